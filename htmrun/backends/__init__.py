@@ -1,0 +1,111 @@
+"""The contract that every backend keeps, and the choice of one by name.
+
+A backend is a package with three classes, `SpatialPooler`, `TemporalMemory` and
+`SDRClassifier`. Whatever its layout, all backends give the same outputs and the same
+canonical state, byte for byte. The rules are written once, in `docs/math.md`, and once
+as plain code, in `backends.reference`.
+
+Work is handed over in chunks of many samples. Stages do not feed back into earlier
+ones, so running a whole chunk through one stage and then through the next gives exactly
+what sample-by-sample running gives; how a stream is cut into chunks cannot be seen in
+any result.
+
+Every class has:
+    run(bits, plan, learn=True)  predict, learn and commit sample by sample as `plan` says
+    compute(bits, ...)           the same outputs from frozen state; writes nothing
+    state()                      canonical arrays by name, layout-independent, copies
+    load(state)                  take over what `state()` returned
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from htmrun.bits import Bits
+from htmrun.parameters import (
+    SDRClassifierParameters,
+    SpatialPoolerParameters,
+    TemporalMemoryParameters,
+)
+from htmrun.plan import Flags, Plan
+
+State = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class CellActivity:
+    """What a temporal memory says of T samples.
+
+    active, winners: cells (column * cells_per_column + k) of `columns * cells_per_column`.
+    predicted: the columns that held a predictive cell before the sample was seen.
+    hits: number of the sample's active columns that had been predicted, int32 (T,).
+    bursting: number of the sample's active columns that burst, int32 (T,).
+    """
+
+    active: Bits
+    winners: Bits
+    predicted: Bits
+    hits: npt.NDArray[np.int32]
+    bursting: npt.NDArray[np.int32]
+
+
+class SpatialPoolerBackend(Protocol):
+    """Spatial pooler over `input_shape` (a tuple; its product is the input size)."""
+
+    def __init__(
+        self, parameters: SpatialPoolerParameters, input_shape: tuple[int, ...], seed: int
+    ) -> None: ...
+
+    def run(self, bits: Bits, plan: Plan, learn: bool = True) -> Bits: ...
+    def compute(self, bits: Bits) -> Bits: ...
+    def overlaps(self, bits: Bits) -> npt.NDArray[np.int32]: ...
+    def state(self) -> State: ...
+    def load(self, state: State) -> None: ...
+
+
+class TemporalMemoryBackend(Protocol):
+    """Temporal memory over `columns` columns."""
+
+    def __init__(self, parameters: TemporalMemoryParameters, columns: int, seed: int) -> None: ...
+
+    def run(self, bits: Bits, plan: Plan, learn: bool = True) -> CellActivity: ...
+    def compute(self, bits: Bits, reset: Flags) -> CellActivity: ...
+    def counters(self) -> dict[str, int]: ...
+    def state(self) -> State: ...
+    def load(self, state: State) -> None: ...
+
+
+class SDRClassifierBackend(Protocol):
+    """Softmax classifier from `size` bits to `classes` classes."""
+
+    def __init__(self, parameters: SDRClassifierParameters, size: int, classes: int) -> None: ...
+
+    def run(
+        self, bits: Bits, targets: npt.NDArray[np.int64], plan: Plan, learn: bool = True
+    ) -> npt.NDArray[np.float32]: ...
+    def compute(self, bits: Bits) -> npt.NDArray[np.float32]: ...
+    def state(self) -> State: ...
+    def load(self, state: State) -> None: ...
+
+
+class Backend(Protocol):
+    """A backend package."""
+
+    SpatialPooler: type[SpatialPoolerBackend]
+    TemporalMemory: type[TemporalMemoryBackend]
+    SDRClassifier: type[SDRClassifierBackend]
+
+
+NAMES = ("cpu", "reference")
+
+
+def load_backend(name: str) -> Backend:
+    """Return the backend package called `name`, one of `NAMES`; imports it on first use."""
+    if name not in NAMES:
+        raise ValueError(f"backend {name!r}, expected one of {', '.join(NAMES)}")
+    return import_module(f"htmrun.backends.{name}")  # type: ignore[return-value]

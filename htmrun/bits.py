@@ -1,0 +1,93 @@
+"""Sparse binary vectors: a chunk of samples in compressed rows.
+
+`Bits` is what flows between the stages: encoder -> SP -> TM -> classifier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class Bits:
+    """T binary vectors of `size` bits each.
+
+    `indices` (int32, ascending within a sample, no repeats) holds the on-bits of all
+    samples one after the other; sample t owns ``indices[offsets[t]:offsets[t + 1]]``
+    (`offsets` int64, length T + 1, starting at 0).
+    """
+
+    size: int
+    indices: npt.NDArray[np.int32]
+    offsets: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def row(self, t: int) -> npt.NDArray[np.int32]:
+        """Return the on-bits of sample `t`, ascending."""
+        return self.indices[self.offsets[t] : self.offsets[t + 1]]
+
+    def counts(self) -> npt.NDArray[np.int64]:
+        """Return the number of on-bits of each sample, shape (T,)."""
+        return np.diff(self.offsets)
+
+    def slice(self, start: int, stop: int) -> Bits:
+        """Return samples start..stop as Bits of their own (indices are a view)."""
+        low, high = self.offsets[start], self.offsets[stop]
+        return Bits(self.size, self.indices[low:high], self.offsets[start : stop + 1] - low)
+
+    def dense(self) -> npt.NDArray[np.uint8]:
+        """Return a (T, size) array of zeros and ones."""
+        out = np.zeros((len(self), self.size), np.uint8)
+        out[np.repeat(np.arange(len(self)), self.counts()), self.indices] = 1
+        return out
+
+    @staticmethod
+    def empty(size: int) -> Bits:
+        """Return zero samples of `size` bits."""
+        return Bits(size, np.zeros(0, np.int32), np.zeros(1, np.int64))
+
+    @staticmethod
+    def from_dense(dense: npt.ArrayLike) -> Bits:
+        """Return Bits for a (T, size) array; every non-zero entry is an on-bit."""
+        on = np.asarray(dense) != 0
+        counts = on.sum(1, dtype=np.int64)
+        return Bits(on.shape[1], np.nonzero(on)[1].astype(np.int32), _offsets(counts))
+
+    @staticmethod
+    def from_rows(size: int, rows: Sequence[npt.ArrayLike]) -> Bits:
+        """Return Bits from one ascending index list per sample."""
+        arrays = [np.asarray(r, np.int32) for r in rows]
+        counts = np.array([len(a) for a in arrays], np.int64)
+        joined = np.concatenate(arrays) if arrays else np.zeros(0, np.int32)
+        return Bits(size, joined.astype(np.int32), _offsets(counts))
+
+    @staticmethod
+    def concatenate(parts: Sequence[Bits]) -> Bits:
+        """Return the samples of all `parts`, one after the other; sizes must agree."""
+        if len({p.size for p in parts}) != 1:
+            raise ValueError("parts of different sizes cannot be concatenated")
+        counts = np.concatenate([p.counts() for p in parts])
+        return Bits(parts[0].size, np.concatenate([p.indices for p in parts]), _offsets(counts))
+
+    @staticmethod
+    def beside(parts: Sequence[Bits]) -> Bits:
+        """Join encodings of the same T samples side by side, in order: sizes add up."""
+        samples = len(parts[0])
+        starts = np.concatenate([[0], np.cumsum([p.size for p in parts])]).astype(np.int64)
+        row = np.concatenate([np.repeat(np.arange(samples), p.counts()) for p in parts])
+        column = np.concatenate(
+            [p.indices.astype(np.int64) + s for p, s in zip(parts, starts, strict=False)]
+        )
+        order = np.argsort(row, kind="stable")
+        counts = np.sum([p.counts() for p in parts], axis=0)
+        return Bits(int(starts[-1]), column[order].astype(np.int32), _offsets(counts))
+
+
+def _offsets(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])

@@ -1,0 +1,177 @@
+"""Parameters of the learning stages: frozen, validated, documented where they stand.
+
+Permanences, rates and duty cycles are given as fractions; backends turn them into
+fixed-point integers. Field descriptions are what `htmrun show` prints.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+PositiveFraction = Annotated[float, Field(gt=0.0, le=1.0, allow_inf_nan=False)]
+
+
+class Parameters(BaseModel):
+    """Base of everything a user can set: unknown keys, wrong types and later changes are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, validate_default=True)
+
+
+def round_half_up(x: float) -> int:
+    """Return the integer nearest to `x` >= 0, halves upwards (Python's round goes to even)."""
+    return math.floor(x + 0.5)
+
+
+class SpatialPoolerParameters(Parameters):
+    """Spatial pooler (Cui, Ahmad, Hawkins 2017; BAMI chapter "Spatial Pooling Algorithm")."""
+
+    kind: Literal["spatial_pooler"] = "spatial_pooler"
+    columns: int = Field(2048, ge=1, le=1 << 24, description="Number of columns.")
+    column_shape: tuple[int, ...] | None = Field(
+        None, description="Grid of the columns, e.g. [64, 32]; needed for local inhibition."
+    )
+    density: float = Field(
+        0.02, gt=0.0, le=0.5, description="Share of columns that win (per neighbourhood if local)."
+    )
+    winners: int | None = Field(
+        None, ge=1, description="Exact number of winners; overrides density. Global inhibition only."
+    )
+    inhibition: Literal["global", "local"] = Field(
+        "global", description="Columns compete with all others, or with neighbours in column_shape."
+    )
+    inhibition_radius: int | None = Field(
+        None, ge=1, description="Local inhibition: neighbourhood reaches this far in each dimension."
+    )
+    potential_fraction: PositiveFraction = Field(
+        0.5, description="Share of the reachable inputs that a column has synapses to."
+    )
+    potential_radius: int | None = Field(
+        None, ge=0, description="Reach of a column around its centre in the input grid; null: all."
+    )
+    wrap: bool = Field(True, description="Topology wraps around at the edges.")
+    stimulus_threshold: int = Field(
+        1, ge=1, description="Smallest overlap with which a column can win."
+    )
+    connected: PositiveFraction = Field(
+        0.1, description="Permanence from which a synapse is connected."
+    )
+    increment: Fraction = Field(
+        0.05, description="Added to a winner's synapse when its input is on."
+    )
+    decrement: Fraction = Field(
+        0.008, description="Taken from a winner's synapse when its input is off."
+    )
+    initial_connected: Fraction = Field(
+        0.5, description="Share of potential synapses that start connected."
+    )
+    initial_spread: PositiveFraction = Field(
+        0.1, description="Permanences start within this distance of `connected`."
+    )
+    boost_strength: float = Field(
+        0.0, ge=0.0, le=100.0, description="How strongly rarely active columns are favoured; 0: off."
+    )
+    infer_boost: bool = Field(True, description="Inference too uses the boost factors.")
+    duty_period: int = Field(
+        1000, ge=1, le=1 << 24, description="Samples over which duty cycles average."
+    )
+    weak_bump: Fraction = Field(
+        0.0, description="Added at each commit to all synapses of a weak column; 0: off."
+    )
+    weak_fraction: Fraction = Field(
+        0.001, description="A column is weak under this share of the best overlap duty cycle around."
+    )
+    learn: bool = Field(True, description="false: an untrained spatial pooler, nothing changes.")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.column_shape is not None and math.prod(self.column_shape) != self.columns:
+            raise ValueError(
+                f"column_shape: {list(self.column_shape)} has {math.prod(self.column_shape)} places, "
+                f"expected columns = {self.columns}"
+            )
+        if self.inhibition == "local":
+            if self.column_shape is None or self.inhibition_radius is None:
+                raise ValueError(
+                    "inhibition: 'local' needs column_shape and inhibition_radius, found null"
+                )
+            if self.winners is not None:
+                raise ValueError(
+                    f"winners: found {self.winners} with local inhibition, expected null (use density)"
+                )
+        if self.potential_radius is not None and self.column_shape is None:
+            raise ValueError(
+                f"column_shape: found null, expected a grid because potential_radius is "
+                f"{self.potential_radius}"
+            )
+        if self.inhibition == "global" and not 1 <= self.active_columns <= self.columns:
+            source = "winners" if self.winners is not None else "density"
+            value = self.winners if self.winners is not None else self.density
+            raise ValueError(
+                f"{source}: {value} of {self.columns} columns makes {self.active_columns} winners, "
+                f"expected 1 to {self.columns}"
+            )
+        return self
+
+    @property
+    def active_columns(self) -> int:
+        """k, the number of winners under global inhibition."""
+        return self.winners or round_half_up(self.density * self.columns)
+
+
+class TemporalMemoryParameters(Parameters):
+    """Temporal memory (Hawkins, Ahmad 2016; BAMI chapter "Temporal Memory Algorithm")."""
+
+    kind: Literal["temporal_memory"] = "temporal_memory"
+    cells_per_column: int = Field(32, ge=1, le=256, description="Cells in each column.")
+    activation_threshold: int = Field(
+        13, ge=1, description="Connected active synapses that make a segment active."
+    )
+    matching_threshold: int = Field(
+        10, ge=1, description="Active synapses, connected or not, that make a segment match."
+    )
+    new_synapses: int = Field(
+        20, ge=1, description="Active synapses that learning brings a segment up to."
+    )
+    segment_size: int = Field(32, ge=1, le=255, description="Most synapses a segment can hold.")
+    segments_per_cell: int = Field(128, ge=1, le=32767, description="Most segments a cell can hold.")
+    connected: PositiveFraction = Field(
+        0.5, description="Permanence from which a synapse is connected."
+    )
+    initial_permanence: PositiveFraction = Field(0.21, description="Permanence of a new synapse.")
+    increment: Fraction = Field(0.1, description="Added to active synapses of a reinforced segment.")
+    decrement: Fraction = Field(
+        0.1, description="Taken from inactive synapses of a reinforced segment."
+    )
+    punishment: Fraction = Field(
+        0.0, description="Taken from active synapses of a segment that matched in a silent column."
+    )
+    learn: bool = Field(True, description="false: cells follow the input, segments never change.")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.matching_threshold > self.activation_threshold:
+            raise ValueError(
+                f"matching_threshold: {self.matching_threshold} is above activation_threshold = "
+                f"{self.activation_threshold}, expected at most that"
+            )
+        for name in ("activation_threshold", "new_synapses"):
+            if getattr(self, name) > self.segment_size:
+                raise ValueError(
+                    f"{name}: {getattr(self, name)} is above segment_size = {self.segment_size}, "
+                    "expected at most that"
+                )
+        return self
+
+
+class SDRClassifierParameters(Parameters):
+    """Softmax classifier on sparse bits, one layer, plain gradient steps."""
+
+    kind: Literal["sdr"] = "sdr"
+    learning_rate: float = Field(
+        0.1, gt=0.0, le=100.0, description="Step along the summed gradient of a window."
+    )
+    learn: bool = Field(True, description="false: weights stay zero.")

@@ -1,0 +1,16 @@
+"""Where the files that ship with htmrun lie: inside the wheel, or beside the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+
+
+def _shipped(name: str) -> Path:
+    inside = PACKAGE / name
+    return inside if inside.is_dir() else PACKAGE.parent / name
+
+
+CONF = _shipped("conf")
+KERNELS = _shipped("kernels")
