@@ -29,34 +29,35 @@ _P0, _P1, _P2, _P3, _P4, _P5, _P6 = EXP2_POLY
 _SCALE = math.log2(math.e) * 2.0**24
 
 
-@intrinsic
-def popcount(typingctx: Any, x: Any) -> Any:
-    """Return the number of ones in a uint64, as uint64."""
-
+def _popcount(typingctx: Any, x: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.ctpop(args[0])
 
     return types.uint64(types.uint64), codegen
 
 
-@intrinsic
-def trailing_zeros(typingctx: Any, x: Any) -> Any:
-    """Return the index of the lowest one of a uint64 that is not 0, as uint64."""
-
+def _trailing_zeros(typingctx: Any, x: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
 
     return types.uint64(types.uint64), codegen
 
 
-@intrinsic
-def float_of_bits(typingctx: Any, x: Any) -> Any:
-    """Return the float32 whose IEEE representation is a given uint32."""
-
+def _float_of_bits(typingctx: Any, x: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.bitcast(args[0], ir.FloatType())
 
     return types.float32(types.uint32), codegen
+
+
+popcount: Any = intrinsic(_popcount)
+"""The number of ones in a uint64, as uint64."""
+
+trailing_zeros: Any = intrinsic(_trailing_zeros)
+"""The index of the lowest one of a uint64 that is not 0, as uint64."""
+
+float_of_bits: Any = intrinsic(_float_of_bits)
+"""The float32 whose IEEE representation is a given uint32."""
 
 
 @njit(**JIT)
@@ -79,7 +80,7 @@ def exp2_bits(a: np.int64) -> np.uint32:
     r = _P3 + ((r * f) >> 30)
     r = _P2 + ((r * f) >> 30)
     r = _P1 + ((r * f) >> 30)
-    r = min(_P0 + ((r * f) >> 30), (1 << 31) - 1)
+    r = min(_P0 + ((r * f) >> 30), np.int64((1 << 31) - 1))
     return np.uint32(((exponent + 127) << 23) | ((r >> 7) & 0x7FFFFF))
 
 
