@@ -1,0 +1,145 @@
+"""What a user can set about the data: one model per kind of source."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from htmrun.parameters import Parameters
+
+Steps = Annotated[int, Field(ge=1, le=1 << 32)]
+Limit = Annotated[int | None, Field(ge=1)]
+
+
+class DigitsParameters(Parameters):
+    """The 8x8 handwritten digits that ship with scikit-learn (1797 images, grey values 0..16)."""
+
+    kind: Literal["digits"] = "digits"
+    test_fraction: float = Field(
+        0.2, gt=0.0, lt=1.0, description="Share of each class that is held out for testing."
+    )
+    split_seed: int = Field(
+        0, ge=0, description="Chooses the held-out images; the same for all seeds of a run."
+    )
+
+
+class IdxParameters(Parameters):
+    """Image files in the IDX format of MNIST and its relatives, plain or gzip."""
+
+    kind: Literal["idx"] = "idx"
+    path: str | None = Field(
+        None,
+        description="Directory with train-images-idx3-ubyte[.gz] and its three companions; null: "
+        "MNIST, downloaded once and checked.",
+    )
+    train_samples: Limit = Field(
+        None, description="Use the first so many training images; null: all."
+    )
+    test_samples: Limit = Field(None, description="Use the first so many test images; null: all.")
+
+
+class SeriesParameters(Parameters):
+    """A series to forecast: a CSV file, or one that ships inside statsmodels."""
+
+    kind: Literal["series"] = "series"
+    path: str | None = Field(None, description="CSV file; null: the bundled series called `name`.")
+    name: Literal["co2", "sunspots", "elnino"] = Field(
+        "co2",
+        description="Bundled series: weekly CO2 at Mauna Loa, yearly sunspots, monthly El Nino "
+        "sea temperature. Unused with a path.",
+    )
+    value: str | None = Field(
+        None, description="Column that is forecast; null: the only numeric column."
+    )
+    values: tuple[str, ...] = Field(
+        (), description="Further numeric columns, given to the encoder under their own names."
+    )
+    timestamp: str | None = Field(
+        None, description="Column of date and time; null: the first column that parses as one."
+    )
+    timestamp_format: str | None = Field(
+        None, description="strptime format, e.g. '%d.%m.%Y %H:%M'; null: found from the first rows."
+    )
+    reset: str | None = Field(
+        None, description="Column whose non-zero rows start a new sequence; null: none."
+    )
+    delimiter: str = Field(",", min_length=1, max_length=1, description="Separates the columns.")
+    missing: Literal["error", "skip", "previous"] | None = Field(
+        None,
+        description="Empty or NaN values: stop, leave the row out, or repeat the last value; null: "
+        "error for a file, previous for a bundled series.",
+    )
+    skip_rows: int = Field(0, ge=0, description="Data rows left out at the start.")
+    rows: Limit = Field(None, description="Data rows read after those skipped; null: all.")
+    score_from: int = Field(
+        0, ge=0, description="First sample whose prediction counts in the metrics."
+    )
+
+
+class SequencesParameters(Parameters):
+    """Generated high-order sequences: pairs like ABCDE / XBCDY, whose start decides the end."""
+
+    kind: Literal["sequences"] = "sequences"
+    sequences: int = Field(
+        4, ge=2, le=10_000, description="Number of sequences, even; each pair shares its middle."
+    )
+    length: int = Field(6, ge=3, le=10_000, description="Elements of a sequence.")
+    shared: int = Field(
+        3, ge=0, description="Elements in the middle that a pair shares, before the last element."
+    )
+    gap: int = Field(1, ge=0, le=1000, description="Random elements between two sequences.")
+    noise_symbols: int = Field(
+        10, ge=0, le=100_000, description="Alphabet of the gap and of `noise`, apart from the rest."
+    )
+    noise: float = Field(
+        0.0, ge=0.0, le=1.0, description="Chance that an element is replaced by a noise symbol."
+    )
+    steps: Steps = Field(5000, description="Samples in an epoch.")
+    resets: bool = Field(False, description="Tell the temporal memory where a sequence starts.")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.sequences % 2:
+            raise ValueError(f"sequences: found {self.sequences}, expected an even number (pairs)")
+        if self.shared > self.length - 2:
+            raise ValueError(
+                f"shared: {self.shared} leaves no first and last element of its own in length = "
+                f"{self.length}, expected at most {self.length - 2}"
+            )
+        if self.noise_symbols == 0 and (self.gap or self.noise):
+            raise ValueError(
+                f"noise_symbols: found 0 with gap = {self.gap} and noise = {self.noise}, "
+                "expected at least 1"
+            )
+        return self
+
+
+class ReberParameters(Parameters):
+    """Strings of the Reber grammar, plain or embedded (Cleeremans et al. 1989)."""
+
+    kind: Literal["reber"] = "reber"
+    embedded: bool = Field(
+        True, description="Wrap each string as BT..TE or BP..PE: the second symbol comes back."
+    )
+    score: Literal["long_range", "determined"] | None = Field(
+        None,
+        description="Which symbols count: the returning second symbol only, or every symbol that "
+        "can be known for sure; null: long_range if embedded.",
+    )
+    steps: Steps = Field(5000, description="Samples in an epoch.")
+    resets: bool = Field(False, description="Tell the temporal memory where a string starts.")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.score == "long_range" and not self.embedded:
+            raise ValueError(
+                "score: 'long_range' exists only with embedded = true, expected determined or null"
+            )
+        return self
+
+
+DataParameters = Annotated[
+    DigitsParameters | IdxParameters | SeriesParameters | SequencesParameters | ReberParameters,
+    Field(discriminator="kind"),
+]
