@@ -1,0 +1,184 @@
+"""A whole experiment as one frozen, typed object; field descriptions are what `htmrun show` prints.
+
+In YAML the stages of the pipeline stand at the root (`sp.columns=4096`); `validate` collects
+them into `Experiment.stages` before this schema sees them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from htmrun.classifiers.parameters import ClassifierParameters
+from htmrun.data.parameters import DataParameters
+from htmrun.encoders.parameters import EncoderParameters
+from htmrun.parameters import Parameters, SpatialPoolerParameters, TemporalMemoryParameters
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
+Seed = Annotated[int, Field(ge=0, lt=1 << 63)]
+Window = Annotated[int, Field(ge=1, le=1 << 24)]
+StageParameters = Annotated[
+    EncoderParameters | SpatialPoolerParameters | TemporalMemoryParameters | ClassifierParameters,
+    Field(discriminator="kind"),
+]
+
+
+class GrowingWindow(Parameters):
+    """Windows that grow: each is `factor` times as long as the one before, up to `limit`."""
+
+    start: Window = Field(1, description="Samples in the first window.")
+    factor: float = Field(
+        2.0, gt=1.0, le=1000.0, description="Each window is this many times as long as the last."
+    )
+    limit: Window = Field(1000, description="No window holds more samples than this.")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.start > self.limit:
+            raise ValueError(
+                f"start: {self.start} is above limit = {self.limit}, expected at most that"
+            )
+        return self
+
+
+def _window_form(value: object) -> str:
+    return "growing" if isinstance(value, Mapping | GrowingWindow) else "fixed"
+
+
+class Arm(Parameters):
+    """One regime: two dials, and optionally stages that do not learn or are left out."""
+
+    learn_every: Annotated[
+        Annotated[Window, Tag("fixed")] | Annotated[GrowingWindow, Tag("growing")],
+        Discriminator(_window_form),
+    ] = Field(
+        1, description="Samples in a window; or {start, factor, limit} for windows that grow."
+    )
+    boost_at: Literal["commit", "epoch", "never"] = Field(
+        "commit", description="When boost factors and minimum duty cycles are recomputed."
+    )
+    freeze: tuple[str, ...] = Field((), description="Stages that do not learn in this arm.")
+    bypass: tuple[str, ...] = Field((), description="Stages left out of the pipeline in this arm.")
+
+    @property
+    def longest_window(self) -> int:
+        """The most samples that a window of this arm can hold."""
+        window = self.learn_every
+        return window.limit if isinstance(window, GrowingWindow) else window
+
+
+class Baseline(Parameters):
+    """A forecast without learning, which shows what a figure is worth."""
+
+    baseline: Literal["persistence", "seasonal"] = Field(
+        ..., description="persistence: the last value stays; seasonal: the value one period ago."
+    )
+    period: int | None = Field(
+        None,
+        ge=1,
+        description="seasonal: samples in a period; null: by the time stamps, a week of samples, "
+        "or a year where they lie a day or more apart.",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.baseline == "persistence" and self.period is not None:
+            raise ValueError(f"period: found {self.period} with persistence, expected null")
+        return self
+
+
+def _control_form(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "baseline" if "baseline" in value else "arm"
+    return "baseline" if isinstance(value, Baseline) else "arm"
+
+
+Control = Annotated[
+    Annotated[Arm, Tag("arm")] | Annotated[Baseline, Tag("baseline")], Discriminator(_control_form)
+]
+
+
+class Tracking(Parameters):
+    """Where MLflow keeps the runs."""
+
+    enabled: bool = Field(True, description="false: nothing is recorded, results are only printed.")
+    uri: str | None = Field(
+        None, description="MLflow tracking URI; null: an SQLite database in `dir`."
+    )
+    experiment: str | None = Field(
+        None,
+        min_length=1,
+        description="Name of the MLflow experiment; null: the experiment's name.",
+    )
+    dir: str = Field("runs", min_length=1, description="Folder for the database and artifacts.")
+
+
+class Experiment(Parameters):
+    """Everything one `htmrun train` does."""
+
+    name: Name = Field(..., description="Name of the experiment; its runs are found under it.")
+    description: str = Field("", description="What the experiment shows, in a sentence.")
+    pipeline: tuple[Name, ...] = Field(
+        ...,
+        min_length=2,
+        description="Stages in order, each a section of its own: encoder first, classifier last.",
+    )
+    data: DataParameters = Field(..., description="Where the samples come from.")
+    stages: dict[Name, StageParameters] = Field(
+        ..., description="Parameters of each stage; in YAML these sections stand at the root."
+    )
+    arm: dict[Name, Arm] = Field(..., description="The regimes that are compared, by name.")
+    control: dict[Name, Control] = Field(
+        default_factory=dict, description="Arms and baselines that give the figures meaning."
+    )
+    arms: tuple[str, ...] | None = Field(
+        None, min_length=1, description="Names of the arms and controls to run; null: all."
+    )
+    seeds: tuple[Seed, ...] = Field(
+        (0,), min_length=1, description="Each arm runs once with each of these."
+    )
+    epochs: int = Field(1, ge=1, le=1 << 20, description="Passes over the training samples.")
+    epoch_length: int | None = Field(
+        None, ge=1, description="Samples that make an epoch on a stream without an end."
+    )
+    evaluate_every: int | None = Field(
+        None,
+        ge=1,
+        description="Training samples between held-out evaluations; null: after each epoch.",
+    )
+    curve_points: int = Field(
+        100, ge=1, le=100_000, description="Points in each learning curve, at most."
+    )
+    device: Literal["cpu", "reference"] = Field(
+        "cpu", description="cpu: compiled and fast; reference: plain NumPy; results are equal."
+    )
+    workers: int | None = Field(
+        None, ge=1, le=4096, description="Arms and seeds that run side by side; null: one per core."
+    )
+    tracking: Tracking = Field(default_factory=Tracking, description="Where results are recorded.")
+
+    @property
+    def selected(self) -> tuple[str, ...]:
+        """Names of the arms and controls that run, arms first."""
+        names = (*self.arm, *self.control)
+        return names if self.arms is None else tuple(n for n in names if n in self.arms)
+
+    def regime(self, name: str) -> Arm | Baseline:
+        """Return the arm or control called `name`; KeyError if there is none."""
+        return self.arm[name] if name in self.arm else self.control[name]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        from htmrun.config.checks import problems
+
+        found = problems(self)
+        if found:
+            raise ValueError("\n".join(found))
+        return self
+
+
+def root_fields() -> dict[str, Any]:
+    """Return the fields that stand at the root of the YAML (all but the stages)."""
+    return {name: info for name, info in Experiment.model_fields.items() if name != "stages"}
