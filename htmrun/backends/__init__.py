@@ -86,7 +86,12 @@ class SDRClassifierBackend(Protocol):
     def __init__(self, parameters: SDRClassifierParameters, size: int, classes: int) -> None: ...
 
     def run(
-        self, bits: Bits, targets: npt.NDArray[np.int64], plan: Plan, learn: bool = True
+        self,
+        bits: Bits,
+        targets: npt.NDArray[np.int64],
+        plan: Plan,
+        learn: bool = True,
+        learn_bits: Bits | None = None,
     ) -> npt.NDArray[np.float32]: ...
     def compute(self, bits: Bits) -> npt.NDArray[np.float32]: ...
     def state(self) -> State: ...
@@ -108,4 +113,4 @@ def load_backend(name: str) -> Backend:
     """Return the backend package called `name`, one of `NAMES`; imports it on first use."""
     if name not in NAMES:
         raise ValueError(f"backend {name!r}, expected one of {', '.join(NAMES)}")
-    return import_module(f"htmrun.backends.{name}")  # type: ignore[return-value]
+    return import_module(f"htmrun.backends.{name}")

@@ -19,16 +19,22 @@ class SDRClassifierConfig(SDRClassifierParameters):
         description="Stages whose bits it reads, e.g. [tm, sp] or [tm.winners]; null: the one before.",
     )
     horizons: tuple[Horizon, ...] = Field(
-        (0,), min_length=1, description="Predicts this many samples ahead; 0: the sample's own label."
+        (0,),
+        min_length=1,
+        description="Predicts this many samples ahead; 0: the sample's own label.",
     )
     buckets: int = Field(
         128, ge=2, le=65_536, description="Forecasts: classes that the value's range is cut into."
     )
     minimum: float | None = Field(
-        None, allow_inf_nan=False, description="Forecasts: lower end of the buckets; null: the data's."
+        None,
+        allow_inf_nan=False,
+        description="Forecasts: lower end of the buckets; null: the data's.",
     )
     maximum: float | None = Field(
-        None, allow_inf_nan=False, description="Forecasts: upper end of the buckets; null: the data's."
+        None,
+        allow_inf_nan=False,
+        description="Forecasts: upper end of the buckets; null: the data's.",
     )
     estimate: Literal["mean", "median", "mode"] = Field(
         "mean", description="Forecasts: the figure drawn from the predicted distribution."

@@ -1,0 +1,3 @@
+"""The cpu backend."""
+
+from htmrun.backends.cpu.sdr_classifier import SDRClassifier

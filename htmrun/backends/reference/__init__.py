@@ -1,0 +1,3 @@
+"""The reference backend."""
+
+from htmrun.backends.reference.sdr_classifier import SDRClassifier

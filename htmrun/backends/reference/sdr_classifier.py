@@ -1,0 +1,73 @@
+"""SDR classifier in plain NumPy: the rules of docs/math.md, one sample at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from htmrun.backends import State
+from htmrun.backends.state import checked
+from htmrun.bits import Bits
+from htmrun.fixed_point import exp_f32
+from htmrun.parameters import SDRClassifierParameters
+from htmrun.plan import Plan
+
+F32 = npt.NDArray[np.float32]
+
+
+class SDRClassifier:
+    """Softmax classifier from `size` bits to `classes` classes."""
+
+    def __init__(self, parameters: SDRClassifierParameters, size: int, classes: int) -> None:
+        self.parameters, self.size, self.classes = parameters, size, classes
+        self._weights = np.zeros((size, classes), np.float32)
+        self._gradient = np.zeros((size, classes), np.float32)
+
+    def run(
+        self,
+        bits: Bits,
+        targets: npt.NDArray[np.int64],
+        plan: Plan,
+        learn: bool = True,
+        learn_bits: Bits | None = None,
+    ) -> F32:
+        """Predict each sample, then learn `targets` (-1: nothing) from `learn_bits`.
+
+        `learn_bits` (default: `bits`) are the bits that the target is learned from; a
+        forecast h samples ahead passes the bits of h samples ago. Returns probabilities
+        (T, classes) from the weights before each sample's learning.
+        """
+        source = bits if learn_bits is None else learn_bits
+        out = np.zeros((len(bits), self.classes), np.float32)
+        for t in range(len(bits)):
+            out[t] = self._predict(bits.row(t))
+            if not (learn and self.parameters.learn):
+                continue
+            if targets[t] >= 0:
+                error = -self._predict(source.row(t))
+                error[targets[t]] += np.float32(1)
+                self._gradient[source.row(t)] += error
+            if plan.commit[t]:
+                self._weights += np.float32(self.parameters.learning_rate) * self._gradient
+                self._gradient[:] = 0
+        return out
+
+    def compute(self, bits: Bits) -> F32:
+        """Return probabilities (T, classes); writes nothing."""
+        return np.stack([self._predict(bits.row(t)) for t in range(len(bits))])
+
+    def state(self) -> State:
+        """Return weights and pending gradient, float32 (size, classes) each."""
+        return {"weights": self._weights.copy(), "gradient": self._gradient.copy()}
+
+    def load(self, state: State) -> None:
+        """Take over what `state()` returned; ValueError on other names or shapes."""
+        taken = checked(state, self.state())
+        self._weights, self._gradient = taken["weights"], taken["gradient"]
+
+    def _predict(self, on: npt.NDArray[np.int32]) -> F32:
+        logits = np.zeros(self.classes, np.float32)
+        for bit in on:
+            logits += self._weights[bit]
+        e = exp_f32(logits - logits.max())
+        return e / np.cumsum(e, dtype=np.float32)[-1]
