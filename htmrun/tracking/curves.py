@@ -1,0 +1,48 @@
+"""Learning curves as they come in: buffered for MLflow, and kept whole for the plots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from htmrun.records import Job, Progress
+from htmrun.tracking.operations import Point
+from htmrun.tracking.settings import legal_name
+
+RATE = "samples_per_s"
+# metric -> arm -> seed -> [(sample, value)]
+Curves = dict[str, dict[str, dict[int, list[tuple[int, float]]]]]
+
+
+class CurveBook:
+    """Collects progress: `take` hands out what was not yet written, `curves` keeps everything."""
+
+    def __init__(self) -> None:
+        self.curves: Curves = {}
+        self._waiting: dict[Job, list[Point]] = {}
+        self._last_step: dict[Job, int] = {}
+
+    def add(self, record: Progress, time: int) -> None:
+        """Take in one point of the curves, `time` in milliseconds since 1970."""
+        waiting = self._waiting.setdefault(record.job, [])
+        self._last_step[record.job] = record.sample
+        for name, value in {**record.metrics, RATE: record.rate}.items():
+            waiting.append(Point(legal_name(name), float(value), time, record.sample))
+            arms = self.curves.setdefault(name, {})
+            seeds = arms.setdefault(record.job.arm, {})
+            seeds.setdefault(record.job.seed, []).append((record.sample, float(value)))
+
+    def finals(self, job: Job, metrics: Mapping[str, float], time: int) -> list[Point]:
+        """Return the job's final metrics as points at its last step."""
+        # MLflow shows the value with the highest (step, time): a later time makes it the final one.
+        latest = max([time, *(p.time + 1 for p in self._waiting.get(job, []))])
+        step = self._last_step.get(job, 0)
+        return [Point(legal_name(n), float(v), latest, step) for n, v in metrics.items()]
+
+    def take(self, job: Job) -> list[Point]:
+        """Return and forget the job's points that were not yet written."""
+        return self._waiting.pop(job, [])
+
+    @property
+    def waiting(self) -> list[Job]:
+        """The jobs that have points to write."""
+        return list(self._waiting)

@@ -1,0 +1,120 @@
+"""Learning curves of all arms in one picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from htmrun.tracking.curves import RATE, Curves
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's palette: told apart with every common colour vision deficiency; yellow is left
+# out because it is too pale on white. Line styles tell arms apart in print as well.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+STYLES = ("-", "--", "-.", ":")
+_MOST_PANELS = 6
+
+
+def plot_curves(curves: Curves, path: Path, title: str = "") -> None:
+    """Draw one panel for each metric to the PNG `path`: mean over seeds, band lowest to highest.
+
+    `curves` maps metric -> arm -> seed -> [(training samples, value)]; the first six metrics
+    with at least two points are drawn, the rate last. Nothing is written without such a metric.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    metrics = _drawable(curves)
+    if not metrics:
+        return
+    across = min(len(metrics), 2)
+    down = -(-len(metrics) // across)
+    figure = Figure(figsize=(5.4 * across, 3.6 * down + 0.9), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(down, across, squeeze=False).flat
+    arms = list(dict.fromkeys(arm for metric in metrics for arm in curves[metric]))
+    seeds = len({seed for metric in metrics for arm in curves[metric].values() for seed in arm})
+    for axis, metric in zip(axes, metrics, strict=False):
+        _panel(axis, metric, curves[metric], arms)
+    for axis in list(axes)[len(metrics) :]:
+        axis.set_visible(False)
+    _legend(figure, arms)
+    band = f"mean of {seeds} seeds, band: lowest to highest" if seeds > 1 else "one seed"
+    figure.suptitle(f"{title} ({band})" if title else band, fontsize=11)
+    figure.savefig(path, dpi=120)
+
+
+def _drawable(curves: Curves) -> list[str]:
+    """Return the metrics to draw: those that are curves, held-out before training, rate last."""
+    found = [
+        metric
+        for metric, arms in curves.items()
+        if any(len(points) > 1 for seeds in arms.values() for points in seeds.values())
+    ]
+    found.sort(key=lambda metric: (metric == RATE, "/" in metric))
+    if RATE in found and len(found) > _MOST_PANELS:
+        return [*found[: _MOST_PANELS - 1], RATE]
+    return found[:_MOST_PANELS]
+
+
+def _legend(figure: Figure, arms: list[str]) -> None:
+    from matplotlib.lines import Line2D
+
+    lines = [Line2D([], [], **_look(place), linewidth=1.6) for place in range(len(arms))]
+    figure.legend(lines, arms, loc="outside lower center", ncols=min(len(arms), 4))
+
+
+def _look(place: int) -> dict[str, Any]:
+    return {
+        "color": COLOURS[place % len(COLOURS)],
+        "linestyle": STYLES[place // len(COLOURS) % len(STYLES)],
+    }
+
+
+def _panel(
+    axis: Axes, metric: str, arms: dict[str, dict[int, list[tuple[int, float]]]], order: list[str]
+) -> None:
+    for arm, seeds in arms.items():
+        look = _look(order.index(arm))
+        samples, values = _on_one_grid(list(seeds.values()))
+        axis.plot(
+            samples,
+            values.mean(axis=0),
+            **look,
+            linewidth=1.6,
+            marker="o" if len(samples) < 3 else None,
+        )
+        if len(values) > 1:
+            low, high = values.min(axis=0), values.max(axis=0)
+            axis.fill_between(samples, low, high, color=look["color"], alpha=0.18, linewidth=0)
+    axis.set_xlabel("training samples")
+    axis.set_ylabel(_label(metric))
+    axis.grid(alpha=0.25)
+    axis.spines[["top", "right"]].set_visible(False)
+
+
+def _on_one_grid(seeds: list[list[tuple[int, float]]]) -> tuple[np.ndarray, np.ndarray]:
+    """Return samples (n,) that every seed has passed, and values (seeds, n), interpolated."""
+    import numpy as np
+
+    tables = [np.array(sorted(dict(points).items()), float) for points in seeds]
+    first, last = max(t[0, 0] for t in tables), min(t[-1, 0] for t in tables)
+    grid = np.unique(np.concatenate([t[:, 0] for t in tables]))
+    inside = grid[(grid >= first) & (grid <= last)]
+    if not len(inside):  # Seeds that never overlap (a run cut short): each one's own end.
+        inside = grid[-1:]
+    return inside, np.stack([np.interp(inside, t[:, 0], t[:, 1]) for t in tables])
+
+
+def _label(metric: str) -> str:
+    """Return the axis label: the metric's name, with its unit where it has one."""
+    if metric == RATE:
+        return "training samples per second"
+    for part, unit in (("accuracy", "share correct"), ("mape", "share"), ("nll", "nats")):
+        if part in metric:
+            return f"{metric} ({unit})"
+    return metric

@@ -1,0 +1,90 @@
+"""Where a run comes from: code, packages, process; and whether that process still lives."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from htmrun.paths import PACKAGE
+
+PACKAGES = ("htmrun", "numpy", "numba", "torch", "mlflow")
+PID_TAG, HOST_TAG, START_TAG = "htmrun.pid", "htmrun.host", "htmrun.process_start"
+# The start time is computed from the boot time, which moves a little when the clock is set.
+_START_TOLERANCE_S = 2.0
+
+
+def code_tags(root: Path = PACKAGE.parent) -> dict[str, str]:
+    """Return MLflow's source tags, with the git commit when htmrun runs from a checkout."""
+    tags = {
+        "mlflow.source.name": "htmrun train",
+        "mlflow.source.type": "LOCAL",
+        "mlflow.user": _user(),
+    }
+    if (root / ".git").exists():
+        commit = _git(root, "rev-parse", "HEAD")
+        if commit:
+            tags["mlflow.source.git.commit"] = commit
+            changed = _git(root, "status", "--porcelain", "--untracked-files=no")
+            tags["htmrun.code_changed"] = "true" if changed else "false"
+    return tags
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # A container may run under an id without a name.
+        return str(os.getuid())
+
+
+def _git(root: Path, *arguments: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=20
+        )
+    except (OSError, subprocess.TimeoutExpired):  # No git: the commit is absent, not guessed.
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def version_tags() -> dict[str, str]:
+    """Return the versions of Python and of the packages that results may depend on."""
+    tags = {"htmrun.version.python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            tags[f"htmrun.version.{package}"] = version(package)
+        except PackageNotFoundError:
+            tags[f"htmrun.version.{package}"] = "absent"
+    return tags
+
+
+def process_tags() -> dict[str, str]:
+    """Return what identifies this process: host, process id and its start time in seconds."""
+    import psutil
+
+    return {
+        HOST_TAG: platform.node(),
+        PID_TAG: str(os.getpid()),
+        START_TAG: f"{psutil.Process().create_time():.2f}",
+        "htmrun.command": " ".join(sys.argv)[:5000],
+    }
+
+
+def process_lives(tags: Mapping[str, str]) -> bool:
+    """Return whether the process of `process_tags` still runs; on another host it counts as so."""
+    import psutil
+
+    if tags.get(HOST_TAG) != platform.node():
+        return True
+    try:
+        started = psutil.Process(int(tags[PID_TAG])).create_time()
+        return abs(started - float(tags[START_TAG])) < _START_TOLERANCE_S
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True

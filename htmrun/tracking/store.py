@@ -1,0 +1,258 @@
+"""The MLflow store: where it is, opening it, and applying operations to it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
+
+from htmrun.errors import UserError
+from htmrun.tracking.operations import Attach, Begin, End, Log, Operation
+
+RUN_TAG = "htmrun.run"
+# MLflow's limits for one log_batch call: 100 parameters, 100 tags, 1000 entities in all.
+_SMALL_BATCH, _METRIC_BATCH = 100, 800
+_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+_T = TypeVar("_T")
+
+
+def store_uri(uri: str | None, directory: Path | str) -> str:
+    """Return the tracking URI: `uri`, or SQLite in `directory`; raises UserError for a file store.
+
+    Relative SQLite paths become absolute, so that every process means the same file.
+    """
+    if uri is None:
+        return f"sqlite:///{Path(directory).resolve() / 'mlflow.db'}"
+    scheme = uri.partition("://")[0]
+    if "://" not in uri or scheme not in ("http", "https", "databricks"):
+        if scheme.partition("+")[0] not in _DATABASES or "://" not in uri:
+            raise UserError(
+                f"tracking.uri: found '{hide_password(uri)}', expected null, sqlite:///FILE, "
+                "another database (postgresql, mysql, mssql) or http(s)://HOST:PORT"
+            )
+        if scheme == "sqlite":
+            return f"sqlite:///{Path(uri.removeprefix('sqlite:///')).resolve()}"
+    return uri.rstrip("/")
+
+
+def hide_password(uri: str) -> str:
+    """Return `uri` without the user and password that may stand in it."""
+    return re.sub(r"//[^/@]*@", "//***@", uri)
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """Return the database file of a SQLite URI, None for every other URI."""
+    return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
+
+
+def mlflow_client(uri: str) -> Any:
+    """Return an `MlflowClient` of `uri`, with MLflow's chatter and long retries turned off.
+
+    The environment variables are defaults: what the user has set stays.
+    """
+    for name, value in {
+        "MLFLOW_LOGGING_LEVEL": "ERROR",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        # A server that goes away must not hold up the run for minutes: the outbox takes over.
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    }.items():
+        os.environ.setdefault(name, value)
+    from mlflow import MlflowClient
+
+    for logger in ("mlflow", "alembic"):
+        logging.getLogger(logger).setLevel(logging.ERROR)
+    return MlflowClient(tracking_uri=uri)
+
+
+def open_client(uri: str, notice: Callable[[str], None]) -> Any:
+    """Return a client of a store that answers, creating a SQLite database where there is none.
+
+    Raises UserError when the store cannot be reached or used.
+    """
+    from mlflow.exceptions import MlflowException
+
+    _check_server(uri)
+    try:
+        prepare_database(uri, notice)
+        client = mlflow_client(uri)
+        client.search_experiments(max_results=1)
+    except (MlflowException, OSError, ImportError) as error:
+        raise UserError(_unusable(uri, error)) from error
+    return client
+
+
+def _unusable(uri: str, error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    if "out-of-date" in text or "upgrade" in text:
+        text = f"made by another version of MLflow; run `mlflow db upgrade {uri}` after a backup"
+    return f"tracking.uri: cannot use {hide_password(uri)}: {hide_password(text)[:300]}"
+
+
+def _check_server(uri: str) -> None:
+    if not uri.startswith(("http://", "https://")):
+        return
+    try:
+        urlopen(f"{uri}/health", timeout=10).close()
+    except HTTPError:
+        return  # It answers; whether it lets us in shows with the first real request.
+    except (URLError, OSError) as error:
+        reason = getattr(error, "reason", error)
+        raise UserError(
+            f"tracking.uri: no MLflow server answers at {hide_password(uri)} ({reason}); "
+            "start it, or set tracking.uri=null to use SQLite"
+        ) from error
+
+
+def prepare_database(uri: str, notice: Callable[[str], None]) -> None:
+    """Create the SQLite database of `uri` if it is missing, whole or not at all.
+
+    It is built under another name and then linked into place: two first runs at the same
+    moment, or an interrupted one, would otherwise leave a database that stays broken.
+    """
+    path = sqlite_file(uri)
+    if path is None or path.exists():
+        return
+    notice(f"preparing {_short(path)} ...")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    building = path.with_name(f".{path.name}-{os.getpid()}")
+    try:
+        mlflow_client(f"sqlite:///{building}").search_experiments(max_results=1)
+        _put_in_place(building, path)
+    finally:
+        for leftover in path.parent.glob(f"{building.name}*"):
+            leftover.unlink()
+
+
+def _put_in_place(building: Path, path: Path) -> None:
+    try:
+        os.link(building, path)
+    except FileExistsError:
+        return  # Another process was faster; its database is as good.
+    except OSError:  # A file system without hard links.
+        if not path.exists():
+            building.replace(path)
+
+
+def _short(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def experiment_id(client: Any, uri: str, name: str, artifacts: Path) -> str:
+    """Return the id of the experiment `name`, creating it; artifacts of databases lie in a folder.
+
+    Raises UserError when an experiment of this name was deleted in MLflow.
+    """
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        is_server = uri.startswith(("http", "databricks"))
+        location = None if is_server else (artifacts.resolve() / name).as_uri()
+        try:
+            # The kind makes MLflow's interface open on runs, not on generative-AI traces.
+            tags = {"mlflow.experimentKind": "custom_model_development"}
+            return client.create_experiment(name, artifact_location=location, tags=tags)
+        except MlflowException:
+            found = client.get_experiment_by_name(name)  # Another process was faster.
+            if found is None:
+                raise
+    if found.lifecycle_stage == "deleted":
+        raise UserError(
+            f"tracking.experiment: '{name}' was deleted in MLflow, expected a live experiment; use "
+            f"another name or `mlflow experiments restore --experiment-id {found.experiment_id}`"
+        )
+    return found.experiment_id
+
+
+class Store:
+    """Applies operations to one MLflow experiment; knows the MLflow id of every job's run."""
+
+    def __init__(self, client: Any, experiment: str, run: str, *, resume: bool = False) -> None:
+        """`experiment` is MLflow's id, `run` the experiment run; `resume` finds its runs first."""
+        self.client = client
+        self.experiment = experiment
+        self.run = run
+        self.ids: dict[str, str] = {}
+        if resume:
+            for found in all_runs(client, [experiment], f"tags.`{RUN_TAG}` = '{run}'"):
+                self.ids[found.info.run_name] = found.info.run_id
+
+    def apply(self, operation: Operation) -> None:
+        """Do `operation`; doing it a second time changes nothing. Raises what MLflow raises."""
+        match operation:
+            case Begin():
+                if operation.job not in self.ids:
+                    made = self.client.create_run(
+                        self.experiment,
+                        start_time=operation.time,
+                        tags=dict(operation.tags),
+                        run_name=operation.job,
+                    )
+                    self.ids[operation.job] = made.info.run_id
+            case Log():
+                self._log(operation)
+            case Attach():
+                folder = operation.folder or None
+                self.client.log_artifact(self.ids[operation.job], operation.path, folder)
+            case End():
+                self.client.set_terminated(
+                    self.ids[operation.job], operation.status, operation.time
+                )
+
+    def _log(self, operation: Log) -> None:
+        from mlflow.entities import Metric, Param, RunTag
+
+        run = self.ids[operation.job]
+        for points in _batches(operation.points, _METRIC_BATCH):
+            metrics = [Metric(p.name, p.value, p.time, p.step) for p in points]
+            self.client.log_batch(run, metrics=metrics, synchronous=True)
+        for some in _batches(operation.parameters.items(), _SMALL_BATCH):
+            self.client.log_batch(run, params=[Param(*pair) for pair in some], synchronous=True)
+        for some in _batches(operation.tags.items(), _SMALL_BATCH):
+            self.client.log_batch(run, tags=[RunTag(*pair) for pair in some], synchronous=True)
+
+
+def _batches(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+def all_runs(
+    client: Any, experiments: list[str], query: str, newest_first: bool = True
+) -> list[Any]:
+    """Return every run of `experiments` (MLflow ids) that matches `query`, page by page."""
+    order = ["attributes.start_time DESC" if newest_first else "attributes.start_time ASC"]
+    runs: list[Any] = []
+    token = None
+    while experiments:
+        page = client.search_runs(experiments, query, order_by=order, page_token=token)
+        runs.extend(page)
+        token = page.token
+        if not token:
+            break
+    return runs
+
+
+def all_experiments(client: Any) -> Mapping[str, str]:
+    """Return the name of every live experiment by its MLflow id."""
+    found: dict[str, str] = {}
+    token = None
+    while True:
+        page = client.search_experiments(page_token=token)
+        found |= {experiment.experiment_id: experiment.name for experiment in page}
+        token = page.token
+        if not token:
+            return found
