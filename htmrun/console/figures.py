@@ -1,0 +1,45 @@
+"""How figures are written for people: enough digits, no more."""
+
+from __future__ import annotations
+
+import math
+
+from htmrun.console.interval import Interval
+
+RATE = "samples_per_s"
+_LOWER_IS_BETTER = ("rmse", "nrmse", "mape", "mae", "nll", "error", "loss", "seconds", "churn")
+
+
+def lower_is_better(metric: str) -> bool:
+    """Return whether a smaller value of `metric` is the better one, judged by its name."""
+    words = metric.lower().replace("/", "_").split("_")
+    return any(word in _LOWER_IS_BETTER for word in words)
+
+
+def number(value: float, metric: str = "") -> str:
+    """Return `value` with four significant places, rates as whole numbers with separators."""
+    if math.isnan(value):
+        return "nan"
+    if metric == RATE or abs(value) >= 10_000:
+        return f"{value:,.0f}"
+    if value != 0 and abs(value) < 0.0001:
+        return f"{value:.2e}"
+    return f"{value:.{4 if abs(value) < 10 else 2}f}"
+
+
+def mean_and_half(interval: Interval, metric: str = "") -> str:
+    """Return ``"0.9533 ± 0.0041"``, or the mean alone for a single value."""
+    mean = number(interval.mean, metric)
+    return mean if interval.half is None else f"{mean} ± {number(interval.half, metric)}"
+
+
+def duration(seconds: float) -> str:
+    """Return ``"12 s"``, ``"3:05"`` (minutes) or ``"1:02:05"`` (hours)."""
+    if not math.isfinite(seconds):
+        return "-"
+    whole = math.ceil(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,53 @@
+"""The mean of a few seeds and how far it can be trusted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+CONFIDENCE = 0.95
+FEWEST_SEEDS = 6
+INTERVAL_NOTE = "± is half the 95 % Student-t interval of the mean over seeds"
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean with its 95 % Student-t interval; `low` and `high` are None for a single value."""
+
+    mean: float
+    low: float | None
+    high: float | None
+    values: tuple[float, ...]
+
+    @property
+    def half(self) -> float | None:
+        """Half the interval's width."""
+        return None if self.high is None else self.high - self.mean
+
+
+def mean_interval(values: Sequence[float]) -> Interval:
+    """Return the mean of `values` with its Student-t interval; ValueError for no value at all."""
+    if not values:
+        raise ValueError("values: found none, expected at least one")
+    count = len(values)
+    mean = math.fsum(values) / count
+    if count < 2:
+        return Interval(mean, None, None, tuple(values))
+    from scipy.special import stdtrit
+
+    deviation = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (count - 1))
+    quantile = float(stdtrit(count - 1, 0.5 + CONFIDENCE / 2))
+    half = quantile * deviation / math.sqrt(count)
+    return Interval(mean, mean - half, mean + half, tuple(values))
+
+
+def seeds_note(seeds: int) -> str:
+    """Return why `seeds` seeds allow no test, "" when they are enough for one."""
+    if seeds >= FEWEST_SEEDS:
+        return ""
+    plural = "" if seeds == 1 else "s"
+    return (
+        f"{seeds} seed{plural}: nothing is called significant below {FEWEST_SEEDS} "
+        "(Wilcoxon's p cannot fall under .0625 with 5)"
+    )
