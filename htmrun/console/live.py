@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TextIO
 from htmrun.console.figures import duration, number
 from htmrun.console.progress import ArmProgress, Overview
 from htmrun.console.summary import Results, final_table, json_summary
+from htmrun.console.terminal import console_for
 from htmrun.records import Failed, Finished, Job, Progress, Record
 
 if TYPE_CHECKING:
@@ -37,10 +38,8 @@ class LiveView:
         stderr: TextIO | None = None,
     ) -> None:
         """`jobs`: all of the run; `metric`: which to show, the first that an arm reports."""
-        from rich.console import Console
-
-        self._out = Console(file=stdout or sys.stdout, highlight=False)
-        self._err = Console(file=stderr or sys.stderr, stderr=stderr is None, highlight=False)
+        self._out = console_for(stdout or sys.stdout)
+        self._err = console_for(stderr or sys.stderr)
         self._metrics = (metric,) if isinstance(metric, str) else tuple(metric)
         self._silent = quiet or json
         self._json = json
@@ -107,9 +106,7 @@ class LiveView:
                 json.dumps(json_summary(run_id, status, results)), file=self._out.file, flush=True
             )
             return
-        # Off a terminal the table is as wide as it needs to be: nobody can widen a log file.
-        width = None if self._out.is_terminal else 200
-        self._out.print(final_table(results, main_metrics), width=width)
+        self._out.print(final_table(results, main_metrics))
         for line in closing:
             self.notice(line)
 

@@ -31,16 +31,16 @@ def plot_curves(curves: Curves, path: Path, title: str = "") -> None:
     metrics = _drawable(curves)
     if not metrics:
         return
-    across = min(len(metrics), 2)
+    across = len(metrics) if len(metrics) < 4 else (len(metrics) + 1) // 2
     down = -(-len(metrics) // across)
     figure = Figure(figsize=(5.4 * across, 3.6 * down + 0.9), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(down, across, squeeze=False).flat
+    axes = figure.subplots(down, across, squeeze=False).flatten()
     arms = list(dict.fromkeys(arm for metric in metrics for arm in curves[metric]))
     seeds = len({seed for metric in metrics for arm in curves[metric].values() for seed in arm})
     for axis, metric in zip(axes, metrics, strict=False):
         _panel(axis, metric, curves[metric], arms)
-    for axis in list(axes)[len(metrics) :]:
+    for axis in axes[len(metrics) :]:
         axis.set_visible(False)
     _legend(figure, arms)
     band = f"mean of {seeds} seeds, band: lowest to highest" if seeds > 1 else "one seed"
@@ -93,6 +93,8 @@ def _panel(
             axis.fill_between(samples, low, high, color=look["color"], alpha=0.18, linewidth=0)
     axis.set_xlabel("training samples")
     axis.set_ylabel(_label(metric))
+    if metric == RATE:
+        axis.set_ylim(bottom=0)
     axis.grid(alpha=0.25)
     axis.spines[["top", "right"]].set_visible(False)
 
