@@ -2,12 +2,242 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from htmrun.encoders.parameters import SingleEncoderParameters
+from htmrun.errors import nearest
+from htmrun.parameters import SpatialPoolerParameters, TemporalMemoryParameters, round_half_up
 
 if TYPE_CHECKING:
-    from htmrun.config.schema import Experiment
+    from htmrun.config.schema import Arm, Experiment
+
+T = TypeVar("T")
+# What encoders can read from generated data and images; a CSV file names its own columns.
+FIELDS = {"digits": "image", "idx": "image", "sequences": "symbol", "reber": "symbol"}
+CLASSIFIERS = ("sdr", "predicted_columns")
+LEARNING = ("spatial_pooler", "temporal_memory")
 
 
 def problems(experiment: Experiment) -> list[str]:
     """Return one line for each combination that cannot run, dotted path first."""
-    return []
+    found = [*_sections(experiment)]
+    if found:
+        return found  # what follows looks stages up by name
+    return [
+        *_order(experiment.pipeline, experiment, "pipeline"),
+        *_arms(experiment),
+        *_reads(experiment),
+        *_data(experiment),
+        *_pools(experiment),
+    ]
+
+
+def _kind(experiment: Experiment, stage: str) -> str:
+    return experiment.stages[stage].kind
+
+
+def _repeated(names: Sequence[T]) -> list[T]:
+    return [name for index, name in enumerate(names) if name in names[:index]]
+
+
+def _one_of(name: str, known: Iterable[str]) -> str:
+    names = list(known)
+    return f"found '{name}', expected one of {', '.join(names)}{nearest(name, names)}"
+
+
+def _sections(experiment: Experiment) -> Iterator[str]:
+    for name in _repeated(experiment.pipeline):
+        yield f"pipeline: found '{name}' twice, expected each stage once"
+    for name in experiment.pipeline:
+        if name in type(experiment).model_fields:
+            yield f"pipeline: found '{name}', which is a field of its own, expected a stage"
+        elif name not in experiment.stages:
+            known = experiment.stages
+            yield f"pipeline: no section '{name}', {_one_of(name, known)}"
+
+
+def _order(stages: Sequence[str], experiment: Experiment, path: str) -> Iterator[str]:
+    """Say which of `stages`, in this order, cannot stand where it stands."""
+    *front, last = stages
+    if _kind(experiment, last) not in CLASSIFIERS:
+        yield _misplaced(path, last, experiment, "a classifier at the end")
+    for index, name in enumerate(front):
+        kind = _kind(experiment, name)
+        if kind in CLASSIFIERS:
+            yield _misplaced(path, name, experiment, "a classifier only at the end")
+        elif index == 0 and kind in LEARNING:
+            yield _misplaced(path, name, experiment, "an encoder first")
+        elif index > 0 and kind not in LEARNING:
+            yield _misplaced(path, name, experiment, "an encoder only as the first stage")
+        elif kind == "temporal_memory" and _kind(experiment, front[index - 1]) == kind:
+            yield _misplaced(
+                path, name, experiment, "a temporal memory on an encoder or a spatial pooler"
+            )
+    kinds = [_kind(experiment, name) for name in stages[-2:]]
+    if kinds[1] == "predicted_columns" and kinds[0] != "temporal_memory":
+        yield _misplaced(path, last, experiment, "a temporal memory right before it")
+
+
+def _misplaced(path: str, name: str, experiment: Experiment, expected: str) -> str:
+    return f"{path}: found '{name}' ({_kind(experiment, name)}), expected {expected}"
+
+
+def _arms(experiment: Experiment) -> Iterator[str]:
+    from htmrun.config.schema import Arm
+
+    names = [*experiment.arm, *experiment.control]
+    for name in experiment.control:
+        if name in experiment.arm:
+            yield f"control.{name}: found in arm too, expected a name of its own"
+    if not experiment.arm:
+        yield "arm: found none, expected at least one arm"
+    for index, name in enumerate(experiment.arms or ()):
+        if name not in names:
+            yield f"arms[{index}]: {_one_of(name, names)}"
+    for name in _repeated(experiment.arms or ()):
+        yield f"arms: found '{name}' twice, expected each arm once"
+    for seed in _repeated(experiment.seeds):
+        yield f"seeds: found {seed} twice, expected each seed once"
+    for group, regimes in (("arm", experiment.arm), ("control", experiment.control)):
+        for name, regime in regimes.items():
+            if isinstance(regime, Arm):
+                yield from _regime(experiment, f"{group}.{name}", regime)
+            elif experiment.data.kind in FIELDS:
+                yield (
+                    f"{group}.{name}.baseline: found '{regime.baseline}' with data.kind "
+                    f"'{experiment.data.kind}', expected a series to forecast"
+                )
+
+
+def _regime(experiment: Experiment, path: str, arm: Arm) -> Iterator[str]:
+    unknown = False
+    for part in ("freeze", "bypass"):
+        for index, name in enumerate(getattr(arm, part)):
+            if name not in experiment.pipeline:
+                unknown = True
+                yield f"{path}.{part}[{index}]: {_one_of(name, experiment.pipeline)}"
+    if unknown:
+        return
+    for index, name in enumerate(arm.freeze):
+        if name == experiment.pipeline[0]:
+            yield f"{path}.freeze[{index}]: found '{name}', expected a stage that learns"
+        if name in arm.bypass:
+            yield f"{path}.freeze[{index}]: found '{name}' in bypass too, expected it in one only"
+    rest = [name for name in experiment.pipeline if name not in arm.bypass]
+    if arm.bypass:
+        ends = {experiment.pipeline[0], experiment.pipeline[-1]}
+        cut = [name for name in arm.bypass if name in ends]
+        for name in cut:
+            yield f"{path}.bypass: found '{name}', expected stages between encoder and classifier"
+        if not cut and not list(_order(experiment.pipeline, experiment, "")):
+            yield from _order(rest, experiment, f"{path}.bypass")
+    learns = [name for name in rest if name not in arm.freeze]
+    yield from _windows(experiment, path, arm, learns)
+
+
+def _windows(experiment: Experiment, path: str, arm: Arm, learns: Sequence[str]) -> Iterator[str]:
+    from htmrun.config.schema import GrowingWindow
+
+    place = "learn_every.limit" if isinstance(arm.learn_every, GrowingWindow) else "learn_every"
+    for name in learns:
+        sp = experiment.stages[name]
+        if not isinstance(sp, SpatialPoolerParameters) or not sp.learn:
+            continue
+        if arm.longest_window > sp.duty_period:
+            yield (
+                f"{path}.{place}: {arm.longest_window} is above {name}.duty_period = "
+                f"{sp.duty_period}, expected at most that"
+            )
+
+
+def _reads(experiment: Experiment) -> Iterator[str]:
+    """Check what the classifier reads, in the whole pipeline and in every arm."""
+    last = experiment.pipeline[-1]
+    reads = getattr(experiment.stages[last], "reads", None)
+    front = experiment.pipeline[:-1]
+    parts = [
+        part
+        for name in front
+        for part in (
+            [name, f"{name}.active", f"{name}.winners", f"{name}.predicted"]
+            if isinstance(experiment.stages[name], TemporalMemoryParameters)
+            else [name]
+        )
+    ]
+    for index, source in enumerate(reads or ()):
+        if source not in parts:
+            yield f"{last}.reads[{index}]: {_one_of(source, parts)}"
+    for source in _repeated(reads or ()):
+        yield f"{last}.reads: found '{source}' twice, expected each once"
+    sources = {source.split(".")[0] for source in reads or ()}
+    for group, regimes in (("arm", experiment.arm), ("control", experiment.control)):
+        for name, regime in regimes.items():
+            bypass = getattr(regime, "bypass", ())
+            if sources and sources <= set(bypass):
+                yield (
+                    f"{group}.{name}.bypass: leaves out all that {last}.reads names "
+                    f"[{', '.join(reads or ())}], expected one of them to stay"
+                )
+
+
+def _data(experiment: Experiment) -> Iterator[str]:
+    kind = experiment.data.kind
+    encoder, last = experiment.pipeline[0], experiment.pipeline[-1]
+    field = FIELDS.get(kind)
+    if field is None:
+        if _kind(experiment, last) == "predicted_columns":
+            yield (
+                f"{last}.kind: found 'predicted_columns' with data.kind '{kind}', "
+                "expected sdr (a series has values, not symbols)"
+            )
+        if 0 in getattr(experiment.stages[last], "horizons", ()):
+            yield f"{last}.horizons: found 0 with data.kind '{kind}', expected at least 1"
+        return
+    for path, read in _fields_read(experiment, encoder):
+        if read != field:
+            yield f"{path}: reads '{read}', expected '{field}', all that data.kind '{kind}' has"
+    horizons = getattr(experiment.stages[last], "horizons", (0,))
+    if field == "image" and set(horizons) != {0}:
+        yield (
+            f"{last}.horizons: found {list(horizons)} with data.kind '{kind}', expected [0] "
+            "(images have no order)"
+        )
+
+
+def _fields_read(experiment: Experiment, encoder: str) -> Iterator[tuple[str, str]]:
+    usual = {"image": "image", "date": "timestamp", "category": "symbol"}
+    stage = experiment.stages[encoder]
+    if stage.kind == "fields":
+        for name, entry in stage.fields.items():
+            if not entry.optional:
+                yield f"{encoder}.fields.{name}", entry.field or name
+    elif isinstance(stage, SingleEncoderParameters):
+        yield f"{encoder}.kind: '{stage.kind}'", stage.field or usual.get(stage.kind, "value")
+
+
+def _pools(experiment: Experiment) -> Iterator[str]:
+    """Check pools on inputs whose size the configuration tells; others are checked once known."""
+    size = _encoder_bits(experiment)
+    for name in experiment.pipeline[1:-1]:
+        stage = experiment.stages[name]
+        if isinstance(stage, SpatialPoolerParameters):
+            whole = size if stage.potential_radius is None else None
+            if whole is not None and round_half_up(stage.potential_fraction * whole) < 1:
+                yield (
+                    f"{name}.potential_fraction: {stage.potential_fraction} of {whole} inputs "
+                    f"makes a pool of 0, expected at least {0.5 / whole:.3g}"
+                )
+            size = stage.columns
+        elif isinstance(stage, TemporalMemoryParameters) and size is not None:
+            size *= stage.cells_per_column
+
+
+def _encoder_bits(experiment: Experiment) -> int | None:
+    stage = experiment.stages[experiment.pipeline[0]]
+    if stage.kind == "image":
+        planes = len(stage.levels or (0,))
+        return 64 * planes if experiment.data.kind == "digits" else None
+    if stage.kind in ("rdse", "scalar", "category"):
+        return stage.size
+    return None

@@ -157,7 +157,9 @@ class Experiment(Parameters):
     workers: int | None = Field(
         None, ge=1, le=4096, description="Arms and seeds that run side by side; null: one per core."
     )
-    tracking: Tracking = Field(default_factory=Tracking, description="Where results are recorded.")
+    tracking: Tracking = Field(
+        Tracking.model_validate({}), description="Where results are recorded."
+    )
 
     @property
     def selected(self) -> tuple[str, ...]:

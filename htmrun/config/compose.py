@@ -1,0 +1,139 @@
+"""From YAML and overrides to a validated experiment.
+
+Hydra composes the shipped `conf/` and the user's folder, which is searched first; the schema
+then decides. Every error is a UserError whose lines each name one field and what is allowed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from htmrun.config.catalogue import experiments, folders
+from htmrun.config.overrides import key_of, rewrite
+from htmrun.errors import UserError, nearest
+from htmrun.paths import CONF
+
+if TYPE_CHECKING:
+    from htmrun.config.schema import Experiment
+
+_user_folder: ContextVar[Path | None] = ContextVar("user_folder", default=None)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A validated experiment, the same as a plain nested dict, and the overrides as given."""
+
+    experiment: Experiment
+    resolved: dict[str, Any]
+    overrides: list[str]
+
+
+def load(overrides: list[str], config_dir: Path | None = None) -> Loaded:
+    """Compose and validate one experiment; UserError has one line for each thing that is wrong."""
+    from htmrun.config.validation import plain, unused, validate
+
+    raw = compose(overrides, config_dir)
+    experiment = validate(raw)
+    idle = unused(raw)
+    lines = [
+        f"{key_of(text)}: has no effect, '{key_of(text).split('.')[0]}' is not in pipeline "
+        f"[{', '.join(experiment.pipeline)}]"
+        for text in overrides
+        if key_of(text).split(".")[0] in idle and "." in key_of(text)
+    ]
+    if lines:
+        raise UserError("\n".join(lines))
+    return Loaded(experiment, plain(experiment), list(overrides))
+
+
+def compose(overrides: list[str], config_dir: Path | None = None) -> dict[str, Any]:
+    """Return the composed YAML as a plain dict, interpolations resolved, nothing validated."""
+    search = folders(config_dir)
+    if not any(key_of(text) == "experiment" for text in overrides) and not (
+        config_dir is not None and (config_dir / "config.yaml").is_file()
+    ):
+        names = ", ".join(entry.name for entry in experiments(config_dir))
+        raise UserError(f"experiment: none chosen, expected experiment=NAME with one of {names}")
+    rewritten = rewrite(overrides, config_dir)
+    with _one_line_errors(), _searched_first(search[0] if config_dir else None):
+        return _compose(rewritten)
+
+
+def _compose(overrides: list[str]) -> dict[str, Any]:
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from omegaconf import OmegaConf
+
+    with initialize_config_dir(version_base="1.3", config_dir=str(CONF), job_name="htmrun"):
+        composed = hydra_compose("config", overrides=overrides)
+    missing = sorted(OmegaConf.missing_keys(composed))
+    if missing:
+        raise UserError("\n".join(f"{key}: missing (???), expected a value" for key in missing))
+    return cast(dict[str, Any], OmegaConf.to_container(composed, resolve=True))
+
+
+@contextlib.contextmanager
+def _searched_first(folder: Path | None) -> Iterator[None]:
+    """Let Hydra look into `folder` before any other."""
+    # hydra.searchpath would put it last, where it loses against shipped files of the same name.
+    from hydra.core.config_search_path import ConfigSearchPath
+    from hydra.core.plugins import Plugins
+    from hydra.plugins.search_path_plugin import SearchPathPlugin
+
+    class UserFolderFirst(SearchPathPlugin):
+        def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+            current = _user_folder.get()
+            if current is not None:
+                search_path.prepend(provider="--config-dir", path=f"file://{current}")
+
+    plugins = Plugins.instance()
+    if not any(p.__name__ == "UserFolderFirst" for p in plugins.discover(SearchPathPlugin)):
+        plugins.register(UserFolderFirst)
+    token = _user_folder.set(folder)
+    try:
+        yield
+    finally:
+        _user_folder.reset(token)
+
+
+@contextlib.contextmanager
+def _one_line_errors() -> Iterator[None]:
+    import yaml
+    from hydra.errors import HydraException, MissingConfigException
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        yield
+    except yaml.MarkedYAMLError as error:
+        raise UserError(_yaml_line(error)) from None
+    except MissingConfigException as error:
+        raise UserError(_missing_line(error)) from None
+    except OmegaConfBaseException as error:
+        key = getattr(error, "full_key", None) or "configuration"
+        raise UserError(f"{key}: {_first_line(error)}") from None
+    except HydraException as error:
+        raise UserError(f"configuration: {_first_line(error)}") from None
+
+
+def _yaml_line(error: Any) -> str:
+    mark = error.problem_mark or error.context_mark
+    place = f"{mark.name}:{mark.line + 1}" if mark else "configuration"
+    return f"{place}: {error.problem or error.context}, expected valid YAML"
+
+
+def _missing_line(error: Any) -> str:
+    missing = error.missing_cfg_file or ""
+    group, _, name = str(missing).rpartition("/")
+    origin = str(error).split("'")[1] if str(error).startswith("In '") else "configuration"
+    options = list(error.options or [])
+    expected = f", expected one of {', '.join(options)}" if options else ""
+    return f"{origin}: found '{name}' for {group or 'a group'}{expected}{nearest(name, options)}"
+
+
+def _first_line(error: Exception) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), repr(error))

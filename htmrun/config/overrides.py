@@ -1,0 +1,92 @@
+"""`KEY=VALUE` from the command line, rewritten so that every key reaches our own validation.
+
+Hydra refuses keys that it does not know and advises "+key". Here a dotted key may be new
+(`arm.mine.learn_every=50` adds an arm), and a typo is found by the schema, which knows the
+nearest name. Choices in groups (`experiment=digits`) are checked against what exists.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from htmrun.config.catalogue import choices, is_group
+from htmrun.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
+
+
+def rewrite(overrides: list[str], config_dir: Path | None) -> list[str]:
+    """Return `overrides` as Hydra shall see them; UserError names every one that is malformed."""
+    errors: list[str] = []
+    result: list[str] = []
+    for text in overrides:
+        try:
+            result.append(_rewrite(text, config_dir))
+        except UserError as error:
+            errors.append(str(error))
+    if errors:
+        raise UserError("\n".join(errors))
+    return result
+
+
+def key_of(text: str) -> str:
+    """Return the dotted key of an override, without `+`, `~` and the value."""
+    return text.split("=", 1)[0].lstrip("+~").strip()
+
+
+def _rewrite(text: str, config_dir: Path | None) -> str:
+    override = _parse(text)
+    key = override.key_or_group
+    if key == "hydra" or key.startswith(("hydra.", "hydra/")):
+        raise UserError(f"{key}: found in an override, expected a field of the experiment")
+    if override.is_sweep_override():
+        several = text.split("=", 1)[1]
+        raise UserError(
+            f"{key}: found '{several}', expected one value; a list is written '{key}=[{several}]', "
+            f"a text with commas '{key}=\"{several}\"'"
+        )
+    if not is_group(key, config_dir):
+        return text if override.is_delete() else f"++{text.lstrip('+')}"
+    if override.is_delete():
+        return text
+    value = override.value()
+    if value is None:
+        return f"~{key}"
+    _check_choice(key, value, config_dir)
+    # Every shipped group is in the defaults already, so `+experiment=x` can only mean this.
+    return text.lstrip("+")
+
+
+def _check_choice(group: str, value: object, config_dir: Path | None) -> None:
+    known = choices(group, config_dir)
+    for name in value if isinstance(value, list) else [value]:
+        if str(name) not in known:
+            raise UserError(
+                f"{group}: found '{name}', expected one of {', '.join(known)}"
+                f"{nearest(str(name), known)}"
+            )
+
+
+def _parse(text: str) -> Override:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    key, equals, value = text.partition("=")
+    if not key.lstrip("+~").strip() or not (equals or text.startswith("~")):
+        raise UserError(f"override: found '{text}', expected KEY=VALUE, e.g. sp.columns=4096")
+    try:
+        return OverridesParser.create().parse_override(text)
+    except HydraException:
+        pass
+    try:
+        OverridesParser.create().parse_override(f"{key}=x")
+    except HydraException:
+        raise UserError(
+            f"override: found '{text}', expected a dotted key such as sp.columns before '='"
+        ) from None
+    raise UserError(
+        f"{key_of(text)}: cannot read '{value}', expected a number, a word, a list [a,b] or quoted "
+        f"text: '{key}=\"{value}\"'"
+    )

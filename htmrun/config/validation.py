@@ -1,0 +1,87 @@
+"""Plain composed YAML -> typed experiment, and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from htmrun.config.messages import lines, unknown
+from htmrun.config.schema import Experiment, root_fields
+from htmrun.errors import UserError
+
+# In the defaults of every experiment; one that its pipeline leaves out need not be deleted.
+STANDARD = ("encoder", "sp", "tm", "classifier")
+
+
+def validate(raw: Mapping[str, Any]) -> Experiment:
+    """Return the experiment that `raw` declares; UserError has one line for each error."""
+    names = _pipeline(raw)
+    errors = _unknown_roots(raw, names)
+    collected = _collect(raw, names)
+    try:
+        # JSON, because only there strict types go together with lists that become tuples.
+        experiment = Experiment.model_validate_json(json.dumps(collected), strict=True)
+    except ValidationError as error:
+        errors += lines(error, collected)
+    if errors:
+        raise UserError("\n".join(errors))
+    used = {name: experiment.stages[name] for name in experiment.pipeline}
+    return experiment.model_copy(update={"stages": used})
+
+
+def unused(raw: Mapping[str, Any]) -> set[str]:
+    """Return the standard sections that `raw` holds and its pipeline leaves out."""
+    return {name for name in STANDARD if name in raw and name not in _pipeline(raw)}
+
+
+def plain(experiment: Experiment) -> dict[str, Any]:
+    """Return `experiment` as nested dicts as in YAML, every field present, stages at the root."""
+    values = experiment.model_dump(mode="json")
+    stages = values.pop("stages")
+    result: dict[str, Any] = {}
+    for name, value in values.items():
+        result[name] = value
+        if name == "data":
+            result.update(stages)
+    return result
+
+
+def _pipeline(raw: Mapping[str, Any]) -> list[str]:
+    value = raw.get("pipeline")
+    return [name for name in value if isinstance(name, str)] if isinstance(value, list) else []
+
+
+def _collect(raw: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
+    """Return `raw` with the stages' sections under `stages` and removed arms left out."""
+    known = root_fields()
+    result = {key: value for key, value in raw.items() if key in known}
+    stages = [name for name in dict.fromkeys((*names, *STANDARD)) if name not in known]
+    result["stages"] = {name: raw[name] for name in stages if raw.get(name) is not None}
+    for group in ("arm", "control"):
+        if isinstance(result.get(group), Mapping):
+            kept = {name: arm for name, arm in result[group].items() if arm is not None}
+            result[group] = kept
+    return result
+
+
+def _unknown_roots(raw: Mapping[str, Any], names: list[str]) -> list[str]:
+    known = root_fields()
+    found = []
+    for key, value in raw.items():
+        if key in known or key in names or key in STANDARD:
+            continue
+        if key == "experiment":
+            found.append(
+                "experiment: found a section, expected '# @package _global_' as the first line of "
+                "the experiment's file"
+            )
+        elif isinstance(value, Mapping) and "kind" in value:
+            found.append(
+                f"{key}: not in pipeline [{', '.join(names)}], expected every stage to be in it"
+            )
+        else:
+            found.append(unknown(key, value, [*known, *dict.fromkeys((*names, *STANDARD))]))
+    return found
