@@ -1,0 +1,84 @@
+"""The handwritten digits that ship with scikit-learn, with a stratified held-out split."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from htmrun import rng
+from htmrun.data import Chunk, Task
+from htmrun.data.images import LabelledImages
+from htmrun.data.parameters import DigitsParameters
+from htmrun.errors import UserError
+from htmrun.parameters import round_half_up
+
+
+class DigitsSource:
+    """1797 images of 8x8 pixels with grey values 0..16, ten classes."""
+
+    name = "digits"
+    task: Task = "classification"
+    classes = 10
+    class_names = tuple("0123456789")
+    ranges: Mapping[str, tuple[float, float]] = {}
+
+    def __init__(self, parameters: DigitsParameters) -> None:
+        self.parameters = parameters
+        self.shapes: dict[str, tuple[int, ...]] = {"image": (8, 8)}
+
+    @cached_property
+    def split(self) -> tuple[LabelledImages, LabelledImages]:
+        """Training and held-out images; raises UserError if a class falls out of one of them."""
+        from sklearn.datasets import load_digits
+
+        bunch = load_digits()
+        images = bunch.images.astype(np.uint8)
+        labels = bunch.target.astype(np.int64)
+        held = held_out(labels, self.parameters.test_fraction, self.parameters.split_seed)
+        for part, what in ((held, "held-out"), (~held, "training")):
+            if len(np.unique(labels[part])) < self.classes:
+                raise UserError(
+                    f"data.test_fraction: {self.parameters.test_fraction} leaves a class without "
+                    f"{what} images, expected about 0.01 to 0.99"
+                )
+        return (
+            LabelledImages(images[~held], labels[~held]),
+            LabelledImages(images[held], labels[held]),
+        )
+
+    @property
+    def samples(self) -> int:
+        """Training images."""
+        return len(self.split[0])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of both parts of the split."""
+        digest = hashlib.sha256(b"digits")
+        for part in self.split:
+            part.update(digest)
+        return digest.hexdigest()
+
+    def train(self, seed: int, epoch: int, chunk: int) -> Iterator[Chunk]:
+        """Yield the training images, shuffled for (seed, epoch)."""
+        return self.split[0].shuffled(seed, epoch, chunk)
+
+    def test(self, chunk: int) -> Iterator[Chunk]:
+        """Yield the held-out images."""
+        return self.split[1].in_order(chunk)
+
+
+def held_out(
+    labels: npt.NDArray[np.int64], fraction: float, split_seed: int
+) -> npt.NDArray[np.bool_]:
+    """Return a mask (N,) that holds out half-up(fraction * n) random samples of each class."""
+    mask = np.zeros(len(labels), bool)
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        order = rng.permutation(split_seed, rng.Purpose.SPLIT, int(label), len(members))
+        mask[members[order[: round_half_up(fraction * len(members))]]] = True
+    return mask
