@@ -21,11 +21,11 @@ LEARNING = ("spatial_pooler", "temporal_memory")
 
 def problems(experiment: Experiment) -> list[str]:
     """Return one line for each combination that cannot run, dotted path first."""
-    found = [*_sections(experiment)]
+    # What is wrong with the pipeline itself would come back as a dozen errors of the arms.
+    found = [*_sections(experiment)] or [*_order(experiment.pipeline, experiment, "pipeline")]
     if found:
-        return found  # what follows looks stages up by name
+        return found
     return [
-        *_order(experiment.pipeline, experiment, "pipeline"),
         *_arms(experiment),
         *_reads(experiment),
         *_data(experiment),
@@ -49,12 +49,15 @@ def _one_of(name: str, known: Iterable[str]) -> str:
 def _sections(experiment: Experiment) -> Iterator[str]:
     for name in _repeated(experiment.pipeline):
         yield f"pipeline: found '{name}' twice, expected each stage once"
-    for name in experiment.pipeline:
+    for index, name in enumerate(experiment.pipeline):
         if name in type(experiment).model_fields:
-            yield f"pipeline: found '{name}', which is a field of its own, expected a stage"
+            yield f"pipeline[{index}]: found '{name}', which is no stage, expected a stage's name"
         elif name not in experiment.stages:
             known = experiment.stages
-            yield f"pipeline: no section '{name}', {_one_of(name, known)}"
+            yield (
+                f"pipeline[{index}]: found '{name}', which has no section, expected one of "
+                f"{', '.join(known)}{nearest(name, known)}"
+            )
 
 
 def _order(stages: Sequence[str], experiment: Experiment, path: str) -> Iterator[str]:
@@ -130,7 +133,7 @@ def _regime(experiment: Experiment, path: str, arm: Arm) -> Iterator[str]:
         cut = [name for name in arm.bypass if name in ends]
         for name in cut:
             yield f"{path}.bypass: found '{name}', expected stages between encoder and classifier"
-        if not cut and not list(_order(experiment.pipeline, experiment, "")):
+        if not cut:
             yield from _order(rest, experiment, f"{path}.bypass")
     learns = [name for name in rest if name not in arm.freeze]
     yield from _windows(experiment, path, arm, learns)
@@ -196,7 +199,10 @@ def _data(experiment: Experiment) -> Iterator[str]:
         return
     for path, read in _fields_read(experiment, encoder):
         if read != field:
-            yield f"{path}: reads '{read}', expected '{field}', all that data.kind '{kind}' has"
+            yield (
+                f"{path}: found an encoder of '{read}', expected one of '{field}', "
+                f"all that data.kind '{kind}' has"
+            )
     horizons = getattr(experiment.stages[last], "horizons", (0,))
     if field == "image" and set(horizons) != {0}:
         yield (
@@ -213,7 +219,7 @@ def _fields_read(experiment: Experiment, encoder: str) -> Iterator[tuple[str, st
             if not entry.optional:
                 yield f"{encoder}.fields.{name}", entry.field or name
     elif isinstance(stage, SingleEncoderParameters):
-        yield f"{encoder}.kind: '{stage.kind}'", stage.field or usual.get(stage.kind, "value")
+        yield f"{encoder}.kind", stage.field or usual.get(stage.kind, "value")
 
 
 def _pools(experiment: Experiment) -> Iterator[str]:

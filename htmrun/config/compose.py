@@ -19,6 +19,8 @@ from htmrun.errors import UserError, nearest
 from htmrun.paths import CONF
 
 if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
     from htmrun.config.schema import Experiment
 
 _user_folder: ContextVar[Path | None] = ContextVar("user_folder", default=None)
@@ -70,11 +72,27 @@ def _compose(overrides: list[str]) -> dict[str, Any]:
     from omegaconf import OmegaConf
 
     with initialize_config_dir(version_base="1.3", config_dir=str(CONF), job_name="htmrun"):
-        composed = hydra_compose("config", overrides=overrides)
+        kept = [text for text in overrides if not text.startswith("~") or "." not in key_of(text)]
+        before = hydra_compose("config", overrides=kept)
+        for text in overrides:
+            if text not in kept:
+                _check_removable(before, key_of(text))
+        composed = before if kept == overrides else hydra_compose("config", overrides=overrides)
     missing = sorted(OmegaConf.missing_keys(composed))
     if missing:
         raise UserError("\n".join(f"{key}: missing (???), expected a value" for key in missing))
     return cast(dict[str, Any], OmegaConf.to_container(composed, resolve=True))
+
+
+def _check_removable(composed: DictConfig, key: str) -> None:
+    from omegaconf import DictConfig, OmegaConf
+
+    parent, _, name = key.rpartition(".")
+    section = OmegaConf.select(composed, parent)
+    known = [str(key) for key in section] if isinstance(section, DictConfig) else []
+    if name not in known:
+        expected = f", expected one of {', '.join(known)}" if known else ""
+        raise UserError(f"{key}: found nothing to remove{expected}{nearest(name, known)}")
 
 
 @contextlib.contextmanager

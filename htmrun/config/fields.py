@@ -11,6 +11,10 @@ from pydantic.fields import FieldInfo
 
 from htmrun.config.schema import Experiment
 
+# Bounds above this are those of the machine; nobody needs to read them.
+LARGEST = 1 << 53
+# Names of union branches in the schema that are no `kind`; "[key]": a dict's key is meant.
+TAGS = ("=fixed", "=growing", "=arm", "=baseline", "[key]")
 Models = list[type[BaseModel]]
 
 
@@ -54,22 +58,37 @@ def required(model: type[BaseModel]) -> set[str]:
     return {name for name, info in model.model_fields.items() if info.is_required()}
 
 
-def follow(loc: Sequence[int | str], raw: object, *, choose: bool = True) -> Models:
-    """Return the models at a pydantic location in `raw`; with `choose` the one that is meant."""
+def keys_of(loc: Sequence[int | str], raw: object) -> list[int | str]:
+    """Return a pydantic location without the tags that it puts where a union branches."""
+    keys: list[int | str] = []
+    value = raw
+    after_tag = False
+    for part in loc:
+        kind = value.get("kind") if isinstance(value, Mapping) else None
+        # The fields encoder has a field `fields` too: after its tag comes a key.
+        after_tag = part in TAGS or (part == kind and not after_tag)
+        if not after_tag:
+            keys.append(part)
+            try:
+                value = value[part]  # type: ignore[index]
+            except (KeyError, IndexError, TypeError):
+                value = None
+    return keys
+
+
+def follow(keys: Sequence[int | str], raw: object, *, choose: bool = True) -> Models:
+    """Return the models at `keys` in `raw`; with `choose` only the one that is meant."""
     models: Models = [Experiment]
     inside: Models = []
     value = raw
-    for part in loc:
-        if not isinstance(value, Mapping) or part not in value:
-            continue  # the tag of a union
+    for key in keys:
         if inside:
             models, inside = inside, []
         else:
-            infos = fields_of(fitting(models, value))
-            field = infos.get(str(part))
+            field = fields_of(fitting(models, value)).get(str(key))
             models = models_in(field.annotation) if field else []
             inside = values_in(field.annotation) if field else []
-        value = value[part]
+        value = value.get(key) if isinstance(value, Mapping) else None
     return fitting(models, value) if choose else models
 
 
@@ -108,11 +127,15 @@ def _words(annotation: Any, metadata: Sequence[Any] = ()) -> str:
 
 
 def _bounds(metadata: Sequence[Any]) -> str:
-    signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
-    found = [
-        f"{sign} {getattr(item, name)}"
+    names = ("ge", "gt", "le", "lt")
+    limits = {
+        name: f"{getattr(item, name):.10g}"
         for item in metadata
-        for name, sign in signs.items()
-        if getattr(item, name, None) is not None
-    ]
+        for name in names
+        if getattr(item, name, None) is not None and getattr(item, name) < LARGEST
+    }
+    if {"ge", "le"} <= set(limits):
+        return f" {limits['ge']} to {limits['le']}"
+    signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+    found = [f"{signs[name]} {limits[name]}" for name in names if name in limits]
     return f" {', '.join(found)}" if found else ""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from htmrun.config.fields import fields_of, follow
+from htmrun.config.fields import allowed, fields_of, follow, keys_of
 from htmrun.errors import nearest
 
 if TYPE_CHECKING:
@@ -69,45 +69,35 @@ def show(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def path_of(loc: Sequence[int | str], raw: object, *, missing: bool = False) -> tuple[str, ...]:
-    """Return the keys of a pydantic location as they stand in YAML: no tags, no `stages`."""
-    keys: list[str] = []
-    value = raw
-    for index, part in enumerate(loc):
-        last = index == len(loc) - 1
-        if isinstance(value, Mapping) and part in value:
-            value = value[part]
-            keys.append(str(part))
-        elif isinstance(part, int) and isinstance(value, Sequence) and not isinstance(value, str):
-            value = value[part] if part < len(value) else None
-            keys[-1] += f"[{part}]"
-        elif last and missing:
-            keys.append(str(part))
-    return tuple(keys[1:] if keys[:1] == ["stages"] and len(keys) > 1 else keys)
+def path_of(keys: Sequence[int | str]) -> str:
+    """Return `keys` as a dotted path as in YAML, where stages stand at the root."""
+    path = ""
+    for key in keys[1:] if keys[:1] == ["stages"] and len(keys) > 1 else keys:
+        path += f"[{key}]" if isinstance(key, int) else f".{key}"
+    return path.lstrip(".")
 
 
 def _describe(detail: ErrorDetails, raw: Mapping[str, Any]) -> list[str]:
     kind = detail["type"]
-    loc = detail["loc"]
+    keys = keys_of(detail["loc"], raw)
     context = detail.get("ctx", {})
     value = detail["input"]
-    path = ".".join(path_of(loc, raw, missing=kind == "missing"))
+    path = path_of(keys)
     if kind == "value_error":
         return _own_lines(path, str(context["error"]))
     if kind == "extra_forbidden":
-        names = [name for name in fields_of(follow(loc[:-1], raw)) if name != "stages"]
-        return [unknown(path, value, names)]
+        return [_no_field(path, keys, value, raw)]
     if kind == "missing":
-        return [f"{path}: missing, expected {_purpose(loc, raw)}"]
+        return [f"{path}: missing, expected {_field_allows(keys, raw) or 'a value'}"]
     if kind == "union_tag_invalid":
         return [
             f"{path}.kind: found '{context['tag']}', {_one_of(context['expected_tags'], value)}"
         ]
     if kind == "union_tag_not_found":
-        return [_no_kind(path, loc, value, raw)]
+        return [_no_kind(path, keys, value, raw)]
     if kind == "literal_error":
         return [f"{path}: found {show(value)}, {_one_of(context['expected'], value)}"]
-    return [f"{path}: found {show(value)}, expected {_wanted(detail)}"]
+    return [f"{path}: found {show(value)}, expected {_wanted(detail, keys, raw)}"]
 
 
 def unknown(path: str, value: object, known: Sequence[str]) -> str:
@@ -137,34 +127,53 @@ def _one_of(choices: str, value: object) -> str:
     return f"expected one of {', '.join(names)}{near}"
 
 
-def _no_kind(path: str, loc: Sequence[int | str], value: object, raw: Mapping[str, Any]) -> str:
-    kinds = ", ".join(kinds_of(loc, raw))
+def _no_kind(path: str, keys: Sequence[int | str], value: object, raw: Mapping[str, Any]) -> str:
+    kinds = ", ".join(kinds_of(keys, raw))
     if isinstance(value, Mapping):
         return f"{path}.kind: missing, expected one of {kinds}"
     return f"{path}: found {show(value)}, expected a section with kind: one of {kinds}"
 
 
-def kinds_of(loc: Sequence[int | str], raw: Mapping[str, Any]) -> list[str]:
-    """Return the values of `kind` that may stand at `loc`."""
-    return [str(m.model_fields["kind"].default) for m in follow(loc, raw, choose=False)]
+def kinds_of(keys: Sequence[int | str], raw: Mapping[str, Any]) -> list[str]:
+    """Return the values of `kind` that may stand at `keys`."""
+    return [str(m.model_fields["kind"].default) for m in follow(keys, raw, choose=False)]
 
 
-def _purpose(loc: Sequence[int | str], raw: Mapping[str, Any]) -> str:
-    for model in follow(loc[:-1], raw):
-        info = model.model_fields.get(str(loc[-1]))
-        if info is not None and info.description:
-            return info.description.rstrip(".")
-    return "a value"
+def _no_field(path: str, keys: Sequence[int | str], value: object, raw: Mapping[str, Any]) -> str:
+    key = str(keys[-1])
+    models = follow(keys[:-1], raw)
+    others = [m for m in follow(keys[:-1], raw, choose=False) if key in m.model_fields]
+    if len(models) == 1 and others and "kind" in models[0].model_fields:
+        kinds = " or ".join(str(m.model_fields["kind"].default) for m in others)
+        own = models[0].model_fields["kind"].default
+        return (
+            f"{path}: found {show(value)}, a field of kind {kinds}, not of {own}; ~{path} drops it"
+        )
+    return unknown(path, value, list(fields_of(models)))
 
 
-def _wanted(detail: ErrorDetails) -> str:
+def _field_allows(keys: Sequence[int | str], raw: Mapping[str, Any]) -> str:
+    """Return what the field at `keys` allows; empty for items of lists and unknown places."""
+    field = fields_of(follow(keys[:-1], raw)).get(str(keys[-1]))
+    words = allowed(field).replace(" | ", " or ") if field else ""
+    articles = {"integer": "an ", "number": "a ", "list": "a ", "section": "a "}
+    return articles.get(words.split(" ")[0], "") + words
+
+
+def _wanted(detail: ErrorDetails, keys: Sequence[int | str], raw: Mapping[str, Any]) -> str:
     kind = detail["type"]
     context = detail.get("ctx", {})
+    if kind in _BOUNDS or kind in _WANTED:
+        whole = _field_allows(keys, raw)
+        if whole and kind != "string_pattern_mismatch":
+            return whole
     if kind in _BOUNDS:
         name, words = _BOUNDS[kind]
         return f"{words} {context[name]}"
     if kind in ("too_short", "string_too_short"):
-        return f"at least {context['min_length']} {'items' if kind == 'too_short' else 'letters'}"
+        return (
+            f"at least {context['min_length']} {'item(s)' if kind == 'too_short' else 'letter(s)'}"
+        )
     if kind in ("too_long", "string_too_long"):
         return f"at most {context['max_length']} {'items' if kind == 'too_long' else 'letters'}"
     return _WANTED.get(kind, detail["msg"])

@@ -7,6 +7,7 @@ nearest name. Choices in groups (`experiment=digits`) are checked against what e
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,9 @@ from htmrun.errors import UserError, nearest
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
+
+# Groups from which several are chosen at once.
+LISTS = ("arm", "control")
 
 
 def rewrite(overrides: list[str], config_dir: Path | None) -> list[str]:
@@ -53,8 +57,10 @@ def _rewrite(text: str, config_dir: Path | None) -> str:
         return text
     value = override.value()
     if value is None:
-        return f"~{key}"
+        return f"{key}=[]" if key in LISTS else f"~{key}"
     _check_choice(key, value, config_dir)
+    if override.package is not None:
+        return f"+{text.lstrip('+')}"
     # Every shipped group is in the defaults already, so `+experiment=x` can only mean this.
     return text.lstrip("+")
 
@@ -74,7 +80,7 @@ def _parse(text: str) -> Override:
     from hydra.errors import HydraException
 
     key, equals, value = text.partition("=")
-    if not key.lstrip("+~").strip() or not (equals or text.startswith("~")):
+    if not re.match(r"[+~]*[A-Za-z_]", key) or not (equals or text.startswith("~")):
         raise UserError(f"override: found '{text}', expected KEY=VALUE, e.g. sp.columns=4096")
     try:
         return OverridesParser.create().parse_override(text)

@@ -44,14 +44,14 @@ class GrowingWindow(Parameters):
 
 
 def _window_form(value: object) -> str:
-    return "growing" if isinstance(value, Mapping | GrowingWindow) else "fixed"
+    return "=growing" if isinstance(value, Mapping | GrowingWindow) else "=fixed"
 
 
 class Arm(Parameters):
     """One regime: two dials, and optionally stages that do not learn or are left out."""
 
     learn_every: Annotated[
-        Annotated[Window, Tag("fixed")] | Annotated[GrowingWindow, Tag("growing")],
+        Annotated[Window, Tag("=fixed")] | Annotated[GrowingWindow, Tag("=growing")],
         Discriminator(_window_form),
     ] = Field(
         1, description="Samples in a window; or {start, factor, limit} for windows that grow."
@@ -91,12 +91,13 @@ class Baseline(Parameters):
 
 def _control_form(value: object) -> str:
     if isinstance(value, Mapping):
-        return "baseline" if "baseline" in value else "arm"
-    return "baseline" if isinstance(value, Baseline) else "arm"
+        return "=baseline" if "baseline" in value else "=arm"
+    return "=baseline" if isinstance(value, Baseline) else "=arm"
 
 
 Control = Annotated[
-    Annotated[Arm, Tag("arm")] | Annotated[Baseline, Tag("baseline")], Discriminator(_control_form)
+    Annotated[Arm, Tag("=arm")] | Annotated[Baseline, Tag("=baseline")],
+    Discriminator(_control_form),
 ]
 
 

@@ -61,10 +61,18 @@ def _collect(raw: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
     stages = [name for name in dict.fromkeys((*names, *STANDARD)) if name not in known]
     result["stages"] = {name: raw[name] for name in stages if raw.get(name) is not None}
     for group in ("arm", "control"):
-        if isinstance(result.get(group), Mapping):
-            kept = {name: arm for name, arm in result[group].items() if arm is not None}
-            result[group] = kept
+        result[group] = _without_nulls(result.get(group) or {})
+    for name, section in result["stages"].items():
+        if isinstance(section, Mapping) and isinstance(section.get("fields"), Mapping):
+            result["stages"][name] = {**section, "fields": _without_nulls(section["fields"])}
     return result
+
+
+def _without_nulls(named: Any) -> Any:
+    """Return `named` without the entries that were taken away by setting them to null."""
+    if not isinstance(named, Mapping):
+        return named
+    return {name: value for name, value in named.items() if value is not None}
 
 
 def _unknown_roots(raw: Mapping[str, Any], names: list[str]) -> list[str]:
