@@ -25,7 +25,7 @@ class ScalarEncoder:
     """`active` bits in a row; their start moves from bit 0 at `low` to the end at `high`.
 
     Start, not periodic: floor((v - low) * (size - active) / (high - low) + 0.5).
-    Periodic: floor of (v - low) / (high - low), its whole part dropped, * size.
+    Periodic: floor(((v - low) mod (high - low)) * size / (high - low)).
     """
 
     left_out: tuple[str, ...] = ()
@@ -48,12 +48,13 @@ class ScalarEncoder:
         values = np.where(absent, self.low, values)
         if not p.clip and not p.periodic:
             self._refuse_outside(values)
-        share = (values - self.low) / (self.high - self.low)
+        span = self.high - self.low
         if p.periodic:
-            start = np.floor((share - np.floor(share)) * p.size).astype(np.int64) % p.size
+            start = np.floor(np.mod(values - self.low, span) * p.size / span).astype(np.int64)
+            start %= p.size  # rounding may reach the end
         else:
-            share = np.clip(share, 0.0, 1.0)
-            start = np.floor(share * (p.size - p.active) + 0.5).astype(np.int64)
+            above = np.clip(values, self.low, self.high) - self.low
+            start = np.floor(above * (p.size - p.active) / span + 0.5).astype(np.int64)
         return block_bits(np.where(absent, -1, start), p.active, p.size)
 
     def _refuse_outside(self, values: npt.NDArray[np.float64]) -> None:
