@@ -38,13 +38,17 @@ class SpatialPoolerParameters(Parameters):
         0.02, gt=0.0, le=0.5, description="Share of columns that win (per neighbourhood if local)."
     )
     winners: int | None = Field(
-        None, ge=1, description="Exact number of winners; overrides density. Global inhibition only."
+        None,
+        ge=1,
+        description="Exact number of winners; overrides density. Global inhibition only.",
     )
     inhibition: Literal["global", "local"] = Field(
         "global", description="Columns compete with all others, or with neighbours in column_shape."
     )
     inhibition_radius: int | None = Field(
-        None, ge=1, description="Local inhibition: neighbourhood reaches this far in each dimension."
+        None,
+        ge=1,
+        description="Local inhibition: neighbourhood reaches this far in each dimension.",
     )
     potential_fraction: PositiveFraction = Field(
         0.5, description="Share of the reachable inputs that a column has synapses to."
@@ -72,7 +76,10 @@ class SpatialPoolerParameters(Parameters):
         0.1, description="Permanences start within this distance of `connected`."
     )
     boost_strength: float = Field(
-        0.0, ge=0.0, le=100.0, description="How strongly rarely active columns are favoured; 0: off."
+        0.0,
+        ge=0.0,
+        le=100.0,
+        description="How strongly rarely active columns are favoured; 0: off.",
     )
     infer_boost: bool = Field(True, description="Inference too uses the boost factors.")
     duty_period: int = Field(
@@ -82,7 +89,8 @@ class SpatialPoolerParameters(Parameters):
         0.0, description="Added at each commit to all synapses of a weak column; 0: off."
     )
     weak_fraction: Fraction = Field(
-        0.001, description="A column is weak under this share of the best overlap duty cycle around."
+        0.001,
+        description="A column is weak under this share of the best overlap duty cycle around.",
     )
     learn: bool = Field(True, description="false: an untrained spatial pooler, nothing changes.")
 
@@ -90,8 +98,8 @@ class SpatialPoolerParameters(Parameters):
     def _check(self) -> Self:
         if self.column_shape is not None and math.prod(self.column_shape) != self.columns:
             raise ValueError(
-                f"column_shape: {list(self.column_shape)} has {math.prod(self.column_shape)} places, "
-                f"expected columns = {self.columns}"
+                f"column_shape: {list(self.column_shape)} has {math.prod(self.column_shape)} "
+                f"places, expected columns = {self.columns}"
             )
         if self.inhibition == "local":
             if self.column_shape is None or self.inhibition_radius is None:
@@ -100,7 +108,8 @@ class SpatialPoolerParameters(Parameters):
                 )
             if self.winners is not None:
                 raise ValueError(
-                    f"winners: found {self.winners} with local inhibition, expected null (use density)"
+                    f"winners: found {self.winners} with local inhibition, expected null "
+                    "(use density)"
                 )
         if self.potential_radius is not None and self.column_shape is None:
             raise ValueError(
@@ -137,12 +146,16 @@ class TemporalMemoryParameters(Parameters):
         20, ge=1, description="Active synapses that learning brings a segment up to."
     )
     segment_size: int = Field(32, ge=1, le=255, description="Most synapses a segment can hold.")
-    segments_per_cell: int = Field(128, ge=1, le=32767, description="Most segments a cell can hold.")
+    segments_per_cell: int = Field(
+        128, ge=1, le=32767, description="Most segments a cell can hold."
+    )
     connected: PositiveFraction = Field(
         0.5, description="Permanence from which a synapse is connected."
     )
     initial_permanence: PositiveFraction = Field(0.21, description="Permanence of a new synapse.")
-    increment: Fraction = Field(0.1, description="Added to active synapses of a reinforced segment.")
+    increment: Fraction = Field(
+        0.1, description="Added to active synapses of a reinforced segment."
+    )
     decrement: Fraction = Field(
         0.1, description="Taken from inactive synapses of a reinforced segment."
     )

@@ -1,0 +1,283 @@
+"""From a typed experiment to objects: the only place that maps a `kind` to a class."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from htmrun.backends import Backend, load_backend
+from htmrun.classifiers.buckets import Buckets
+from htmrun.classifiers.parameters import PredictedColumnsConfig, SDRClassifierConfig
+from htmrun.classifiers.predicted_columns import PredictedColumnsPredictor
+from htmrun.classifiers.sdr import SDRPredictor
+from htmrun.config.schema import Arm, Baseline, Experiment, GrowingWindow
+from htmrun.data import Source
+from htmrun.encoders import Encoder, build_encoder
+from htmrun.errors import UserError, nearest
+from htmrun.parameters import SpatialPoolerParameters, TemporalMemoryParameters
+from htmrun.pipeline import Pipeline, Predictor
+from htmrun.records import Job, Record
+from htmrun.schedule import Cursor, Growth, Schedule
+from htmrun.stages import MemoryStage, PoolerStage, Stage
+
+if TYPE_CHECKING:
+    from htmrun.encoders.parameters import EncoderParameters
+
+
+def jobs_of(experiment: Experiment) -> list[Job]:
+    """Return every arm and control with every seed, seed by seed, so that pairs finish together."""
+    return [
+        Job(name, seed, control=name not in experiment.arm)
+        for seed in experiment.seeds
+        for name in experiment.selected
+    ]
+
+
+def schedule_of(arm: Arm) -> Schedule:
+    """Return the schedule of an arm's two dials."""
+    every = arm.learn_every
+    if isinstance(every, GrowingWindow):
+        return Schedule(Growth(every.start, every.factor, every.limit), arm.boost_at)
+    return Schedule(every, arm.boost_at)
+
+
+@dataclass(frozen=True)
+class Builder:
+    """Makes what a job needs, from one experiment and its opened source."""
+
+    experiment: Experiment
+    source: Source
+
+    @property
+    def backend(self) -> Backend:
+        """The backend that `device` names."""
+        return load_backend(self.experiment.device)
+
+    @property
+    def horizons(self) -> tuple[int, ...]:
+        """The classifier's horizons, in samples."""
+        config = self.experiment.stages[self.experiment.pipeline[-1]]
+        return config.horizons if isinstance(config, SDRClassifierConfig) else (1,)
+
+    @property
+    def estimate(self) -> str:
+        """The figure that forecasts draw from a distribution."""
+        config = self.experiment.stages[self.experiment.pipeline[-1]]
+        return config.estimate if isinstance(config, SDRClassifierConfig) else "mode"
+
+    @property
+    def classes(self) -> int:
+        """Classes of the classifier: the source's, or the number of buckets."""
+        config = self.experiment.stages[self.experiment.pipeline[-1]]
+        if self.source.task != "forecast":
+            return self.source.classes
+        if not isinstance(config, SDRClassifierConfig):
+            raise UserError(
+                f"{self.experiment.pipeline[-1]}.kind: 'predicted_columns' names symbols, not "
+                "values; expected 'sdr' for a forecast"
+            )
+        return config.buckets
+
+    def encoder(self, seed: int) -> Encoder:
+        """Return the encoder of one seed."""
+        name = self.experiment.pipeline[0]
+        parameters = cast("EncoderParameters", self.experiment.stages[name])
+        return build_encoder(parameters, self.source.shapes, seed, self.source.ranges)
+
+    def pipeline(self, arm: Arm, seed: int) -> Pipeline:
+        """Return the pipeline of one arm with one seed, freshly initialised."""
+        names = [n for n in self.experiment.pipeline[1:-1] if n not in arm.bypass]
+        encoder = self.encoder(seed)
+        stages: list[Stage] = []
+        shape: tuple[int, ...] = encoder.shape
+        for name in names:
+            stage, shape = self._stage(name, shape, name not in arm.freeze, seed)
+            stages.append(stage)
+        last = self.experiment.pipeline[-1]
+        return Pipeline(
+            encoder,
+            stages,
+            self._predictor(last, self.experiment.pipeline[0], encoder.size, stages),
+            buckets=self._buckets(last),
+            predictor_learns=last not in arm.freeze,
+        )
+
+    def _stage(
+        self, name: str, shape: tuple[int, ...], learn: bool, seed: int
+    ) -> tuple[Stage, tuple[int, ...]]:
+        """Return a stage over inputs of `shape`, and the shape of its own output."""
+        parameters = self.experiment.stages[name]
+        if isinstance(parameters, SpatialPoolerParameters):
+            try:
+                pooler = self.backend.SpatialPooler(parameters, shape, seed)
+            except ValueError as error:
+                raise UserError(f"{name}.{error}") from None
+            out = parameters.column_shape or (parameters.columns,)
+            return PoolerStage(name, pooler, parameters.columns, learn), out
+        assert isinstance(parameters, TemporalMemoryParameters)
+        columns = math.prod(shape)
+        memory = self.backend.TemporalMemory(parameters, columns, seed)
+        cells = parameters.cells_per_column
+        return MemoryStage(name, memory, columns, cells, learn), (columns * cells,)
+
+    def _predictor(
+        self, name: str, encoder_name: str, encoder_size: int, stages: list[Stage]
+    ) -> Predictor:
+        config = self.experiment.stages[name]
+        sizes = {encoder_name: encoder_size}
+        for stage in stages:
+            sizes |= stage.sizes
+        before = stages[-1].name if stages else encoder_name
+        if isinstance(config, PredictedColumnsConfig):
+            return self._predicted_columns(name, encoder_name, stages)
+        assert isinstance(config, SDRClassifierConfig)
+        reads = self._reads(name, config.reads, sizes, before)
+        size = sum(sizes[r] for r in reads)
+        return SDRPredictor(config, reads, size, self.classes, self.backend)
+
+    def _reads(
+        self, name: str, wanted: tuple[str, ...] | None, sizes: dict[str, int], before: str
+    ) -> tuple[str, ...]:
+        """Return the outputs that the classifier reads; those of bypassed stages are left out."""
+        if wanted is None:
+            return (before,)
+        for output in wanted:
+            stage = output.partition(".")[0]
+            if output not in sizes and stage not in self.experiment.pipeline[:-1]:
+                raise UserError(
+                    f"{name}.reads: found '{output}', expected among {', '.join(sizes)}"
+                    f"{nearest(output, sizes)}"
+                )
+        return tuple(r for r in wanted if r in sizes) or (before,)
+
+    def _predicted_columns(
+        self, name: str, encoder_name: str, stages: list[Stage]
+    ) -> PredictedColumnsPredictor:
+        if not stages or not isinstance(stages[-1], MemoryStage):
+            raise UserError(
+                f"{name}.kind: 'predicted_columns' reads a temporal memory, expected one before it "
+                "in every arm"
+            )
+        memory = stages[-1]
+        columns = stages[-2].name if len(stages) > 1 else encoder_name
+        return PredictedColumnsPredictor(
+            f"{memory.name}.predicted", columns, memory.columns, self.classes
+        )
+
+    def _buckets(self, name: str) -> Buckets | None:
+        if self.source.task != "forecast":
+            return None
+        config = self.experiment.stages[name]
+        assert isinstance(config, SDRClassifierConfig)
+        low, high = self.source.ranges["value"]
+        low = low if config.minimum is None else config.minimum
+        high = high if config.maximum is None else config.maximum
+        if not low < high:
+            raise UserError(
+                f"{name}.maximum: the buckets' range is {low} to {high}, expected minimum < "
+                f"maximum (set {name}.minimum and {name}.maximum)"
+            )
+        return Buckets(low, high, config.buckets)
+
+    def samples(self) -> int:
+        """Return the training samples of an epoch."""
+        samples = self.source.samples
+        if samples is None:
+            raise UserError("epoch_length: found null, expected a number for a stream without end")
+        return samples
+
+    def work(self, job: Job) -> Callable[[Callable[[], bool]], Iterator[Record]]:
+        """Return the generator function that runs `job`."""
+        from htmrun import baselines
+        from htmrun.scoreboard import Scoreboard
+        from htmrun.trainer import Course, Trainer
+
+        regime, e = self.experiment.regime(job.arm), self.experiment
+
+        def records(stop: Callable[[], bool]) -> Iterator[Record]:
+            samples = self.samples()
+            if isinstance(regime, Baseline):
+                yield from baselines.forecast(
+                    job, self.source, self.horizons, regime.period, samples, stop
+                )
+                return
+            pipeline = self.pipeline(regime, job.seed)
+            board = Scoreboard(
+                self.source.task, self.classes, self.estimate, self.horizons, pipeline,
+                samples * e.epochs,
+            )  # fmt: skip
+            course = Course(e.epochs, e.epoch_length, e.evaluate_every, e.curve_points)
+            yield from Trainer(
+                job, pipeline, self.source, schedule_of(regime), course, board, samples=samples,
+                stop=stop,
+            ).records()  # fmt: skip
+
+        return records
+
+
+def plan_table(experiment: Experiment, source: Source) -> list[dict[str, object]]:
+    """Return one row per arm: what it does, its samples, commits, and bytes of state per seed."""
+    builder = Builder(experiment, source)
+    samples = builder.samples()
+    rows: list[dict[str, object]] = []
+    for name in experiment.selected:
+        regime = experiment.regime(name)
+        row: dict[str, object] = {"arm": name, "control": name not in experiment.arm}
+        if isinstance(regime, Baseline):
+            row |= {"regime": regime.baseline, "samples": samples, "commits": 0, "bytes": 0}
+        else:
+            row |= {
+                "regime": _words(regime),
+                "samples": samples * experiment.epochs,
+                "commits": _commits(regime, experiment, samples),
+                "bytes": _state_bytes(builder, regime),
+            }
+        rows.append(row | {"seeds": len(experiment.seeds)})
+    return rows
+
+
+def _words(arm: Arm) -> str:
+    schedule = schedule_of(arm)
+    every = schedule.learn_every
+    size = f"{every.start}..{every.limit}" if isinstance(every, Growth) else str(every)
+    words = [f"learn every {size}", f"boost at {arm.boost_at}"]
+    words += [f"frozen: {', '.join(arm.freeze)}"] if arm.freeze else []
+    words += [f"without: {', '.join(arm.bypass)}"] if arm.bypass else []
+    return "; ".join(words)
+
+
+def _commits(arm: Arm, experiment: Experiment, samples: int) -> int:
+    none = np.zeros(samples, np.uint8)
+    ends = none.copy()
+    ends[-1:] = 1
+    if experiment.epoch_length is not None:
+        ends[experiment.epoch_length - 1 :: experiment.epoch_length] = 1
+    schedule, cursor, commits = schedule_of(arm), Cursor(), 0
+    for _ in range(experiment.epochs):
+        plan, cursor = schedule.plan(cursor, none, ends)
+        commits += int(plan.commit.sum())
+    return commits
+
+
+def _state_bytes(builder: Builder, arm: Arm) -> int:
+    """Estimate the bytes of state of one pipeline, before a temporal memory grows segments."""
+    experiment = builder.experiment
+    encoder = builder.encoder(experiment.seeds[0])
+    size, total = encoder.size, 0
+    for name in experiment.pipeline[1:-1]:
+        parameters = experiment.stages[name]
+        if name in arm.bypass:
+            continue
+        if isinstance(parameters, SpatialPoolerParameters):
+            # Permanences, the connected bits of the compiled backend, four words per column.
+            total += parameters.columns * (size * 2 + size // 8 + 16)
+            size = parameters.columns
+        elif isinstance(parameters, TemporalMemoryParameters):
+            size *= parameters.cells_per_column
+            total += size * 16
+    # Weights and the pending gradient of each horizon.
+    return total + len(builder.horizons) * size * builder.classes * 8

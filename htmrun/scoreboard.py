@@ -1,0 +1,136 @@
+"""The figures of one job while it trains: prequential scores and the stages' activity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from htmrun.classifiers.buckets import Buckets
+from htmrun.data import Chunk
+from htmrun.metrics import (
+    ActivityMeter,
+    BucketForecastMeter,
+    CellMeter,
+    ClassificationMeter,
+    Figures,
+    Meter,
+)
+from htmrun.pipeline import Outcome, Pipeline
+from htmrun.stages import MemoryStage, PoolerStage
+
+Task = Literal["classification", "sequence", "forecast"]
+
+TAIL = 0.8
+"""Final figures of sequences and of activity are taken from this share of the samples on."""
+
+
+class Meters:
+    """Meters of one stretch of samples: one per horizon, one per learning stage."""
+
+    def __init__(self, task: Task, classes: int, buckets: Buckets | None, estimate: str,
+                 horizons: Sequence[int], pipeline: Pipeline) -> None:  # fmt: skip
+        self._task = task
+        self.scores: dict[int, Meter] = {
+            h: BucketForecastMeter(buckets, estimate) if buckets else ClassificationMeter(classes)
+            for h in horizons
+        }
+        self.columns = {
+            s.name: ActivityMeter(s.columns) for s in pipeline.stages if isinstance(s, PoolerStage)
+        }
+        self.cells = {s.name: CellMeter() for s in pipeline.stages if isinstance(s, MemoryStage)}
+
+    def add(self, chunk: Chunk, outcome: Outcome, pipeline: Pipeline) -> None:
+        """Add what the pipeline said of a chunk."""
+        scored = chunk.scored != 0
+        for scores in outcome.scores:
+            self.scores[scores.horizon].add(scores, chunk.target, scored)
+        for name, meter in self.columns.items():
+            meter.add(outcome.activity[name])
+        for stage in pipeline.stages:
+            if isinstance(stage, MemoryStage) and stage.cells is not None:
+                cells = stage.cells
+                active = int(cells.active.counts().shape[0] and _active_columns(stage, outcome))
+                self.cells[stage.name].add(
+                    cells.hits, cells.bursting, active, len(cells.predicted.indices)
+                )
+
+    def task_figures(self) -> Figures:
+        """Return task figures; forecasts carry their horizon: `rmse_5`."""
+        out: Figures = {}
+        for horizon, meter in self.scores.items():
+            figures = meter.figures()
+            if self._task == "forecast":
+                out |= {f"{name}_{horizon}": value for name, value in figures.items()}
+                if "mape" in figures:
+                    out["mape"] = figures["mape"]
+            elif len(self.scores) == 1:
+                out |= figures
+            else:
+                out |= {f"{name}_{horizon}": value for name, value in figures.items()}
+                if horizon == min(self.scores):
+                    out |= figures
+        return out
+
+    def stage_figures(self) -> Figures:
+        """Return the stages' figures, named `STAGE/FIGURE`."""
+        named: list[tuple[str, ActivityMeter | CellMeter]] = [
+            *self.columns.items(),
+            *self.cells.items(),
+        ]
+        return {f"{stage}/{n}": v for stage, meter in named for n, v in meter.figures().items()}
+
+
+def _active_columns(stage: MemoryStage, outcome: Outcome) -> int:
+    """Count the active columns of a chunk: distinct columns among the active cells, per sample."""
+    cells = outcome.activity[stage.name]
+    column = cells.indices // stage.cells_per_column
+    row = np.repeat(np.arange(len(cells)), cells.counts())
+    change = (np.diff(column) != 0) | (np.diff(row) != 0)
+    return int(change.sum()) + (1 if len(column) else 0)
+
+
+class Scoreboard:
+    """Prequential figures since the last curve point, in the tail, and over all samples."""
+
+    def __init__(self, task: Task, classes: int, estimate: str, horizons: Sequence[int],
+                 pipeline: Pipeline, total: int) -> None:  # fmt: skip
+        self._arguments = (task, classes, pipeline.buckets, estimate, tuple(horizons), pipeline)
+        self.task, self._pipeline, self._total = task, pipeline, total
+        self._interval, self._tail, self._all = (Meters(*self._arguments) for _ in range(3))
+
+    @property
+    def tail_start(self) -> int:
+        """The sample from which the tail counts; chunks must be cut there."""
+        return int(self._total * TAIL)
+
+    def add(self, chunk: Chunk, outcome: Outcome, sample: int) -> None:
+        """Add a chunk whose first sample is number `sample` of the job."""
+        for meters in (self._interval, self._all):
+            meters.add(chunk, outcome, self._pipeline)
+        if sample >= self.tail_start:
+            self._tail.add(chunk, outcome, self._pipeline)
+
+    def interval(self) -> Figures:
+        """Return the figures since the last call, and start anew."""
+        done, self._interval = self._interval, Meters(*self._arguments)
+        return {f"prequential/{n}": v for n, v in done.task_figures().items()} | (
+            done.stage_figures()
+        )
+
+    def final(self) -> Figures:
+        """Return the job's prequential figures.
+
+        Forecasts: over all scored samples. Sequences: `accuracy` and the rest over the last fifth,
+        `prequential/...` over all. Classification: `prequential/...` over all.
+        """
+        everything = self._all.task_figures()
+        out = self._tail.stage_figures()
+        out |= {f"prequential/{name}": value for name, value in everything.items()}
+        if self.task == "forecast":
+            out |= everything
+            out |= {f"tail/{name}": value for name, value in self._tail.task_figures().items()}
+        elif self.task == "sequence":
+            out |= self._tail.task_figures()
+        return out

@@ -1,0 +1,187 @@
+"""One arm with one seed: samples in, records out.
+
+A trainer is a generator of records; it knows neither a terminal nor a tracking server.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from htmrun import evaluation, latency
+from htmrun.data import Chunk, Source
+from htmrun.pipeline import Pipeline
+from htmrun.plan import Plan
+from htmrun.records import Finished, Job, Progress, Record, Started
+from htmrun.schedule import Cursor, Schedule
+from htmrun.scoreboard import Scoreboard
+from htmrun.stages import MemoryStage, PoolerStage
+
+CHUNK = 1024
+
+
+class StopRequestedError(Exception):
+    """The user asked for the run to end."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """How long to train, and how often to look."""
+
+    epochs: int = 1
+    epoch_length: int | None = None
+    evaluate_every: int | None = None
+    curve_points: int = 100
+    measure_latency: bool = True
+
+
+class Trainer:
+    """Trains one pipeline under one schedule."""
+
+    def __init__(
+        self, job: Job, pipeline: Pipeline, source: Source, schedule: Schedule, course: Course,
+        scoreboard: Scoreboard, *, samples: int, stop: Callable[[], bool] = lambda: False,
+    ) -> None:  # fmt: skip
+        """`samples`: training samples of one epoch; `stop` is asked between chunks."""
+        self.job, self.pipeline, self.source = job, pipeline, source
+        self.schedule, self.course, self.scoreboard = schedule, course, scoreboard
+        self._per_epoch, self._total = samples, samples * course.epochs
+        self._stop = stop
+        self._sample, self._commits, self._cursor = 0, 0, Cursor()
+        self._train_seconds = 0.0
+        self._series: dict[str, list[float]] = {}
+        self._curve = self._curve_points()
+        self._looks = self._look_points()
+        self._probes: evaluation.Probes | None = None
+
+    def records(self) -> Iterator[Record]:
+        """Train to the end; yield Started, Progress ..., Finished; StopRequestedError on request."""
+        begun = time.perf_counter()
+        yield Started(self.job, self._total)
+        self._probes = evaluation.take_probes(self.pipeline, self.source, self.job.seed)
+        for epoch in range(self.course.epochs):
+            for chunk, last in _with_last(self.source.train(self.job.seed, epoch, CHUNK)):
+                for piece, plan in self._pieces(chunk, last):
+                    if self._stop():
+                        raise StopRequestedError
+                    self._train(piece, plan)
+                    yield from self._look(epoch)
+        yield self._finish(begun)
+
+    def _pieces(self, chunk: Chunk, last: bool) -> Iterator[tuple[Chunk, Plan]]:
+        """Cut a chunk at curve points, evaluations, and at the next commit while one is awaited."""
+        plan, self._cursor = self.schedule.plan(
+            self._cursor, chunk.reset, self._epoch_ends(len(chunk), last)
+        )
+        start = 0
+        while start < len(plan):
+            stop = len(plan)
+            for points in (self._curve, self._looks, [self.scoreboard.tail_start]):
+                ahead = next((p for p in points if p > self._sample), None)
+                if ahead is not None:
+                    stop = min(stop, start + ahead - self._sample)
+            if self._probes is not None and self._probes.waiting:
+                commits = np.flatnonzero(plan.commit[start:stop])
+                stop = start + int(commits[0]) + 1 if len(commits) else stop
+            yield chunk.slice(start, stop), plan.slice(start, stop)
+            start = stop
+
+    def _train(self, chunk: Chunk, plan: Plan) -> None:
+        begun = time.perf_counter()
+        outcome = self.pipeline.run(chunk, plan)
+        self._train_seconds += time.perf_counter() - begun
+        self.scoreboard.add(chunk, outcome, self._sample)
+        self._sample += len(plan)
+        self._commits += int(plan.commit.sum())
+        if self._probes is not None and self._probes.waiting and plan.commit[-1]:
+            self._probes.after_commit(self.pipeline)
+
+    def _look(self, epoch: int) -> Iterator[Progress]:
+        figures: dict[str, float] = {}
+        if self._sample in self._curve:
+            figures |= self.scoreboard.interval()
+        if self._sample in self._looks:
+            figures |= evaluation.held_out(self.pipeline, self.source)
+            if self._probes is not None:
+                self._probes.look(self.pipeline)
+        if figures:
+            for name, value in {"sample": float(self._sample), **figures}.items():
+                self._series.setdefault(name, []).append(value)
+            yield Progress(self.job, self._sample, epoch, figures, self._rate())
+
+    def _finish(self, begun: float) -> Finished:
+        figures = self.scoreboard.final()
+        figures |= evaluation.held_out(self.pipeline, self.source)
+        series = {f"curve/{name}": np.array(values) for name, values in self._series.items()}
+        if self._probes is not None:
+            figures |= self._probes.figures()
+            curves = evaluation.noise_curves(self.pipeline, self._probes)
+            fault = evaluation.fault_curve(self.pipeline, self._probes)
+            curves |= {} if fault is None else {"fault_accuracy": fault}
+            figures |= {f"{name}_area": float(curve.mean()) for name, curve in curves.items()}
+            series |= curves
+        state = self.pipeline.state()
+        series |= {f"state/{name}": array for name, array in state.items()}
+        figures |= self._stage_figures(state)
+        figures |= {
+            "samples_per_s": self._rate(),
+            "train_seconds": self._train_seconds,
+            "samples": float(self._sample),
+            "commits": float(self._commits),
+            "state_bytes": float(sum(a.nbytes for a in state.values())),
+        }
+        state_hash = self.pipeline.state_hash()
+        if self.course.measure_latency:
+            # The last thing that is done: it trains on, and the state is not used again.
+            figures |= latency.measure(self.pipeline, self.source, self.schedule, self.job.seed)
+        return Finished(self.job, figures, state_hash, time.perf_counter() - begun, series)
+
+    def _stage_figures(self, state: dict[str, np.ndarray]) -> dict[str, float]:
+        figures: dict[str, float] = {}
+        for stage in self.pipeline.stages:
+            if isinstance(stage, PoolerStage):
+                low, middle, high = np.quantile(state[f"{stage.name}/boost"], (0.05, 0.5, 0.95))
+                figures[f"{stage.name}/boost_p05"] = float(low)
+                figures[f"{stage.name}/boost_p50"] = float(middle)
+                figures[f"{stage.name}/boost_p95"] = float(high)
+            if isinstance(stage, MemoryStage):
+                counters = stage.model.counters()
+                figures |= {f"{stage.name}/{name}": float(n) for name, n in counters.items()}
+        return figures
+
+    def _epoch_ends(self, samples: int, last: bool) -> np.ndarray:
+        """Flag the samples after which an epoch ends: the pass's last, and every epoch_length."""
+        ends = np.zeros(samples, np.uint8)
+        if self.course.epoch_length is not None:
+            number = self._sample % self._per_epoch + 1 + np.arange(samples)
+            ends[number % self.course.epoch_length == 0] = 1
+        if last:
+            ends[-1] = 1
+        return ends
+
+    def _rate(self) -> float:
+        return self._sample / self._train_seconds if self._train_seconds > 0 else 0.0
+
+    def _curve_points(self) -> list[int]:
+        points = np.linspace(0, self._total, min(self.course.curve_points, self._total) + 1)
+        return sorted({int(p) for p in points[1:]})
+
+    def _look_points(self) -> list[int]:
+        every = self.course.evaluate_every or self._per_epoch
+        return list(range(every, self._total, every))
+
+
+def _with_last(chunks: Iterator[Chunk]) -> Iterator[tuple[Chunk, bool]]:
+    """Yield each chunk with True for the last one."""
+    previous: Chunk | None = None
+    for chunk in chunks:
+        if len(chunk) == 0:
+            continue
+        if previous is not None:
+            yield previous, False
+        previous = chunk
+    if previous is not None:
+        yield previous, True
