@@ -50,6 +50,13 @@ def _float_of_bits(typingctx: Any, x: Any) -> Any:
     return types.float32(types.uint32), codegen
 
 
+def _bits_of_float(typingctx: Any, x: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], ir.IntType(32))
+
+    return types.uint32(types.float32), codegen
+
+
 popcount: Any = intrinsic(_popcount)
 """The number of ones in a uint64, as uint64."""
 
@@ -58,6 +65,9 @@ trailing_zeros: Any = intrinsic(_trailing_zeros)
 
 float_of_bits: Any = intrinsic(_float_of_bits)
 """The float32 whose IEEE representation is a given uint32."""
+
+bits_of_float: Any = intrinsic(_bits_of_float)
+"""The IEEE representation of a float32, as uint32."""
 
 
 @njit(**JIT)

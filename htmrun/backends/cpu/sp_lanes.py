@@ -1,0 +1,210 @@
+"""Vector steps of the spatial pooler, written out in LLVM's terms.
+
+A loop over int16 permanences that also packs its comparisons into bits is one that
+compilers leave scalar. LLVM's vector types say it directly and on every processor: a
+comparison of 64 lanes *is* a 64-bit mask, so one word of a bit matrix comes out of each
+step. Positions count elements from the start of the (contiguous) array.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+_I64 = ir.IntType(64)
+_LANES16 = ir.VectorType(ir.IntType(16), 64)
+_LANES32 = ir.VectorType(ir.IntType(32), 64)
+_MASK = ir.VectorType(ir.IntType(1), 64)
+_WORDS = ir.VectorType(_I64, 8)
+WORDS = 8
+"""64-bit words of a bit plane that one step handles."""
+
+
+def _place(context: Any, builder: Any, kind: Any, array: Any, position: Any, lanes: Any) -> Any:
+    start = context.make_array(kind)(context, builder, array).data
+    return builder.bitcast(builder.gep(start, [position]), lanes.as_pointer())
+
+
+def _load(builder: Any, place: Any, align: int) -> Any:
+    value = builder.load(place)
+    value.align = align
+    return value
+
+
+def _splat(builder: Any, value: Any, lanes: Any) -> Any:
+    one = builder.insert_element(ir.Constant(lanes, ir.Undefined), value, _I64(0))
+    zeros = ir.Constant(ir.VectorType(ir.IntType(32), lanes.count), None)
+    return builder.shuffle_vector(one, ir.Constant(lanes, ir.Undefined), zeros)
+
+
+def _call(builder: Any, name: str, a: Any, b: Any) -> Any:
+    kind = ir.FunctionType(_LANES16, [_LANES16, _LANES16])
+    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.v64i16")
+    return builder.call(function, [a, b])
+
+
+def _move(builder: Any, place: Any, change: Any, top: Any, threshold: Any) -> Any:
+    """Add with saturation at the lower bound, clip at `top`; return the mask of connected."""
+    moved = _call(builder, "sadd.sat", _load(builder, place, 2), change)
+    moved = _call(builder, "smin", moved, _splat(builder, top, _LANES16))
+    builder.store(moved, place, align=2)
+    connected = builder.icmp_signed(">=", moved, _splat(builder, threshold, _LANES16))
+    return builder.bitcast(connected, _I64)
+
+
+def _adapt_by_bits(
+    typingctx: Any, x: Any, at: Any, bits: Any, up: Any, down: Any, top: Any, threshold: Any
+) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        array, position, mask, rise, fall, most, limit = args
+        place = _place(context, builder, signature.args[0], array, position, _LANES16)
+        on = builder.bitcast(mask, _MASK)
+        change = builder.select(
+            on, _splat(builder, rise, _LANES16), _splat(builder, fall, _LANES16)
+        )
+        return _move(builder, place, change, most, limit)
+
+    i16 = types.int16
+    return types.uint64(x, types.intp, types.uint64, i16, i16, i16, i16), codegen
+
+
+def _adapt_by_change(
+    typingctx: Any, x: Any, at: Any, change: Any, change_at: Any, top: Any, threshold: Any
+) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        array, position, changes, change_position, most, limit = args
+        place = _place(context, builder, signature.args[0], array, position, _LANES16)
+        source = _place(context, builder, signature.args[2], changes, change_position, _LANES16)
+        return _move(builder, place, _load(builder, source, 2), most, limit)
+
+    i16 = types.int16
+    return types.uint64(x, types.intp, change, types.intp, i16, i16), codegen
+
+
+def _add_where(typingctx: Any, change: Any, at: Any, bits: Any, amount: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        array, position, mask, rise = args
+        place = _place(context, builder, signature.args[0], array, position, _LANES16)
+        before = _load(builder, place, 2)
+        after = _call(builder, "sadd.sat", before, _splat(builder, rise, _LANES16))
+        builder.store(builder.select(builder.bitcast(mask, _MASK), after, before), place, align=2)
+        return context.get_dummy_value()
+
+    return types.void(change, types.intp, types.uint64, types.int16), codegen
+
+
+def _at_least(typingctx: Any, keys: Any, at: Any, threshold: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        array, position, limit = args
+        place = _place(context, builder, signature.args[0], array, position, _LANES32)
+        value = _load(builder, place, 4)
+        reached = builder.icmp_unsigned(">=", value, _splat(builder, limit, _LANES32))
+        return builder.bitcast(reached, _I64)
+
+    return types.uint64(keys, types.intp, types.uint32), codegen
+
+
+def _full_add(builder: Any, a: Any, b: Any, c: Any) -> tuple[Any, Any]:
+    """Return (sum, carry) of three bits per position."""
+    half = builder.xor(a, b)
+    carry = builder.or_(builder.and_(a, b), builder.and_(half, c))
+    return builder.xor(half, c), carry
+
+
+def _count_rows(rows: int) -> Any:
+    """Make the step that adds `rows` (8 or 16) rows of a bit matrix to bit-sliced counters.
+
+    A tree of full adders leaves weights below `rows` in the low planes; what overflows
+    goes to the plane `carry`, to be added by `carry_into`.
+    """
+
+    def typed(
+        typingctx: Any,
+        matrix: Any,
+        on: Any,
+        first: Any,
+        width: Any,
+        planes: Any,
+        at: Any,
+        carry: Any,
+    ) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            bits, indices, start, pitch, counters, word, overflow = args
+            index_data = context.make_array(signature.args[1])(context, builder, indices).data
+            layer = []
+            for j in range(rows):
+                place = builder.gep(index_data, [builder.add(start, _I64(j))])
+                row = builder.sext(builder.load(place), _I64)
+                where = builder.add(builder.mul(row, pitch), word)
+                source = _place(context, builder, signature.args[0], bits, where, _WORDS)
+                layer.append(_load(builder, source, 8))
+            plane = 0
+            while len(layer) >= 2:
+                where = builder.add(builder.mul(_I64(plane), pitch), word)
+                place = _place(context, builder, signature.args[4], counters, where, _WORDS)
+                total = _load(builder, place, 8)
+                carries = []
+                for a, b in zip(layer[::2], layer[1::2], strict=True):
+                    total, out = _full_add(builder, total, a, b)
+                    carries.append(out)
+                builder.store(total, place, align=8)
+                layer, plane = carries, plane + 1
+            where = builder.add(builder.mul(overflow, pitch), word)
+            place = _place(context, builder, signature.args[4], counters, where, _WORDS)
+            builder.store(layer[0], place, align=8)
+            return context.get_dummy_value()
+
+        i = types.intp
+        return types.void(matrix, on, i, i, planes, i, i), codegen
+
+    return intrinsic(typed)
+
+
+def _carry_into(typingctx: Any, planes: Any, width: Any, at: Any, plane: Any, carry: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        counters, pitch, word, target, overflow = args
+
+        def place(row: Any) -> Any:
+            where = builder.add(builder.mul(row, pitch), word)
+            return _place(context, builder, signature.args[0], counters, where, _WORDS)
+
+        total, out = _load(builder, place(target), 8), _load(builder, place(overflow), 8)
+        builder.store(builder.xor(total, out), place(target), align=8)
+        builder.store(builder.and_(total, out), place(overflow), align=8)
+        return context.get_dummy_value()
+
+    i = types.intp
+    return types.void(planes, i, i, i, i), codegen
+
+
+adapt_by_bits: Any = intrinsic(_adapt_by_bits)
+"""(x, at, bits, up, down, top, threshold): 64 permanences += up where a bit is set, else down.
+
+Saturates at -32768, clips at `top`; returns the uint64 mask of those >= `threshold`.
+"""
+
+adapt_by_change: Any = intrinsic(_adapt_by_change)
+"""(x, at, change, change_at, top, threshold): the same with one int16 change per synapse."""
+
+add_where: Any = intrinsic(_add_where)
+"""(change, at, bits, amount): 64 int16 values += amount where a bit is set, saturating."""
+
+at_least: Any = intrinsic(_at_least)
+"""(keys, at, threshold): the uint64 mask of those of 64 uint32 keys that are >= threshold."""
+
+count_8_rows: Any = _count_rows(8)
+"""(matrix, on, first, width, planes, at, carry): add matrix[on[first:first + 8]] to counters.
+
+`width` is the words of a row of `matrix` and of `planes`; words at..at + 8 are handled. The
+low 3 planes change, the carry of weight 8 is left in plane `carry`.
+"""
+
+count_16_rows: Any = _count_rows(16)
+"""The same for 16 rows: the low 4 planes change, the carry has weight 16."""
+
+carry_into: Any = intrinsic(_carry_into)
+"""(planes, width, at, plane, carry): add plane `carry` into `plane`; `carry` holds the overflow."""

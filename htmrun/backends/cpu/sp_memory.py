@@ -1,0 +1,99 @@
+"""The CPU layout of a spatial pooler: its arrays and its rules as plain integers.
+
+Inputs and columns are padded: inputs to whole 64-bit words, columns to whole steps of
+`sp_lanes`. Padding has no potential synapse, so it never wins, and never leaves this layout.
+
+Permanences are stored as p - 32768, so that an int16 addition saturates exactly at
+permanence 0. Places outside the potential pool move along with the others; only `pool`
+says which count, which makes the update free of branches.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+U64 = npt.NDArray[np.uint64]
+I64 = npt.NDArray[np.int64]
+
+SHIFT = 32768
+"""Permanence 0 is stored as -SHIFT."""
+
+BYTES = 4
+"""Bytes of an overlap: planes are kept for 8 * BYTES bits."""
+
+LEVELS = 4096
+"""Buckets of the partial sort under boosted local inhibition."""
+
+
+class Rules(NamedTuple):
+    """Parameters as the kernels use them: integers, permanences 1.0 = 10000, duty 1.0 = 2**30."""
+
+    inputs: int
+    columns: int
+    up: int
+    down: int
+    threshold: int
+    stimulus: int
+    k: int
+    local: bool
+    boost_gain: int
+    period: int
+    bump: int
+    weak_share: int
+    radius: int
+    wrap: bool
+
+
+class Memory(NamedTuple):
+    """State and scratch. C, I: padded columns and inputs; CW, IW: their 64-bit words."""
+
+    x: npt.NDArray[np.int16]  # (C, I) permanence - SHIFT
+    pool: U64  # (C, IW) bit set: potential synapse
+    connected: U64  # (C, IW) bit set: connected
+    by_input: U64  # (I + 1, CW) the same transposed; the last row is zero
+    active_duty: npt.NDArray[np.uint32]  # (C,)
+    overlap_duty: npt.NDArray[np.uint32]  # (C,)
+    min_overlap_duty: npt.NDArray[np.uint32]  # (C,)
+    boost: npt.NDArray[np.float32]  # (C,)
+    reached: I64  # (C,) samples of the open window with overlap >= stimulus threshold
+    planes: U64  # (8 * BYTES + 1, CW) overlaps, one bit per plane; the last carries
+    overlap_bytes: U64  # (BYTES, C / 8) overlaps, byte by byte, eight columns a word
+    scores: npt.NDArray[np.float32]  # (C,) boosted scores, 0: cannot win
+    candidates: U64  # (CW,)
+    selected: U64  # (CW,)
+    level: U64  # (CW,)
+    better: U64  # (CW,)
+    list_keys: npt.NDArray[np.uint32]  # (C,)
+    list_columns: I64  # (C,)
+    buckets: I64  # (LEVELS + 2,)
+    change: npt.NDArray[np.int16]  # (I,)
+    totals: I64  # (I,)
+    wins: I64  # (C,) wins in the window being committed
+    first: I64  # (C + 1,)
+    sums: I64  # (2, C)
+    tail: npt.NDArray[np.int32]  # (16,) on-bits of the last, incomplete step
+    hint: npt.NDArray[np.float64]  # (3,) where to look for the k-th score first; speed only
+
+
+class Field(NamedTuple):
+    """Local inhibition: neighbourhoods and blocks as sparse bit masks over the columns.
+
+    The columns of a block are all neighbours of each other, so once as many of a block's
+    columns are known as its best place count, the rest of the block cannot win.
+    """
+
+    words: npt.NDArray[np.int32]
+    masks: U64
+    offsets: I64  # (columns + 1,)
+    sizes: I64  # (columns,) of the neighbourhood
+    places: I64  # (columns,) winners allowed
+    shape: I64  # column grid
+    block: I64  # (columns,)
+    block_words: npt.NDArray[np.int32]
+    block_masks: U64
+    block_offsets: I64
+    block_places: I64
+    block_count: I64

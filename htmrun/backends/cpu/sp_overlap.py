@@ -1,0 +1,107 @@
+"""Overlaps from events: the rows of the on-inputs, added up in bit-sliced counters.
+
+One word holds one bit of 64 columns' overlaps; a full adder takes in two rows for two
+word operations on average. Cost: about one 64-byte step per on-input and 512 columns.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from htmrun.backends.cpu.numeric import JIT
+from htmrun.backends.cpu.sp_lanes import WORDS, carry_into, count_8_rows, count_16_rows
+from htmrun.backends.cpu.sp_memory import BYTES, U64, Memory
+
+CARRY = 8 * BYTES
+"""The plane that carries; those below are the bits of the overlaps."""
+
+
+@njit(**JIT)
+def count_overlaps(on: npt.NDArray[np.int32], m: Memory) -> int:
+    """Leave every column's overlap with the on-inputs `on` in `m.planes`.
+
+    Returns the number of planes in use; planes up to the next multiple of 8 are zero.
+    """
+    n = len(on)
+    width = m.by_input.shape[1]
+    used = 4
+    while (1 << used) <= n:
+        used += 1
+    for p in range((used + 7) // 8 * 8):
+        for w in range(width):
+            m.planes[p, w] = np.uint64(0)
+    for first in range(0, n - 15, 16):
+        for at in range(0, width, WORDS):
+            count_16_rows(m.by_input, on, first, width, m.planes, at, CARRY)
+        _ripple(m.planes, width, 4, _bits(first + 16))
+    left = n % 16
+    if left:
+        _last_rows(on, n - left, left, used, m)
+    return used
+
+
+@njit(**JIT)
+def _last_rows(on: npt.NDArray[np.int32], first: int, left: int, used: int, m: Memory) -> None:
+    width = m.by_input.shape[1]
+    nothing = np.int32(m.by_input.shape[0] - 1)
+    for j in range(16):
+        m.tail[j] = on[first + j] if j < left else nothing
+    for at in range(0, width, WORDS):
+        if left > 8:
+            count_16_rows(m.by_input, m.tail, 0, width, m.planes, at, CARRY)
+        else:
+            count_8_rows(m.by_input, m.tail, 0, width, m.planes, at, CARRY)
+    _ripple(m.planes, width, 4 if left > 8 else 3, used)
+
+
+@njit(**JIT)
+def _bits(n: int) -> int:
+    bits = 0
+    while n:
+        n >>= 1
+        bits += 1
+    return bits
+
+
+@njit(**JIT)
+def _ripple(planes: U64, width: int, low: int, high: int) -> None:
+    for p in range(low, high):
+        for at in range(0, width, WORDS):
+            carry_into(planes, width, at, p, CARRY)
+
+
+@njit(**JIT)
+def spread_overlaps(used: int, m: Memory) -> int:
+    """Turn bit planes into bytes in `m.overlap_bytes`; returns how many bytes are in use.
+
+    Eight planes of eight columns are an 8 x 8 bit matrix in one word; transposing it (Warren,
+    "Hacker's Delight", 7-3) makes each column's bits one byte.
+    """
+    planes = m.planes.view(np.uint8)
+    count = (used + 7) // 8
+    for byte in range(count):
+        out = m.overlap_bytes[byte]
+        q = planes[8 * byte : 8 * byte + 8]
+        for b in range(len(out)):
+            z = np.uint64(q[0, b]) | (np.uint64(q[1, b]) << np.uint64(8))
+            z |= (np.uint64(q[2, b]) << np.uint64(16)) | (np.uint64(q[3, b]) << np.uint64(24))
+            z |= (np.uint64(q[4, b]) << np.uint64(32)) | (np.uint64(q[5, b]) << np.uint64(40))
+            z |= (np.uint64(q[6, b]) << np.uint64(48)) | (np.uint64(q[7, b]) << np.uint64(56))
+            t = (z ^ (z >> np.uint64(7))) & np.uint64(0x00AA00AA00AA00AA)
+            z ^= t ^ (t << np.uint64(7))
+            t = (z ^ (z >> np.uint64(14))) & np.uint64(0x0000CCCC0000CCCC)
+            z ^= t ^ (t << np.uint64(14))
+            t = (z ^ (z >> np.uint64(28))) & np.uint64(0x00000000F0F0F0F0)
+            out[b] = z ^ t ^ (t << np.uint64(28))
+    return count
+
+
+@njit(**JIT)
+def overlap_of(c: int, count: int, overlap_bytes: npt.NDArray[np.uint8]) -> np.int32:
+    """Return the overlap of column `c` from `count` bytes (a uint8 view of `overlap_bytes`)."""
+    total = np.int32(0)
+    for byte in range(count):
+        total |= np.int32(overlap_bytes[byte, c]) << (8 * byte)
+    return np.int32(total)

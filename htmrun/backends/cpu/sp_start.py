@@ -1,0 +1,294 @@
+"""Where the CPU spatial pooler starts: potential pools, permanences, neighbourhood masks."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from htmrun import rng
+from htmrun.backends import topology
+from htmrun.backends.cpu.numeric import JIT, mix
+from htmrun.backends.cpu.sp_memory import BYTES, I64, LEVELS, SHIFT, U64, Field, Memory
+from htmrun.backends.sp_contract import pool_size
+from htmrun.fixed_point import NO_SYNAPSE, PERMANENCE_ONE, permanence
+from htmrun.parameters import SpatialPoolerParameters, round_half_up
+
+_PARALLEL_FROM = 1 << 22
+"""Synapses from which starting threads pays."""
+
+
+def empty_memory(columns: int, inputs: int) -> Memory:
+    """Return the arrays of a pooler of `inputs` -> `columns`: no synapse, neutral boost."""
+    cw, iw = -(-columns // 512) * 8, -(-inputs // 64)
+    c, i = cw * 64, iw * 64
+    return Memory(
+        x=np.full((c, i), -SHIFT, np.int16),
+        pool=np.zeros((c, iw), np.uint64),
+        connected=np.zeros((c, iw), np.uint64),
+        by_input=np.zeros((i + 1, cw), np.uint64),
+        active_duty=np.zeros(c, np.uint32),
+        overlap_duty=np.zeros(c, np.uint32),
+        min_overlap_duty=np.zeros(c, np.uint32),
+        boost=np.ones(c, np.float32),
+        reached=np.zeros(c, np.int64),
+        planes=np.zeros((8 * BYTES + 1, cw), np.uint64),
+        overlap_bytes=np.zeros((BYTES, c // 8), np.uint64),
+        scores=np.zeros(c, np.float32),
+        candidates=np.zeros(cw, np.uint64),
+        selected=np.zeros(cw, np.uint64),
+        level=np.zeros(cw, np.uint64),
+        better=np.zeros(cw, np.uint64),
+        list_keys=np.zeros(c, np.uint32),
+        list_columns=np.zeros(c, np.int64),
+        buckets=np.zeros(LEVELS + 2, np.int64),
+        change=np.zeros(i, np.int16),
+        totals=np.zeros(i, np.int64),
+        wins=np.zeros(c, np.int64),
+        first=np.zeros(c + 1, np.int64),
+        sums=np.zeros((2, c), np.int64),
+        tail=np.zeros(16, np.int32),
+        hint=np.array([0.0, 0.9, 0.0]),
+    )
+
+
+def _in_parallel(columns: int, work: int, task: object, *arguments: object) -> None:
+    """Call task(first, last, *arguments) over ranges of columns, on the cores there are."""
+    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    if work < _PARALLEL_FROM:
+        threads = 1
+    # Whole words of columns: no two threads write to the same word of a bit matrix.
+    step = -(-columns // (threads * 64)) * 64
+    ranges = [(a, min(a + step, columns)) for a in range(0, columns, step)]
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(lambda r: task(*r, *arguments), ranges))  # type: ignore[operator]
+
+
+def draw(
+    p: SpatialPoolerParameters, input_shape: tuple[int, ...], inputs: int, seed: int, m: Memory
+) -> None:
+    """Fill pools and initial permanences; the result does not depend on the number of threads."""
+    if p.potential_radius is None:
+        reach = np.arange(inputs)
+        offsets = np.array([0, inputs])
+    else:
+        assert p.column_shape is not None
+        reach, offsets = topology.reachable(input_shape, p.column_shape, p.potential_radius, p.wrap)
+    by_reach = {
+        int(n): pool_size(p.potential_fraction, int(n)) for n in np.unique(np.diff(offsets))
+    }
+    sizes = np.array([by_reach[int(n)] for n in np.diff(offsets)])
+    _in_parallel(
+        p.columns,
+        p.columns * inputs,
+        _draw_columns,
+        reach,
+        offsets,
+        sizes,
+        rng.key(seed, rng.Purpose.SP_POOL),
+        rng.key(seed, rng.Purpose.SP_PERMANENCE),
+        permanence(p.connected),
+        permanence(p.initial_spread),
+        int(p.initial_connected * 2**32),
+        m.x,
+        m.pool,
+    )
+    connect(p, m)
+
+
+def connect(p: SpatialPoolerParameters, m: Memory) -> None:
+    """Bring both bit matrices in line with permanences and pools."""
+    m.by_input[:] = 0
+    threshold = permanence(p.connected) - SHIFT
+    _in_parallel(p.columns, m.x.size, _connect, threshold, m.x, m.pool, m.connected)
+    _in_parallel(p.columns, m.x.size, _transpose, m.connected, m.by_input)
+
+
+@njit(**JIT)
+def _draw_columns(
+    start: int,
+    stop: int,
+    reach: I64,
+    offsets: I64,
+    sizes: I64,
+    pool_key: np.uint64,
+    value_key: np.uint64,
+    threshold: int,
+    spread: int,
+    connected_below: int,
+    x: npt.NDArray[np.int16],
+    pool: U64,
+) -> None:
+    longest = 0
+    for c in range(len(sizes)):
+        longest = max(longest, offsets[c + 1] - offsets[c])
+    words = np.empty(longest, np.uint64)
+    ties = np.empty(longest, np.uint64)
+    for c in range(start, stop):
+        shared = len(sizes) == 1
+        near = reach if shared else reach[offsets[c] : offsets[c + 1]]
+        size = sizes[0] if shared else sizes[c]
+        prefix = mix(pool_key ^ np.uint64(c))
+        for j in range(len(near)):
+            words[j] = mix(prefix ^ np.uint64(near[j]))
+        limit, at_limit = _limit(words[: len(near)], ties, size)
+        prefix = mix(value_key ^ np.uint64(c))
+        for j in range(len(near)):
+            if words[j] < limit or (words[j] == limit and at_limit > 0):
+                at_limit -= np.int64(words[j] == limit)
+                i = near[j]
+                pool[c, i >> 6] |= np.uint64(1) << np.uint64(i & 63)
+                word = mix(prefix ^ np.uint64(i))
+                value = _start_value(word, threshold, spread, connected_below)
+                x[c, i] = np.int16(value - SHIFT)
+
+
+@njit(**JIT)
+def _limit(words: U64, scratch: U64, size: int) -> tuple[np.uint64, int]:
+    """Return the size-th smallest word, and how many words equal to it are among the `size`.
+
+    The words are hashes, evenly spread: one histogram of their top bits leaves a handful.
+    """
+    counts = np.zeros(1024, np.int64)
+    for j in range(len(words)):
+        counts[np.int64(words[j] >> np.uint64(54))] += 1
+    need = size
+    bucket = 0
+    while counts[bucket] < need:
+        need -= counts[bucket]
+        bucket += 1
+    n = 0
+    for j in range(len(words)):
+        if np.int64(words[j] >> np.uint64(54)) == bucket:
+            scratch[n] = words[j]
+            n += 1
+    scratch[:n].sort()
+    limit = scratch[need - 1]
+    first = need - 1
+    while first > 0 and scratch[first - 1] == limit:
+        first -= 1
+    return limit, need - first
+
+
+@njit(**JIT)
+def _start_value(word: np.uint64, threshold: int, spread: int, connected_below: int) -> int:
+    low = np.int64(word & np.uint64(0xFFFFFFFF))
+    if np.int64(word >> np.uint64(32)) < connected_below:
+        value = threshold + ((low * (spread + 1)) >> 32)
+    else:
+        value = threshold - 1 - ((low * spread) >> 32)
+    return min(max(value, 0), PERMANENCE_ONE)
+
+
+@njit(**JIT)
+def _connect(
+    start: int, stop: int, threshold: int, x: npt.NDArray[np.int16], pool: U64, connected: U64
+) -> None:
+    for c in range(start, stop):
+        for w in range(pool.shape[1]):
+            mask = np.uint64(0)
+            for b in range(64):
+                mask |= np.uint64(x[c, w * 64 + b] >= threshold) << np.uint64(b)
+            connected[c, w] = mask & pool[c, w]
+
+
+@njit(**JIT)
+def _transpose(start: int, stop: int, connected: U64, by_input: U64) -> None:
+    for first in range(start, stop, 64):
+        for w in range(connected.shape[1]):
+            for b in range(64):
+                mask = np.uint64(0)
+                for c in range(64):
+                    mask |= ((connected[first + c, w] >> np.uint64(b)) & np.uint64(1)) << np.uint64(
+                        c
+                    )
+                by_input[w * 64 + b, first >> 6] = mask
+
+
+@njit(**JIT)
+def take_permanences(source: npt.NDArray[np.int16], m: Memory) -> None:
+    """Fill `m.x` and `m.pool` from canonical permanences, int16 (columns, inputs)."""
+    m.pool[:] = np.uint64(0)
+    m.x[:] = np.int16(-SHIFT)
+    for c in range(source.shape[0]):
+        for i in range(source.shape[1]):
+            if source[c, i] != NO_SYNAPSE:
+                m.x[c, i] = np.int16(source[c, i] - SHIFT)
+                m.pool[c, i >> 6] |= np.uint64(1) << np.uint64(i & 63)
+
+
+@njit(**JIT)
+def give_permanences(out: npt.NDArray[np.int16], m: Memory) -> None:
+    """Write canonical permanences, int16 (columns, inputs), to `out`."""
+    for c in range(out.shape[0]):
+        for i in range(out.shape[1]):
+            there = (m.pool[c, i >> 6] >> np.uint64(i & 63)) & np.uint64(1)
+            out[c, i] = np.int16(m.x[c, i] + SHIFT) if there else np.int16(NO_SYNAPSE)
+
+
+def make_field(p: SpatialPoolerParameters) -> Field:
+    """Return neighbourhoods and blocks of local inhibition; empty under global inhibition."""
+    if p.inhibition == "global":
+        none = np.zeros(0, np.int64)
+        words, masks = np.zeros(0, np.int32), np.zeros(0, np.uint64)
+        return Field(words, masks, none, none, none, none, none, words, masks, none, none, none)
+    assert p.column_shape is not None
+    assert p.inhibition_radius is not None
+    indices, offsets = topology.neighbourhoods(p.column_shape, p.inhibition_radius, p.wrap)
+    sizes = np.diff(offsets)
+    places_by_size = {int(n): max(1, round_half_up(p.density * int(n))) for n in np.unique(sizes)}
+    places = np.array([places_by_size[int(n)] for n in sizes])
+    block = _blocks(p.column_shape, p.inhibition_radius, p.wrap)
+    members = np.argsort(block, kind="stable")
+    starts = np.concatenate([[0], np.cumsum(np.bincount(block))])
+    block_places = np.zeros(len(starts) - 1, np.int64)
+    np.maximum.at(block_places, block, places)
+    return Field(
+        *_masks(indices, offsets),
+        sizes,
+        places,
+        np.array(p.column_shape, np.int64),
+        block,
+        *_masks(members, starts),
+        block_places,
+        np.zeros(len(block_places), np.int64),
+    )
+
+
+def _blocks(shape: tuple[int, ...], radius: int, wrap: bool) -> I64:
+    """Return each column's block; two columns of a block are at most `radius` apart."""
+    block = np.zeros(1, np.int64)
+    for n in shape:
+        whole = 2 * radius + 1 >= n if wrap else radius + 1 >= n
+        parts = 1 if whole else -(-n // (radius + 1))
+        block = (block[:, None] * parts + np.arange(n) * parts // n).ravel()
+    return block
+
+
+@njit(**JIT)
+def _masks(indices: I64, offsets: I64) -> tuple[npt.NDArray[np.int32], U64, I64]:
+    """Turn ascending index lists into (word, mask) lists, without empty words."""
+    words = np.empty(len(indices), np.int32)
+    masks = np.empty(len(indices), np.uint64)
+    out = np.zeros(len(offsets), np.int64)
+    n = 0
+    for row in range(len(offsets) - 1):
+        for j in range(offsets[row], offsets[row + 1]):
+            word = indices[j] >> 6
+            if n == out[row] or words[n - 1] != word:
+                words[n] = np.int32(word)
+                masks[n] = np.uint64(0)
+                n += 1
+            masks[n - 1] |= np.uint64(1) << np.uint64(indices[j] & 63)
+        out[row + 1] = n
+    return words[:n].copy(), masks[:n].copy(), out
+
+
+def most_winners(p: SpatialPoolerParameters, f: Field) -> int:
+    """Return a bound on the winners of one sample: a block's best ones at most win."""
+    if p.inhibition == "global":
+        return min(p.active_columns, p.columns)
+    return int(np.minimum(np.bincount(f.block), f.block_places).sum())

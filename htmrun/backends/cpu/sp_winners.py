@@ -1,0 +1,191 @@
+"""Global inhibition: exactly the k best columns, without sorting."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from htmrun.backends.cpu.numeric import JIT, bits_of_float, float_of_bits, popcount, trailing_zeros
+from htmrun.backends.cpu.sp_lanes import at_least
+from htmrun.backends.cpu.sp_memory import U64, Memory
+from htmrun.backends.cpu.sp_overlap import overlap_of
+
+
+@njit(**JIT)
+def able_columns(used: int, stimulus: int, m: Memory) -> int:
+    """Leave in `m.candidates` the columns whose overlap reaches `stimulus`; return how many."""
+    width = len(m.candidates)
+    equal = m.level
+    for w in range(width):
+        m.candidates[w] = np.uint64(0)
+        equal[w] = np.uint64(0xFFFFFFFFFFFFFFFF)
+    if stimulus >= (1 << used):
+        return 0
+    for p in range(used - 1, -1, -1):
+        plane = m.planes[p]
+        if (stimulus >> p) & 1:
+            for w in range(width):
+                equal[w] &= plane[w]
+        else:
+            for w in range(width):
+                m.candidates[w] |= equal[w] & plane[w]
+                equal[w] &= ~plane[w]
+    n = np.uint64(0)
+    for w in range(width):
+        m.candidates[w] |= equal[w]
+        n += popcount(m.candidates[w])
+    return np.int64(n)
+
+
+@njit(**JIT)
+def best_overlaps(used: int, k: int, stimulus: int, m: Memory) -> None:
+    """Leave in `m.selected` the k columns of highest overlap: radix selection on the planes."""
+    width = len(m.candidates)
+    found = able_columns(used, stimulus, m)
+    for w in range(width):
+        m.selected[w] = m.candidates[w] if found <= k else np.uint64(0)
+    if found <= k:
+        return
+    need = k
+    for p in range(used - 1, -1, -1):
+        plane = m.planes[p]
+        n = np.uint64(0)
+        for w in range(width):
+            n += popcount(m.candidates[w] & plane[w])
+        if np.int64(n) >= need:
+            for w in range(width):
+                m.candidates[w] &= plane[w]
+        else:
+            need -= np.int64(n)
+            for w in range(width):
+                m.selected[w] |= m.candidates[w] & plane[w]
+                m.candidates[w] &= ~plane[w]
+    _take_lowest(need, m.candidates, m.selected)
+
+
+@njit(**JIT)
+def _take_lowest(need: int, source: U64, target: U64) -> None:
+    w = 0
+    while need > 0:
+        left = source[w]
+        n = np.int64(popcount(left))
+        if n <= need:
+            target[w] |= left
+            need -= n
+        else:
+            for _ in range(need):
+                lowest = left & (~left + np.uint64(1))
+                target[w] |= lowest
+                left ^= lowest
+            need = 0
+        w += 1
+
+
+@njit(**JIT)
+def write_columns(chosen: U64, out: npt.NDArray[np.int32], at: int) -> int:
+    """Write the columns set in `chosen` to out[at:], ascending; return the end position."""
+    for w in range(len(chosen)):
+        left = chosen[w]
+        while left != np.uint64(0):
+            out[at] = np.int32(w * 64 + np.int64(trailing_zeros(left)))
+            at += 1
+            left &= left - np.uint64(1)
+    return at
+
+
+@njit(**JIT)
+def boosted_scores(count: int, stimulus: int, m: Memory) -> None:
+    """Leave float32(overlap) * boost in `m.scores`, 0 for columns that cannot win.
+
+    Positive IEEE floats are ordered like their representations as integers.
+    """
+    overlaps = m.overlap_bytes.view(np.uint8)
+    scores = m.scores
+    boost = m.boost
+    if count == 1:
+        low = overlaps[0]
+        for c in range(len(scores)):
+            v = np.int32(low[c])
+            scores[c] = np.float32(v) * boost[c] if v >= stimulus else np.float32(0)
+    else:
+        for c in range(len(scores)):
+            v = overlap_of(c, count, overlaps)
+            scores[c] = np.float32(v) * boost[c] if v >= stimulus else np.float32(0)
+
+
+@njit(**JIT)
+def best_scores(k: int, on: int, m: Memory, out: npt.NDArray[np.int32], at: int) -> int:
+    """Write the k columns of highest score to out[at:], ascending; return the end position.
+
+    `on` is the number of on-inputs. The k-th best score is looked for where the last sample's
+    lay, scaled by `on`; the guess decides how fast the answer is found, never which.
+    """
+    keys = m.scores.view(np.uint32)
+    n = _above_guess(keys, k, on, m)
+    listed = m.list_keys[:n]
+    if n <= k:
+        for j in range(n):
+            out[at + j] = np.int32(m.list_columns[j])
+        return at + n
+    limit = _kth(listed, k)
+    m.hint[0] = np.float64(float_of_bits(limit)) / max(on, 1)
+    ties = k
+    for j in range(n):
+        ties -= np.int64(listed[j] > limit)
+    for j in range(n):
+        if listed[j] > limit or (listed[j] == limit and ties > 0):
+            ties -= np.int64(listed[j] == limit)
+            out[at] = np.int32(m.list_columns[j])
+            at += 1
+    return at
+
+
+@njit(**JIT)
+def _above_guess(keys: npt.NDArray[np.uint32], k: int, on: int, m: Memory) -> int:
+    """List columns and keys of all scores above a bound that at least k reach (or of all > 0)."""
+    guess = np.float32(m.hint[0] * on * m.hint[1])
+    bound = max(bits_of_float(guess), np.uint32(1))
+    step = np.int64(1 << 20)
+    while True:
+        n = np.uint64(0)
+        for w in range(len(m.level)):
+            m.level[w] = at_least(keys, w * 64, bound)
+            n += popcount(m.level[w])
+        if np.int64(n) >= k or bound == np.uint32(1):
+            break
+        bound = np.uint32(max(np.int64(bound) - step, np.int64(1)))
+        step *= 4
+        m.hint[1] *= 0.98
+    if np.int64(n) > 3 * k:
+        m.hint[1] = min(m.hint[1] * 1.01, 1.0)
+    j = 0
+    for w in range(len(m.level)):
+        left = m.level[w]
+        while left != np.uint64(0):
+            c = w * 64 + np.int64(trailing_zeros(left))
+            m.list_columns[j] = c
+            m.list_keys[j] = keys[c]
+            j += 1
+            left &= left - np.uint64(1)
+    return j
+
+
+@njit(**JIT)
+def _kth(keys: npt.NDArray[np.uint32], k: int) -> np.uint32:
+    """Return the k-th highest of more than k keys, by bisection on the value."""
+    low = keys[0]
+    high = keys[0]
+    for j in range(len(keys)):
+        low = min(low, keys[j])
+        high = max(high, keys[j])
+    while low < high:
+        middle = np.uint32(low + (high - low + np.uint32(1)) // np.uint32(2))
+        n = np.int32(0)
+        for j in range(len(keys)):
+            n += np.int32(keys[j] >= middle)
+        if n >= k:
+            low = middle
+        else:
+            high = np.uint32(middle - np.uint32(1))
+    return low
