@@ -1,0 +1,67 @@
+"""The command line: one small file a command, nothing heavy imported before it is needed."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import htmrun
+from htmrun.cli import compare, dashboard, doctor, show, train
+from htmrun.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+INTERRUPTED = 130
+USER_ERROR = 2
+
+app = typer.Typer(
+    name="htmrun",
+    help="Compare online, mini-batch and epoch-boosted learning of HTM pipelines.",
+    epilog="Start with: htmrun train experiment=digits",
+    no_args_is_help=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (train, show, compare, dashboard, doctor):
+    app.command(name=module.NAME, help=module.HELP)(module.command)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
+    ] = False,
+) -> None:
+    if version:
+        typer.echo(f"htmrun {htmrun.__version__}")
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status: 2 for what the user can mend, 130 for Ctrl-C."""
+    from htmrun.cli.usage import USAGE_ERRORS, explain
+
+    try:
+        result = app(
+            args=None if arguments is None else list(arguments),
+            prog_name="htmrun",
+            standalone_mode=False,
+        )
+    except UserError as error:
+        return _fail(str(error))
+    except USAGE_ERRORS as error:
+        return _fail(explain(error))
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    return result if isinstance(result, int) else 0
+
+
+def _fail(message: str) -> int:
+    for line in message.splitlines():
+        print(f"error: {line}", file=sys.stderr)
+    return USER_ERROR

@@ -58,3 +58,9 @@ def _summary(path: Path) -> str:
             if text and not text.startswith("@package"):
                 words.append(text)
     return " ".join(words)
+
+
+def groups(config_dir: Path | None) -> list[str]:
+    """Return the names of all groups, sorted."""
+    found = (path for folder in folders(config_dir) for path in folder.iterdir() if path.is_dir())
+    return sorted({path.name for path in found if any(path.glob("*.yaml"))})

@@ -1,0 +1,142 @@
+"""Tables of `show`, of `train` without an experiment and of `--dry-run`; they fit 80 columns."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from htmrun.config.catalogue import choices, experiments, groups
+
+if TYPE_CHECKING:
+    from htmrun.config.schema import Experiment
+
+# Wide enough to read in a log, where nobody can widen the window.
+WIDTH_OF_FILES = 100
+
+
+def console() -> Console:
+    """Return the console on stdout, as wide as the terminal or `WIDTH_OF_FILES`."""
+    terminal = Console(highlight=False)
+    return terminal if terminal.is_terminal else Console(highlight=False, width=WIDTH_OF_FILES)
+
+
+def print_experiments(config_dir: Path | None) -> None:
+    """Print every experiment with the first comment lines of its file."""
+    table = _table("experiment", "what it shows")
+    for entry in experiments(config_dir):
+        table.add_row(Text(entry.name, style="bold"), Text(entry.summary))
+    console().print(table)
+
+
+def print_groups(config_dir: Path | None) -> None:
+    """Print every group with its choices."""
+    table = _table("group", "choices, e.g. encoder=rdse")
+    for group in groups(config_dir):
+        if group != "experiment":
+            table.add_row(Text(group, style="bold"), Text(", ".join(choices(group, config_dir))))
+    console().print(table)
+
+
+def how_to_start(config_dir: Path | None) -> None:
+    """Print the experiments and the commands that start, try out and explain one."""
+    print_experiments(config_dir)
+    out = console()
+    name = next((e.name for e in experiments(config_dir)), "NAME")
+    commands = {
+        f"htmrun train experiment={name}": "run it",
+        f"htmrun train experiment={name} sp.columns=1024 'seeds=[0,1]'": "with other settings",
+        f"htmrun train experiment={name} --dry-run": "only say what would run",
+        f"htmrun show {name}": "explain every field",
+    }
+    table = Table.grid(padding=(0, 2))
+    for command, what in commands.items():
+        table.add_row(Text(command, style="bold"), Text(what))
+    out.print(Padding(table, (1, 1)))
+
+
+def print_fields(experiment: Experiment) -> None:
+    """Print every field of `experiment`; values that are not the default are bold."""
+    from htmrun.config.explain import sections
+
+    out = console()
+    for section in sections(experiment):
+        out.print(Text.assemble((section.title, "bold"), "  ", section.text))
+        table = _table("field", "value", "allowed", "meaning")
+        for column, least in zip(table.columns, (16, 6, 10, 24), strict=True):
+            column.min_width = least
+            column.overflow = "fold"
+        for row in section.rows:
+            value = Text(row.value, style="bold" if row.changed else "")
+            table.add_row(Text(row.path), value, Text(row.allowed), Text(row.description))
+        out.print(Padding(table, (0, 0, 1, 1)))
+
+
+def print_yaml(resolved: Mapping[str, Any]) -> None:
+    """Print the resolved configuration as YAML, coloured on a terminal."""
+    import yaml
+
+    text = yaml.safe_dump(dict(resolved), sort_keys=False, allow_unicode=True)
+    if sys.stdout.isatty():
+        from rich.syntax import Syntax
+
+        console().print(Syntax(text, "yaml", background_color="default"))
+    else:
+        print(text, end="")
+
+
+def print_plan(rows: Sequence[Mapping[str, Any]], experiment: Experiment) -> None:
+    """Print arms x seeds with samples and commits, and the memory that all at once would take."""
+    table = _table("arm", "regime", "seeds", "samples", "commits", "state")
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for row in rows:
+        table.add_row(
+            Text(str(row["arm"]), style="dim" if row.get("control") else "bold"),
+            Text(str(row.get("regime", ""))),
+            str(row["seeds"]),
+            _count(row["samples"]),
+            _count(row["commits"]),
+            _size(row["bytes"]),
+        )
+    print()
+    console().print(table)
+    jobs = len(rows) * len(experiment.seeds)
+    workers = min(jobs, experiment.workers or _cores())
+    largest = sorted((int(row["bytes"]) for row in rows for _ in experiment.seeds), reverse=True)
+    print(
+        f" {jobs} runs ({len(rows)} arms x {len(experiment.seeds)} seeds), {workers} at a time: "
+        f"about {_size(sum(largest[:workers]))} of state before segments grow. Nothing was run."
+    )
+
+
+def _cores() -> int:
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _count(number: Any) -> str:
+    return f"{number:,}"
+
+
+def _size(number: Any) -> str:
+    value = float(number)
+    for unit in ("B", "KiB", "MiB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}"
+        value /= 1024
+    return f"{value:.1f} GiB"
+
+
+def _table(*names: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="italic dim")
+    for name in names:
+        table.add_column(name)
+    return table

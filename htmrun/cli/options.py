@@ -1,0 +1,24 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ConfigDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--config-dir",
+        metavar="DIR",
+        help="A folder of your own experiments and groups; searched before the shipped ones.",
+    ),
+]
+Uri = Annotated[
+    str | None,
+    typer.Option("--uri", help="MLflow tracking URI; without it the database in --dir."),
+]
+Directory = Annotated[
+    str, typer.Option("--dir", metavar="DIR", help="Folder of the default database.")
+]

@@ -1,0 +1,38 @@
+"""`htmrun show`: what exists, and every field of one experiment."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from htmrun.cli.options import ConfigDir
+
+NAME = "show"
+HELP = "List experiments and groups, or explain every field of one experiment."
+
+
+def complete(incomplete: str) -> list[str]:
+    """Return the experiments whose names begin with `incomplete`."""
+    from htmrun.config.catalogue import choices
+
+    return [name for name in choices("experiment", None) if name.startswith(incomplete)]
+
+
+def command(
+    experiment: Annotated[
+        str | None,
+        typer.Argument(help="An experiment's name.", autocompletion=complete),
+    ] = None,
+    config_dir: ConfigDir = None,
+) -> None:
+    from htmrun.cli import listing
+
+    if experiment is None:
+        listing.print_experiments(config_dir)
+        listing.print_groups(config_dir)
+        return
+    from htmrun.config.compose import load
+
+    name = experiment.removeprefix("experiment=")
+    listing.print_fields(load([f"experiment={name}"], config_dir).experiment)

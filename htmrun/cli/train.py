@@ -1,0 +1,87 @@
+"""`htmrun train`: run an experiment, or say what it would do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from htmrun.cli.options import ConfigDir
+
+if TYPE_CHECKING:
+    from htmrun.config.compose import Loaded
+
+NAME = "train"
+HELP = "Run an experiment: htmrun train experiment=digits sp.columns=4096 'seeds=[0,1,2]'."
+
+
+def complete(incomplete: str) -> list[str]:
+    """Return the choices that a half-typed override can become, e.g. `experiment=digits`."""
+    from htmrun.config.catalogue import choices, groups
+
+    known = groups(None)
+    group, equals, _ = incomplete.partition("=")
+    if equals and group in known:
+        return [f"{group}={name}" for name in choices(group, None)]
+    return [f"{name}=" for name in known if name.startswith(incomplete)]
+
+
+def command(
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY=VALUE]...",
+            help="Choices (experiment=NAME) and settings (sp.columns=4096); ~KEY takes one away.",
+            autocompletion=complete,
+        ),
+    ] = None,
+    config_dir: ConfigDir = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print configuration, plan and memory; run nothing.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress, only the end.")
+    ] = False,
+    json_output: Annotated[
+        bool, typer.Option("--json", help="The last line on stdout is one JSON object.")
+    ] = False,
+) -> int:
+    if not overrides and not json_output and not (config_dir and _has_root(config_dir)):
+        from htmrun.cli.listing import how_to_start
+
+        how_to_start(config_dir)
+        return 0
+    from htmrun.config.compose import load
+
+    loaded = load(overrides or [], config_dir)
+    if dry_run:
+        _dry_run(loaded, json_output)
+        return 0
+    from htmrun.build import run_experiment
+
+    return run_experiment(
+        loaded.experiment,
+        loaded.resolved,
+        loaded.overrides,
+        quiet=quiet,
+        json_output=json_output,
+    )
+
+
+def _has_root(config_dir: Path) -> bool:
+    return (config_dir / "config.yaml").is_file()
+
+
+def _dry_run(loaded: Loaded, json_output: bool) -> None:
+    from htmrun.build import plan_table
+
+    rows = plan_table(loaded.experiment)
+    if json_output:
+        typer.echo(json.dumps({"configuration": loaded.resolved, "plan": rows}))
+        return
+    from htmrun.cli.listing import print_plan, print_yaml
+
+    print_yaml(loaded.resolved)
+    print_plan(rows, loaded.experiment)

@@ -1,0 +1,35 @@
+"""Wrong commands and options in one line, with the nearest name."""
+
+from __future__ import annotations
+
+import typer
+
+from htmrun.errors import nearest
+
+# typer carries click inside itself from some version on; the base class is found through a
+# public one, so that both arrangements work.
+USAGE_ERRORS: tuple[type[Exception], ...] = tuple(
+    cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException"
+)
+
+
+def explain(error: Exception) -> str:
+    """Return one line for an error of typer: what was found, the nearest choice."""
+    context = getattr(error, "ctx", None)
+    option = getattr(error, "option_name", None)
+    if type(error).__name__ == "NoSuchOption" and context is not None:
+        return f"{option}: unknown option{_one_of(str(option), _options(context))}"
+    text = " ".join(str(getattr(error, "format_message", error.__str__)()).split())
+    if text.startswith("No such command") and context is not None:
+        name = text.split("'")[1] if "'" in text else text
+        return f"{name}: unknown command{_one_of(name, context.command.commands)}"
+    return text
+
+
+def _options(context: typer.Context) -> list[str]:
+    return [name for parameter in context.command.params for name in parameter.opts if "--" in name]
+
+
+def _one_of(name: str, known: object) -> str:
+    names = list(known)  # type: ignore[call-overload]
+    return f", expected one of {', '.join(names)}{nearest(name, names)}"

@@ -1,0 +1,85 @@
+"""Every field of an experiment with its value, what it allows and what it means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from htmrun.classifiers.parameters import ClassifierParameters
+from htmrun.config.fields import allowed, models_in
+from htmrun.config.messages import show
+from htmrun.config.schema import Experiment
+from htmrun.data.parameters import DataParameters
+from htmrun.encoders.parameters import EncoderParameters
+
+
+@dataclass(frozen=True)
+class Row:
+    """One field; `changed`: its value is not the schema's default."""
+
+    path: str
+    value: str
+    allowed: str
+    description: str
+    changed: bool
+
+
+@dataclass(frozen=True)
+class Section:
+    """Fields that stand together; `title` is their dotted path, `text` says what they are."""
+
+    title: str
+    text: str
+    rows: list[Row]
+
+
+def sections(experiment: Experiment) -> list[Section]:
+    """Return all fields of `experiment`: the root, the data, each stage, each arm, tracking."""
+    own = Experiment.model_fields
+    nested = ("data", "stages", "arm", "control", "tracking")
+    root = [row for name in own if name not in nested for row in _field(experiment, name, "")]
+    found = [Section("experiment", experiment.description, root)]
+    found.append(_section("data", experiment.data))
+    found += [_section(name, experiment.stages[name]) for name in experiment.pipeline]
+    found += [_section(f"arm.{name}", arm) for name, arm in experiment.arm.items()]
+    found += [_section(f"control.{name}", control) for name, control in experiment.control.items()]
+    found.append(_section("tracking", experiment.tracking))
+    return found
+
+
+def _section(path: str, model: BaseModel) -> Section:
+    text = (type(model).__doc__ or "").strip().splitlines()[0]
+    return Section(path, text, list(_rows(model, f"{path}.")))
+
+
+def _rows(model: BaseModel, prefix: str) -> Iterator[Row]:
+    # `kind` decides which other fields there are, so it stands first.
+    for name in sorted(type(model).model_fields, key=lambda name: name != "kind"):
+        yield from _field(model, name, prefix)
+
+
+def _field(model: BaseModel, name: str, prefix: str) -> Iterator[Row]:
+    info = type(model).model_fields[name]
+    value = getattr(model, name)
+    if isinstance(value, BaseModel):
+        yield from _rows(value, f"{prefix}{name}.")
+    elif isinstance(value, Mapping):
+        for key, entry in value.items():
+            yield from _rows(entry, f"{prefix}{name}.{key}.")
+    else:
+        description, choices = info.description or "", allowed(info)
+        if name == "kind":
+            description, choices = "Decides which other fields there are.", _kinds_beside(model)
+        changed = name != "kind" and (info.is_required() or value != info.default)
+        yield Row(f"{prefix}{name}", show(value), choices, description, changed)
+
+
+def _kinds_beside(model: BaseModel) -> str:
+    """Return the kinds that could stand in the place of `model`."""
+    for family in (DataParameters, EncoderParameters, ClassifierParameters):
+        models = models_in(family)
+        if type(model) in models:
+            return " | ".join(str(m.model_fields["kind"].default) for m in models)
+    return str(type(model).model_fields["kind"].default)
