@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from htmrun.errors import UserError, nearest
 from htmrun.tracking.store import (
+    FIRST_STEP,
     RUN_TAG,
     all_experiments,
     all_runs,
-    mlflow_client,
-    open_client,
-    sqlite_file,
-    store_uri,
+    newest_run,
+    open_existing,
 )
-
-_FIRST = "run `htmrun train experiment=digits` first"
 
 
 @dataclass
@@ -37,20 +33,6 @@ class ExperimentRun:
         return self.values.get(arm, {}).get(metric, {})
 
 
-def open_existing(uri: str | None, directory: str) -> tuple[str, Any]:
-    """Return URI and client of a store that has something in it; creates nothing.
-
-    Raises UserError when there is no store, or when it cannot be used.
-    """
-    target = store_uri(uri, directory)
-    path = sqlite_file(target)
-    if path is not None and not path.exists():
-        raise UserError(f"no runs in {Path(directory)}: {path} does not exist; {_FIRST}")
-    if path is None:
-        return target, open_client(target, lambda _: None)
-    return target, mlflow_client(target)
-
-
 def find_run(client: Any, wanted: str | None) -> tuple[str, list[Any]]:
     """Return the id and MLflow runs of the newest experiment run, or of the one `wanted` begins.
 
@@ -58,13 +40,7 @@ def find_run(client: Any, wanted: str | None) -> tuple[str, list[Any]]:
     """
     experiments = list(all_experiments(client))
     if wanted is None:
-        query = f"tags.`{RUN_TAG}` LIKE '%'"
-        newest = client.search_runs(
-            experiments, query, max_results=1, order_by=["attributes.start_time DESC"]
-        )
-        if not newest:
-            raise UserError(f"no runs in this store; {_FIRST}")
-        name = newest[0].data.tags[RUN_TAG]
+        name = newest_run(client).data.tags[RUN_TAG]
     else:
         name = _by_prefix(client, experiments, wanted)
     query = f"tags.`{RUN_TAG}` = '{name}'"
@@ -80,7 +56,9 @@ def _by_prefix(client: Any, experiments: list[str], wanted: str) -> str:
     if len(found) == 1:
         return found[0]
     if not found:
-        hint = nearest(wanted, known) or (f"; the newest is {known[0]}" if known else f"; {_FIRST}")
+        hint = nearest(wanted, known) or (
+            f"; the newest is {known[0]}" if known else f"; {FIRST_STEP}"
+        )
         raise UserError(f"run: no experiment run begins with '{wanted}'{hint}")
     some = ", ".join(found[:4]) + (", ..." if len(found) > 4 else "")
     raise UserError(f"run: '{wanted}' begins {len(found)} experiment runs, expected one: {some}")

@@ -32,11 +32,17 @@ class CurveBook:
             seeds.setdefault(record.job.seed, []).append((record.sample, float(value)))
 
     def finals(self, job: Job, metrics: Mapping[str, float], time: int) -> list[Point]:
-        """Return the job's final metrics as points at its last step."""
+        """Return the job's final metrics as points: at its last step, or 0 without a curve.
+
+        MLflow draws a metric that is at step 0 in all runs as bars, side by side.
+        """
         # MLflow shows the value with the highest (step, time): a later time makes it the final one.
         latest = max([time, *(p.time + 1 for p in self._waiting.get(job, []))])
-        step = self._last_step.get(job, 0)
-        return [Point(legal_name(n), float(v), latest, step) for n, v in metrics.items()]
+        last = self._last_step.get(job, 0)
+        return [
+            Point(legal_name(name), float(value), latest, last if name in self.curves else 0)
+            for name, value in metrics.items()
+        ]
 
     def take(self, job: Job) -> list[Point]:
         """Return and forget the job's points that were not yet written."""

@@ -1,12 +1,77 @@
-"""Links into MLflow's interface that open on the right page."""
+"""Links into MLflow's interface that open on the right page, showing every run."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from htmrun.tracking.store import RUN_TAG
+
+
+def view_name(run: str) -> str:
+    """Return the name under which MLflow keeps the view of one experiment run."""
+    return f"htmrun-{run}"
+
+
+def save_view(client: Any, experiment: str, run: str, curve: str | None = None) -> None:
+    """Keep, with the experiment, the view that `charts` links to; raises what MLflow raises.
+
+    The metric `curve` gets a wide chart at the top. A view of its own is needed because MLflow
+    otherwise draws the first ten runs only, which with five seeds leaves out the third arm.
+    """
+    state: dict[str, Any] = {
+        "searchFilter": f"tags.`{RUN_TAG}` = '{run}'",
+        "orderByKey": "attributes.start_time",
+        "orderByAsc": True,
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "datasetsFilter": [],
+        "modelVersionFilter": "All Runs",
+        "runsHiddenMode": "SHOW_ALL",
+        "hideEmptyCharts": True,
+    }
+    if curve is not None:
+        state |= _chart_on_top(curve)
+    client.set_experiment_tag(
+        experiment, f"mlflow.sharedViewState.{view_name(run)}", json.dumps(state)
+    )
+
+
+def _chart_on_top(curve: str) -> dict[str, Any]:
+    section = {
+        "uuid": "htmrun-arms",
+        "name": "arms compared",
+        "display": True,
+        "isReordered": True,
+        "deleted": False,
+        "isGenerated": False,
+        "columns": 1,
+        "cardHeight": 430,
+    }
+    chart = {
+        "uuid": "htmrun-curve",
+        "type": "LINE",
+        "metricSectionId": section["uuid"],
+        "deleted": False,
+        "isGenerated": False,
+        "metricKey": curve,
+        "selectedMetricKeys": [curve],
+        "xAxisKey": "step",
+        "xAxisScaleType": "linear",
+        "scaleType": "linear",
+        "lineSmoothness": 0,
+        "useGlobalXaxisKey": True,
+        "useGlobalLineSmoothing": True,
+        "displayPoints": False,
+        "displayName": curve,
+    }
+    return {
+        "compareRunSections": [section],
+        "compareRunCharts": [chart],
+        "isAccordionReordered": True,
+    }
 
 
 def charts(base: str, experiment: str, run: str) -> str:
@@ -17,22 +82,33 @@ def charts(base: str, experiment: str, run: str) -> str:
     query = {
         "workflowType": "machine_learning",
         "compareRunsMode": "CHART",
-        "searchFilter": f"tags.`{RUN_TAG}` = '{run}'",
+        "viewStateShareKey": view_name(run),
     }
-    return f"{base}/#/experiments/{experiment}/runs?{urlencode(query, quote_via=quote)}"
+    return f"{base}/#/experiments/{experiment}/runs?{urlencode(query)}"
 
 
 def metric(base: str, experiment: str, runs: Sequence[str], name: str) -> str:
     """Return the link to one metric's curves of several runs; `runs` are MLflow ids."""
     query = {
-        "runs": json.dumps(list(runs)),
+        "runs": _list(runs),
         "metric": json.dumps(name),
-        "experiments": json.dumps([experiment]),
+        "experiments": _list([experiment]),
+        "plot_metric_keys": _list([name]),
+        "x_axis": "step",
+        "workflowType": "machine_learning",
     }
     return f"{base}/#/metric?{urlencode(query, quote_via=quote)}"
 
 
 def compare_runs(base: str, experiment: str, runs: Sequence[str]) -> str:
     """Return the link to MLflow's comparison page of several runs; `runs` are MLflow ids."""
-    query = {"runs": json.dumps(list(runs)), "experiments": json.dumps([experiment])}
+    query = {
+        "runs": _list(runs),
+        "experiments": _list([experiment]),
+        "workflowType": "machine_learning",
+    }
     return f"{base}/#/compare-runs?{urlencode(query, quote_via=quote)}"
+
+
+def _list(items: Sequence[str]) -> str:
+    return json.dumps(list(items), separators=(",", ":"))

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +17,7 @@ from htmrun.errors import UserError
 from htmrun.tracking.operations import Attach, Begin, End, Log, Operation
 
 RUN_TAG = "htmrun.run"
+FIRST_STEP = "run `htmrun train experiment=digits` first"
 # MLflow's limits for one log_batch call: 100 parameters, 100 tags, 1000 entities in all.
 _SMALL_BATCH, _METRIC_BATCH = 100, 800
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
@@ -78,16 +80,48 @@ def open_client(uri: str, notice: Callable[[str], None]) -> Any:
 
     Raises UserError when the store cannot be reached or used.
     """
-    from mlflow.exceptions import MlflowException
-
     _check_server(uri)
-    try:
+    with explained(uri):
         prepare_database(uri, notice)
         client = mlflow_client(uri)
         client.search_experiments(max_results=1)
+    return client
+
+
+def open_existing(uri: str | None, directory: Path | str) -> tuple[str, Any]:
+    """Return URI and client of a store that is there already; creates nothing.
+
+    Raises UserError when there is none, or when it cannot be used.
+    """
+    target = store_uri(uri, directory)
+    path = sqlite_file(target)
+    if path is not None and not path.exists():
+        raise UserError(f"no runs yet: {path} does not exist; {FIRST_STEP}")
+    return target, open_client(target, lambda _: None)
+
+
+def newest_run(client: Any) -> Any:
+    """Return the MLflow run of htmrun that was started last; raises UserError if there is none."""
+    found = client.search_runs(
+        list(all_experiments(client)),
+        f"tags.`{RUN_TAG}` LIKE '%'",
+        max_results=1,
+        order_by=["attributes.start_time DESC"],
+    )
+    if not found:
+        raise UserError(f"no runs yet in this store; {FIRST_STEP}")
+    return found[0]
+
+
+@contextmanager
+def explained(uri: str) -> Iterator[None]:
+    """Turn what MLflow raises about the store `uri` into a UserError of one line."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
     except (MlflowException, OSError, ImportError) as error:
         raise UserError(_unusable(uri, error)) from error
-    return client
 
 
 def _unusable(uri: str, error: BaseException) -> str:

@@ -16,8 +16,10 @@ from typing import Any, Self
 
 from htmrun.records import Failed, Finished, Job, Progress, Record, Started
 from htmrun.tracking.curves import CurveBook
+from htmrun.tracking.links import charts, save_view
 from htmrun.tracking.operations import Attach, Begin, End, Log, Operation, Status
 from htmrun.tracking.outbox import Outbox, resend, waiting
+from htmrun.tracking.plots import COLOURS, plot_curves
 from htmrun.tracking.provenance import code_tags, process_lives, process_tags, version_tags
 from htmrun.tracking.settings import flatten, to_yaml
 from htmrun.tracking.store import (
@@ -26,6 +28,7 @@ from htmrun.tracking.store import (
     all_experiments,
     all_runs,
     experiment_id,
+    explained,
     open_client,
     store_uri,
 )
@@ -73,12 +76,16 @@ class Tracker:
         self._job_parameters = job_parameters
         self._notice = notice
         client = open_client(self._uri, notice)
-        number = experiment_id(client, self._uri, experiment, self._directory / "artifacts")
+        with explained(self._uri):
+            number = experiment_id(client, self._uri, experiment, self._directory / "artifacts")
+            save_view(client, number, run_id)
         self._store = Store(client, number, run_id)
         self._outbox: Outbox | None = None
         self._book = CurveBook()
         self._open: dict[Job, None] = {}
         self._begun: set[Job] = set()
+        self._places: dict[str, int] = {}
+        self._finals: dict[str, None] = {}
         self._flushed = time.monotonic()
         self._status: str | None = None
         self._handlers: dict[int, Any] = {}
@@ -137,8 +144,6 @@ class Tracker:
     @property
     def url(self) -> str | None:
         """A link to this experiment run's charts on a tracking server, None for a database."""
-        from htmrun.tracking.links import charts
-
         if not self._uri.startswith("http"):
             return None
         return charts(self._uri, self._store.experiment, self._run)
@@ -175,6 +180,7 @@ class Tracker:
             if status != "interrupted":  # Whoever interrupts wants the prompt back.
                 self._attach_plots()
             self._deliver_outbox()
+            self._prepare_charts()
 
     # --- one job's life -------------------------------------------------------------------
 
@@ -187,6 +193,8 @@ class Tracker:
             "htmrun.seed": str(job.seed),
             "htmrun.control": "true" if job.control else "false",
             "htmrun.index": str(len(self._begun)),
+            # Seeds of one arm share its colour, in MLflow's charts as in the plots.
+            "mlflow.runColor": self._arm_colour(job.arm),
         }
         self._begun.add(job)
         self._open[job] = None
@@ -196,9 +204,14 @@ class Tracker:
         self._write(Attach(job.name, str(self._resolved)))
         self._write(Attach(job.name, str(self._file("job.yaml", to_yaml(own)))))
 
+    def _arm_colour(self, arm: str) -> str:
+        place = self._places.setdefault(arm, len(self._places))
+        return COLOURS[place % len(COLOURS)]
+
     def _finished(self, record: Finished) -> None:
         job = record.job
         self._begin(job)
+        self._finals |= dict.fromkeys(record.metrics)
         finals = {**record.metrics, "seconds": record.seconds}
         points = self._book.finals(job, finals, _now())
         tags = {
@@ -237,13 +250,21 @@ class Tracker:
             self._write(Log(job.name, tuple(self._book.take(job))))
 
     def _attach_plots(self) -> None:
-        from htmrun.tracking.plots import plot_curves
-
         path = Path(self._files.name) / "curves.png"
         plot_curves(self._book.curves, path, f"{self._experiment}, {self._run}")
         if path.exists():
             for job in sorted(self._begun):
                 self._write(Attach(job.name, str(path), "plots"))
+
+    def _prepare_charts(self) -> None:
+        """Put the main curve on top of the page behind `url`; the dashboard does it for itself."""
+        curve = next((name for name in self._finals if name in self._book.curves), None)
+        if self.url is None or curve is None or self._outbox is not None:
+            return
+        try:
+            save_view(self._store.client, self._store.experiment, self._run, curve)
+        except Exception as error:
+            self._notice(f"warning: MLflow did not take the view of the charts ({error})")
 
     def _file(self, name: str, text: str) -> Path:
         path = Path(self._files.name) / name
