@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -119,8 +119,11 @@ class SeriesSource:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the file's bytes and of the settings that choose rows and columns."""
-        settings = self.parameters.model_dump(exclude={"path", "name"})
-        settings["columns"] = [self.table.names[i] for i in self.columns.numeric.values()]
+        # Columns as found, so that naming what would be found anyway changes nothing.
+        settings = self.parameters.model_dump(
+            include={"delimiter", "missing", "skip_rows", "rows", "score_from"}
+        )
+        settings["columns"] = asdict(self.columns)
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
         source = self.table.source
         if source.path is None:
