@@ -27,7 +27,7 @@ class Buckets:
     @property
     def centres(self) -> F64:
         """The value in the middle of each bucket, shape (count,)."""
-        return self.minimum + self.width * (np.arange(self.count) + 0.5)
+        return self.minimum + self.width * (np.arange(self.count, dtype=np.float64) + 0.5)
 
     def index(self, values: F64) -> npt.NDArray[np.int64]:
         """Return the bucket of each value; -1 for NaN."""

@@ -16,7 +16,7 @@ class SDRClassifierConfig(SDRClassifierParameters):
 
     reads: tuple[str, ...] | None = Field(
         None,
-        description="Stages whose bits it reads, e.g. [tm, sp] or [tm.winners]; null: the one before.",
+        description="Stages whose bits it reads, e.g. [tm, sp] or [tm.winners]; null: the last.",
     )
     horizons: tuple[Horizon, ...] = Field(
         (0,),

@@ -73,7 +73,7 @@ class SDRPredictor:
 
     def state(self) -> State:
         """Return weights, pending gradients and what is remembered for the horizons."""
-        named = {
+        named: State = {
             "past_indices": self._past_bits.indices.copy(),
             "past_offsets": self._past_bits.offsets.copy(),
             "since_reset": np.array([self._since_reset], np.int64),
