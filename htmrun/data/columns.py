@@ -36,8 +36,11 @@ def find_columns(table: CSVTable, parameters: SeriesParameters) -> Columns:
     p = parameters
     extra = {name: table.column(name, "values") for name in p.values}
     for name in ("value", "timestamp"):
-        if name in extra and getattr(p, name) != name:
-            raise UserError(f"data.values: '{name}' is a field of its own, found as a column name")
+        if name in extra:
+            raise UserError(
+                f"data.values: found '{name}', which is the name of a field of its own (see "
+                f"data.{name}), expected other columns"
+            )
     reset = _flagged(table, "r") if p.reset is None else table.column(p.reset, "reset")
     sequence = _flagged(table, "s") if p.reset is None else None
     value = None if p.value is None else table.column(p.value, "value")

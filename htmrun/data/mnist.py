@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import http.client
 import os
 import tempfile
-import urllib.error
 import urllib.request
 import zlib
 from pathlib import Path
@@ -36,14 +36,20 @@ def cache_directory() -> Path:
 def fetch(directory: Path | None = None, mirrors: tuple[str, ...] = MIRRORS) -> Path:
     """Return a directory with the four MNIST files, downloading those that are not there.
 
-    Raises UserError, in one line, if no mirror gives a file with the right SHA-256.
+    Raises UserError if no mirror gives a file with the right SHA-256, or nothing can be stored.
     """
     target = directory or cache_directory() / "mnist"
-    target.mkdir(parents=True, exist_ok=True)
-    for name in SHA256:
-        file = target / f"{name}.gz"
-        if not file.is_file() or not _genuine(file.read_bytes(), name):
-            _store(_download(name, mirrors), file)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        for name in SHA256:
+            file = target / f"{name}.gz"
+            if not file.is_file() or not _genuine(file.read_bytes(), name):
+                _store(_download(name, mirrors), file)
+    except OSError as e:
+        raise UserError(
+            f"data.path: MNIST cannot be kept in {target} ({e.strerror or e}); set XDG_CACHE_HOME, "
+            "or give data.path=DIR with the four IDX files"
+        ) from None
     return target
 
 
@@ -61,7 +67,7 @@ def _download(name: str, mirrors: tuple[str, ...]) -> bytes:
         try:
             with urllib.request.urlopen(f"{mirror}{name}.gz", timeout=TIMEOUT_SECONDS) as reply:
                 packed = reply.read()
-        except (urllib.error.URLError, OSError) as e:
+        except (OSError, http.client.HTTPException) as e:
             reasons.append(str(getattr(e, "reason", e)))
             continue
         if _genuine(packed, name):

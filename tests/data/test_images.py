@@ -197,6 +197,12 @@ def test_download_tries_every_mirror_and_checks_content(tmp_path, monkeypatch):
     assert gzip.decompress(damaged.read_bytes()) == names[0].encode()
 
 
+def test_a_cache_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UserError, match=r"data\.path: MNIST cannot be kept in .*XDG_CACHE_HOME"):
+        mnist.fetch(tmp_path / "file" / "mnist", ())
+
+
 def test_cache_directory_follows_xdg(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert mnist.cache_directory() == tmp_path / "htmrun"

@@ -181,6 +181,7 @@ def test_what_is_remembered_crosses_the_borders_of_blocks(source_of, tmp_path):
         ),
         ("a\n1\n", {"timestamp": "when"}, "data.timestamp: FILE has no column 'when'"),
         ("a\n1\n", {"values": ("b",)}, "data.values: FILE has no column 'b'"),
+        ("a,value\n1,2\n", {"value": "a", "values": ("value",)}, "data.values: found 'value'"),
         ("a\n1\n", {"reset": "b"}, "data.reset: FILE has no column 'b'"),
         (
             "when,a\nnever,1\n",
