@@ -29,8 +29,12 @@ from htmrun.backends.cpu.tm_arrays import (
     Synapses,
 )
 
-INLINE: dict[str, Any] = {**JIT, "forceinline": True}
-"""For functions that take dozens of arrays: a call would copy every one of them."""
+UNCOUNTED: dict[str, Any] = {**JIT, "_nrt": False}
+"""No reference counts: nothing here allocates, and counting dozens of arrays at every inner
+call took most of the time."""
+
+INLINE: dict[str, Any] = {**UNCOUNTED, "forceinline": True}
+"""For inner functions that take dozens of arrays: a call would copy every one of them."""
 
 STRIDE = 1 << 16
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from htmrun.backends.cpu.numeric import JIT, mix
+from htmrun.backends.cpu.numeric import mix
 from htmrun.backends.cpu.tm_arrays import EVENTS, NEED, NEXT_ID, SNAPSHOTS
 from htmrun.backends.cpu.tm_commit import DONE, SHORT_ACTIVITY, SHORT_QUEUE, commit
 from htmrun.backends.cpu.tm_dendrites import (
@@ -18,7 +18,7 @@ from htmrun.backends.cpu.tm_dendrites import (
     count_others,
     least_used_cell,
 )
-from htmrun.backends.cpu.tm_index import INLINE
+from htmrun.backends.cpu.tm_index import INLINE, UNCOUNTED
 from htmrun.backends.reference.tm_state import CREATE, PUNISH, REINFORCE
 
 SAMPLE, TIME, COMMITTING = 0, 1, 2
@@ -26,10 +26,9 @@ SAMPLE, TIME, COMMITTING = 0, 1, 2
 
 # Reading a segment's synapses costs about as much as this many entries of the lists.
 _ENTRIES_PER_SEGMENT = 16
-_FEW = 24
 
 
-@njit(**JIT)
+@njit(**UNCOUNTED)
 def advance(
     indices: Any,
     offsets: Any,
@@ -408,13 +407,17 @@ def _snapshot(
 
 @njit(**INLINE)
 def _sort(values: Any) -> None:
-    if values.shape[0] > _FEW:
-        values.sort()
-        return
-    for q in range(1, values.shape[0]):
-        value = values[q]
-        r = q
-        while r > 0 and values[r - 1] > value:
-            values[r] = values[r - 1]
-            r -= 1
-        values[r] = value
+    """Sort ascending, in place: Shell's sort, for the compiled code cannot allocate."""
+    n = values.shape[0]
+    gap = 1
+    while 3 * gap + 1 < n // 2:
+        gap = 3 * gap + 1
+    while gap > 0:
+        for q in range(gap, n):
+            value = values[q]
+            r = q
+            while r >= gap and values[r - gap] > value:
+                values[r] = values[r - gap]
+                r -= gap
+            values[r] = value
+        gap //= 3
