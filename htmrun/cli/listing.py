@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # Wide enough to read in a log, where nobody can widen the window.
 WIDTH_OF_FILES = 100
+LIST_TAG = "tag:yaml.org,2002:seq"
 
 
 def console() -> Console:
@@ -80,15 +81,25 @@ def print_fields(experiment: Experiment) -> None:
 
 def print_yaml(resolved: Mapping[str, Any]) -> None:
     """Print the resolved configuration as YAML, coloured on a terminal."""
-    import yaml
-
-    text = yaml.safe_dump(dict(resolved), sort_keys=False, allow_unicode=True)
+    text = _yaml(resolved)
     if sys.stdout.isatty():
         from rich.syntax import Syntax
 
         console().print(Syntax(text, "yaml", background_color="default"))
     else:
         print(text, end="")
+
+
+def _yaml(resolved: Mapping[str, Any]) -> str:
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        """Lists stay on one line, as in the files under conf/."""
+
+    Dumper.add_representer(
+        list, lambda dumper, items: dumper.represent_sequence(LIST_TAG, items, flow_style=True)
+    )
+    return yaml.dump(dict(resolved), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=96)
 
 
 def print_plan(rows: Sequence[Mapping[str, Any]], experiment: Experiment) -> None:
@@ -110,9 +121,10 @@ def print_plan(rows: Sequence[Mapping[str, Any]], experiment: Experiment) -> Non
     jobs = len(rows) * len(experiment.seeds)
     workers = min(jobs, experiment.workers or _cores())
     largest = sorted((int(row["bytes"]) for row in rows for _ in experiment.seeds), reverse=True)
+    arms, seeds = _plural(len(rows), "arm"), _plural(len(experiment.seeds), "seed")
     print(
-        f" {jobs} runs ({len(rows)} arms x {len(experiment.seeds)} seeds), {workers} at a time: "
-        f"about {_size(sum(largest[:workers]))} of state before segments grow. Nothing was run."
+        f" {_plural(jobs, 'run')} ({arms} x {seeds}), {workers} at a time: about "
+        f"{_size(sum(largest[:workers]))} of state before segments grow. Nothing was run."
     )
 
 
@@ -120,6 +132,10 @@ def _cores() -> int:
     import os
 
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _count(number: Any) -> str:

@@ -59,7 +59,7 @@ def command(
     if dry_run:
         _dry_run(loaded, json_output)
         return 0
-    from htmrun.build import run_experiment
+    from htmrun.session import run_experiment
 
     return run_experiment(
         loaded.experiment,
@@ -76,8 +76,9 @@ def _has_root(config_dir: Path) -> bool:
 
 def _dry_run(loaded: Loaded, json_output: bool) -> None:
     from htmrun.build import plan_table
+    from htmrun.data import open_source
 
-    rows = plan_table(loaded.experiment)
+    rows = plan_table(loaded.experiment, open_source(loaded.experiment.data))
     if json_output:
         typer.echo(json.dumps({"configuration": loaded.resolved, "plan": rows}))
         return

@@ -147,10 +147,9 @@ def _yaml_line(error: Any) -> str:
 def _missing_line(error: Any) -> str:
     missing = error.missing_cfg_file or ""
     group, _, name = str(missing).rpartition("/")
-    origin = str(error).split("'")[1] if str(error).startswith("In '") else "configuration"
     options = list(error.options or [])
-    expected = f", expected one of {', '.join(options)}" if options else ""
-    return f"{origin}: found '{name}' for {group or 'a group'}{expected}{nearest(name, options)}"
+    expected = f", expected one of {', '.join(options)}" if options else ", which does not exist"
+    return f"{group or 'defaults'}: found '{name}'{expected}{nearest(name, options)}"
 
 
 def _first_line(error: Exception) -> str:

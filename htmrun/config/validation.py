@@ -43,10 +43,17 @@ def plain(experiment: Experiment) -> dict[str, Any]:
     stages = values.pop("stages")
     result: dict[str, Any] = {}
     for name, value in values.items():
-        result[name] = value
+        result[name] = _kind_first(value)
         if name == "data":
-            result.update(stages)
+            result.update({stage: _kind_first(section) for stage, section in stages.items()})
     return result
+
+
+def _kind_first(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    ordered = {"kind": value["kind"], **value} if "kind" in value else value
+    return {key: _kind_first(item) for key, item in ordered.items()}
 
 
 def _pipeline(raw: Mapping[str, Any]) -> list[str]:
