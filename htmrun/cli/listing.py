@@ -70,8 +70,9 @@ def print_fields(experiment: Experiment) -> None:
     for section in sections(experiment):
         out.print(Text.assemble((section.title, "bold"), "  ", section.text))
         table = _table("field", "value", "allowed", "meaning")
-        for column, least in zip(table.columns, (16, 6, 10, 24), strict=True):
-            column.min_width = least
+        # The meaning gets what the others leave; without limits they would leave too little.
+        for column, most in zip(table.columns, (None, 18, 20, None), strict=True):
+            column.max_width = most
             column.overflow = "fold"
         for row in section.rows:
             value = Text(row.value, style="bold" if row.changed else "")

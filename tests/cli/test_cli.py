@@ -267,3 +267,19 @@ def test_completion_offers_experiments() -> None:
 
     assert "experiment=digits" in complete("experiment=")
     assert complete("exp") == ["experiment="]
+
+
+def test_tables_lose_no_word_at_80_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from htmrun.config.compose import load
+    from htmrun.config.explain import sections
+
+    monkeypatch.setattr("htmrun.cli.listing.WIDTH_OF_FILES", 80)
+    assert main(["show", "digits"]) == 0
+    text = capsys.readouterr().out
+    assert max(len(line) for line in text.splitlines()) <= 80
+    printed = set(text.split())
+    for section in sections(load(["experiment=digits"]).experiment):
+        for row in section.rows:
+            assert set(row.description.split()) <= printed, row.path
