@@ -6,10 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from htmrun.backends.cpu.numeric import JIT
 from htmrun.backends.cpu.sp_learning import advance_duties, input_words, learn_window, update_boost
 from htmrun.backends.cpu.sp_local import local_best_overlaps, local_best_scores
-from htmrun.backends.cpu.sp_memory import I64, U64, Field, Memory, Rules
+from htmrun.backends.cpu.sp_memory import HOT, I64, U64, Field, Memory, Rules
 from htmrun.backends.cpu.sp_overlap import count_overlaps, overlap_of, spread_overlaps
 from htmrun.backends.cpu.sp_winners import (
     best_overlaps,
@@ -22,7 +21,7 @@ Index = npt.NDArray[np.int32]
 Flags = npt.NDArray[np.uint8]
 
 
-@njit(**JIT)
+@njit(**HOT)
 def run_chunk(
     on: Index,
     offsets: I64,
@@ -55,13 +54,14 @@ def run_chunk(
             for s in range(samples):
                 input_words(on[offsets[window + s] : offsets[window + s + 1]], rows[s])
             learn_window(winners, winner_offsets, window, samples, rows, members, r, m)
-            advance_duties(samples, r, m)
+            won = winners[winner_offsets[window] : winner_offsets[t + 1]]
+            advance_duties(won, samples, r, m)
             window = t + 1
         if boost[t - start]:
             update_boost(r, f, m)
 
 
-@njit(**JIT)
+@njit(**HOT)
 def infer_chunk(
     on: Index,
     offsets: I64,
@@ -79,7 +79,7 @@ def infer_chunk(
         winner_offsets[t + 1] = _winners(used, n, boosted, winners, winner_offsets[t], r, f, m)
 
 
-@njit(**JIT)
+@njit(**HOT)
 def overlap_chunk(on: Index, offsets: I64, out: npt.NDArray[np.int32], m: Memory) -> None:
     """Write every column's overlap with each sample to `out`, int32 (T, columns)."""
     overlaps = m.overlap_bytes.view(np.uint8)
@@ -89,7 +89,7 @@ def overlap_chunk(on: Index, offsets: I64, out: npt.NDArray[np.int32], m: Memory
             out[t, c] = overlap_of(c, count, overlaps)
 
 
-@njit(**JIT)
+@njit(**HOT)
 def _winners(
     used: int, n: int, boosted: bool, out: Index, at: int, r: Rules, f: Field, m: Memory
 ) -> int:
@@ -105,7 +105,7 @@ def _winners(
     return write_columns(m.selected, out, at)
 
 
-@njit(**JIT)
+@njit(**HOT)
 def _note_reached(used: int, r: Rules, m: Memory) -> None:
     count = spread_overlaps(used, m)
     overlaps = m.overlap_bytes.view(np.uint8)

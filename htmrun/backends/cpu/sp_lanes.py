@@ -42,8 +42,10 @@ def _splat(builder: Any, value: Any, lanes: Any) -> Any:
 
 
 def _call(builder: Any, name: str, a: Any, b: Any) -> Any:
-    kind = ir.FunctionType(_LANES16, [_LANES16, _LANES16])
-    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.v64i16")
+    lanes = a.type
+    suffix = f"v{lanes.count}i{lanes.element.width}"
+    kind = ir.FunctionType(lanes, [lanes, lanes])
+    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.{suffix}")
     return builder.call(function, [a, b])
 
 
@@ -180,6 +182,23 @@ def _carry_into(typingctx: Any, planes: Any, width: Any, at: Any, plane: Any, ca
     i = types.intp
     return types.void(planes, i, i, i, i), codegen
 
+
+def _prefetch(typingctx: Any, array: Any, at: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        start = context.make_array(signature.args[0])(context, builder, args[0]).data
+        pointer = ir.IntType(8).as_pointer()
+        flag = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [pointer, flag, flag, flag])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        place = builder.bitcast(builder.gep(start, [args[1]]), pointer)
+        builder.call(function, [place, flag(1), flag(3), flag(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), codegen
+
+
+prefetch: Any = intrinsic(_prefetch)
+"""(array, at): ask for the cache line of an element that is about to be written."""
 
 adapt_by_bits: Any = intrinsic(_adapt_by_bits)
 """(x, at, bits, up, down, top, threshold): 64 permanences += up where a bit is set, else down.

@@ -6,16 +6,16 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from htmrun.backends.cpu.numeric import JIT, exp2, trailing_zeros
-from htmrun.backends.cpu.sp_lanes import adapt_by_bits, adapt_by_change, add_where
+from htmrun.backends.cpu.numeric import exp2, trailing_zeros
+from htmrun.backends.cpu.sp_lanes import adapt_by_bits, adapt_by_change, add_where, prefetch
 from htmrun.backends.cpu.sp_local import neighbourhood_maxima, neighbourhood_sums
-from htmrun.backends.cpu.sp_memory import I64, SHIFT, U64, Field, Memory, Rules
+from htmrun.backends.cpu.sp_memory import HOT, I64, SHIFT, U64, Field, Memory, Rules
 from htmrun.fixed_point import DUTY_ONE, PERMANENCE_ONE
 
 _TOP = PERMANENCE_ONE - SHIFT
 
 
-@njit(**JIT)
+@njit(**HOT)
 def input_words(on: npt.NDArray[np.int32], row: U64) -> None:
     """Set the bits `on` in `row`, clearing all others."""
     row[:] = np.uint64(0)
@@ -23,7 +23,7 @@ def input_words(on: npt.NDArray[np.int32], row: U64) -> None:
         row[on[j] >> 6] |= np.uint64(1) << np.uint64(on[j] & 63)
 
 
-@njit(**JIT)
+@njit(**HOT)
 def _note_connected(c: int, w: int, mask: np.uint64, m: Memory) -> None:
     """Keep both bit matrices in step: `mask` says which of 64 synapses are connected now."""
     mask &= m.pool[c, w]
@@ -38,11 +38,18 @@ def _note_connected(c: int, w: int, mask: np.uint64, m: Memory) -> None:
         flipped &= flipped - np.uint64(1)
 
 
-@njit(**JIT)
-def adapt_column(c: int, row: U64, up: int, down: int, threshold: int, m: Memory) -> None:
-    """Add `up` to the synapses of column `c` whose bit is set in `row`, `down` to the others."""
+@njit(**HOT)
+def adapt_column(
+    c: int, following: int, row: U64, up: int, down: int, threshold: int, m: Memory
+) -> None:
+    """Add `up` to the synapses of column `c` whose bit is set in `row`, `down` to the others.
+
+    `following` is the column to be adapted next: its permanences are fetched meanwhile.
+    """
     width = m.connected.shape[1]
     for w in range(width):
+        prefetch(m.x, (following * width + w) * 64)
+        prefetch(m.x, (following * width + w) * 64 + 32)
         mask = adapt_by_bits(
             m.x,
             (c * width + w) * 64,
@@ -55,7 +62,7 @@ def adapt_column(c: int, row: U64, up: int, down: int, threshold: int, m: Memory
         _note_connected(c, w, mask, m)
 
 
-@njit(**JIT)
+@njit(**HOT)
 def _adapt_by_window(c: int, threshold: int, m: Memory) -> None:
     width = m.connected.shape[1]
     for w in range(width):
@@ -70,7 +77,7 @@ def _adapt_by_window(c: int, threshold: int, m: Memory) -> None:
         _note_connected(c, w, mask, m)
 
 
-@njit(**JIT)
+@njit(**HOT)
 def _window_change(samples: npt.NDArray[np.int32], rows: U64, r: Rules, m: Memory) -> None:
     """Leave in `m.change` what a column that won in `samples` adds to each permanence.
 
@@ -95,7 +102,7 @@ def _window_change(samples: npt.NDArray[np.int32], rows: U64, r: Rules, m: Memor
         m.change[i] = np.int16(min(max(m.totals[i], -32767), 32767))
 
 
-@njit(**JIT)
+@njit(**HOT)
 def learn_window(
     winners: npt.NDArray[np.int32],
     offsets: I64,
@@ -109,15 +116,15 @@ def learn_window(
     """Apply the window of `samples` samples from `first` on: every winner's synapses, once.
 
     rows: the samples' input words. members: scratch for as many samples as there are wins.
-    Leaves the win counts in `m.wins`.
     """
+    if samples == 1:
+        for j in range(offsets[first], offsets[first + 1]):
+            following = winners[min(j + 1, offsets[first + 1] - 1)]
+            adapt_column(np.int64(winners[j]), np.int64(following), rows[0], r.up, -r.down, r.threshold, m)
+        return
     m.wins[:] = 0
     for j in range(offsets[first], offsets[first + samples]):
         m.wins[winners[j]] += 1
-    if samples == 1:
-        for j in range(offsets[first], offsets[first + 1]):
-            adapt_column(np.int64(winners[j]), rows[0], r.up, -r.down, r.threshold, m)
-        return
     m.first[0] = 0
     for c in range(len(m.wins)):
         m.first[c + 1] = m.first[c] + m.wins[c]
@@ -130,69 +137,69 @@ def learn_window(
         n = m.wins[c]
         mine = members[m.first[c] - n : m.first[c]]
         if n == 1:
-            adapt_column(c, rows[mine[0]], r.up, -r.down, r.threshold, m)
+            adapt_column(c, c, rows[mine[0]], r.up, -r.down, r.threshold, m)
         elif n > 1:
             _window_change(mine, rows, r, m)
             _adapt_by_window(c, r.threshold, m)
 
 
-@njit(**JIT)
-def _advance(duty: npt.NDArray[np.uint32], counts: I64, n: int, period: int) -> None:
-    gain = np.uint32(DUTY_ONE // period)
+@njit(**HOT)
+def _decay(duty: npt.NDArray[np.uint32], n: int, period: int) -> None:
     decay = np.uint64(n * ((1 << 32) // period))
     if decay >> np.uint64(32):
-        for c in range(len(duty)):
-            duty[c] = np.uint32(counts[c]) * gain
+        duty[:] = np.uint32(0)
         return
     for c in range(len(duty)):
-        d = np.uint64(duty[c])
-        lost = (d * (decay & np.uint64(0xFFFFFFFF))) >> np.uint64(32)
-        duty[c] = np.uint32(d - lost) + np.uint32(counts[c]) * gain
+        lost = (np.uint64(duty[c]) * (decay & np.uint64(0xFFFFFFFF))) >> np.uint64(32)
+        duty[c] -= np.uint32(lost)
 
 
-@njit(**JIT)
-def advance_duties(samples: int, r: Rules, m: Memory) -> None:
-    """Advance duty cycles by `m.wins` and `m.reached`, then bump weak columns."""
-    _advance(m.active_duty, m.wins, samples, r.period)
+@njit(**HOT)
+def advance_duties(winners: npt.NDArray[np.int32], samples: int, r: Rules, m: Memory) -> None:
+    """Advance duty cycles by a window's winners and `m.reached`, then bump weak columns."""
+    gain = np.uint32(DUTY_ONE // r.period)
+    _decay(m.active_duty, samples, r.period)
+    for j in range(len(winners)):
+        m.active_duty[winners[j]] += gain
     if r.bump == 0:
         return
-    _advance(m.overlap_duty, m.reached, samples, r.period)
-    m.reached[:] = 0
+    _decay(m.overlap_duty, samples, r.period)
+    for c in range(r.columns):
+        m.overlap_duty[c] += np.uint32(m.reached[c]) * gain
+        m.reached[c] = 0
     for c in range(r.columns):
         if m.overlap_duty[c] < m.min_overlap_duty[c]:
-            adapt_column(c, m.pool[c], r.bump, 0, r.threshold, m)
+            adapt_column(c, c, m.pool[c], r.bump, 0, r.threshold, m)
 
 
-@njit(**JIT)
+@njit(**HOT)
 def update_boost(r: Rules, f: Field, m: Memory) -> None:
     """Recompute boost factors and minimum overlap duty cycles from the duty cycles."""
     if r.boost_gain > 0:
-        if r.local:
-            _local_targets(r, f, m)
-            for c in range(r.columns):
-                _boost_column(c, m.sums[0, c], r.boost_gain, m)
-        else:
-            target = r.k * DUTY_ONE // r.columns
-            for c in range(r.columns):
-                _boost_column(c, target, r.boost_gain, m)
+        _targets(r, f, m)
+        for c in range(r.columns):
+            less = m.sums[0, c] - np.int64(m.active_duty[c])
+            m.boost[c] = exp2((r.boost_gain * less) >> 22)
     if r.bump > 0:
         for c in range(r.columns):
             m.sums[0, c] = np.int64(m.overlap_duty[c])
         if r.local:
             neighbourhood_maxima(f.shape, r.radius, r.wrap, m.sums, r.columns)
         else:
-            m.sums[0, : r.columns] = m.sums[0, : r.columns].max()
+            most = np.int64(0)
+            for c in range(r.columns):
+                most = max(most, m.sums[0, c])
+            m.sums[0, : r.columns] = most
         for c in range(r.columns):
             m.min_overlap_duty[c] = np.uint32((m.sums[0, c] * r.weak_share) >> 16)
 
 
-@njit(**JIT)
-def _boost_column(c: int, target: int, gain: int, m: Memory) -> None:
-    m.boost[c] = exp2((gain * (target - np.int64(m.active_duty[c]))) >> 22)
-
-
-@njit(**JIT)
-def _local_targets(r: Rules, f: Field, m: Memory) -> None:
+@njit(**HOT)
+def _targets(r: Rules, f: Field, m: Memory) -> None:
+    """Leave each column's target duty cycle in `m.sums[0]`."""
+    if not r.local:
+        m.sums[0, :] = r.k * DUTY_ONE // r.columns
+        return
     for c in range(r.columns):
         m.sums[0, c] = np.int64(m.active_duty[c])
     neighbourhood_sums(f.shape, r.radius, r.wrap, m.sums, r.columns)

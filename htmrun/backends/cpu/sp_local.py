@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from htmrun.backends.cpu.numeric import JIT, popcount, trailing_zeros
-from htmrun.backends.cpu.sp_memory import I64, LEVELS, U64, Field, Memory
+from htmrun.backends.cpu.numeric import popcount, trailing_zeros
+from htmrun.backends.cpu.sp_memory import HOT, I64, LEVELS, U64, Field, Memory
 from htmrun.backends.cpu.sp_winners import able_columns
 
 
-@njit(**JIT)
+@njit(**HOT)
 def _start(f: Field, m: Memory) -> None:
     f.block_count[:] = 0
     for w in range(len(m.better)):
@@ -24,7 +24,7 @@ def _start(f: Field, m: Memory) -> None:
         m.selected[w] = np.uint64(0)
 
 
-@njit(**JIT)
+@njit(**HOT)
 def _visit(c: int, alive: U64, f: Field, m: Memory) -> int:
     """Decide whether column `c` wins; returns 1 if its whole block is decided now, else 0."""
     beaten = np.uint64(0)
@@ -41,7 +41,7 @@ def _visit(c: int, alive: U64, f: Field, m: Memory) -> int:
     return 1
 
 
-@njit(**JIT)
+@njit(**HOT)
 def local_best_overlaps(used: int, stimulus: int, f: Field, m: Memory) -> None:
     """Leave the local winners by overlap in `m.selected`, level by level from the planes."""
     _start(f, m)
@@ -66,10 +66,11 @@ def local_best_overlaps(used: int, stimulus: int, f: Field, m: Memory) -> None:
             return
 
 
-@njit(**JIT)
+@njit(**HOT)
 def _highest_level(used: int, m: Memory) -> int:
     best = m.level
-    best[:] = m.candidates
+    for w in range(len(best)):
+        best[w] = m.candidates[w]
     highest = 0
     for p in range(used - 1, -1, -1):
         plane = m.planes[p]
@@ -83,7 +84,7 @@ def _highest_level(used: int, m: Memory) -> int:
     return highest
 
 
-@njit(**JIT)
+@njit(**HOT)
 def _columns_at(level: int, used: int, m: Memory) -> None:
     """Leave in `m.level` the columns whose overlap is exactly `level`."""
     here = m.level
@@ -96,7 +97,7 @@ def _columns_at(level: int, used: int, m: Memory) -> None:
             here[w] &= plane[w] ^ unwanted
 
 
-@njit(**JIT)
+@njit(**HOT)
 def local_best_scores(f: Field, m: Memory) -> None:
     """Leave the local winners by boosted score in `m.selected`."""
     _start(f, m)
@@ -125,7 +126,7 @@ def local_best_scores(f: Field, m: Memory) -> None:
             return
 
 
-@njit(**JIT)
+@njit(**HOT)
 def _into_buckets(
     keys: npt.NDArray[np.uint32], highest: np.uint32, lowest: np.uint32, m: Memory
 ) -> None:
@@ -148,7 +149,7 @@ def _into_buckets(
             ends[b] += 1
 
 
-@njit(**JIT)
+@njit(**HOT)
 def _sort(keys: npt.NDArray[np.uint32], columns: I64) -> None:
     """Insertion sort of one bucket by falling key; columns ascend already, so it is stable."""
     for j in range(1, len(keys)):
@@ -163,19 +164,20 @@ def _sort(keys: npt.NDArray[np.uint32], columns: I64) -> None:
         columns[i] = column
 
 
-@njit(**JIT)
+@njit(**HOT)
 def neighbourhood_sums(shape: I64, radius: int, wrap: bool, sums: I64, size: int) -> None:
     """Replace sums[0, :size] by the sum over every neighbourhood, one dimension at a time."""
     inner = size
     for d in range(len(shape)):
         n = shape[d]
         inner //= n
-        sums[1, :size] = sums[0, :size]
+        for c in range(size):
+            sums[1, c] = sums[0, c]
         for outer in range(0, size, n * inner):
             _line_sums(sums[1, outer : outer + n * inner], sums[0], outer, n, inner, radius, wrap)
 
 
-@njit(**JIT)
+@njit(**HOT)
 def _line_sums(source: I64, out: I64, at: int, n: int, inner: int, radius: int, wrap: bool) -> None:
     whole = 2 * radius + 1 >= n if wrap else radius >= n - 1
     for i in range(inner):
@@ -199,14 +201,15 @@ def _line_sums(source: I64, out: I64, at: int, n: int, inner: int, radius: int, 
                 out[here + i] -= source[(old % n) * inner + i]
 
 
-@njit(**JIT)
+@njit(**HOT)
 def neighbourhood_maxima(shape: I64, radius: int, wrap: bool, sums: I64, size: int) -> None:
     """Replace sums[0, :size] by the maximum over every neighbourhood."""
     inner = size
     for d in range(len(shape)):
         n = shape[d]
         inner //= n
-        sums[1, :size] = sums[0, :size]
+        for c in range(size):
+            sums[1, c] = sums[0, c]
         reach = min(radius, n // 2) if wrap else radius
         for outer in range(0, size, n * inner):
             for x in range(n):

@@ -10,10 +10,18 @@ says which count, which makes the update free of branches.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from htmrun.backends.cpu.numeric import JIT
+
+HOT: dict[str, Any] = {**JIT, "_nrt": False}
+"""Options of functions that allocate nothing: arrays are borrowed, never reference-counted.
+
+Counting references of the arrays in `Memory` on every access cost most of a step.
+"""
 
 U64 = npt.NDArray[np.uint64]
 I64 = npt.NDArray[np.int64]
@@ -71,11 +79,11 @@ class Memory(NamedTuple):
     buckets: I64  # (LEVELS + 2,)
     change: npt.NDArray[np.int16]  # (I,)
     totals: I64  # (I,)
-    wins: I64  # (C,) wins in the window being committed
+    wins: I64  # (C,) wins in a window of several samples
     first: I64  # (C + 1,)
     sums: I64  # (2, C)
     tail: npt.NDArray[np.int32]  # (16,) on-bits of the last, incomplete step
-    hint: npt.NDArray[np.float64]  # (3,) where to look for the k-th score first; speed only
+    hint: npt.NDArray[np.float64]  # (2,) where to look for the k-th score first; speed only
 
 
 class Field(NamedTuple):

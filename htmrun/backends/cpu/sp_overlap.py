@@ -10,15 +10,14 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from htmrun.backends.cpu.numeric import JIT
 from htmrun.backends.cpu.sp_lanes import WORDS, carry_into, count_8_rows, count_16_rows
-from htmrun.backends.cpu.sp_memory import BYTES, U64, Memory
+from htmrun.backends.cpu.sp_memory import HOT, BYTES, U64, Memory
 
 CARRY = 8 * BYTES
 """The plane that carries; those below are the bits of the overlaps."""
 
 
-@njit(**JIT)
+@njit(**HOT)
 def count_overlaps(on: npt.NDArray[np.int32], m: Memory) -> int:
     """Leave every column's overlap with the on-inputs `on` in `m.planes`.
 
@@ -42,7 +41,7 @@ def count_overlaps(on: npt.NDArray[np.int32], m: Memory) -> int:
     return used
 
 
-@njit(**JIT)
+@njit(**HOT)
 def _last_rows(on: npt.NDArray[np.int32], first: int, left: int, used: int, m: Memory) -> None:
     width = m.by_input.shape[1]
     nothing = np.int32(m.by_input.shape[0] - 1)
@@ -56,7 +55,7 @@ def _last_rows(on: npt.NDArray[np.int32], first: int, left: int, used: int, m: M
     _ripple(m.planes, width, 4 if left > 8 else 3, used)
 
 
-@njit(**JIT)
+@njit(**HOT)
 def _bits(n: int) -> int:
     bits = 0
     while n:
@@ -65,14 +64,14 @@ def _bits(n: int) -> int:
     return bits
 
 
-@njit(**JIT)
+@njit(**HOT)
 def _ripple(planes: U64, width: int, low: int, high: int) -> None:
     for p in range(low, high):
         for at in range(0, width, WORDS):
             carry_into(planes, width, at, p, CARRY)
 
 
-@njit(**JIT)
+@njit(**HOT)
 def spread_overlaps(used: int, m: Memory) -> int:
     """Turn bit planes into bytes in `m.overlap_bytes`; returns how many bytes are in use.
 
@@ -98,7 +97,7 @@ def spread_overlaps(used: int, m: Memory) -> int:
     return count
 
 
-@njit(**JIT)
+@njit(**HOT)
 def overlap_of(c: int, count: int, overlap_bytes: npt.NDArray[np.uint8]) -> np.int32:
     """Return the overlap of column `c` from `count` bytes (a uint8 view of `overlap_bytes`)."""
     total = np.int32(0)

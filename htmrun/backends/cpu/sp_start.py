@@ -51,7 +51,7 @@ def empty_memory(columns: int, inputs: int) -> Memory:
         first=np.zeros(c + 1, np.int64),
         sums=np.zeros((2, c), np.int64),
         tail=np.zeros(16, np.int32),
-        hint=np.array([0.0, 0.9, 0.0]),
+        hint=np.array([0.0, 0.9]),
     )
 
 

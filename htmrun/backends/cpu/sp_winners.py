@@ -6,13 +6,13 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from htmrun.backends.cpu.numeric import JIT, bits_of_float, float_of_bits, popcount, trailing_zeros
+from htmrun.backends.cpu.numeric import bits_of_float, float_of_bits, popcount, trailing_zeros
 from htmrun.backends.cpu.sp_lanes import at_least
-from htmrun.backends.cpu.sp_memory import U64, Memory
+from htmrun.backends.cpu.sp_memory import HOT, U64, Memory
 from htmrun.backends.cpu.sp_overlap import overlap_of
 
 
-@njit(**JIT)
+@njit(**HOT)
 def able_columns(used: int, stimulus: int, m: Memory) -> int:
     """Leave in `m.candidates` the columns whose overlap reaches `stimulus`; return how many."""
     width = len(m.candidates)
@@ -38,7 +38,7 @@ def able_columns(used: int, stimulus: int, m: Memory) -> int:
     return np.int64(n)
 
 
-@njit(**JIT)
+@njit(**HOT)
 def best_overlaps(used: int, k: int, stimulus: int, m: Memory) -> None:
     """Leave in `m.selected` the k columns of highest overlap: radix selection on the planes."""
     width = len(m.candidates)
@@ -64,7 +64,7 @@ def best_overlaps(used: int, k: int, stimulus: int, m: Memory) -> None:
     _take_lowest(need, m.candidates, m.selected)
 
 
-@njit(**JIT)
+@njit(**HOT)
 def _take_lowest(need: int, source: U64, target: U64) -> None:
     w = 0
     while need > 0:
@@ -82,7 +82,7 @@ def _take_lowest(need: int, source: U64, target: U64) -> None:
         w += 1
 
 
-@njit(**JIT)
+@njit(**HOT)
 def write_columns(chosen: U64, out: npt.NDArray[np.int32], at: int) -> int:
     """Write the columns set in `chosen` to out[at:], ascending; return the end position."""
     for w in range(len(chosen)):
@@ -94,7 +94,7 @@ def write_columns(chosen: U64, out: npt.NDArray[np.int32], at: int) -> int:
     return at
 
 
-@njit(**JIT)
+@njit(**HOT)
 def boosted_scores(count: int, stimulus: int, m: Memory) -> None:
     """Leave float32(overlap) * boost in `m.scores`, 0 for columns that cannot win.
 
@@ -114,7 +114,7 @@ def boosted_scores(count: int, stimulus: int, m: Memory) -> None:
             scores[c] = np.float32(v) * boost[c] if v >= stimulus else np.float32(0)
 
 
-@njit(**JIT)
+@njit(**HOT)
 def best_scores(k: int, on: int, m: Memory, out: npt.NDArray[np.int32], at: int) -> int:
     """Write the k columns of highest score to out[at:], ascending; return the end position.
 
@@ -141,7 +141,7 @@ def best_scores(k: int, on: int, m: Memory, out: npt.NDArray[np.int32], at: int)
     return at
 
 
-@njit(**JIT)
+@njit(**HOT)
 def _above_guess(keys: npt.NDArray[np.uint32], k: int, on: int, m: Memory) -> int:
     """List columns and keys of all scores above a bound that at least k reach (or of all > 0)."""
     guess = np.float32(m.hint[0] * on * m.hint[1])
@@ -171,7 +171,7 @@ def _above_guess(keys: npt.NDArray[np.uint32], k: int, on: int, m: Memory) -> in
     return j
 
 
-@njit(**JIT)
+@njit(**HOT)
 def _kth(keys: npt.NDArray[np.uint32], k: int) -> np.uint32:
     """Return the k-th highest of more than k keys, by bisection on the value."""
     low = keys[0]
