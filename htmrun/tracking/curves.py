@@ -19,6 +19,7 @@ class CurveBook:
     def __init__(self) -> None:
         self.curves: Curves = {}
         self._waiting: dict[Job, list[Point]] = {}
+        self._rates: dict[Job, Point] = {}
         self._last_step: dict[Job, int] = {}
 
     def add(self, record: Progress, time: int) -> None:
@@ -26,7 +27,11 @@ class CurveBook:
         waiting = self._waiting.setdefault(record.job, [])
         self._last_step[record.job] = record.sample
         for name, value in {**record.metrics, RATE: record.rate}.items():
-            waiting.append(Point(legal_name(name), float(value), time, record.sample))
+            point = Point(legal_name(name), float(value), time, record.sample)
+            if name == RATE:  # A mean since the start: one point per batch tells it all.
+                self._rates[record.job] = point
+            else:
+                waiting.append(point)
             arms = self.curves.setdefault(name, {})
             seeds = arms.setdefault(record.job.arm, {})
             seeds.setdefault(record.job.seed, []).append((record.sample, float(value)))
@@ -46,9 +51,10 @@ class CurveBook:
 
     def take(self, job: Job) -> list[Point]:
         """Return and forget the job's points that were not yet written."""
-        return self._waiting.pop(job, [])
+        points = self._waiting.pop(job, [])
+        return [*points, self._rates.pop(job)] if job in self._rates else points
 
     @property
     def waiting(self) -> list[Job]:
         """The jobs that have points to write."""
-        return list(self._waiting)
+        return list(self._rates)

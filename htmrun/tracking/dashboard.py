@@ -158,15 +158,17 @@ def _server(
 def _stop(process: subprocess.Popen[bytes]) -> None:
     """End the process group: politely, then for certain; waits until its last process is gone."""
     group = process.pid
-    _signal_group(group, signal.SIGTERM)
-    deadline = time.monotonic() + _STOP_LIMIT_S
-    while time.monotonic() < deadline:
-        process.poll()  # Reaps the leader, which would otherwise keep the group alive.
-        if not _signal_group(group, 0):
-            return
-        time.sleep(0.05)
-    _signal_group(group, signal.SIGKILL)
-    process.wait()
+    try:
+        _signal_group(group, signal.SIGTERM)
+        deadline = time.monotonic() + _STOP_LIMIT_S
+        while time.monotonic() < deadline:
+            process.poll()  # Reaps the leader, which would otherwise keep the group alive.
+            if not _signal_group(group, 0):
+                return
+            time.sleep(0.05)
+    finally:  # Also for a second, impatient Ctrl-C.
+        if _signal_group(group, signal.SIGKILL):
+            process.wait()
 
 
 def _signal_group(group: int, number: int) -> bool:

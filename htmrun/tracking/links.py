@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -84,7 +85,7 @@ def charts(base: str, experiment: str, run: str) -> str:
         "compareRunsMode": "CHART",
         "viewStateShareKey": view_name(run),
     }
-    return f"{base}/#/experiments/{experiment}/runs?{urlencode(query)}"
+    return f"{_public(base)}/#/experiments/{experiment}/runs?{urlencode(query)}"
 
 
 def metric(base: str, experiment: str, runs: Sequence[str], name: str) -> str:
@@ -97,7 +98,7 @@ def metric(base: str, experiment: str, runs: Sequence[str], name: str) -> str:
         "x_axis": "step",
         "workflowType": "machine_learning",
     }
-    return f"{base}/#/metric?{urlencode(query, quote_via=quote)}"
+    return f"{_public(base)}/#/metric?{urlencode(query, quote_via=quote)}"
 
 
 def compare_runs(base: str, experiment: str, runs: Sequence[str]) -> str:
@@ -107,7 +108,12 @@ def compare_runs(base: str, experiment: str, runs: Sequence[str]) -> str:
         "experiments": _list([experiment]),
         "workflowType": "machine_learning",
     }
-    return f"{base}/#/compare-runs?{urlencode(query, quote_via=quote)}"
+    return f"{_public(base)}/#/compare-runs?{urlencode(query, quote_via=quote)}"
+
+
+def _public(base: str) -> str:
+    """Return `base` without user and password: links end up in terminals and reports."""
+    return re.sub(r"//[^/@]*@", "//", base)
 
 
 def _list(items: Sequence[str]) -> str:

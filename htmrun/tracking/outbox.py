@@ -48,6 +48,8 @@ def _lines(path: Path) -> tuple[dict[str, Any], list[Operation]]:
     """Return header and operations of an outbox; a last line cut off by a crash is left out."""
     text = path.read_text(encoding="utf-8")
     complete = text[: text.rfind("\n") + 1].splitlines()
+    if not complete:
+        raise UserError(f"{path}: no complete line, expected where its records are to be sent")
     header = json.loads(complete[0])
     return header, [from_plain(json.loads(line)) for line in complete[1:]]
 
@@ -80,6 +82,10 @@ def resend(
 def waiting(directory: Path, uri: str) -> Iterator[Path]:
     """Yield the outbox files in `directory` meant for `uri` whose process has ended."""
     for path in sorted(directory.glob("*.jsonl")):
-        header, _ = _lines(path)
+        with path.open(encoding="utf-8") as file:
+            first = file.readline()
+        if not first.endswith("\n"):  # Cut off before anything was kept in it.
+            continue
+        header = json.loads(first)
         if header["uri"] == uri and not process_lives(header["process"]):
             yield path

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 # out because it is too pale on white. Line styles tell arms apart in print as well.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 STYLES = ("-", "--", "-.", ":")
-_MOST_PANELS = 6
+_MOST_PANELS = 4
 
 
 def plot_curves(curves: Curves, path: Path, title: str = "") -> None:
     """Draw one panel for each metric to the PNG `path`: mean over seeds, band lowest to highest.
 
-    `curves` maps metric -> arm -> seed -> [(training samples, value)]; the first six metrics
+    `curves` maps metric -> arm -> seed -> [(training samples, value)]; the first four metrics
     with at least two points are drawn, the rate last. Nothing is written without such a metric.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -45,7 +45,7 @@ def plot_curves(curves: Curves, path: Path, title: str = "") -> None:
     _legend(figure, arms)
     band = f"mean of {seeds} seeds, band: lowest to highest" if seeds > 1 else "one seed"
     figure.suptitle(f"{title} ({band})" if title else band, fontsize=11)
-    figure.savefig(path, dpi=120)
+    figure.savefig(path, dpi=100)
 
 
 def _drawable(curves: Curves) -> list[str]:

@@ -117,10 +117,11 @@ def newest_run(client: Any) -> Any:
 def explained(uri: str) -> Iterator[None]:
     """Turn what MLflow raises about the store `uri` into a UserError of one line."""
     from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
-    except (MlflowException, OSError, ImportError) as error:
+    except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
         raise UserError(_unusable(uri, error)) from error
 
 

@@ -29,11 +29,14 @@ from htmrun.tracking.store import (
     all_runs,
     experiment_id,
     explained,
+    hide_password,
     open_client,
     store_uri,
 )
 
 _FLUSH_EVERY_S = 1.0
+# A slow store is written to less often: curves cost at most a twenty-fifth of the time.
+_PAUSE = 24
 _LONGEST_TAG = 5000
 
 
@@ -44,8 +47,8 @@ def _to_stderr(message: str) -> None:
 class Tracker:
     """Writes records to MLflow; use it as a context manager, in the parent's main thread only.
 
-    `seconds` is the time that `handle` and `finish` have taken, `preparation_seconds` that of
-    opening the store.
+    `seconds` is the time that `handle` and `finish` have taken, `plot_seconds` the part of it that
+    went into drawing, `preparation_seconds` what opening the store took before that.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Tracker:
         store cannot be used.
         """
         self.seconds = 0.0
+        self.plot_seconds = 0.0
         begun = time.perf_counter()
         self._uri = store_uri(uri, directory)
         self._directory = Path(directory)
@@ -86,7 +90,8 @@ class Tracker:
         self._begun: set[Job] = set()
         self._places: dict[str, int] = {}
         self._finals: dict[str, None] = {}
-        self._flushed = time.monotonic()
+        self._next_flush = time.monotonic() + _FLUSH_EVERY_S
+        self._losing = False
         self._status: str | None = None
         self._handlers: dict[int, Any] = {}
         self._pid = os.getpid()
@@ -100,8 +105,9 @@ class Tracker:
         }
         self._files = tempfile.TemporaryDirectory(prefix="htmrun-")
         self._resolved = self._file("resolved.yaml", to_yaml(parameters))
-        self._mark_stale()
         self._send_waiting()
+        with explained(self._uri):
+            self._mark_stale()
         self.preparation_seconds = time.perf_counter() - begun
 
     # --- context: signals and marking what was cut short ---------------------------------
@@ -156,7 +162,7 @@ class Tracker:
                     self._begin(record.job)
                 case Progress():
                     self._book.add(record, _now())
-                    if time.monotonic() - self._flushed >= _FLUSH_EVERY_S:
+                    if time.monotonic() >= self._next_flush:
                         self._flush()
                 case Finished():
                     self._finished(record)
@@ -244,14 +250,18 @@ class Tracker:
         self._open.pop(job, None)
 
     def _flush(self) -> None:
-        self._flushed = time.monotonic()
+        begun = time.monotonic()
         for job in self._book.waiting:
             self._begin(job)
             self._write(Log(job.name, tuple(self._book.take(job))))
+        now = time.monotonic()
+        self._next_flush = now + max(_FLUSH_EVERY_S, _PAUSE * (now - begun))
 
     def _attach_plots(self) -> None:
         path = Path(self._files.name) / "curves.png"
+        begun = time.perf_counter()
         plot_curves(self._book.curves, path, f"{self._experiment}, {self._run}")
+        self.plot_seconds = time.perf_counter() - begun
         if path.exists():
             for job in sorted(self._begun):
                 self._write(Attach(job.name, str(path), "plots"))
@@ -264,7 +274,7 @@ class Tracker:
         try:
             save_view(self._store.client, self._store.experiment, self._run, curve)
         except Exception as error:
-            self._notice(f"warning: MLflow did not take the view of the charts ({error})")
+            self._notice(f"warning: MLflow did not take the view of the charts ({_cause(error)})")
 
     def _file(self, name: str, text: str) -> Path:
         path = Path(self._files.name) / name
@@ -279,19 +289,23 @@ class Tracker:
                 self._store.apply(operation)
                 return
             except Exception as error:
-                self._open_outbox(error)
-        if self._outbox is not None:
-            self._outbox.append(operation)
+                failure = error
+        try:
+            outbox = self._outbox or self._open_outbox(failure)
+            outbox.append(operation)
+        except OSError as error:
+            if not self._losing:
+                self._notice(f"warning: tracking records are being lost: {_cause(error)}")
+            self._losing = True
 
-    def _open_outbox(self, error: Exception) -> None:
-        self._outbox = Outbox(
-            self._directory / "outbox", self._run, uri=self._uri, experiment=self._experiment
-        )
-        cause = " ".join(str(error).split())[:200]
+    def _open_outbox(self, failure: Exception) -> Outbox:
+        folder = self._directory / "outbox"
         self._notice(
-            f"warning: logging to MLflow failed ({cause}); the run goes on, "
-            f"its records are kept in {self._outbox.path}"
+            f"warning: logging to MLflow failed ({_cause(failure)}); the run goes on, "
+            f"its records are kept in {folder / self._run}.jsonl"
         )
+        self._outbox = Outbox(folder, self._run, uri=self._uri, experiment=self._experiment)
+        return self._outbox
 
     def _deliver_outbox(self) -> None:
         if self._outbox is None:
@@ -307,9 +321,8 @@ class Tracker:
             count = resend(path, notice=self._notice)
             self._notice(f"sent {count} kept records from {path} to MLflow")
         except Exception as error:
-            cause = " ".join(str(error).split())[:200]
             self._notice(
-                f"warning: records are still kept in {path} ({cause}); "
+                f"warning: records are still kept in {path} ({_cause(error)}); "
                 "the next run with the same tracking.uri sends them"
             )
 
@@ -329,6 +342,10 @@ class Tracker:
             yield
         finally:
             self.seconds += time.perf_counter() - begun
+
+
+def _cause(error: Exception) -> str:
+    return hide_password(" ".join(str(error).split()))[:200]
 
 
 def _now() -> int:

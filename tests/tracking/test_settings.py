@@ -1,0 +1,64 @@
+"""Parameters and addresses in the form that MLflow takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from htmrun.tracking import links
+from htmrun.tracking.settings import flatten, legal_name, to_yaml
+from htmrun.tracking.store import hide_password, store_uri
+
+
+def test_flatten_dots_mappings_and_lists_of_mappings() -> None:
+    nested = {
+        "sp": {"columns": 2048, "shape": None, "learn": True},
+        "stages": [{"kind": "a"}, {"kind": "b", "empty": {}}],
+        "seeds": (0, 1),
+        "rate": 1e-05,
+        "name": "x y",
+    }
+    assert flatten(nested) == {
+        "sp.columns": "2048",
+        "sp.shape": "null",
+        "sp.learn": "true",
+        "stages.0.kind": "a",
+        "stages.1.kind": "b",
+        "stages.1.empty": "{}",
+        "seeds": "[0, 1]",
+        "rate": "1e-05",
+        "name": "x y",
+    }
+
+
+def test_limits_of_mlflow_are_kept() -> None:
+    from mlflow.utils.validation import _validate_param
+
+    flat = flatten({"a" * 400: "v" * 9000, "b[0]#c": 1})
+    for name, value in flat.items():
+        _validate_param(name, value)
+    assert next(iter(flat.values())).endswith("...")
+    assert legal_name("b[0]#c") == "b_0__c"
+
+
+def test_yaml_reads_back_as_it_was() -> None:
+    plain = {"b": {"seeds": [0, 1], "x": None}, "a": "é"}
+    text = to_yaml({"b": {"seeds": (0, 1), "x": None}, "a": "é"})
+    assert yaml.safe_load(text) == plain
+    assert text.index("b:") < text.index("a:")
+
+
+def test_store_address_is_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert store_uri(None, "runs") == f"sqlite:///{tmp_path}/runs/mlflow.db"
+    assert store_uri("sqlite:///x.db", "runs") == f"sqlite:///{tmp_path}/x.db"
+    assert store_uri("https://host:5000/", "runs") == "https://host:5000"
+    server = "postgresql+psycopg2://me:pw@host/db"
+    assert store_uri(server, "runs") == server
+
+
+def test_passwords_are_not_shown() -> None:
+    assert hide_password("postgresql://me:pw@host/db") == "postgresql://***@host/db"
+    assert links.charts("http://me:pw@host:1", "1", "r").startswith("http://host:1/#/experiments/1")
