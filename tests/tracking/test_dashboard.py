@@ -1,0 +1,142 @@
+"""The dashboard: ports, links, its processes, and what a real browser shows."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qs
+
+import psutil
+import pytest
+
+from htmrun.errors import UserError
+from htmrun.tracking import dashboard
+from tests.tracking.synthetic import ARMS, RUN, records, tracker
+
+SERVE = """
+import sys
+sys.path.insert(0, {root!r})
+from htmrun.tracking.dashboard import serve
+serve(None, {directory!r}, None, False)
+"""
+SEEDS = 4
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+
+
+@pytest.fixture(scope="module")
+def runs_of_three_arms(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Path:
+    """Sixteen runs: more than the ten that MLflow draws when it is not told otherwise."""
+    directory = tmp_path_factory.mktemp("dashboard")
+    (directory / "mlflow.db").write_bytes(prepared.read_bytes())
+    with tracker(directory, "20261121-000000-digits-0000") as older:
+        for record in records(("older_arm",), controls=()):
+            older.handle(record)
+    with tracker(directory) as made:
+        for record in records(seeds=SEEDS):
+            made.handle(record)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def served(runs_of_three_arms: Path) -> Iterator[list[str]]:
+    """What a running dashboard has printed; ended by SIGTERM, after which nothing may be left."""
+    root = str(Path(__file__).parents[2])
+    code = SERVE.format(root=root, directory=str(runs_of_three_arms))
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    printed: list[str] = []
+    for line in process.stdout:
+        printed.append(line.rstrip("\n"))
+        if "Ctrl-C" in line:
+            break
+    family = psutil.Process(process.pid).children(recursive=True)
+    yield printed
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=30) == 0
+    assert len(family) >= 2
+    assert [child for child in family if child.is_running()] == []
+
+
+def test_an_empty_store_says_how_to_start(tmp_path: Path, runs: Path) -> None:
+    for directory in (tmp_path / "nothing", runs):
+        with pytest.raises(UserError, match="run `htmrun train experiment=digits` first"):
+            dashboard.serve(None, str(directory), None, False)
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_next_free_port_is_taken_and_a_wanted_one_must_be_free() -> None:
+    first = dashboard.free_port(None)
+    with socket.socket() as busy:
+        busy.bind((dashboard.HOST, first))
+        busy.listen()
+        assert dashboard.free_port(None) > first
+        with pytest.raises(UserError, match=f"port: {first} is taken"):
+            dashboard.free_port(first)
+
+
+def test_links_name_the_newest_run_and_its_main_curve(runs_of_three_arms: Path) -> None:
+    _, client = dashboard.open_existing(None, runs_of_three_arms)
+    found = dashboard.newest(client)
+    assert (found.run, found.curve, len(found.runs)) == (RUN, "accuracy", 4 * SEEDS)
+    (_, charts), (_, metric), (_, compared) = dashboard.page_links("http://h:1", found)
+    query = parse_qs(charts.partition("?")[2])
+    assert query["workflowType"] == ["machine_learning"]
+    assert query["compareRunsMode"] == ["CHART"]
+    assert parse_qs(metric.partition("?")[2])["plot_metric_keys"] == ['["accuracy"]']
+    assert found.runs[-1] in compared
+
+
+def test_a_server_that_cannot_start_says_why(
+    runs_of_three_arms: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\necho no such module >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(dashboard.sys, "executable", str(broken))
+    with pytest.raises(UserError, match="did not start: no such module"):
+        dashboard.serve(None, str(runs_of_three_arms), None, False)
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+def test_the_link_shows_all_arms_in_one_chart(served: list[str], tmp_path: Path) -> None:
+    sync_playwright = pytest.importorskip("playwright.sync_api").sync_playwright
+
+    link = next(line.strip() for line in served if line.startswith("  http"))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        page = browser.new_page(viewport={"width": 1500, "height": 1000})
+        page.goto(link)
+        chart = page.locator(".js-plotly-plot").first
+        chart.wait_for(timeout=60_000)
+        names = _drawn(chart, deadline=time.monotonic() + 30)
+        text = page.inner_text("body")
+        kept = os.environ.get("HTMRUN_SCREENSHOT", str(tmp_path / "dashboard.png"))
+        page.screenshot(path=kept)
+        browser.close()
+    expected = {f"{arm}-s{seed:03d}" for arm in (*ARMS, "no_sp") for seed in range(SEEDS)}
+    assert names == expected
+    assert "arms compared" in text
+    assert expected <= set(text.splitlines())  # The run list beside the charts.
+    assert "older_arm" not in text
+
+
+def _drawn(chart: object, deadline: float) -> set[str]:
+    """Return the names of the lines in the chart that have points, once there are any."""
+    script = """plot => (plot.data || []).filter(line => line.x && line.x.length > 1)
+                                          .map(line => line.name)"""
+    names: list[str] = []
+    while time.monotonic() < deadline and len(names) < 4 * SEEDS:
+        names = chart.evaluate(script)  # type: ignore[attr-defined]
+        time.sleep(0.3)
+    return {str(name).split(" ")[0] for name in names}
