@@ -28,6 +28,9 @@ from htmrun.plan import Flags, Plan
 
 I32 = npt.NDArray[np.int32]
 
+MIN_SLACK = 1 << 17
+"""Free places after moving rows or lists: moving a young memory too often would slow it down."""
+
 
 class TemporalMemory:
     """Temporal memory over `columns` columns; see `htmrun.backends.TemporalMemoryBackend`."""
@@ -79,7 +82,7 @@ class TemporalMemory:
     def state(self) -> State:
         """Return the canonical state; names, dtypes and orders are those of `tm_state.DTYPES`."""
         s = self._memory.scalars
-        state = {
+        state: State = {
             "sample": np.array([self._sample], np.int64),
             "next_id": s[NEXT_ID : NEXT_ID + 1].copy(),
             "counters": s[: len(tm_state.COUNTERS)].copy(),
@@ -169,7 +172,7 @@ class TemporalMemory:
 
     def _longer_segments(self) -> None:
         segments = self._memory.segments
-        length = _more(len(segments.cell), 1)
+        length = len(segments.cell) + max(len(segments.cell) // 4, MIN_SLACK // 32)
         tm_arrays.check_index("synapses", length * self.parameters.segment_size)
         self._memory = self._memory._replace(
             segments=tm_arrays.Segments(*(tm_arrays.enlarged(a, length) for a in segments))
@@ -201,14 +204,14 @@ class TemporalMemory:
             2 * len(old.sample),
             2 * max(len(old.active), len(old.winners)) + need,
         )
-        for before, after in zip(old, new, strict=True):
-            after[: len(before)] = before
+        for name, array in old._asdict().items():
+            getattr(new, name)[: len(array)] = array
         self._memory = self._memory._replace(queue=new)
 
 
 def _more(used: int, need: int) -> int:
     """Return a length for `used` and `need` places and a quarter of slack."""
-    return used + max(need, used // 4, 256)
+    return used + max(need, used // 4, MIN_SLACK)
 
 
 def _longer_activity(activity: Activity, need: int) -> Activity:

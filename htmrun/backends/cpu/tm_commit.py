@@ -78,10 +78,10 @@ def _apply(event: int, snapshot: int, word: Any, winners: Any, rules: Any, memor
         s = _standing(cell // rules.cells_per_column, snapshot, memory)
         if s < 0:
             adapts = False
-            evict = memory.cells.owned[cell] >= rules.segments_per_cell
-            if evict:
+            if memory.cells.owned[cell] >= rules.segments_per_cell:
                 scalars[SEGMENTS_EVICTED] += 1
-                destroy(least_recent_segment(cell, memory.cells.first, segments), rules, memory)
+                oldest = np.int64(least_recent_segment(cell, memory.cells.first, segments))
+                destroy(oldest, rules, memory)
             s = new_segment(cell, rules, memory)
             if scalars[SNAPSHOTS] > 1:
                 _remember(s, cell // rules.cells_per_column, snapshot, memory)
@@ -120,7 +120,7 @@ def _missing_room(winners: Any, rules: Any, memory: Any) -> int:
     for q in range(winners.shape[0]):
         length = index[winners[q], LENGTH]
         if length == index[winners[q], ROOM]:
-            need += longer(length)
+            need += longer(np.int64(length))
     scalars[NEED] = need
     return SHORT_POOL if need > room else DONE
 

@@ -119,7 +119,7 @@ def add_entry(
     start = index[cell, START]
     if length == index[cell, ROOM]:
         old = start
-        room = longer(length)
+        room = longer(np.int64(length))
         start = take_block(block_class(room), free_lists, pool, scalars, POOL_END)
         for q in range(length):
             pool[start + q] = pool[old + q]

@@ -46,7 +46,7 @@ def adapt(s: int, on_change: int, off_change: int, rules: Any, memory: Any, mark
     segments, synapses = memory.segments, memory.synapses
     row = segments.row[s]
     on_cells = 0
-    for k in range(segments.room[s]):
+    for k in range(np.int64(segments.room[s])):
         y = row + k
         cell = synapses.cell[y]
         if cell == rules.cells:
@@ -55,7 +55,7 @@ def adapt(s: int, on_change: int, off_change: int, rules: Any, memory: Any, mark
         before = np.int64(synapses.permanence[y])
         p = min(before + (on_change if on else off_change), _ONE)
         if p <= 0:
-            _remove_synapse(s, k, rules, memory)
+            _remove_synapse(s, np.int64(k), rules, memory)
             continue
         on_cells += on
         if p == before:
@@ -211,7 +211,7 @@ def _make_room(s: int, n: int, rules: Any, memory: Any, mark: Any) -> int:
                 lowest = p
         if weakest < 0:
             return free
-        _remove_synapse(s, weakest, rules, memory)
+        _remove_synapse(s, np.int64(weakest), rules, memory)
         free += 1
     return n
 
@@ -280,7 +280,7 @@ def destroy(s: int, rules: Any, memory: Any) -> None:
     room = np.int64(segments.room[s])
     for k in range(room):
         if synapses.cell[row + k] != rules.cells:
-            _remove_synapse(s, k, rules, memory)
+            _remove_synapse(s, np.int64(k), rules, memory)
     if room > 0:
         free_block(row, room, scratch.free_rows, synapses.cell)
     cell = segments.cell[s]

@@ -25,7 +25,7 @@ SAMPLE, TIME, COMMITTING = 0, 1, 2
 """Places in the position: sample of the chunk, sample counter, whether a commit was cut short."""
 
 # Reading a segment's synapses costs about as much as this many entries of the lists.
-_ENTRIES_PER_SEGMENT = 16
+_ENTRIES_PER_SEGMENT = 64
 
 
 @njit(**UNCOUNTED)
@@ -275,7 +275,7 @@ def _cells(
     snapshot = scalars[SNAPSHOTS]
     first_event = scalars[EVENTS]
     word = mix(rules.cell_key ^ np.uint64(position[TIME]))
-    silent = 0
+    silent = np.int64(0)
     if not others:
         for q in range(active.shape[0]):
             mark[active[q]] = 1
@@ -314,7 +314,7 @@ def _cells(
                 segments,
                 memory.synapses,
             )
-        winner = 0
+        winner = np.int64(0)
         if best >= 0:
             winner = np.int64(segments.cell[best])
             if learn:

@@ -40,12 +40,14 @@ def canonical_segments(rules: Rules, memory: Memory) -> State:
     _copy_synapses(ids, rules.cells, segments, memory.synapses, synapses)
     free = np.empty(int(scalars[NEXT_ID]) - len(ids), np.int32)
     _copy_free(scalars[FREE_TOP], segments.next, free)
-    names = ("segment", "slot", "cell", "permanence")
     return {
         "segment_id": ids,
         "segment_cell": segments.cell[ids],
         "segment_last_used": segments.last_used[ids],
-        **{f"synapse_{n}": array for n, array in zip(names, synapses, strict=True)},
+        "synapse_segment": synapses[0],
+        "synapse_slot": synapses[1],
+        "synapse_cell": synapses[2],
+        "synapse_permanence": synapses[3],
         "free_ids": free,
     }
 
