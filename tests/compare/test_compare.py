@@ -1,0 +1,165 @@
+"""From finished runs in MLflow to what `htmrun compare` prints."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from htmrun.compare import compare
+from htmrun.errors import UserError
+from htmrun.records import Failed, Finished, Job, Started
+from htmrun.tracking.store import prepare_database
+from tests.tracking.synthetic import tracker
+
+OLD, NEW = "20261101-000000-digits-aaaa", "20261102-000000-digits-bbbb"
+SEEDS = 7
+BASE = {"online": 0.95, "minibatch": 0.93, "epoch_boost": 0.949, "no_sp": 0.8}
+
+
+def accuracy(arm: str, seed: int) -> float:
+    return BASE[arm] + 0.001 * seed + 0.0007 * ((seed * list(BASE).index(arm)) % 5)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Two runs: an old one of one seed, a new one of seven seeds with two that did not finish."""
+    directory = tmp_path_factory.mktemp("compare")
+    prepare_database(f"sqlite:///{directory}/mlflow.db", lambda _: None)
+    with tracker(directory, OLD) as old:
+        for arm in ("online", "minibatch"):
+            old.handle(Finished(Job(arm, 0), {"accuracy": accuracy(arm, 0)}, "h", 1.0))
+    with tracker(directory, NEW) as new:
+        # The arms do not start in the order of their names, nor with the reference.
+        for arm in ("minibatch", "online", "epoch_boost", "no_sp"):
+            for seed in range(SEEDS):
+                job = Job(arm, seed, arm == "no_sp")
+                metrics = {"accuracy": accuracy(arm, seed), "samples_per_s": 1000.0 * (seed + 1)}
+                if job == Job("epoch_boost", 6):
+                    new.handle(Started(job, 10))
+                    new.handle(Failed(job, "broke"))
+                else:
+                    new.handle(Finished(job, metrics, "h", 1.0))
+        new.handle(Started(Job("online", 7), 10))
+        new.finish("interrupted")
+    return str(directory)
+
+
+def read_json(capsys: pytest.CaptureFixture[str], store: str, run: str | None) -> dict[str, object]:
+    compare(run, None, store, "json")
+    return json.loads(capsys.readouterr().out)
+
+
+def test_the_newest_run_is_compared(store: str, capsys: pytest.CaptureFixture[str]) -> None:
+    found = read_json(capsys, store, None)
+    assert found["run"] == NEW
+    assert found["arms"] == ["minibatch", "online", "epoch_boost"]
+    assert found["controls"] == ["no_sp"]
+    assert found["reference"] == "online"
+
+
+def test_figures_are_those_of_scipy(store: str, capsys: pytest.CaptureFixture[str]) -> None:
+    metric = read_json(capsys, store, None)["metrics"]["accuracy"]  # type: ignore[index]
+    values = {arm: [accuracy(arm, seed) for seed in range(SEEDS)] for arm in BASE}
+    values["epoch_boost"].pop()  # It failed with seed 6.
+    for arm, expected in values.items():
+        assert metric["arms"][arm]["values"] == pytest.approx(expected)
+        assert metric["arms"][arm]["mean"] == pytest.approx(np.mean(expected))
+    differences = {d["arm"]: d for d in metric["differences"]}
+    assert sorted(differences) == ["epoch_boost", "minibatch"]
+    for arm, difference in differences.items():
+        base = values["online"][: len(values[arm])]
+        theirs = scipy.stats.ttest_rel(values[arm], base).confidence_interval()
+        assert (difference["low"], difference["high"]) == pytest.approx((theirs.low, theirs.high))
+        assert difference["p"] == pytest.approx(scipy.stats.wilcoxon(values[arm], base).pvalue)
+        assert difference["p_holm"] >= difference["p"]
+
+
+def test_unfinished_runs_are_listed_and_left_out(
+    store: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    compare(None, None, store, "table")
+    out, err = capsys.readouterr()
+    assert "did not finish: epoch_boost-s006 (failed), online-s007 (killed)" in err
+    assert "epoch_boost has no result for seed 6" in err
+    assert "warning" not in out
+
+
+def test_an_earlier_run_is_found_by_its_beginning(
+    store: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = read_json(capsys, store, "20261101")
+    assert found["run"] == OLD
+    difference = found["metrics"]["accuracy"]["differences"][0]  # type: ignore[index]
+    assert (difference["seeds"], difference["low"], difference["p"]) == (1, None, None)
+    assert any("1 seed: nothing is called significant" in note for note in found["notes"])  # type: ignore[attr-defined]
+
+
+def test_six_seeds_and_two_comparisons_cannot_be_significant(
+    store: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    notes = " ".join(read_json(capsys, store, NEW)["notes"])  # type: ignore[arg-type]
+    assert "Holm's correction is over the 2 comparisons of one metric" in notes
+    assert "6 seeds and 2 comparisons cannot give a corrected p under 0.0625" in notes
+
+
+def test_table_and_markdown_put_the_arms_side_by_side(
+    store: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    compare(None, None, store, "table")
+    table = capsys.readouterr().out
+    compare(None, None, store, "markdown")
+    markdown = capsys.readouterr().out
+    head = "| metric | minibatch | online | epoch_boost | no_sp (control) |"
+    assert head in markdown.splitlines()
+    mean = np.mean([accuracy("online", seed) for seed in range(SEEDS)])
+    for text in (table, markdown):
+        assert f"{mean:.4f} ± " in text
+        assert "epoch_boost - online" in text
+        assert "95 % Student-t interval" in text
+        assert not [c for c in text if ord(c) < 32 and c != "\n"]
+
+
+def test_csv_has_a_line_for_each_metric_and_arm(
+    store: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    compare(None, None, store, "csv")
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [(row["metric"], row["arm"]) for row in rows[:4]] == [
+        ("accuracy", arm) for arm in ("minibatch", "online", "epoch_boost", "no_sp")
+    ]
+    assert len(rows) == 8
+    first = rows[0]
+    values = [float(value) for value in first["values"].split()]
+    assert values == pytest.approx([accuracy("minibatch", seed) for seed in range(SEEDS)])
+    expected = np.mean([accuracy("minibatch", s) - accuracy("online", s) for s in range(SEEDS)])
+    assert float(first["difference"]) == pytest.approx(expected)
+    assert rows[3]["control"] == "true"
+    assert rows[3]["difference"] == ""
+
+
+@pytest.mark.parametrize(
+    ("run", "output_format", "message"),
+    [
+        (None, "tabel", "format: found 'tabel', expected one of .*; did you mean 'table'"),
+        ("2026", "table", "begins 2 experiment runs, expected one"),
+        ("20261102-000000-digits-bbbx", "table", f"no experiment run .* did you mean '{NEW}'"),
+    ],
+)
+def test_mistakes_are_one_line(
+    store: str, run: str | None, output_format: str, message: str
+) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        compare(run, None, store, output_format)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_empty_directory_says_how_to_start_and_stays_empty(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="run `htmrun train experiment=digits` first"):
+        compare(None, None, str(tmp_path), "table")
+    assert not list(tmp_path.iterdir())
