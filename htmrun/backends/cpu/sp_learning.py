@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from htmrun.backends.cpu.numeric import exp2, trailing_zeros
-from htmrun.backends.cpu.sp_lanes import adapt_by_bits, adapt_by_change, add_where, prefetch
+from htmrun.backends.cpu.numeric import trailing_zeros
+from htmrun.backends.cpu.sp_lanes import adapt_by_bits, adapt_by_change, add_where, exp2_lanes, prefetch
 from htmrun.backends.cpu.sp_local import neighbourhood_maxima, neighbourhood_sums
 from htmrun.backends.cpu.sp_memory import HOT, I64, SHIFT, U64, Field, Memory, Rules
 from htmrun.fixed_point import DUTY_ONE, PERMANENCE_ONE
@@ -176,10 +176,9 @@ def advance_duties(winners: npt.NDArray[np.int32], samples: int, r: Rules, m: Me
 def update_boost(r: Rules, f: Field, m: Memory) -> None:
     """Recompute boost factors and minimum overlap duty cycles from the duty cycles."""
     if r.boost_gain > 0:
-        _targets(r, f, m)
-        for c in range(r.columns):
-            less = m.sums[0, c] - np.int64(m.active_duty[c])
-            m.boost[c] = exp2((r.boost_gain * less) >> 22)
+        _differences(r, f, m)
+        for at in range(0, len(m.boost), 16):
+            exp2_lanes(m.difference, at, np.int32(r.boost_gain), m.boost)
     if r.bump > 0:
         for c in range(r.columns):
             m.sums[0, c] = np.int64(m.overlap_duty[c])
@@ -195,13 +194,18 @@ def update_boost(r: Rules, f: Field, m: Memory) -> None:
 
 
 @njit(**HOT)
-def _targets(r: Rules, f: Field, m: Memory) -> None:
-    """Leave each column's target duty cycle in `m.sums[0]`."""
+def _differences(r: Rules, f: Field, m: Memory) -> None:
+    """Leave target less active duty cycle, at most 2**30 either way, in `m.difference`."""
     if not r.local:
-        m.sums[0, :] = r.k * DUTY_ONE // r.columns
+        target = np.int32(r.k * DUTY_ONE // r.columns)
+        for c in range(r.columns):
+            m.difference[c] = target - np.int32(m.active_duty[c])
         return
     for c in range(r.columns):
         m.sums[0, c] = np.int64(m.active_duty[c])
     neighbourhood_sums(f.shape, r.radius, r.wrap, m.sums, r.columns)
+    # One float64 division is exact here: the sum stays under 2**53, and the quotient, under
+    # 2**30, misses an integer by at least 1/size, more than the rounding error.
     for c in range(r.columns):
-        m.sums[0, c] //= f.sizes[c]
+        mean = np.int64(np.float64(m.sums[0, c]) / np.float64(f.sizes[c]))
+        m.difference[c] = np.int32(mean) - np.int32(m.active_duty[c])

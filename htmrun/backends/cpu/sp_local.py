@@ -28,9 +28,12 @@ def _start(f: Field, m: Memory) -> None:
 def _visit(c: int, alive: U64, f: Field, m: Memory) -> int:
     """Decide whether column `c` wins; returns 1 if its whole block is decided now, else 0."""
     beaten = np.uint64(0)
+    places = np.uint64(f.places[c])
     for q in range(f.offsets[c], f.offsets[c + 1]):
         beaten += popcount(m.better[f.words[q]] & f.masks[q])
-    if np.int64(beaten) < f.places[c]:
+        if beaten >= places:
+            break
+    if beaten < places:
         m.selected[c >> 6] |= np.uint64(1) << np.uint64(c & 63)
     block = f.block[c]
     f.block_count[block] += 1
@@ -193,12 +196,15 @@ def _line_sums(source: I64, out: I64, at: int, n: int, inner: int, radius: int, 
         if whole:
             continue
         new, old = x + radius, x - radius - 1
-        if wrap or new < n:
+        if wrap:
+            new -= n if new >= n else 0
+            old += n if old < 0 else 0
+        if new < n:
             for i in range(inner):
-                out[here + i] += source[(new % n) * inner + i]
-        if wrap or old >= 0:
+                out[here + i] += source[new * inner + i]
+        if old >= 0:
             for i in range(inner):
-                out[here + i] -= source[(old % n) * inner + i]
+                out[here + i] -= source[old * inner + i]
 
 
 @njit(**HOT)

@@ -32,7 +32,7 @@ SHIFT = 32768
 BYTES = 4
 """Bytes of an overlap: planes are kept for 8 * BYTES bits."""
 
-LEVELS = 4096
+LEVELS = 1024
 """Buckets of the partial sort under boosted local inhibition."""
 
 
@@ -82,6 +82,7 @@ class Memory(NamedTuple):
     wins: I64  # (C,) wins in a window of several samples
     first: I64  # (C + 1,)
     sums: I64  # (2, C)
+    difference: npt.NDArray[np.int32]  # (C,) target less active duty cycle
     tail: npt.NDArray[np.int32]  # (16,) on-bits of the last, incomplete step
     hint: npt.NDArray[np.float64]  # (2,) where to look for the k-th score first; speed only
 

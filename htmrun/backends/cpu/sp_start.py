@@ -50,6 +50,7 @@ def empty_memory(columns: int, inputs: int) -> Memory:
         wins=np.zeros(c, np.int64),
         first=np.zeros(c + 1, np.int64),
         sums=np.zeros((2, c), np.int64),
+        difference=np.zeros(c, np.int32),
         tail=np.zeros(16, np.int32),
         hint=np.array([0.0, 0.9]),
     )
