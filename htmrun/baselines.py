@@ -14,6 +14,18 @@ from htmrun.records import Finished, Job, Progress, Record, Started
 from htmrun.trainer import CHUNK, StopRequestedError
 
 
+WEEK, DAY, YEAR = 7 * 86_400.0, 86_400.0, 365.2425 * 86_400.0
+"""Seconds."""
+
+
+def season(step: float) -> int:
+    """Return the samples in a season, for samples `step` seconds apart.
+
+    A week where several samples make a day, otherwise a year.
+    """
+    return max(1, round((WEEK if step < DAY else YEAR) / step))
+
+
 def forecast(
     job: Job, source: Source, horizons: Sequence[int], period: int | None, samples: int,
     stop: Callable[[], bool] = lambda: False,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from htmrun import baselines
 from htmrun.backends import Backend, load_backend
 from htmrun.classifiers.buckets import Buckets
 from htmrun.classifiers.parameters import PredictedColumnsConfig, SDRClassifierConfig
@@ -16,6 +17,7 @@ from htmrun.classifiers.predicted_columns import PredictedColumnsPredictor
 from htmrun.classifiers.sdr import SDRPredictor
 from htmrun.config.schema import Arm, Baseline, Experiment, GrowingWindow
 from htmrun.data import Source
+from htmrun.data.series import SeriesSource
 from htmrun.encoders import Encoder, build_encoder
 from htmrun.errors import UserError, nearest
 from htmrun.parameters import SpatialPoolerParameters, TemporalMemoryParameters
@@ -190,9 +192,20 @@ class Builder:
             raise UserError("epoch_length: found null, expected a number for a stream without end")
         return samples
 
+    def period(self, name: str, baseline: Baseline) -> int | None:
+        """Return the lag of a seasonal baseline in samples, None for persistence."""
+        if baseline.baseline == "persistence" or baseline.period is not None:
+            return baseline.period
+        step = self.source.median_step if isinstance(self.source, SeriesSource) else None
+        if step is None or step <= 0:
+            raise UserError(
+                f"control.{name}.period: found null and no time stamps in the data, expected the "
+                "samples in a period"
+            )
+        return baselines.season(step)
+
     def work(self, job: Job) -> Callable[[Callable[[], bool]], Iterator[Record]]:
         """Return the generator function that runs `job`."""
-        from htmrun import baselines
         from htmrun.scoreboard import Scoreboard
         from htmrun.trainer import Course, Trainer
 
@@ -201,8 +214,9 @@ class Builder:
         def records(stop: Callable[[], bool]) -> Iterator[Record]:
             samples = self.samples()
             if isinstance(regime, Baseline):
+                period = self.period(job.arm, regime)
                 yield from baselines.forecast(
-                    job, self.source, self.horizons, regime.period, samples, stop
+                    job, self.source, self.horizons, period, samples, stop
                 )
                 return
             pipeline = self.pipeline(regime, job.seed)

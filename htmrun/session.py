@@ -158,6 +158,7 @@ def _warm_up(builder: Builder) -> None:
     for name in experiment.selected:
         regime = experiment.regime(name)
         if isinstance(regime, Baseline):
+            builder.period(name, regime)
             continue
         _run_briefly(builder, regime, seed)
 

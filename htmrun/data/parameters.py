@@ -90,13 +90,22 @@ class SequencesParameters(Parameters):
     )
     gap: int = Field(1, ge=0, le=1000, description="Random elements between two sequences.")
     noise_symbols: int = Field(
-        10, ge=0, le=100_000, description="Alphabet of the gap and of `noise`, apart from the rest."
+        10_000,
+        ge=0,
+        le=1_000_000,
+        description="Alphabet of the gap and of `noise`, apart from the rest; large, so that what "
+        "comes before a sequence hardly ever comes back. One class for the classifier.",
     )
     noise: float = Field(
         0.0, ge=0.0, le=1.0, description="Chance that an element is replaced by a noise symbol."
     )
     steps: Steps = Field(5000, description="Samples in an epoch.")
     resets: bool = Field(False, description="Tell the temporal memory where a sequence starts.")
+    score: Literal["ending", "determined"] = Field(
+        "ending",
+        description="Which elements count: the last one of a sequence, which only its start tells, "
+        "or every element that the sequence so far decides.",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -26,8 +26,8 @@ class SequencesSource:
     """A stream of sequences, each drawn at random, with random elements in the gaps.
 
     Every random number belongs to (seed, epoch, place in the stream), so any cut into
-    chunks gives the same stream. Counted are the elements that the sequence so far
-    decides; the first element, gaps and replaced elements are not.
+    chunks gives the same stream. Counted are the last elements, or all elements that the
+    sequence so far decides; the first element, gaps and replaced elements never are.
     """
 
     name = "sequences"
@@ -46,19 +46,19 @@ class SequencesSource:
 
     @property
     def classes(self) -> int:
-        """All symbols: those of the sequences, then the noise symbols."""
-        return self.regular + self.parameters.noise_symbols
+        """The symbols of the sequences, and one class for all noise symbols."""
+        return self.regular + (self.parameters.noise_symbols > 0)
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Letters, as in a spreadsheet, then ~0, ~1 for noise."""
-        noise = (f"~{i}" for i in range(self.parameters.noise_symbols))
+        """Letters, as in a spreadsheet, then ~ for noise."""
+        noise = ("~",) if self.parameters.noise_symbols else ()
         return (*(letters(i) for i in range(self.regular)), *noise)
 
     @property
     def ranges(self) -> Mapping[str, tuple[float, float]]:
         """Lowest and highest symbol."""
-        return {"symbol": (0.0, float(self.classes - 1))}
+        return {"symbol": (0.0, float(self.regular + self.parameters.noise_symbols - 1))}
 
     @cached_property
     def fingerprint(self) -> str:
@@ -98,12 +98,14 @@ class SequencesSource:
             symbol = np.where(replaced, other, symbol)
         scored = np.zeros((BLOCK, period), np.uint8)
         scored[:, : p.length] = determined(replaced[:, : p.length], p.length - p.shared - 1)
+        if p.score == "ending":
+            scored[:, : p.length - 1] = 0
         reset = np.zeros((BLOCK, period), np.uint8)
         reset[:, 0] = p.resets
         # A new epoch is a new stream, not a continuation.
         reset[0, 0] |= first == 0
-        target = symbol.ravel()
-        return Chunk({"symbol": target}, target, reset.ravel(), scored.ravel())
+        target = np.minimum(symbol, self.regular).ravel()
+        return Chunk({"symbol": symbol.ravel()}, target, reset.ravel(), scored.ravel())
 
 
 def determined(replaced: npt.NDArray[np.bool_], lead: int) -> npt.NDArray[np.bool_]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from htmrun.config.compose import load
@@ -117,7 +119,7 @@ WRONG = [
         "tm.cells_per_column=3",
         "tm.cells_per_column: has no effect, 'tm' is not in pipeline [encoder, sp, classifier]",
     ),
-    ("sp.columns=10", "sp.density: 0.04 of 10 columns makes 0 winners, expected 1 to 10"),
+    ("sp.columns=10", "sp.density: 0.02 of 10 columns makes 0 winners, expected 1 to 10"),
     ("sp.winners=4096", "sp.winners: 4096 of 2048 columns makes 4096 winners, expected 1 to 2048"),
     (
         "sp.potential_fraction=0.001",
@@ -193,19 +195,22 @@ WRONG = [
 ]
 
 
+OWN = Path(__file__).parent / "own"
+
+
 def complaint(*overrides: str) -> str:
     with pytest.raises(UserError) as caught:
-        load(list(overrides))
+        load(list(overrides), OWN)
     return str(caught.value)
 
 
 @pytest.mark.parametrize(("override", "line"), WRONG, ids=[override for override, _ in WRONG])
 def test_one_line_says_what_is_wrong(override: str, line: str) -> None:
-    assert complaint("experiment=digits", override) == line
+    assert complaint("experiment=plain", override) == line
 
 
 def test_all_errors_are_said_at_once() -> None:
-    text = complaint("experiment=digits", "sp.colums=1", "seeds=[0,-1]", "epohcs=2", "device=gpu")
+    text = complaint("experiment=plain", "sp.colums=1", "seeds=[0,-1]", "epohcs=2", "device=gpu")
     paths = {line.split(":")[0] for line in text.splitlines()}
     assert paths == {"sp.colums", "seeds[1]", "epohcs", "device"}
 
@@ -226,12 +231,12 @@ def test_errors_inside_the_fields_encoder_name_yaml_paths() -> None:
 
 
 def test_errors_in_stages_out_of_order() -> None:
-    text = complaint("experiment=digits", "pipeline=[sp,encoder,classifier]")
+    text = complaint("experiment=plain", "pipeline=[sp,encoder,classifier]")
     assert text.splitlines() == [
         "pipeline: found 'sp' (spatial_pooler), expected an encoder first",
         "pipeline: found 'encoder' (image), expected an encoder only as the first stage",
     ]
-    text = complaint("experiment=digits", "pipeline=[encoder,classifier,sp]")
+    text = complaint("experiment=plain", "pipeline=[encoder,classifier,sp]")
     assert "pipeline: found 'classifier' (sdr), expected a classifier only at the end" in text
 
 

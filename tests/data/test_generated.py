@@ -17,7 +17,8 @@ def stream(parameters, seed=0, epoch=0, chunk=997):
     chunks = list(source.train(seed, epoch, chunk))
     assert all(len(c) <= chunk for c in chunks)
     for c in chunks:
-        assert (c.fields["symbol"] == c.target).all()
+        noise = c.target == source.class_names.index("~") if "~" in source.class_names else False
+        assert ((c.fields["symbol"] == c.target) | noise).all()
         assert c.target.dtype == np.int64
     symbols = [source.class_names[s] for c in chunks for s in c.target]
     assert set(symbols) <= set(source.class_names)
@@ -30,22 +31,25 @@ def stream(parameters, seed=0, epoch=0, chunk=997):
 
 def test_the_classic_pair():
     p = SequencesParameters(
-        sequences=2, length=5, shared=3, gap=0, noise_symbols=0, steps=500, resets=True
-    )
+        sequences=2, length=5, shared=3, gap=0, noise_symbols=0, steps=500, resets=True,
+        score="determined",
+    )  # fmt: skip
     symbols, scored, reset = stream(p)
     words = collections.Counter("".join(symbols[i : i + 5]) for i in range(0, 500, 5))
     assert set(words) == {"ABCDE", "FBCDG"}
     assert min(words.values()) > 25
     assert scored == [0, 1, 1, 1, 1] * 100
     assert reset == [1, 0, 0, 0, 0] * 100
+    assert stream(p.model_copy(update={"score": "ending"}))[1] == [0, 0, 0, 0, 1] * 100
 
 
 def test_sequences_gaps_and_their_alphabets():
     p = SequencesParameters(
-        sequences=6, length=7, shared=3, gap=2, noise_symbols=5, steps=9 * 400 + 4
-    )
+        sequences=6, length=7, shared=3, gap=2, noise_symbols=5, steps=9 * 400 + 4,
+        score="determined",
+    )  # fmt: skip
     source = open_source(p)
-    assert source.classes == 3 * (7 + 4) + 5
+    assert source.classes == 3 * (7 + 4) + 1
     symbols, scored, reset = stream(p)
     starts = range(0, 9 * 400, 9)
     words = {tuple(symbols[i : i + 7]) for i in starts}
@@ -55,7 +59,9 @@ def test_sequences_gaps_and_their_alphabets():
     own = [s for word in words for s in (*word[:3], word[6])]
     assert len(own) == len(set(own)) == 24
     noise = {s for i in starts for s in symbols[i + 7 : i + 9]}
-    assert noise == {f"~{i}" for i in range(5)}
+    assert noise == {"~"}
+    fields = np.concatenate([c.fields["symbol"] for c in source.train(0, 0, 500)])
+    assert set(fields[fields >= 3 * (7 + 4)]) == set(range(33, 38)), "noise symbols stay apart"
     assert scored == ([0, 1, 1, 1, 1, 1, 1, 0, 0] * 401)[: len(scored)]
     assert reset == [1] + [0] * (len(reset) - 1)
 
@@ -74,8 +80,9 @@ def _decided(words, word, i):
 
 def test_noise_replaces_elements_and_takes_what_they_decided_out_of_the_score():
     p = SequencesParameters(
-        sequences=4, length=6, shared=3, gap=1, noise=0.3, noise_symbols=3, steps=7 * 600
-    )
+        sequences=4, length=6, shared=3, gap=1, noise=0.3, noise_symbols=3, steps=7 * 600,
+        score="determined",
+    )  # fmt: skip
     clean = stream(p.model_copy(update={"noise": 0.0}))[0]
     symbols, scored, _ = stream(p)
     starts = range(0, len(symbols), 7)
