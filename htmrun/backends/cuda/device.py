@@ -1,0 +1,66 @@
+"""What the launch code needs of a device: an array namespace, and kernels by file and name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from htmrun.errors import UserError
+from htmrun.paths import KERNELS
+
+COMPILE_OPTIONS = ("-std=c++17", "--fmad=false")
+"""Without --fmad=false a multiply and an add become one operation, and results differ."""
+
+Kernel = Callable[..., Any]
+"""Called as kernel(grid, block, arguments)."""
+
+
+@dataclass
+class Device:
+    """An array namespace (`xp`: CuPy, or NumPy in tests) and the kernels that work on its arrays.
+
+    find(file, name) returns a kernel of a file in `kernels/`; to_host copies an array of `xp`
+    to NumPy. `threads` is the block size of most kernels, `select_threads` that of the kernels
+    that give a whole block to one sample; both multiples of 32, at most 1024.
+    """
+
+    xp: Any
+    find: Callable[[str, str], Kernel]
+    to_host: Callable[[Any], np.ndarray]
+    threads: int = 256
+    select_threads: int = 1024
+    _found: dict[str, Kernel] = field(default_factory=dict)
+
+    def launch(
+        self, file: str, name: str, grid: tuple[int, ...], block: tuple[int, ...], *arguments: Any
+    ) -> None:
+        """Start kernel `name` of `file`; scalars in `arguments` are NumPy scalars of its types."""
+        if 0 in grid:
+            return
+        if name not in self._found:
+            self._found[name] = self.find(file, name)
+        self._found[name](grid, block, arguments)
+
+
+@cache
+def cuda_device() -> Device:
+    """Return the current CUDA device through CuPy; raise `UserError` where there is none."""
+    try:
+        import cupy
+    except ImportError:
+        raise UserError(
+            "device: found 'cuda' without CuPy, expected pip install 'htmrun[cuda12]'"
+        ) from None
+    if not cupy.cuda.is_available():
+        raise UserError("device: found 'cuda' without a CUDA device, expected 'cpu'")
+    options = (*COMPILE_OPTIONS, f"-I{KERNELS}")
+
+    @cache
+    def module(file: str) -> Any:
+        return cupy.RawModule(code=(KERNELS / file).read_text(), options=options)
+
+    return Device(cupy, lambda file, name: module(file).get_function(name), cupy.asnumpy)

@@ -1,0 +1,71 @@
+"""Samples on their way to the card and back: compressed rows, packed rows, winners."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from htmrun.backends.cuda.device import Device
+from htmrun.bits import Bits
+
+
+def words_of(size: int) -> int:
+    """Return how many words of 32 bits hold `size` bits."""
+    return -(-size // 32)
+
+
+def after_gap(bits: Bits, gap: int) -> Bits:
+    """Return `bits` with `gap` empty samples in front."""
+    return Bits(bits.size, bits.indices, np.concatenate([np.zeros(gap, np.int64), bits.offsets]))
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The samples of several models on the device, `rows` for each.
+
+    x_mrw: uint32 (models, rows, words), bit i % 32 of word i // 32 is input i. on_j, int32:
+    the on-bits of all, offset_mr, int64 (models, rows + 1): where each row starts in it.
+    most_on, int64 (rows,): the largest number of on-bits that any model has in a row (host).
+    """
+
+    x_mrw: Any
+    on_j: Any
+    offset_mr: Any
+    rows: int
+    words: int
+    most_on: npt.NDArray[np.int64]
+
+    @staticmethod
+    def upload(device: Device, samples: Sequence[Bits]) -> Rows:
+        """Hand over samples, equally many for each model; one copy each way of indices only."""
+        rows, words = len(samples[0]), words_of(samples[0].size)
+        starts = np.cumsum([0] + [int(b.offsets[-1]) for b in samples])
+        offsets = np.stack([b.offsets + s for b, s in zip(samples, starts, strict=False)])
+        # A list without entries is one unused entry: not every device has empty arrays.
+        joined = np.concatenate([*(b.indices for b in samples), np.zeros(1, np.int32)])
+        on_j = device.xp.asarray(np.ascontiguousarray(joined, np.int32))
+        offset_mr = device.xp.asarray(np.ascontiguousarray(offsets, np.int64))
+        x_mrw = device.xp.empty((len(samples), rows, words), np.uint32)
+        device.launch(
+            "sp_start.cu", "pack_rows", (rows, len(samples)), (min(device.threads, 256),),
+            on_j, offset_mr, x_mrw, np.int32(rows), np.int32(words),
+        )  # fmt: skip
+        most = np.max([b.counts() for b in samples], axis=0)
+        return Rows(x_mrw, on_j, offset_mr, rows, words, most)
+
+
+def packed(bits: Bits) -> npt.NDArray[np.uint32]:
+    """Return samples as packed rows on the host, uint32 (T, words)."""
+    dense = np.zeros((len(bits), words_of(bits.size) * 32), np.uint8)
+    dense[:, : bits.size] = bits.dense()
+    return np.packbits(dense, axis=1, bitorder="little").view("<u4").astype(np.uint32)
+
+
+def unpacked(rows: npt.NDArray[np.uint32], size: int) -> Bits:
+    """Return the samples of packed rows, uint32 (T, words)."""
+    octets = np.ascontiguousarray(rows).astype("<u4").view(np.uint8)
+    return Bits.from_dense(np.unpackbits(octets, axis=1, bitorder="little")[:, :size])

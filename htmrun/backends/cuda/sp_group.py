@@ -1,0 +1,195 @@
+"""Spatial poolers of equal parameters, one for each seed, all in the same launches.
+
+Every model has its own state, input and schedule, and ends as it would alone. Inside a
+chunk nothing waits for the device: the schedule is uploaded once, and every decision that
+depends on data is taken by a kernel.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from htmrun.backends import State
+from htmrun.backends.cuda.device import Device, cuda_device
+from htmrun.backends.cuda.rows import Rows, after_gap, packed, unpacked
+from htmrun.backends.cuda.schedule import Schedule
+from htmrun.backends.cuda.sp_kernels import Kernels, LocalKernels
+from htmrun.backends.sp_contract import check_bits, check_plan, check_shape, check_state
+from htmrun.bits import Bits
+from htmrun.parameters import SpatialPoolerParameters
+from htmrun.plan import Plan
+
+CHUNK = 4096
+"""Samples uploaded at a time."""
+
+SEGMENT = 64
+"""Samples between two commits that go through one launch; bounds the scratch memory."""
+
+
+class SpatialPoolerGroup:
+    """Spatial poolers over `input_shape`, one for each of `seeds`.
+
+    `local_kernels` says how local inhibition is done: "any" radius, or the 3 x 3 kernels
+    through "global" or "shared" memory (two dimensions, radius 1). `overlap` forces one way
+    of counting overlaps. Neither can be seen in a result. Raises `UserError` as
+    `SpatialPooler` does.
+    """
+
+    def __init__(
+        self,
+        parameters: SpatialPoolerParameters,
+        input_shape: tuple[int, ...],
+        seeds: Sequence[int],
+        device: Device | None = None,
+        *,
+        local_kernels: LocalKernels = "any",
+        overlap: Literal["auto", "dense", "sparse"] = "auto",
+    ) -> None:
+        self.parameters = parameters
+        self.inputs = check_shape(parameters, input_shape)
+        self.models = len(seeds)
+        self._overlap = overlap
+        self._kernels = Kernels(
+            parameters, input_shape, seeds, device or cuda_device(), local_kernels
+        )
+        none = (Bits.empty(self.inputs), Bits.empty(parameters.columns))
+        self._pending: list[tuple[Bits, Bits]] = [none] * self.models
+
+    def run(self, samples: Sequence[Bits], plans: Sequence[Plan], learn: bool = True) -> list[Bits]:
+        """Return each model's winners, learning, committing and boosting as its plan says.
+
+        Raises ValueError for a wrong size, a window larger than `duty_period`, or models with
+        different numbers of samples.
+        """
+        if not (learn and self.parameters.learn):
+            return self.compute(samples)
+        length = self._check(samples)
+        for bits, plan, pending in zip(samples, plans, self._pending, strict=True):
+            check_plan(plan, len(bits), len(pending[0]), self.parameters.duty_period)
+        parts = [
+            self._run_chunk(
+                [b.slice(a, min(a + CHUNK, length)) for b in samples],
+                [p.slice(a, min(a + CHUNK, length)) for p in plans],
+            )
+            for a in range(0, length, CHUNK)
+        ]
+        return self._joined(parts)
+
+    def compute(self, samples: Sequence[Bits]) -> list[Bits]:
+        """Return each model's winners under the present state; writes nothing."""
+        p, length = self.parameters, self._check(samples)
+        boosted = p.boost_strength > 0 and p.infer_boost
+        parts = []
+        for a in range(0, length, CHUNK):
+            rows = Rows.upload(
+                self._kernels.device, [b.slice(a, min(a + CHUNK, length)) for b in samples]
+            )
+            won = self._kernels.no_winners(rows.rows)
+            for start, stop in _segments(rows.rows):
+                self._forward(rows, start, stop, boosted)
+                self._kernels.select(won, start, stop)
+            host = self._kernels.device.to_host(won)
+            parts.append([unpacked(host[m], p.columns) for m in range(self.models)])
+        return self._joined(parts)
+
+    def overlaps(self, samples: Sequence[Bits]) -> list[npt.NDArray[np.int32]]:
+        """Return every column's overlap with each sample, int32 (T, columns) for each model."""
+        length = self._check(samples)
+        out = np.zeros((self.models, length, self.parameters.columns), np.int32)
+        for start, stop in _segments(length):
+            part = Rows.upload(self._kernels.device, [b.slice(start, stop) for b in samples])
+            self._forward(part, 0, stop - start, boosted=False)
+            out[:, start:stop] = self._kernels.last_overlaps(stop - start)
+        return list(out)
+
+    def state(self, model: int) -> State:
+        """Return copies of the canonical state of one model (names: `sp_contract`)."""
+        inputs, winners = self._pending[model]
+        return {
+            **self._kernels.state(model),
+            "pending_inputs": inputs.indices.copy(),
+            "pending_input_offsets": inputs.offsets.copy(),
+            "pending_winners": winners.indices.copy(),
+            "pending_winner_offsets": winners.offsets.copy(),
+        }
+
+    def load(self, model: int, state: State) -> None:
+        """Take over what `state(model)` returned; ValueError if a name, dtype or shape differs."""
+        check_state(state, self.parameters.columns, self.inputs)
+        s = {name: array.copy() for name, array in state.items()}
+        self._kernels.load(model, s)
+        self._pending[model] = (
+            Bits(self.inputs, s["pending_inputs"], s["pending_input_offsets"]),
+            Bits(self.parameters.columns, s["pending_winners"], s["pending_winner_offsets"]),
+        )
+
+    def _run_chunk(self, samples: Sequence[Bits], plans: Sequence[Plan]) -> list[Bits]:
+        k, waiting = self._kernels, [len(x) for x, _ in self._pending]
+        # Pending samples end where the chunk begins, so that each window is a range of rows.
+        lead = max(waiting)
+        history = [
+            Bits.concatenate([after_gap(x, lead - n), bits])
+            for (x, _), n, bits in zip(self._pending, waiting, samples, strict=True)
+        ]
+        rows = Rows.upload(k.device, history)
+        won = k.no_winners(rows.rows)
+        if lead:
+            past = [packed(after_gap(w, lead - len(w))) for _, w in self._pending]
+            won[:, :lead] = k.device.xp.asarray(np.stack(past))
+        schedule = Schedule.upload(k.device, plans, waiting, lead)
+        for start, stop in schedule.segments(SEGMENT):
+            self._forward(rows, lead + start, lead + stop, self.parameters.boost_strength > 0)
+            k.select(won, lead + start, lead + stop)
+            k.count_reached(stop - start)
+            if schedule.commits[stop - 1]:
+                k.commit(rows, won, schedule, stop - 1)
+            if schedule.boosts[stop - 1]:
+                k.boost(schedule, stop - 1)
+        return self._take_winners(history, k.device.to_host(won), schedule.left, lead)
+
+    def _take_winners(
+        self, history: Sequence[Bits], won: npt.NDArray[np.uint32], left: Sequence[int], lead: int
+    ) -> list[Bits]:
+        out = []
+        for m, (bits, open_samples) in enumerate(zip(history, left, strict=True)):
+            winners, end = unpacked(won[m], self.parameters.columns), len(bits)
+            keep = (b.slice(end - open_samples, end) for b in (bits, winners))
+            inputs, pending = (Bits(b.size, b.indices.copy(), b.offsets) for b in keep)
+            self._pending[m] = (inputs, pending)
+            out.append(winners.slice(lead, end))
+        return out
+
+    def _forward(self, rows: Rows, start: int, stop: int, boosted: bool) -> None:
+        sparse = self._overlap == "sparse"
+        if self._overlap == "auto":
+            # Words read a sample: the rows of on-bits, or every column, shared by some samples.
+            each = int(rows.most_on[start:stop].max()) * -(-self.parameters.columns // 32)
+            shared = self.parameters.columns * rows.words // min(stop - start, 8)
+            sparse = 2 * each <= shared
+        self._kernels.overlap(rows, start, stop, boosted, sparse)
+
+    def _check(self, samples: Sequence[Bits]) -> int:
+        for bits in samples:
+            check_bits(bits, self.inputs)
+        lengths = {len(b) for b in samples}
+        if len(samples) != self.models or len(lengths) != 1:
+            raise ValueError(
+                f"{len(samples)} inputs of {sorted(lengths)} samples, expected {self.models} of "
+                "equal length"
+            )
+        return lengths.pop()
+
+    def _joined(self, parts: Sequence[Sequence[Bits]]) -> list[Bits]:
+        if not parts:
+            return [Bits.empty(self.parameters.columns)] * self.models
+        return [Bits.concatenate([p[m] for p in parts]) for m in range(self.models)]
+
+
+def _segments(length: int) -> Iterator[tuple[int, int]]:
+    for i in range(math.ceil(length / SEGMENT)):
+        yield i * SEGMENT, min((i + 1) * SEGMENT, length)

@@ -1,0 +1,284 @@
+"""The launches of the spatial pooler: arrays on the device, and one method for each phase.
+
+Grids, blocks and preconditions are those stated at the head of each file in `kernels/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from htmrun import rng
+from htmrun.backends import State
+from htmrun.backends.cuda import grid
+from htmrun.backends.cuda.device import Device
+from htmrun.backends.cuda.rows import Rows, words_of
+from htmrun.backends.cuda.schedule import Schedule
+from htmrun.backends.sp_contract import check_shape, pool_size
+from htmrun.fixed_point import DUTY_ONE, NO_SYNAPSE, boost_gain, duty_reciprocal, permanence
+from htmrun.parameters import SpatialPoolerParameters, round_half_up
+
+LocalKernels = Literal["any", "global", "shared"]
+i32, u32, i64, u64 = np.int32, np.uint32, np.int64, np.uint64
+_TILE_X, _TILE_Y = 32, 8
+_SAMPLES_PER_WARP = 8
+
+
+class Kernels:
+    """The state of several spatial poolers on a device, and everything that changes it."""
+
+    def __init__(
+        self,
+        parameters: SpatialPoolerParameters,
+        input_shape: tuple[int, ...],
+        seeds: Sequence[int],
+        device: Device,
+        local_kernels: LocalKernels,
+    ) -> None:
+        p = self.parameters = parameters
+        self.device, self.models = device, len(seeds)
+        self.inputs = check_shape(p, input_shape)
+        self.words, self.column_words = words_of(self.inputs), words_of(p.columns)
+        xp, shape = device.xp, (self.models, p.columns)
+        self._permanences = xp.empty((*shape, self.words * 32), np.int16)
+        self._connected = xp.empty((*shape, self.words), np.uint32)
+        self._by_input = xp.empty((self.models, self.words * 32, self.column_words), np.uint32)
+        self._active_duty = xp.zeros(shape, np.uint32)
+        self._overlap_duty = xp.zeros(shape, np.uint32)
+        self._min_overlap_duty = xp.zeros(shape, np.uint32)
+        self._boost = xp.ones(shape, np.float32)
+        self._reached = xp.zeros(shape, np.uint32)
+        self._learners = xp.empty(shape, np.int32)
+        self._overlaps = xp.empty(0, np.uint32)
+        self._keys = xp.empty(0, np.uint32)
+        self._start(input_shape, seeds)
+        self._local_kernels = local_kernels
+        if p.inhibition == "local":
+            self._place_neighbours(local_kernels)
+
+    def no_winners(self, rows: int) -> Any:
+        """Return packed winners of `rows` samples, all zero, uint32 (models, rows, words)."""
+        return self.device.xp.zeros((self.models, rows, self.column_words), np.uint32)
+
+    def overlap(self, rows: Rows, start: int, stop: int, boosted: bool, sparse: bool) -> None:
+        """Compute overlaps and score keys of rows start..stop into the scratch arrays."""
+        p, samples = self.parameters, stop - start
+        needed = self.models * samples * p.columns
+        if len(self._keys) < needed:
+            self._overlaps = self.device.xp.empty(needed, np.uint32)
+            self._keys = self.device.xp.empty(needed, np.uint32)
+        results = (self._boost, self._overlaps, self._keys, i32(start), i32(samples))
+        sizes = (i32(rows.rows), i32(p.columns), i32(self.words))
+        rule = (u32(p.stimulus_threshold), i32(boosted))
+        if sparse:
+            blocks = (-(-self.column_words // 32), self.models, samples)
+            self._launch(
+                "sp_overlap_sparse", blocks, self._by_input, rows.on_j, rows.offset_mr,
+                *results, *sizes, i32(self.column_words), *rule,
+            )  # fmt: skip
+        else:
+            blocks = (self._blocks_of_warps(), self.models, -(-samples // _SAMPLES_PER_WARP))
+            self._launch("sp_overlap", blocks, self._connected, rows.x_mrw, *results, *sizes, *rule)
+
+    def last_overlaps(self, samples: int) -> npt.NDArray[np.int32]:
+        """Return the overlaps of the last launch of `samples`, int32 (models, samples, columns)."""
+        shape = (self.models, samples, self.parameters.columns)
+        host = self.device.to_host(self._overlaps[: np.prod(shape)])
+        return host.reshape(shape).astype(np.int32)
+
+    def select(self, won: Any, start: int, stop: int) -> None:
+        """Write the winners of the rows start..stop, whose keys are in the scratch array."""
+        p = self.parameters
+        keys = (self._keys, won)
+        where = (i32(start), i32(stop - start), i32(won.shape[1]))
+        if p.inhibition == "global":
+            self.device.launch(
+                "spatial_pooler.cu", "sp_select_global", (1, self.models, stop - start),
+                (self.device.select_threads,), *keys, *where, i32(p.columns),
+                i32(self.column_words), u32(p.active_columns),
+            )  # fmt: skip
+        elif self._local_kernels == "any":
+            self._launch(
+                "sp_select_local", (self._blocks(), self.models, stop - start), *keys,
+                self._places, *self._topology(), *where, i32(p.columns), i32(self.column_words),
+                file="sp_topology.cu",
+            )  # fmt: skip
+        else:
+            self._launch_3x3(
+                "select", stop - start, *keys, self._places, *self._topology(), *where,
+                i32(self.column_words),
+            )  # fmt: skip
+
+    def count_reached(self, samples: int) -> None:
+        """Note which overlaps of the last launch reached the threshold, if anyone will ask."""
+        p = self.parameters
+        if p.weak_bump > 0:
+            self._launch(
+                "sp_count_reached", (self._blocks(), self.models), self._overlaps, self._reached,
+                i32(samples), i32(p.columns), u32(p.stimulus_threshold),
+            )  # fmt: skip
+
+    def commit(self, rows: Rows, won: Any, schedule: Schedule, t: int) -> None:
+        """Apply the windows that end after sample `t` of the chunk."""
+        p, stop_row = self.parameters, i32(schedule.lead + t + 1)
+        bump, sizes = permanence(p.weak_bump), (i32(p.columns), i32(self.words))
+        self._launch(
+            "sp_tally", (self._blocks(), self.models), won, schedule.window, self._active_duty,
+            self._overlap_duty, self._reached, self._learners, schedule.learner_count, i32(t),
+            stop_row, i32(rows.rows), i32(p.columns), i32(self.column_words), i32(p.weak_bump > 0),
+            u64(duty_reciprocal(p.duty_period)), u32(DUTY_ONE // p.duty_period),
+        )  # fmt: skip
+        synapses = (self._permanences, self._connected, self._by_input)
+        most = p.active_columns if p.inhibition == "global" else p.columns
+        learners = min(p.columns, most * int(schedule.most_window[t]))
+        self._launch(
+            "sp_adapt", (learners, self.models), *synapses, rows.x_mrw, won, schedule.window,
+            self._learners, schedule.learner_count, i32(t), stop_row, i32(rows.rows), *sizes,
+            i32(self.column_words), i32(permanence(p.increment)), i32(permanence(p.decrement)),
+            i32(permanence(p.connected)),
+        )  # fmt: skip
+        if p.weak_bump > 0:
+            self._launch(
+                "sp_bump", (self._blocks_of_warps(), self.models), *synapses, self._overlap_duty,
+                self._min_overlap_duty, schedule.window, i32(t), *sizes, i32(self.column_words),
+                i32(bump), i32(permanence(p.connected)),
+            )  # fmt: skip
+
+    def boost(self, schedule: Schedule, t: int) -> None:
+        """Recompute boost factors and minimum duty cycles of the models that boost after `t`."""
+        p = self.parameters
+        target = (self._boost, self._min_overlap_duty, self._active_duty)
+        gain, share = i64(boost_gain(p.boost_strength)), u32(int(p.weak_fraction * 65536))
+        if p.inhibition == "global":
+            self.device.launch(
+                "spatial_pooler.cu", "sp_most_overlap_duty", (1, self.models),
+                (self.device.select_threads,), self._overlap_duty, schedule.boost, schedule.most,
+                i32(t), i32(p.columns),
+            )  # fmt: skip
+            self._launch(
+                "sp_boost_global", (self._blocks(), self.models), *target, schedule.most,
+                schedule.boost, i32(t), i32(p.columns),
+                i64(p.active_columns * DUTY_ONE // p.columns), gain, share,
+            )  # fmt: skip
+        elif self._local_kernels == "any":
+            self._launch(
+                "sp_boost_local", (self._blocks(), self.models), *target, self._overlap_duty,
+                schedule.boost, *self._topology(), i32(t), i32(p.columns), gain, share,
+                file="sp_topology.cu",
+            )  # fmt: skip
+        else:
+            self._launch_3x3(
+                "boost", 1, *target, self._overlap_duty, schedule.boost, *self._topology(), i32(t),
+                gain, share,
+            )  # fmt: skip
+
+    def state(self, model: int) -> State:
+        """Return one model's arrays in canonical form, without the pending samples."""
+        host = self.device.to_host
+        return {
+            "permanences": host(self._permanences[model])[:, : self.inputs].copy(),
+            "active_duty": host(self._active_duty[model]).copy(),
+            "overlap_duty": host(self._overlap_duty[model]).copy(),
+            "min_overlap_duty": host(self._min_overlap_duty[model]).copy(),
+            "boost": host(self._boost[model]).copy(),
+            "pending_reached": host(self._reached[model]).astype(np.int64),
+        }
+
+    def load(self, model: int, state: State) -> None:
+        """Take over one model's canonical arrays; `state` has been checked."""
+        xp = self.device.xp
+        padded = np.full((self.parameters.columns, self.words * 32), NO_SYNAPSE, np.int16)
+        padded[:, : self.inputs] = state["permanences"]
+        self._permanences[model] = xp.asarray(padded)
+        self._active_duty[model] = xp.asarray(state["active_duty"])
+        self._overlap_duty[model] = xp.asarray(state["overlap_duty"])
+        self._min_overlap_duty[model] = xp.asarray(state["min_overlap_duty"])
+        self._boost[model] = xp.asarray(state["boost"])
+        self._reached[model] = xp.asarray(state["pending_reached"].astype(np.uint32))
+        self._connect()
+
+    def _start(self, input_shape: tuple[int, ...], seeds: Sequence[int]) -> None:
+        p, asarray = self.parameters, self.device.xp.asarray
+        pools = np.full(p.columns, self.inputs)
+        inputs: tuple[int, ...] = (self.inputs,)
+        columns: tuple[int, ...] = (p.columns,)
+        if p.potential_radius is not None:
+            assert p.column_shape is not None
+            inputs, columns = input_shape, p.column_shape
+            pools = grid.reach_sizes(inputs, columns, p.potential_radius, p.wrap)
+        by_reach = {int(n): pool_size(p.potential_fraction, int(n)) for n in np.unique(pools)}
+        radius = -1 if p.potential_radius is None else min(p.potential_radius, max(inputs))
+        keys = (
+            np.array([rng.key(s, purpose) for s in seeds], np.uint64)
+            for purpose in (rng.Purpose.SP_POOL, rng.Purpose.SP_PERMANENCE)
+        )
+        self.device.launch(
+            "sp_start.cu", "sp_start", (p.columns, self.models), (self.device.threads,),
+            self._permanences, *(asarray(k) for k in keys),
+            asarray(np.array([by_reach[int(n)] for n in pools], np.int32)),
+            asarray(grid.four(inputs, "input_shape")), asarray(grid.four(columns, "column_shape")),
+            i32(radius), i32(p.wrap), i32(self.inputs), i32(p.columns), i32(self.words),
+            i32(permanence(p.connected)), i32(permanence(p.initial_spread)),
+            u64(int(p.initial_connected * 2**32)),
+        )  # fmt: skip
+        self._connect()
+
+    def _connect(self) -> None:
+        self._by_input[...] = 0
+        self._launch(
+            "sp_connect", (self._blocks_of_warps(), self.models), self._permanences,
+            self._connected, self._by_input, i32(self.parameters.columns), i32(self.words),
+            i32(self.column_words), i32(permanence(self.parameters.connected)), file="sp_start.cu",
+        )  # fmt: skip
+
+    def _place_neighbours(self, local_kernels: LocalKernels) -> None:
+        p = self.parameters
+        assert p.column_shape is not None
+        assert p.inhibition_radius is not None
+        if local_kernels != "any" and (len(p.column_shape) != 2 or p.inhibition_radius != 1):
+            raise ValueError(
+                f"local_kernels {local_kernels!r} with radius {p.inhibition_radius} on "
+                f"{len(p.column_shape)} dimensions, expected radius 1 on 2"
+            )
+        sizes = grid.neighbourhood_sizes(p.column_shape, p.inhibition_radius, p.wrap)
+        places = {int(n): max(1, round_half_up(p.density * int(n))) for n in np.unique(sizes)}
+        asarray = self.device.xp.asarray
+        self._places = asarray(np.array([places[int(n)] for n in sizes], np.int32))
+        self._shape = asarray(grid.four(p.column_shape, "column_shape"))
+
+    def _topology(self) -> tuple[Any, ...]:
+        p = self.parameters
+        assert p.column_shape is not None
+        assert p.inhibition_radius is not None
+        if self._local_kernels == "any":
+            radius = min(p.inhibition_radius, max(p.column_shape))
+            return self._shape, i32(radius), i32(p.wrap)
+        height, width = p.column_shape
+        return i32(width), i32(height), i32(p.wrap)
+
+    def _launch_3x3(self, phase: str, samples: int, *arguments: Any) -> None:
+        assert self.parameters.column_shape is not None
+        height, width = self.parameters.column_shape
+        shared = self._local_kernels == "shared"
+        blocks = -(-width // _TILE_X) * -(-height // _TILE_Y) if shared else self._blocks()
+        block = (_TILE_X, _TILE_Y) if shared else (self.device.threads,)
+        self.device.launch(
+            "local_inhibition.cu", f"local3_{phase}_{self._local_kernels}",
+            (blocks, self.models, samples), block, *arguments,
+        )  # fmt: skip
+
+    def _launch(
+        self, name: str, blocks: tuple[int, ...], *arguments: Any, file: str = "spatial_pooler.cu"
+    ) -> None:
+        self.device.launch(file, name, blocks, (self.device.threads,), *arguments)
+
+    def _blocks(self) -> int:
+        """Return the blocks of a kernel with a thread for each column."""
+        return -(-self.parameters.columns // self.device.threads)
+
+    def _blocks_of_warps(self) -> int:
+        """Return the blocks of a kernel with a warp for each column."""
+        return -(-self.parameters.columns * 32 // self.device.threads)

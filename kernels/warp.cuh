@@ -1,0 +1,42 @@
+// Fixed-width types and warp-wide reductions.
+//
+// Types carry no include, because NVRTC has no <cstdint>. Every collective uses the full mask: all
+// 32 lanes of a warp must reach it together. Nothing newer than sm_70 is used.
+#pragma once
+
+using u32 = unsigned int;
+using u64 = unsigned long long;
+using i16 = short;
+using i64 = long long;
+
+constexpr int WARP = 32;
+constexpr u32 ALL_LANES = 0xffffffffu;
+
+// Bit `i` of a packed row.
+__device__ inline bool bit_at(const u32* row_w, int i) { return row_w[i >> 5] >> (i & 31) & 1u; }
+
+__device__ inline u32 warp_sum(u32 value) {
+    for (int step = WARP / 2; step > 0; step /= 2) value += __shfl_xor_sync(ALL_LANES, value, step);
+    return value;
+}
+
+template <typename T>
+__device__ T warp_max(T value) {
+    for (int step = WARP / 2; step > 0; step /= 2) {
+        T other = __shfl_xor_sync(ALL_LANES, value, step);
+        if (other > value) value = other;
+    }
+    return value;
+}
+
+// Maximum over a block. `per_warp` is shared memory; it must not be in use by any thread.
+template <typename T>
+__device__ T block_max(T value, T (&per_warp)[WARP]) {
+    value = warp_max(value);
+    if (threadIdx.x % WARP == 0) per_warp[threadIdx.x / WARP] = value;
+    __syncthreads();
+    for (u32 w = 0; w < blockDim.x / WARP; ++w) {
+        if (per_warp[w] > value) value = per_warp[w];
+    }
+    return value;
+}

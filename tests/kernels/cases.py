@@ -1,0 +1,236 @@
+"""What the kernels must reproduce: the reference, byte for byte, in any order of threads.
+
+Run as a program on the libraries of one build: `python -m tests.kernels.cases FOLDER CASE...`
+with FOLDER holding one library for each .cu file. Ends with status 1 at the first difference.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from htmrun.backends import State, reference
+from htmrun.backends.cuda.sdr_classifier import SDRClassifierGroup
+from htmrun.backends.cuda.sp_group import SpatialPoolerGroup
+from htmrun.bits import Bits
+from htmrun.parameters import SDRClassifierParameters, SpatialPoolerParameters
+from htmrun.plan import Plan
+from tests.kernels.host import HostModules
+
+POISONS = (0xA5C3E187, 0x00000000, 0xFFFFFFFF, 0x7FC00001, 0x00000001)
+
+
+def same_state(got: State, want: State, where: str) -> None:
+    """Raise AssertionError unless both states are equal, dtypes and bytes."""
+    assert sorted(got) == sorted(want), where
+    for name in want:
+        assert got[name].dtype == want[name].dtype, f"{where}: {name} is {got[name].dtype}"
+        assert got[name].shape == want[name].shape, f"{where}: {name} is {got[name].shape}"
+        assert got[name].tobytes() == want[name].tobytes(), f"{where}: {name} differs"
+
+
+def same_bits(got: Bits, want: Bits, where: str) -> None:
+    """Raise AssertionError unless both hold the same samples."""
+    assert got.size == want.size, where
+    np.testing.assert_array_equal(got.offsets, want.offsets, where)
+    np.testing.assert_array_equal(got.indices, want.indices, where)
+    assert (got.offsets.dtype, got.indices.dtype) == (np.int64, np.int32), where
+
+
+def random_plan(rng: np.random.Generator, samples: int, every: float) -> Plan:
+    """Return a plan that commits and boosts now and then, not always together."""
+    commit = (rng.random(samples) < 1 / every).astype(np.uint8)
+    boost = np.where(rng.random(samples) < 0.7, commit, rng.random(samples) < 0.1)
+    return Plan(np.zeros(samples, np.uint8), commit, boost.astype(np.uint8))
+
+
+def random_bits(rng: np.random.Generator, samples: int, size: int, share: float) -> Bits:
+    """Return samples of about `share` on-bits, one of them without any, one full."""
+    dense = rng.random((samples, size)) < share
+    dense[samples // 3] = False
+    dense[samples // 2] = True
+    return Bits.from_dense(dense)
+
+
+@dataclass(frozen=True)
+class Pooling:
+    """One spatial pooler to compare: parameters and shape, stream, and how kernels run."""
+
+    parameters: dict[str, Any]
+    input_shape: tuple[int, ...]
+    samples: int = 12
+    every: tuple[float, ...] = (1.0, 3.0)  # mean window of each model of the group
+    share: float = 0.3
+    group: dict[str, Any] = field(default_factory=dict)
+    threads: tuple[int, int] = (64, 64)
+    seed: int = 0
+
+    def check(self, modules: HostModules) -> None:
+        """Raise AssertionError at the first difference from the reference."""
+        rng = np.random.default_rng(self.seed)
+        p = SpatialPoolerParameters(**self.parameters)
+        seeds = [11 + m for m in range(len(self.every))]
+        wanted = [reference.SpatialPooler(p, self.input_shape, s) for s in seeds]
+        device = modules.device(*self.threads)
+        group = SpatialPoolerGroup(p, self.input_shape, seeds, device, **self.group)
+        size = int(np.prod(self.input_shape))
+        self._same_states(group, wanted, "start")
+        for part in ("first run", "second run"):
+            samples = [random_bits(rng, self.samples, size, self.share) for _ in seeds]
+            plans = [random_plan(rng, self.samples, n) for n in self.every]
+            if part == "second run":
+                plans[0].commit[-1] = 1  # the longest window of all ends with a commit
+            got = group.run(samples, plans)
+            for m, model in enumerate(wanted):
+                same_bits(got[m], model.run(samples[m], plans[m]), f"{part}, model {m}")
+            self._same_states(group, wanted, part)
+        self._check_inference(group, wanted, samples)
+
+    def _check_inference(self, group: Any, wanted: Sequence[Any], samples: Sequence[Bits]) -> None:
+        computed, overlaps = group.compute(samples), group.overlaps(samples)
+        for m, model in enumerate(wanted):
+            same_bits(computed[m], model.compute(samples[m]), f"compute, model {m}")
+            np.testing.assert_array_equal(overlaps[m], model.overlaps(samples[m]))
+        self._same_states(group, wanted, "after inference")
+
+    def _same_states(self, group: Any, wanted: Sequence[Any], where: str) -> None:
+        for m, model in enumerate(wanted):
+            same_state(group.state(m), model.state(), f"{where}, model {m}")
+
+
+@dataclass(frozen=True)
+class Classifying:
+    """One SDR classifier to compare."""
+
+    size: int
+    classes: int
+    samples: int = 14
+    every: tuple[float, ...] = (1.0, 4.0)
+    separate: bool = False  # learn from other bits than are predicted from
+    threads: int = 64
+    rate: float = 0.7
+    seed: int = 0
+
+    def check(self, modules: HostModules) -> None:
+        """Raise AssertionError at the first difference from the reference."""
+        rng = np.random.default_rng(self.seed)
+        p = SDRClassifierParameters(learning_rate=self.rate)
+        models = len(self.every)
+        wanted = [reference.SDRClassifier(p, self.size, self.classes) for _ in self.every]
+        device = modules.device(self.threads)
+        group = SDRClassifierGroup(p, self.size, self.classes, models, device)
+        for part in ("first run", "second run"):
+            bits = [random_bits(rng, self.samples, self.size, 0.2) for _ in wanted]
+            source = [random_bits(rng, self.samples, self.size, 0.2) for _ in wanted]
+            plans = [random_plan(rng, self.samples, n) for n in self.every]
+            targets = [rng.integers(-1, self.classes, self.samples) for _ in wanted]
+            learned = source if self.separate else None
+            got = group.run(bits, targets, plans, learn_samples=learned)
+            for m, model in enumerate(wanted):
+                source_m = source[m] if self.separate else None
+                want = model.run(bits[m], targets[m], plans[m], learn_bits=source_m)
+                assert got[m].tobytes() == want.tobytes(), f"{part}: probabilities of {m} differ"
+                same_state(group.state(m), model.state(), f"{part}, model {m}")
+        for m, model in enumerate(wanted):
+            assert group.compute(bits)[m].tobytes() == model.compute(bits[m]).tobytes()
+
+
+FULL = {
+    "density": 0.1,
+    "boost_strength": 8.0,
+    "duty_period": 40,
+    "weak_bump": 0.02,
+    "weak_fraction": 0.6,
+}
+LOCAL = {**FULL, "inhibition": "local", "potential_fraction": 0.7}
+
+CASES: dict[str, Pooling | Classifying] = {
+    "global": Pooling({**FULL, "columns": 150}, (83,)),
+    "global, sparse overlap": Pooling(
+        {**FULL, "columns": 1060}, (70,), group={"overlap": "sparse"}, samples=8, every=(2.0,)
+    ),
+    "global, dense overlap": Pooling(
+        {**FULL, "columns": 70}, (1100,), samples=20, every=(1000.0, 7.0),
+        group={"overlap": "dense"}, threads=(32, 96),
+    ),
+    "many on-bits": Pooling(
+        {"columns": 40, "winners": 3}, (700,), samples=4, every=(2.0,), share=0.9,
+        group={"overlap": "sparse"}, threads=(32, 32),
+    ),
+    "without boost": Pooling({"columns": 200, "winners": 7, "weak_bump": 0.1}, (60,), share=0.1),
+    "high threshold": Pooling(
+        {**FULL, "columns": 90, "stimulus_threshold": 12, "winners": 30, "infer_boost": False},
+        (64,),
+    ),
+    "steps beyond the clip": Pooling(
+        {"columns": 64, "increment": 0.9, "decrement": 0.6, "winners": 20, "connected": 0.5,
+         "initial_spread": 1.0, "potential_fraction": 1.0}, (33,), every=(4.0, 30.0),
+    ),
+    "long window": Pooling(
+        {"columns": 33, "winners": 9, "duty_period": 1000, "boost_strength": 1.0}, (34,),
+        samples=300, every=(1000.0,), threads=(32, 32),
+    ),
+    "pool by radius, wrapping": Pooling(
+        {**FULL, "columns": 40, "column_shape": (8, 5), "potential_radius": 2}, (10, 12)
+    ),
+    "pool by radius, cut": Pooling(
+        {**FULL, "columns": 40, "column_shape": (40,), "potential_radius": 3, "wrap": False},
+        (6, 16),
+    ),
+    "local, wrapping": Pooling(
+        {**LOCAL, "columns": 84, "column_shape": (12, 7), "inhibition_radius": 2}, (50,)
+    ),
+    "local, cut": Pooling(
+        {**LOCAL, "columns": 84, "column_shape": (12, 7), "inhibition_radius": 2, "wrap": False},
+        (50,),
+    ),
+    "local, three dimensions": Pooling(
+        {**LOCAL, "columns": 60, "column_shape": (3, 4, 5), "inhibition_radius": 1,
+         "potential_radius": 2, "density": 0.25}, (4, 4, 5),
+    ),
+    "local, whole grid": Pooling(
+        {**LOCAL, "columns": 30, "column_shape": (30,), "inhibition_radius": 99}, (40,)
+    ),
+}  # fmt: skip
+for memory in ("global", "shared"):
+    for shape, wrap in (((9, 34), True), ((9, 34), False), ((2, 33), True), ((1, 2), True)):
+        kind = (
+            f"3 x 3 through {memory} memory, {shape[0]} x {shape[1]}, {'wrap' if wrap else 'cut'}"
+        )
+        CASES[kind] = Pooling(
+            {**LOCAL, "columns": shape[0] * shape[1], "column_shape": shape,
+             "inhibition_radius": 1, "wrap": wrap, "density": 0.25}, (20,),
+            samples=5, every=(2.0,), group={"local_kernels": memory},
+        )  # fmt: skip
+CASES |= {
+    "classifier": Classifying(90, 5),
+    "classifier, many classes": Classifying(40, 150, samples=8, every=(3.0,), threads=96),
+    "classifier, learning from the past": Classifying(70, 33, separate=True, every=(2.0, 1000.0)),
+    "classifier, steep": Classifying(40, 3, rate=60.0),
+}
+FILES = ("sp_start.cu", "spatial_pooler.cu", "sp_topology.cu", "local_inhibition.cu",
+         "sdr_classifier.cu")  # fmt: skip
+
+
+def check(case: str, library_of: Callable[[str], Path], orders: Sequence[int]) -> None:
+    """Check one case under each order of threads, with other garbage in shared memory each time."""
+    modules = HostModules(library_of)
+    for order in orders:
+        modules.order, modules.poison = order, POISONS[order % len(POISONS)]
+        CASES[case].check(modules)
+
+
+def main(folder: str, orders: str, *names: str) -> None:
+    """Check the named cases (all, if none is named) on the libraries in `folder`."""
+    for case in names or CASES:
+        check(case, lambda file: Path(folder) / f"{Path(file).stem}.so",
+              [int(o) for o in orders.split(",")])  # fmt: skip
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,20 @@
+"""Where compiled kernels are kept during a session of tests, and what is skipped without g++."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.kernels import host
+
+
+@pytest.fixture(scope="session")
+def build_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for compiled kernels, shared by the workers of one session."""
+    if host.compiler() is None:
+        pytest.skip("no C++ compiler found: the kernels cannot run on the host")
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if base.name.startswith("popen-") else base) / "kernels"
+    folder.mkdir(exist_ok=True)
+    return folder

@@ -1,0 +1,156 @@
+"""Compiles the .cu files with the host's C++ compiler and launches them on NumPy arrays."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from htmrun.backends.cuda.device import Device
+from htmrun.paths import KERNELS
+
+HERE = Path(__file__).parent
+FLAGS = (
+    "-std=c++17", "-O1", "-fPIC", "-shared", "-ffp-contract=off", "-fno-gnu-unique",
+    "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas", "-Wno-unused-function",
+)  # fmt: skip
+SANITIZE = (
+    "-g1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer",
+)  # fmt: skip
+_KERNEL = re.compile(r'extern "C" __global__ void\s+(?:__launch_bounds__\(\d+\)\s+)?(\w+)\(')
+
+
+def compiler() -> str | None:
+    """Return the C++ compiler, or None."""
+    return os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
+
+
+def kernel_names(source: str) -> list[str]:
+    """Return the kernels that a .cu file defines."""
+    return _KERNEL.findall(source)
+
+
+def build(
+    file: str, into: Path, flags: Sequence[str] = (), edited: dict[str, str] | None = None
+) -> Path:
+    """Return the shared library of one .cu file, from `into` if it has been built before.
+
+    `edited` maps names of files in kernels/ to other text for them (mutants).
+    """
+    texts = {p.name: p.read_text() for d in (KERNELS, HERE) for p in sorted(d.glob("*.cu*"))}
+    texts |= edited or {}
+    exports = "\n".join(f"CUDA_HOST_KERNEL({name})" for name in kernel_names(texts[file]))
+    wrapper = f'#include "cuda_host.h"\n#include "{file}"\n{exports}\n'
+    runner = (HERE / "cuda_host.h").read_text()
+    command = [compiler() or "", *FLAGS, *flags]
+    content = repr((command, wrapper, runner, sorted(texts.items())))
+    folder = into / hashlib.sha256(content.encode()).hexdigest()[:16]
+    library = folder / f"{Path(file).stem}.so"
+    if library.exists():
+        return library
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in {**texts, "cuda_host.h": runner, "wrapper.cpp": wrapper}.items():
+        (folder / name).write_text(text)
+    # Under a name of its own first: another process may be building the same library.
+    part = folder / f"{library.name}.{os.getpid()}"
+    command += ["-I.", "wrapper.cpp", "-o", part.name]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{file} does not compile:\n{done.stderr}")
+    part.replace(library)
+    return library
+
+
+class HostKernel:
+    """One kernel of a library, called like a CuPy RawKernel, strict about every argument."""
+
+    def __init__(self, library: ctypes.CDLL, name: str) -> None:
+        self.name = name
+        self._launch = getattr(library, f"host_launch_{name}")
+        self._launch.restype = ctypes.c_char_p
+        signature = getattr(library, f"host_signature_{name}")
+        signature.restype = ctypes.c_char_p
+        self._signature = signature().decode().split()
+
+    def __call__(self, grid: tuple[int, ...], block: tuple[int, ...], arguments: Any) -> None:
+        if len(arguments) != len(self._signature):
+            raise TypeError(f"{self.name}: {len(arguments)} arguments for {self._signature}")
+        for k, (given, wanted) in enumerate(zip(arguments, self._signature, strict=True)):
+            self._check(k, given, wanted)
+        cells = [self._cell(a) for a in arguments]
+        pointers = (ctypes.c_void_p * len(cells))(*[ctypes.addressof(c) for c in cells])
+        sizes = [(ctypes.c_uint * 3)(*(tuple(n) + (1, 1))[:3]) for n in (grid, block)]
+        problem = self._launch(*sizes, pointers)
+        if problem:
+            raise RuntimeError(f"{self.name}: {problem.decode()}")
+
+    def _check(self, k: int, given: Any, wanted: str) -> None:
+        described = f"{given.dtype.kind}{given.dtype.itemsize}"
+        if isinstance(given, np.ndarray):
+            if not given.flags.c_contiguous:
+                raise TypeError(f"{self.name}: argument {k} is not contiguous")
+            described = wanted[0] + described if wanted[0] in "*+" else "array"
+        if described != wanted:
+            raise TypeError(f"{self.name}: argument {k} is {described}, expected {wanted}")
+
+    @staticmethod
+    def _cell(argument: Any) -> Any:
+        if isinstance(argument, np.ndarray):
+            return ctypes.c_void_p(argument.ctypes.data)
+        return np.ctypeslib.as_ctypes_type(argument.dtype)(argument.item())
+
+
+class HostModules:
+    """The libraries of all .cu files, built when first used.
+
+    `order` is the order of threads and blocks (0 forwards, 1 backwards, 2 odd before even,
+    from 3 on shuffled), `poison` what shared memory holds at first.
+    """
+
+    def __init__(self, library_of: Callable[[str], Path]) -> None:
+        self._library_of = library_of
+        self._libraries: dict[str, ctypes.CDLL] = {}
+        self.order, self.poison = 0, 0xA5C3E187
+
+    def find(self, file: str, name: str) -> Callable[..., None]:
+        """Return a kernel that runs under this object's order and poison."""
+        if file not in self._libraries:
+            self._libraries[file] = ctypes.CDLL(str(self._library_of(file)))
+        library = self._libraries[file]
+        kernel = HostKernel(library, name)
+
+        def launch(grid: tuple[int, ...], block: tuple[int, ...], arguments: Any) -> None:
+            library.host_set_order(self.order, self.poison)
+            kernel(grid, block, arguments)
+
+        return launch
+
+    def device(self, threads: int = 64, select_threads: int = 128) -> Device:
+        """Return a device of NumPy arrays; `empty` gives garbage, as a card does."""
+        return Device(_Dirty(), self.find, np.array, threads, select_threads)
+
+
+class _Dirty:
+    """NumPy, except that fresh memory never happens to be zero."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(np, name)
+
+    @staticmethod
+    def empty(shape: Any, dtype: Any) -> np.ndarray:
+        out = np.empty(shape, dtype)
+        out.view(np.uint8).reshape(-1)[:] = 0xB7
+        return out
+
+    @staticmethod
+    def asarray(array: np.ndarray) -> np.ndarray:
+        """A copy, as an upload is: the device must not see later changes on the host."""
+        return np.array(array, order="C")
