@@ -13,7 +13,7 @@ from htmrun.backends.cpu.sp_overlap import count_overlaps, overlap_of, spread_ov
 from htmrun.backends.cpu.sp_winners import (
     best_overlaps,
     best_scores,
-    boosted_scores,
+    score_columns,
     write_columns,
 )
 
@@ -94,10 +94,10 @@ def _winners(
     used: int, n: int, boosted: bool, out: Index, at: int, r: Rules, f: Field, m: Memory
 ) -> int:
     if boosted:
-        boosted_scores(spread_overlaps(used, m), r.stimulus, m)
+        score_columns(spread_overlaps(used, m), r.stimulus, m)
         if not r.local:
             return best_scores(r.k, n, m, out, at)
-        local_best_scores(f, m)
+        local_best_scores(n, f, m)
     elif r.local:
         local_best_overlaps(used, r.stimulus, f, m)
     else:

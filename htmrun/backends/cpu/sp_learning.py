@@ -7,9 +7,15 @@ import numpy.typing as npt
 from numba import njit
 
 from htmrun.backends.cpu.numeric import trailing_zeros
-from htmrun.backends.cpu.sp_lanes import adapt_by_bits, adapt_by_change, add_where, exp2_lanes, prefetch
-from htmrun.backends.cpu.sp_local import neighbourhood_maxima, neighbourhood_sums
+from htmrun.backends.cpu.sp_lanes import (
+    adapt_by_bits,
+    adapt_by_change,
+    add_where,
+    exp2_lanes,
+    prefetch,
+)
 from htmrun.backends.cpu.sp_memory import HOT, I64, SHIFT, U64, Field, Memory, Rules
+from htmrun.backends.cpu.sp_neighbourhood import neighbourhood_maxima, neighbourhood_sums
 from htmrun.fixed_point import DUTY_ONE, PERMANENCE_ONE
 
 _TOP = PERMANENCE_ONE - SHIFT
@@ -63,9 +69,11 @@ def adapt_column(
 
 
 @njit(**HOT)
-def _adapt_by_window(c: int, threshold: int, m: Memory) -> None:
+def _adapt_by_window(c: int, following: int, threshold: int, m: Memory) -> None:
     width = m.connected.shape[1]
     for w in range(width):
+        prefetch(m.x, (following * width + w) * 64)
+        prefetch(m.x, (following * width + w) * 64 + 32)
         mask = adapt_by_change(
             m.x,
             (c * width + w) * 64,
@@ -120,7 +128,9 @@ def learn_window(
     if samples == 1:
         for j in range(offsets[first], offsets[first + 1]):
             following = winners[min(j + 1, offsets[first + 1] - 1)]
-            adapt_column(np.int64(winners[j]), np.int64(following), rows[0], r.up, -r.down, r.threshold, m)
+            adapt_column(
+                np.int64(winners[j]), np.int64(following), rows[0], r.up, -r.down, r.threshold, m
+            )
         return
     m.wins[:] = 0
     for j in range(offsets[first], offsets[first + samples]):
@@ -133,14 +143,15 @@ def learn_window(
             c = winners[j]
             members[m.first[c]] = s
             m.first[c] += 1
-    for c in range(len(m.wins)):
+    for c in range(r.columns):
         n = m.wins[c]
+        following = min(c + 1, r.columns - 1)
         mine = members[m.first[c] - n : m.first[c]]
         if n == 1:
-            adapt_column(c, c, rows[mine[0]], r.up, -r.down, r.threshold, m)
+            adapt_column(c, following, rows[mine[0]], r.up, -r.down, r.threshold, m)
         elif n > 1:
             _window_change(mine, rows, r, m)
-            _adapt_by_window(c, r.threshold, m)
+            _adapt_by_window(c, following, r.threshold, m)
 
 
 @njit(**HOT)

@@ -1,8 +1,10 @@
-"""Local inhibition: columns visited from the best down, neighbours counted by popcount.
+"""Local inhibition: the few columns that can win, and for each a count of who beats it.
 
-A column wins if fewer than its number of places are left of its neighbours among the
-columns visited before it, which are exactly those that beat it. Most are never visited:
-see `Field`.
+The columns of a block are all neighbours of each other, so beyond a block's best ones, as
+many as there are places, none can win. Overlaps are few different numbers: columns are
+visited level by level from the best down, and a mask of those visited says who beats whom.
+Boosted scores all differ: there a bound per block leaves a few columns, and 64 scores at a
+time are compared with theirs (float32 > 0, ordered like their bits as integers).
 """
 
 from __future__ import annotations
@@ -11,9 +13,15 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from htmrun.backends.cpu.numeric import popcount, trailing_zeros
-from htmrun.backends.cpu.sp_memory import HOT, I64, LEVELS, U64, Field, Memory
+from htmrun.backends.cpu.numeric import bits_of_float, float_of_bits, popcount, trailing_zeros
+from htmrun.backends.cpu.sp_lanes import at_least
+from htmrun.backends.cpu.sp_memory import HOT, U64, Field, Memory
 from htmrun.backends.cpu.sp_winners import able_columns
+
+Keys = npt.NDArray[np.uint32]
+
+_PROBES = 12
+"""Probes for a block's bound; stopping early only leaves more candidates."""
 
 
 @njit(**HOT)
@@ -101,127 +109,67 @@ def _columns_at(level: int, used: int, m: Memory) -> None:
 
 
 @njit(**HOT)
-def local_best_scores(f: Field, m: Memory) -> None:
-    """Leave the local winners by boosted score in `m.selected`."""
-    _start(f, m)
+def local_best_scores(on: int, f: Field, m: Memory) -> None:
+    """Leave the local winners by `m.scores` in `m.selected`; `on` is the number of on-inputs."""
     keys = m.scores.view(np.uint32)
-    highest = np.uint32(0)
-    lowest = np.uint32(0xFFFFFFFF)
-    for c in range(len(keys)):
-        highest = max(highest, keys[c])
-        lowest = min(lowest, keys[c] if keys[c] else np.uint32(0xFFFFFFFF))
-    if highest == np.uint32(0):
-        return
-    alive = m.candidates
-    alive[:] = np.uint64(0xFFFFFFFFFFFFFFFF)
-    _into_buckets(keys, highest, lowest, m)
-    open_blocks = len(f.block_places)
-    for b in range(LEVELS):
-        first, last = m.buckets[b], m.buckets[b + 1]
-        _sort(m.list_keys[first:last], m.list_columns[first:last])
-        for j in range(first, last):
-            c = m.list_columns[j]
-            bit = np.uint64(1) << np.uint64(c & 63)
-            if alive[c >> 6] & bit:
-                open_blocks -= _visit(c, alive, f, m)
-            m.better[c >> 6] |= bit
-        if open_blocks == 0:
-            return
+    for w in range(len(m.selected)):
+        m.selected[w] = np.uint64(0)
+    for block in range(len(f.block_places)):
+        bound = _bound(block, keys, on, f)
+        for q in range(f.block_offsets[block], f.block_offsets[block + 1]):
+            w = np.int64(f.block_words[q])
+            left = at_least(keys, w * 64, bound) & f.block_masks[q]
+            while left != np.uint64(0):
+                bit = left & (~left + np.uint64(1))
+                if _wins(w, bit, keys, f):
+                    m.selected[w] |= bit
+                left ^= bit
 
 
 @njit(**HOT)
-def _into_buckets(
-    keys: npt.NDArray[np.uint32], highest: np.uint32, lowest: np.uint32, m: Memory
-) -> None:
-    """List columns with a key above 0 by falling bucket of key: m.buckets holds the starts."""
-    shift = np.uint32(0)
-    while (highest - lowest) >> shift >= np.uint32(LEVELS):
-        shift += np.uint32(1)
-    ends = m.buckets
-    ends[:] = 0
-    for c in range(len(keys)):
-        if keys[c]:
-            ends[np.int64((highest - keys[c]) >> shift) + 2] += 1
-    for b in range(2, LEVELS + 2):
-        ends[b] += ends[b - 1]
-    for c in range(len(keys)):
-        if keys[c]:
-            b = np.int64((highest - keys[c]) >> shift) + 1
-            m.list_keys[ends[b]] = keys[c]
-            m.list_columns[ends[b]] = c
-            ends[b] += 1
+def _wins(own: int, bit: np.uint64, keys: Keys, f: Field) -> bool:
+    """Count the neighbours that beat a column: a higher key, or an equal one and a lower index."""
+    c = own * 64 + np.int64(trailing_zeros(bit))
+    key = keys[c]
+    beaten = np.uint64(0)
+    places = np.uint64(f.places[c])
+    for q in range(f.offsets[c], f.offsets[c + 1]):
+        w = np.int64(f.words[q])
+        better = at_least(keys, w * 64, np.uint32(key + np.uint32(w >= own)))
+        if w == own:
+            better |= at_least(keys, w * 64, key) & (bit - np.uint64(1))
+        beaten += popcount(better & f.masks[q])
+        if beaten >= places:
+            return False
+    return True
 
 
 @njit(**HOT)
-def _sort(keys: npt.NDArray[np.uint32], columns: I64) -> None:
-    """Insertion sort of one bucket by falling key; columns ascend already, so it is stable."""
-    for j in range(1, len(keys)):
-        key = keys[j]
-        column = columns[j]
-        i = j
-        while i > 0 and keys[i - 1] < key:
-            keys[i] = keys[i - 1]
-            columns[i] = columns[i - 1]
-            i -= 1
-        keys[i] = key
-        columns[i] = column
+def _bound(block: int, keys: Keys, on: int, f: Field) -> np.uint32:
+    """Return a key that at least as many columns of the block reach as it has places, or 1.
 
-
-@njit(**HOT)
-def neighbourhood_sums(shape: I64, radius: int, wrap: bool, sums: I64, size: int) -> None:
-    """Replace sums[0, :size] by the sum over every neighbourhood, one dimension at a time."""
-    inner = size
-    for d in range(len(shape)):
-        n = shape[d]
-        inner //= n
-        for c in range(size):
-            sums[1, c] = sums[0, c]
-        for outer in range(0, size, n * inner):
-            _line_sums(sums[1, outer : outer + n * inner], sums[0], outer, n, inner, radius, wrap)
-
-
-@njit(**HOT)
-def _line_sums(source: I64, out: I64, at: int, n: int, inner: int, radius: int, wrap: bool) -> None:
-    whole = 2 * radius + 1 >= n if wrap else radius >= n - 1
-    for i in range(inner):
-        out[at + i] = 0
-    for y in range(0 if whole else -radius, n if whole else radius + 1):
-        if wrap or 0 <= y < n:
-            for i in range(inner):
-                out[at + i] += source[(y % n) * inner + i]
-    for x in range(1, n):
-        here = at + x * inner
-        for i in range(inner):
-            out[here + i] = out[here - inner + i]
-        if whole:
-            continue
-        new, old = x + radius, x - radius - 1
-        if wrap:
-            new -= n if new >= n else 0
-            old += n if old < 0 else 0
-        if new < n:
-            for i in range(inner):
-                out[here + i] += source[new * inner + i]
-        if old >= 0:
-            for i in range(inner):
-                out[here + i] -= source[old * inner + i]
-
-
-@njit(**HOT)
-def neighbourhood_maxima(shape: I64, radius: int, wrap: bool, sums: I64, size: int) -> None:
-    """Replace sums[0, :size] by the maximum over every neighbourhood."""
-    inner = size
-    for d in range(len(shape)):
-        n = shape[d]
-        inner //= n
-        for c in range(size):
-            sums[1, c] = sums[0, c]
-        reach = min(radius, n // 2) if wrap else radius
-        for outer in range(0, size, n * inner):
-            for x in range(n):
-                here = outer + x * inner
-                for y in range(x - reach, x + reach + 1):
-                    if wrap or 0 <= y < n:
-                        there = outer + (y % n) * inner
-                        for i in range(inner):
-                            sums[0, here + i] = max(sums[0, here + i], sums[1, there + i])
+    Looked for where the last sample's lay, scaled by `on`; not necessarily the tightest.
+    """
+    places = f.block_places[block]
+    probe = np.int64(bits_of_float(np.float32(f.hint[block] * on)))
+    probe = max(probe, np.int64(1))
+    low, high = np.int64(1), np.int64(1) << 32
+    step = np.int64(1) << 18
+    for _ in range(_PROBES):
+        n = np.uint64(0)
+        for q in range(f.block_offsets[block], f.block_offsets[block + 1]):
+            w = np.int64(f.block_words[q])
+            n += popcount(at_least(keys, w * 64, np.uint32(probe)) & f.block_masks[q])
+        if np.int64(n) >= places:
+            low = probe
+            if np.int64(n) <= places + places // 2 + 1:
+                break
+            probe = min(probe + step, (low + high) >> 1)
+        else:
+            high = probe
+            probe = max(probe - step, (low + high) >> 1)
+        step *= 2
+        if high - low <= 1:
+            break
+    f.hint[block] = np.float64(float_of_bits(np.uint32(low))) / max(on, 1)
+    return np.uint32(low)

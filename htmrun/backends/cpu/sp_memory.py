@@ -32,9 +32,6 @@ SHIFT = 32768
 BYTES = 4
 """Bytes of an overlap: planes are kept for 8 * BYTES bits."""
 
-LEVELS = 1024
-"""Buckets of the partial sort under boosted local inhibition."""
-
 
 class Rules(NamedTuple):
     """Parameters as the kernels use them: integers, permanences 1.0 = 10000, duty 1.0 = 2**30."""
@@ -76,7 +73,6 @@ class Memory(NamedTuple):
     better: U64  # (CW,)
     list_keys: npt.NDArray[np.uint32]  # (C,)
     list_columns: I64  # (C,)
-    buckets: I64  # (LEVELS + 2,)
     change: npt.NDArray[np.int16]  # (I,)
     totals: I64  # (I,)
     wins: I64  # (C,) wins in a window of several samples
@@ -90,8 +86,8 @@ class Memory(NamedTuple):
 class Field(NamedTuple):
     """Local inhibition: neighbourhoods and blocks as sparse bit masks over the columns.
 
-    The columns of a block are all neighbours of each other, so once as many of a block's
-    columns are known as its best place count, the rest of the block cannot win.
+    Compressed rows of (word, mask) pairs, one row per column or per block; the columns of a
+    block are all neighbours of each other.
     """
 
     words: npt.NDArray[np.int32]
@@ -104,5 +100,7 @@ class Field(NamedTuple):
     block_words: npt.NDArray[np.int32]
     block_masks: U64
     block_offsets: I64
-    block_places: I64
-    block_count: I64
+    block_sizes: I64
+    block_places: I64  # the most that any column of the block has
+    block_count: I64  # scratch
+    hint: npt.NDArray[np.float64]  # (blocks,) where to look for its bound; speed only

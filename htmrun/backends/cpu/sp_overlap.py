@@ -11,7 +11,7 @@ import numpy.typing as npt
 from numba import njit
 
 from htmrun.backends.cpu.sp_lanes import WORDS, carry_into, count_8_rows, count_16_rows
-from htmrun.backends.cpu.sp_memory import HOT, BYTES, U64, Memory
+from htmrun.backends.cpu.sp_memory import BYTES, HOT, U64, Memory
 
 CARRY = 8 * BYTES
 """The plane that carries; those below are the bits of the overlaps."""

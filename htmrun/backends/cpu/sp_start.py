@@ -12,7 +12,7 @@ from numba import njit
 from htmrun import rng
 from htmrun.backends import topology
 from htmrun.backends.cpu.numeric import JIT, mix
-from htmrun.backends.cpu.sp_memory import BYTES, I64, LEVELS, SHIFT, U64, Field, Memory
+from htmrun.backends.cpu.sp_memory import BYTES, I64, SHIFT, U64, Field, Memory
 from htmrun.backends.sp_contract import pool_size
 from htmrun.fixed_point import NO_SYNAPSE, PERMANENCE_ONE, permanence
 from htmrun.parameters import SpatialPoolerParameters, round_half_up
@@ -44,7 +44,6 @@ def empty_memory(columns: int, inputs: int) -> Memory:
         better=np.zeros(cw, np.uint64),
         list_keys=np.zeros(c, np.uint32),
         list_columns=np.zeros(c, np.int64),
-        buckets=np.zeros(LEVELS + 2, np.int64),
         change=np.zeros(i, np.int16),
         totals=np.zeros(i, np.int64),
         wins=np.zeros(c, np.int64),
@@ -234,8 +233,8 @@ def make_field(p: SpatialPoolerParameters) -> Field:
     """Return neighbourhoods and blocks of local inhibition; empty under global inhibition."""
     if p.inhibition == "global":
         none = np.zeros(0, np.int64)
-        words, masks = np.zeros(0, np.int32), np.zeros(0, np.uint64)
-        return Field(words, masks, none, none, none, none, none, words, masks, none, none, none)
+        masks = (np.zeros(0, np.int32), np.zeros(0, np.uint64), none)
+        return Field(*masks, none, none, none, none, *masks, none, none, none, np.zeros(0))
     assert p.column_shape is not None
     assert p.inhibition_radius is not None
     indices, offsets = topology.neighbourhoods(p.column_shape, p.inhibition_radius, p.wrap)
@@ -254,8 +253,10 @@ def make_field(p: SpatialPoolerParameters) -> Field:
         np.array(p.column_shape, np.int64),
         block,
         *_masks(members, starts),
+        np.diff(starts),
         block_places,
         np.zeros(len(block_places), np.int64),
+        np.zeros(len(block_places)),
     )
 
 
@@ -292,4 +293,4 @@ def most_winners(p: SpatialPoolerParameters, f: Field) -> int:
     """Return a bound on the winners of one sample: a block's best ones at most win."""
     if p.inhibition == "global":
         return min(p.active_columns, p.columns)
-    return int(np.minimum(np.bincount(f.block), f.block_places).sum())
+    return int(np.minimum(f.block_sizes, f.block_places).sum())

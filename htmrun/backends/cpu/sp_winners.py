@@ -95,16 +95,16 @@ def write_columns(chosen: U64, out: npt.NDArray[np.int32], at: int) -> int:
 
 
 @njit(**HOT)
-def boosted_scores(count: int, stimulus: int, m: Memory) -> None:
+def score_columns(count: int, stimulus: int, m: Memory) -> None:
     """Leave float32(overlap) * boost in `m.scores`, 0 for columns that cannot win.
 
     Positive IEEE floats are ordered like their representations as integers.
     """
     overlaps = m.overlap_bytes.view(np.uint8)
+    low = overlaps[0]
     scores = m.scores
     boost = m.boost
     if count == 1:
-        low = overlaps[0]
         for c in range(len(scores)):
             v = np.int32(low[c])
             scores[c] = np.float32(v) * boost[c] if v >= stimulus else np.float32(0)
