@@ -28,9 +28,6 @@ from htmrun.plan import Flags, Plan
 
 I32 = npt.NDArray[np.int32]
 
-MIN_SLACK = 1 << 17
-"""Free places after moving rows or lists: moving a young memory too often would slow it down."""
-
 
 class TemporalMemory:
     """Temporal memory over `columns` columns; see `htmrun.backends.TemporalMemoryBackend`."""
@@ -172,7 +169,7 @@ class TemporalMemory:
 
     def _longer_segments(self) -> None:
         segments = self._memory.segments
-        length = len(segments.cell) + max(len(segments.cell) // 4, MIN_SLACK // 32)
+        length = _more(len(segments.cell), 1, tm_arrays.SPARE.segments)
         tm_arrays.check_index("synapses", length * self.parameters.segment_size)
         self._memory = self._memory._replace(
             segments=tm_arrays.Segments(*(tm_arrays.enlarged(a, length) for a in segments))
@@ -183,7 +180,7 @@ class TemporalMemory:
         next_id = m.scalars[NEXT_ID]
         live = m.segments.cell[:next_id] >= 0
         used = int(m.segments.room[:next_id][live].sum(dtype=np.int64))
-        synapses = tm_arrays.synapses(_more(used, need))
+        synapses = tm_arrays.synapses(_more(used, need, tm_arrays.SPARE.slots))
         tm_index.gather_rows(
             m.synapses, synapses, m.segments, next_id, m.scratch.free_rows, m.scalars
         )
@@ -191,7 +188,8 @@ class TemporalMemory:
 
     def _gather_pool(self, need: int) -> None:
         m = self._memory
-        entries = _more(tm_index.gathered_pool_size(m.cells.listeners), need)
+        used = tm_index.gathered_pool_size(m.cells.listeners)
+        entries = _more(used, need, tm_arrays.SPARE.entries)
         tm_arrays.check_index("entries of the index", entries)
         pool = np.empty(entries, np.uint32)
         tm_index.gather_pool(m.pool, pool, m.cells, m.scratch.free_lists, m.scalars)
@@ -209,9 +207,9 @@ class TemporalMemory:
         self._memory = self._memory._replace(queue=new)
 
 
-def _more(used: int, need: int) -> int:
-    """Return a length for `used` and `need` places and a quarter of slack."""
-    return used + max(need, used // 4, MIN_SLACK)
+def _more(used: int, need: int, least: int) -> int:
+    """Return a length for `used` and `need` places and a quarter of slack, `least` or more."""
+    return used + max(need, used // 4, least)
 
 
 def _longer_activity(activity: Activity, need: int) -> Activity:

@@ -33,11 +33,34 @@ CREATED, GONE = 14, 15  # segments created and destroyed in the running commit
 NEED = 16  # places missing in the array that ran short
 SCALARS = 17
 
+# Places in the position of a chunk: its sample, the sample counter, a commit was cut short.
+SAMPLE, TIME, COMMITTING = 0, 1, 2
+
 # Places in a row of `Cells.listeners`.
 START, ROOM, LENGTH, CONNECTED = 0, 1, 2, 3
 
 BLOCK_CLASSES = 128
+
+
+class Spare(NamedTuple):
+    """Places that new arrays have, and that arrays gain at least when they run short."""
+
+    segments: int = 4096
+    slots: int = 1 << 17
+    entries: int = 1 << 17
+    events: int = 256
+    snapshots: int = 16
+    cells: int = 4096
+
+
+SPARE = Spare()
+"""Large, for moving a young memory again and again would slow it down."""
+
 _INDEX_LIMIT = 2**31 - 1
+
+# Reading the synapses of a segment, one cache miss or more, takes as long as this many entries
+# of the lists.
+_ENTRIES_PER_SEGMENT = 64
 
 
 class Rules(NamedTuple):
@@ -56,6 +79,7 @@ class Rules(NamedTuple):
     decrement: int
     punishment: int
     slot_bits: int
+    entries_per_segment: int
     cell_key: np.uint64
     grow_key: np.uint64
 
@@ -172,15 +196,15 @@ def rules(parameters: TemporalMemoryParameters, columns: int, seed: int) -> Rule
         decrement=permanence(p.decrement),
         punishment=permanence(p.punishment),
         slot_bits=(p.segment_size - 1).bit_length(),
+        entries_per_segment=_ENTRIES_PER_SEGMENT,
         cell_key=rng.key(seed, rng.Purpose.TM_CELL),
         grow_key=rng.key(seed, rng.Purpose.TM_GROW),
     )
 
 
-def allocate(
-    cells: int, columns: int, segments: int = 256, slots: int = 8192, entries: int = 16384
-) -> Memory:
-    """Return an empty memory with room for that many segments, synapse slots and list entries."""
+def allocate(cells: int, columns: int, segments: int = 0, slots: int = 0) -> Memory:
+    """Return an empty memory with room for that many segments and synapse slots, and to spare."""
+    segments += SPARE.segments
     scalars = np.zeros(SCALARS, np.int64)
     scalars[FREE_TOP] = -1
     return Memory(
@@ -204,8 +228,8 @@ def allocate(
             np.empty(segments, np.int32),
             np.empty(segments, np.int32),
         ),
-        synapses(slots),
-        np.empty(entries, np.uint32),
+        synapses(slots + SPARE.slots),
+        np.empty(SPARE.entries, np.uint32),
         Scratch(
             np.full(columns, -1, np.int32),
             np.full(columns, -1, np.int32),
@@ -217,11 +241,11 @@ def allocate(
             np.empty(cells, np.uint64),
             np.zeros(1024, np.int32),
         ),
-        queue(),
+        queue(SPARE.events, SPARE.snapshots, SPARE.cells),
     )
 
 
-def queue(events: int = 256, snapshots: int = 16, cells: int = 4096) -> Queue:
+def queue(events: int, snapshots: int, cells: int) -> Queue:
     """Return an empty queue with room for that many events, snapshots and cells in them."""
     return Queue(
         snapshot=np.zeros(events, np.int32),

@@ -91,7 +91,7 @@ def clear_counts(
 def best_in_chain(head: int, segments: Any) -> int:
     """Return the segment of a chain with the highest count, ties to the lowest id; -1: none."""
     best = -1
-    most = 0
+    most: Any = 0
     s = head
     while s >= 0:
         n = np.int64(segments.tally[s])

@@ -4,28 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numba import njit
 
-from htmrun.backends.cpu.numeric import mix
-from htmrun.backends.cpu.tm_arrays import EVENTS, NEED, NEXT_ID, SNAPSHOTS
-from htmrun.backends.cpu.tm_commit import DONE, SHORT_ACTIVITY, SHORT_QUEUE, commit
-from htmrun.backends.cpu.tm_dendrites import (
-    best_in_chain,
-    best_in_column,
-    clear_counts,
-    count_connected,
-    count_others,
-    least_used_cell,
+from htmrun.backends.cpu.tm_arrays import (
+    COMMITTING,
+    EVENTS,
+    NEED,
+    NEXT_ID,
+    SAMPLE,
+    SNAPSHOTS,
+    TIME,
 )
+from htmrun.backends.cpu.tm_cells import choose_cells, sort
+from htmrun.backends.cpu.tm_commit import DONE, SHORT_ACTIVITY, SHORT_QUEUE, commit
+from htmrun.backends.cpu.tm_dendrites import clear_counts, count_connected, count_others
 from htmrun.backends.cpu.tm_index import INLINE, UNCOUNTED
-from htmrun.backends.reference.tm_state import CREATE, PUNISH, REINFORCE
-
-SAMPLE, TIME, COMMITTING = 0, 1, 2
-"""Places in the position: sample of the chunk, sample counter, whether a commit was cut short."""
-
-# Reading a segment's synapses costs about as much as this many entries of the lists.
-_ENTRIES_PER_SEGMENT = 64
 
 
 @njit(**UNCOUNTED)
@@ -100,7 +93,7 @@ def _sample(
     events = m + columns.shape[0]
     predicted, m = _chain_active(m, p, activity.predicted, rules, memory)
     bursts, burst_segments = _bursts(columns, scratch.active_head, cells.column_segments)
-    others = punish or (bursts > 0 and rest <= burst_segments * _ENTRIES_PER_SEGMENT)
+    others = punish or (bursts > 0 and rest <= burst_segments * rules.entries_per_segment)
     matching_columns = 0
     if others:
         m = count_others(
@@ -118,7 +111,7 @@ def _sample(
         )
     code = _missing_queue(learn, events + m, active, winners, memory)
     if code == DONE:
-        _cells(
+        choose_cells(
             columns,
             active,
             winners,
@@ -204,7 +197,7 @@ def _chain_active(m: int, p: int, predicted: Any, rules: Any, memory: Any) -> tu
             end += 1
         segments.chain[s] = head[column]
         head[column] = s
-    _sort(predicted[p:end])
+    sort(predicted[p:end])
     return end, left
 
 
@@ -244,180 +237,5 @@ def _chain_matching(m: int, predicted: Any, punish: bool, rules: Any, memory: An
             if head[predicted[q]] < 0:
                 scratch.columns[n] = predicted[q]
                 n += 1
-        _sort(scratch.columns[:n])
+        sort(scratch.columns[:n])
     return n
-
-
-@njit(**INLINE)
-def _cells(
-    columns: Any,
-    active: Any,
-    winners: Any,
-    learn: bool,
-    matching_columns: int,
-    others: bool,
-    position: Any,
-    activity: Any,
-    rules: Any,
-    memory: Any,
-) -> None:
-    """Choose the sample's cells and queue its events; with `learn` there is room for them."""
-    scalars, scratch, queue, segments = (
-        memory.scalars,
-        memory.scratch,
-        memory.queue,
-        memory.segments,
-    )
-    cells, mark = memory.cells, memory.cells.mark
-    row = position[SAMPLE]
-    a, w = activity.active_start[row + 1], activity.winners_start[row + 1]
-    per_column = rules.cells_per_column
-    snapshot = scalars[SNAPSHOTS]
-    first_event = scalars[EVENTS]
-    word = mix(rules.cell_key ^ np.uint64(position[TIME]))
-    silent = np.int64(0)
-    if not others:
-        for q in range(active.shape[0]):
-            mark[active[q]] = 1
-    for ic in range(columns.shape[0] + 1):
-        last = ic == columns.shape[0]
-        if learn and rules.punishment > 0:
-            stop = np.int64(cells.column_segments.shape[0]) if last else np.int64(columns[ic])
-            silent = _punish_before(stop, silent, matching_columns, snapshot, memory)
-        if last:
-            break
-        column = columns[ic]
-        if scratch.active_head[column] >= 0:
-            n = _collect(scratch.active_head[column], 0, segments)
-            _sort(segments.matching[:n])
-            if learn:
-                for q in range(n):
-                    _emit(snapshot, REINFORCE, segments.matching[q], queue, scalars)
-            end = _distinct_cells(n, a, activity.active, segments)
-            for q in range(a, end):
-                activity.winners[w] = activity.active[q]
-                w += 1
-            a = end
-            continue
-        for cell in range(column * per_column, (column + 1) * per_column):
-            activity.active[a] = cell
-            a += 1
-        if others:
-            best = best_in_chain(scratch.matching_head[column], segments)
-        else:
-            best = best_in_column(
-                column,
-                per_column,
-                rules.matching_threshold,
-                mark,
-                cells.first,
-                segments,
-                memory.synapses,
-            )
-        winner = np.int64(0)
-        if best >= 0:
-            winner = np.int64(segments.cell[best])
-            if learn:
-                _emit(snapshot, REINFORCE, best, queue, scalars)
-        else:
-            winner = least_used_cell(column, per_column, word, cells.owned)
-            if learn and winners.shape[0] > 0:
-                _emit(snapshot, CREATE, winner, queue, scalars)
-        activity.winners[w] = winner
-        w += 1
-    if not others:
-        for q in range(active.shape[0]):
-            mark[active[q]] = 0
-    activity.active_start[row + 2] = a
-    activity.winners_start[row + 2] = w
-    if scalars[EVENTS] > first_event:
-        _snapshot(snapshot, position[TIME], active, winners, queue, scalars)
-
-
-@njit(**INLINE)
-def _punish_before(stop: int, silent: int, n: int, snapshot: int, memory: Any) -> int:
-    """Punish the listed columns below `stop`, from the one at `silent` on; skip `stop` itself."""
-    scratch, segments = memory.scratch, memory.segments
-    while silent < n and scratch.columns[silent] <= stop:
-        column = scratch.columns[silent]
-        silent += 1
-        if column == stop:
-            break
-        k = _collect(scratch.active_head[column], 0, segments)
-        k = _collect(scratch.matching_head[column], k, segments)
-        _sort(segments.matching[:k])
-        for q in range(k):
-            _emit(snapshot, PUNISH, segments.matching[q], memory.queue, memory.scalars)
-    return silent
-
-
-@njit(**INLINE)
-def _collect(head: int, n: int, segments: Any) -> int:
-    """Append a chain to the list `matching`, which is free once the chains stand."""
-    s = head
-    while s >= 0:
-        segments.matching[n] = s
-        n += 1
-        s = segments.chain[s]
-    return n
-
-
-@njit(**INLINE)
-def _distinct_cells(n: int, a: int, out: Any, segments: Any) -> int:
-    """Write the cells of the first `n` listed segments, ascending and once; returns the end."""
-    end = a
-    for q in range(n):
-        cell = segments.cell[segments.matching[q]]
-        r = end
-        while r > a and out[r - 1] > cell:
-            r -= 1
-        if r > a and out[r - 1] == cell:
-            continue
-        for x in range(end, r, -1):
-            out[x] = out[x - 1]
-        out[r] = cell
-        end += 1
-    return end
-
-
-@njit(**INLINE)
-def _emit(snapshot: int, kind: int, target: int, queue: Any, scalars: Any) -> None:
-    e = scalars[EVENTS]
-    queue.snapshot[e] = snapshot
-    queue.kind[e] = kind
-    queue.target[e] = target
-    scalars[EVENTS] = e + 1
-
-
-@njit(**INLINE)
-def _snapshot(
-    snapshot: int, sample: int, active: Any, winners: Any, queue: Any, scalars: Any
-) -> None:
-    """Keep the cells before the sample, which its events refer to."""
-    a, w = queue.active_start[snapshot], queue.winners_start[snapshot]
-    for q in range(active.shape[0]):
-        queue.active[a + q] = active[q]
-    for q in range(winners.shape[0]):
-        queue.winners[w + q] = winners[q]
-    queue.active_start[snapshot + 1] = a + active.shape[0]
-    queue.winners_start[snapshot + 1] = w + winners.shape[0]
-    queue.sample[snapshot] = sample
-    scalars[SNAPSHOTS] = snapshot + 1
-
-
-@njit(**INLINE)
-def _sort(values: Any) -> None:
-    """Sort ascending, in place: Shell's sort, for the compiled code cannot allocate."""
-    n = values.shape[0]
-    gap = 1
-    while 3 * gap + 1 < n // 2:
-        gap = 3 * gap + 1
-    while gap > 0:
-        for q in range(gap, n):
-            value = values[q]
-            r = q
-            while r >= gap and values[r - gap] > value:
-                values[r] = values[r - gap]
-                r -= gap
-            values[r] = value
-        gap //= 3

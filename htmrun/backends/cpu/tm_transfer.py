@@ -75,12 +75,12 @@ def from_canonical(state: State, rules: Rules, columns: int) -> Memory:
     """Return the memory that `state`, which has been checked, describes."""
     next_id = int(state["next_id"][0])
     rows = _row_sizes(state["segment_id"], state["synapse_segment"], state["synapse_slot"])
-    memory = tm_arrays.allocate(rules.cells, columns, next_id + 256, int(rows.sum()) + 8192, 0)
+    memory = tm_arrays.allocate(rules.cells, columns, next_id, int(rows.sum()))
     memory.scalars[: len(COUNTERS)] = state["counters"]
     memory.scalars[NEXT_ID] = next_id
     index = memory.cells.listeners
     index[:, LENGTH] = np.bincount(state["synapse_cell"], minlength=rules.cells)
-    entries = gathered_pool_size(index) + 16384
+    entries = gathered_pool_size(index) + tm_arrays.SPARE.entries
     memory = memory._replace(pool=np.empty(entries, np.uint32))
     # With lists of the right lengths but nothing in them, gathering makes their room.
     gather_pool(memory.pool, memory.pool, memory.cells, memory.scratch.free_lists, memory.scalars)
@@ -113,28 +113,27 @@ def _row_sizes(ids: np.ndarray, owner: np.ndarray, slot: np.ndarray) -> np.ndarr
 
 
 def _with_queue(memory: Memory, state: State) -> Memory:
-    samples, events = state["snapshot_sample"], len(state["event_kind"])
+    samples = state["snapshot_sample"]
+    events = len(state["event_kind"])
+    cells = max(len(state["snapshot_active"]), len(state["snapshot_winners"]))
     memory.scalars[EVENTS] = events
     memory.scalars[SNAPSHOTS] = len(samples)
-    of_event = np.searchsorted(samples, state["event_sample"]).astype(np.int32)
-    larger = tm_arrays.enlarged
-    per_event = events + 256
-    return memory._replace(
-        queue=memory.queue._replace(
-            snapshot=larger(of_event, per_event),
-            kind=larger(state["event_kind"], per_event),
-            target=larger(state["event_target"], per_event),
-            gone=np.zeros(per_event, np.int32),
-            created=np.zeros(per_event, np.int32),
-            created_snapshot=np.zeros(per_event, np.int32),
-            created_next=np.zeros(per_event, np.int32),
-            sample=larger(samples, len(samples) + 16),
-            active_start=larger(state["snapshot_active_offsets"], len(samples) + 17),
-            winners_start=larger(state["snapshot_winners_offsets"], len(samples) + 17),
-            active=larger(state["snapshot_active"], len(state["snapshot_active"]) + 4096),
-            winners=larger(state["snapshot_winners"], len(state["snapshot_winners"]) + 4096),
-        )
+    spare = tm_arrays.SPARE
+    queue = tm_arrays.queue(
+        events + spare.events, len(samples) + spare.snapshots, cells + spare.cells
     )
+    for place, array in (
+        (queue.snapshot, np.searchsorted(samples, state["event_sample"])),
+        (queue.kind, state["event_kind"]),
+        (queue.target, state["event_target"]),
+        (queue.sample, samples),
+        (queue.active_start, state["snapshot_active_offsets"]),
+        (queue.winners_start, state["snapshot_winners_offsets"]),
+        (queue.active, state["snapshot_active"]),
+        (queue.winners, state["snapshot_winners"]),
+    ):
+        place[: len(array)] = array
+    return memory._replace(queue=queue)
 
 
 @njit(**JIT)

@@ -1,0 +1,232 @@
+"""Temporal memory: every backend, every cut of the stream, every array size gives the same."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from htmrun.backends import cpu, reference
+from htmrun.backends.cpu import tm_arrays
+from htmrun.parameters import TemporalMemoryParameters
+from htmrun.plan import Plan
+from tests.backends.temporal_streams import (
+    Case,
+    cuts,
+    joined,
+    random_case,
+    same_activity,
+    same_state,
+)
+from tests.independent_tm import OnlineTemporalMemory
+
+BACKENDS = [reference, cpu]
+
+
+def memory(backend, case: Case):
+    return backend.TemporalMemory(case.parameters, case.columns, case.seed)
+
+
+@pytest.fixture
+def tiny_arrays(monkeypatch):
+    """Every array starts with hardly any room and grows by hardly any."""
+    monkeypatch.setattr(tm_arrays, "SPARE", tm_arrays.Spare(1, 4, 4, 1, 1, 1))
+
+
+def follow(case: Case) -> None:
+    """Run reference and cpu in chunks that end at every commit, and compare all they show."""
+    a, b = memory(reference, case), memory(cpu, case)
+    r = np.random.default_rng(case.seed)
+    commits = [t + 1 for t in np.flatnonzero(case.plan.commit)]
+    stops = sorted({*commits, *(stop for _, stop in cuts(r, len(case.bits)))})
+    start = 0
+    for stop in stops:
+        bits, plan = case.bits.slice(start, stop), case.plan.slice(start, stop)
+        same_activity(a.run(bits, plan), b.run(bits, plan))
+        same_state(a.state(), b.state())
+        assert a.counters() == b.counters()
+        start = stop
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_cpu_equals_reference_after_every_commit(seed):
+    follow(random_case(seed))
+
+
+@pytest.mark.parametrize("seed", range(40, 60))
+def test_cpu_equals_reference_while_arrays_grow(seed, tiny_arrays):
+    follow(random_case(seed))
+
+
+def test_random_cases_reach_every_rule():
+    """The streams above would prove little if they never evicted, dropped or destroyed."""
+    total: dict[str, int] = {}
+    for seed in range(12):
+        case = random_case(seed)
+        tm = memory(cpu, case)
+        tm.run(case.bits, case.plan)
+        for name, n in tm.counters().items():
+            total[name] = total.get(name, 0) + n
+    assert min(total.values()) > 50, total
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_counting_by_lists_equals_counting_by_segments(seed):
+    """Which way potential synapses are counted is a matter of speed only."""
+    case = random_case(seed)
+    expected = memory(cpu, case)
+    activity = expected.run(case.bits, case.plan)
+    for weight in (0, 1 << 40):
+        tm = memory(cpu, case)
+        tm._rules = tm._rules._replace(entries_per_segment=weight)
+        same_activity(activity, tm.run(case.bits, case.plan))
+        same_state(expected.state(), tm.state())
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("seed", range(100, 120))
+def test_commit_after_every_sample_is_the_online_rule(backend, seed):
+    case = random_case(seed, window=1)
+    tm, online = memory(backend, case), OnlineTemporalMemory(case.parameters, case.columns, seed)
+    activity = tm.run(case.bits, case.plan)
+    for t in range(len(case.bits)):
+        expected = online.step(case.bits.row(t), bool(case.plan.reset[t]))
+        for x, y in zip(
+            (activity.active, activity.winners, activity.predicted), expected, strict=True
+        ):
+            np.testing.assert_array_equal(x.row(t), y, str(t))
+    state = tm.state()
+    ids = np.flatnonzero(online.owner >= 0)
+    np.testing.assert_array_equal(state["segment_id"], ids)
+    np.testing.assert_array_equal(state["segment_cell"], online.owner[ids])
+    np.testing.assert_array_equal(state["segment_last_used"], online.used[ids])
+    np.testing.assert_array_equal(state["free_ids"], online.stack)
+    owner, slot = np.nonzero(online.pre < online.n)
+    np.testing.assert_array_equal(state["synapse_segment"], owner)
+    np.testing.assert_array_equal(state["synapse_slot"], slot)
+    np.testing.assert_array_equal(state["synapse_cell"], online.pre[owner, slot])
+    np.testing.assert_array_equal(state["synapse_permanence"], online.perm[owner, slot])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("seed", range(8))
+def test_cuts_and_resumption_cannot_be_seen(backend, seed, tiny_arrays):
+    """Any chunks, with the memory rebuilt from its state between them, windows pending."""
+    case = random_case(seed)
+    whole = memory(backend, case)
+    expected = whole.run(case.bits, case.plan)
+    tm, parts = memory(backend, case), []
+    for start, stop in cuts(np.random.default_rng(seed), len(case.bits)):
+        parts.append(tm.run(case.bits.slice(start, stop), case.plan.slice(start, stop)))
+        state = tm.state()
+        tm = backend.TemporalMemory(case.parameters, case.columns, case.seed)
+        tm.load(state)
+        same_state(state, tm.state())
+    same_activity(expected, joined(parts))
+    same_state(whole.state(), tm.state())
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("seed", range(6))
+def test_compute_writes_nothing_and_says_what_run_without_learning_says(backend, seed):
+    case = random_case(seed)
+    tm = memory(backend, case)
+    tm.run(case.bits.slice(0, 95), case.plan.slice(0, 95))
+    before = tm.state()
+    rest, plan = case.bits.slice(95, 150), case.plan.slice(95, 150)
+    said = tm.compute(rest, plan.reset)
+    same_state(before, tm.state())
+    same_activity(said, tm.run(rest, plan, learn=False))
+    after = tm.state()
+    assert after["sample"][0] == before["sample"][0] + 55
+    moved = {"sample", "active", "winners"}
+    same_state(*({n: x for n, x in s.items() if n not in moved} for s in (before, after)))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_predictions_are_the_same_for_every_window_until_the_first_commit(backend):
+    differ = 0
+    for seed in range(6):
+        case = random_case(seed)
+        warm = memory(backend, case)
+        warm.run(case.bits.slice(0, 60), Plan.every(1, 60))
+        said = {}
+        for n in (1, 5, 50):
+            tm = memory(backend, case)
+            tm.load(warm.state())
+            said[n] = tm.run(case.bits.slice(60, 110), Plan.every(n, 50))
+        for n in (1, 5):
+            for t in range(n):
+                for x, y in (
+                    (said[n].active, said[50].active),
+                    (said[n].predicted, said[50].predicted),
+                ):
+                    np.testing.assert_array_equal(x.row(t), y.row(t))
+        differ += not np.array_equal(said[1].predicted.indices, said[50].predicted.indices)
+    assert differ >= 3
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_seed_decides(backend):
+    case = random_case(5)
+
+    def state(seed):
+        tm = backend.TemporalMemory(case.parameters, case.columns, seed)
+        tm.run(case.bits, case.plan)
+        return tm.state()
+
+    same_state(state(1), state(1))
+    other = state(2)
+    assert any(not np.array_equal(x, other[n]) for n, x in state(1).items())
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_learn_false_learns_nothing(backend):
+    case = random_case(5)
+    tm = backend.TemporalMemory(
+        case.parameters.model_copy(update={"learn": False}), case.columns, 5
+    )
+    activity = tm.run(case.bits, case.plan)
+    assert set(tm.counters().values()) == {0}
+    assert len(tm.state()["event_kind"]) == 0
+    assert activity.hits.sum() == 0
+
+
+def test_lists_longer_than_the_places_a_synapse_can_hold():
+    """70000 segments listen to one cell; a synapse holds 16 bits of its place in that list."""
+    n = 70_000
+    parameters = TemporalMemoryParameters(
+        cells_per_column=4,
+        activation_threshold=1,
+        matching_threshold=1,
+        new_synapses=1,
+        segment_size=2,
+        segments_per_cell=32767,
+        punishment=0.2,
+    )
+    state = reference.TemporalMemory(parameters, 2, 0).state()
+    r = np.random.default_rng(0)
+    ids = np.arange(n, dtype=np.int32)
+    state |= {
+        "sample": np.array([1]),
+        "next_id": np.array([n]),
+        "counters": np.array([n, 0, 0, n, 0, 0]),
+        "segment_id": ids,
+        "segment_cell": (ids % 4).astype(np.int32),
+        "segment_last_used": np.zeros(n, np.int64),
+        "synapse_segment": ids,
+        "synapse_slot": np.zeros(n, np.uint8),
+        "synapse_cell": np.full(n, 5, np.int32),
+        "synapse_permanence": r.integers(1, 10000, n).astype(np.int16),
+        "active": np.array([5], np.int32),
+        "winners": np.array([5], np.int32),
+    }
+    a, b = (m.TemporalMemory(parameters, 2, 0) for m in BACKENDS)
+    case = random_case(0)
+    bits = case.bits.from_rows(2, [[1], [1]])
+    for tm in (a, b):
+        tm.load(state)
+    for t in range(2):
+        one = bits.slice(t, t + 1)
+        same_activity(a.run(one, Plan.every(1, 1)), b.run(one, Plan.every(1, 1)))
+        same_state(a.state(), b.state())
+    assert 0 < a.counters()["segments"] < n
