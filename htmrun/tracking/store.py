@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 from htmrun.errors import UserError
+from htmrun.tracking.database import mlflow_client, prepare_database, sqlite_file
 from htmrun.tracking.operations import Attach, Begin, End, Log, Operation
 
 RUN_TAG = "htmrun.run"
@@ -46,33 +45,6 @@ def store_uri(uri: str | None, directory: Path | str) -> str:
 def hide_password(uri: str) -> str:
     """Return `uri` without the user and password that may stand in it."""
     return re.sub(r"//[^/@]*@", "//***@", uri)
-
-
-def sqlite_file(uri: str) -> Path | None:
-    """Return the database file of a SQLite URI, None for every other URI."""
-    return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
-
-
-def mlflow_client(uri: str) -> Any:
-    """Return an `MlflowClient` of `uri`, with MLflow's chatter and long retries turned off.
-
-    The environment variables are defaults: what the user has set stays.
-    """
-    for name, value in {
-        "MLFLOW_LOGGING_LEVEL": "ERROR",
-        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        # A server that goes away must not hold up the run for minutes: the outbox takes over.
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-        "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
-    }.items():
-        os.environ.setdefault(name, value)
-    from mlflow import MlflowClient
-
-    for logger in ("mlflow", "alembic"):
-        logging.getLogger(logger).setLevel(logging.ERROR)
-    return MlflowClient(tracking_uri=uri)
 
 
 def open_client(uri: str, notice: Callable[[str], None]) -> Any:
@@ -147,43 +119,6 @@ def _check_server(uri: str) -> None:
         ) from error
 
 
-def prepare_database(uri: str, notice: Callable[[str], None]) -> None:
-    """Create the SQLite database of `uri` if it is missing, whole or not at all.
-
-    It is built under another name and then linked into place: two first runs at the same
-    moment, or an interrupted one, would otherwise leave a database that stays broken.
-    """
-    path = sqlite_file(uri)
-    if path is None or path.exists():
-        return
-    notice(f"preparing {_short(path)} ...")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    building = path.with_name(f".{path.name}-{os.getpid()}")
-    try:
-        mlflow_client(f"sqlite:///{building}").search_experiments(max_results=1)
-        _put_in_place(building, path)
-    finally:
-        for leftover in path.parent.glob(f"{building.name}*"):
-            leftover.unlink()
-
-
-def _put_in_place(building: Path, path: Path) -> None:
-    try:
-        os.link(building, path)
-    except FileExistsError:
-        return  # Another process was faster; its database is as good.
-    except OSError:  # A file system without hard links.
-        if not path.exists():
-            building.replace(path)
-
-
-def _short(path: Path) -> str:
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
-
-
 def experiment_id(client: Any, uri: str, name: str, artifacts: Path) -> str:
     """Return the id of the experiment `name`, creating it; artifacts of databases lie in a folder.
 
@@ -249,14 +184,16 @@ class Store:
     def _log(self, operation: Log) -> None:
         from mlflow.entities import Metric, Param, RunTag
 
-        run = self.ids[operation.job]
-        for points in _batches(operation.points, _METRIC_BATCH):
-            metrics = [Metric(p.name, p.value, p.time, p.step) for p in points]
-            self.client.log_batch(run, metrics=metrics, synchronous=True)
-        for some in _batches(operation.parameters.items(), _SMALL_BATCH):
-            self.client.log_batch(run, params=[Param(*pair) for pair in some], synchronous=True)
-        for some in _batches(operation.tags.items(), _SMALL_BATCH):
-            self.client.log_batch(run, tags=[RunTag(*pair) for pair in some], synchronous=True)
+        metrics = [Metric(p.name, p.value, p.time, p.step) for p in operation.points]
+        parameters = [Param(*pair) for pair in operation.parameters.items()]
+        tags = [RunTag(*pair) for pair in operation.tags.items()]
+        for some in zip_longest(
+            _batches(metrics, _METRIC_BATCH),
+            _batches(parameters, _SMALL_BATCH),
+            _batches(tags, _SMALL_BATCH),
+            fillvalue=(),
+        ):
+            self.client.log_batch(self.ids[operation.job], *some, synchronous=True)
 
 
 def _batches(items: Iterable[_T], size: int) -> Iterator[list[_T]]:

@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from htmrun.records import Failed, Finished, Job, Progress, Record, Started
 from htmrun.tracking.curves import CurveBook
+from htmrun.tracking.database import fold_log, sqlite_file
 from htmrun.tracking.links import charts, save_view
 from htmrun.tracking.operations import Attach, Begin, End, Log, Operation, Status
 from htmrun.tracking.outbox import Outbox, resend, waiting
@@ -187,6 +188,9 @@ class Tracker:
                 self._attach_plots()
             self._deliver_outbox()
             self._prepare_charts()
+            path = sqlite_file(self._uri)
+            if path is not None and not self._losing:
+                fold_log(path)
 
     # --- one job's life -------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ import scipy.stats
 from htmrun.compare import compare
 from htmrun.errors import UserError
 from htmrun.records import Failed, Finished, Job, Started
-from htmrun.tracking.store import prepare_database
+from htmrun.tracking.database import prepare_database
 from tests.tracking.synthetic import tracker
 
 OLD, NEW = "20261101-000000-digits-aaaa", "20261102-000000-digits-bbbb"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from htmrun.tracking.store import prepare_database
+from htmrun.tracking.database import prepare_database
 
 
 @pytest.fixture(scope="session")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import yaml
 
-from htmrun.tracking import links
+from htmrun.tracking import database, links
 from htmrun.tracking.settings import flatten, legal_name, to_yaml
 from htmrun.tracking.store import hide_password, store_uri
 
@@ -57,6 +59,17 @@ def test_store_address_is_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert store_uri("https://host:5000/", "runs") == "https://host:5000"
     server = "postgresql+psycopg2://me:pw@host/db"
     assert store_uri(server, "runs") == server
+
+
+def test_write_ahead_log_only_on_local_file_systems(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, expected in {"ext4": "wal", "nfs4": "delete", "": "delete"}.items():
+        path = tmp_path / f"{name or 'unknown'}.db"
+        monkeypatch.setattr(database, "file_system", lambda _, name=name: name)
+        database._use_write_ahead_log(path)
+        with closing(sqlite3.connect(path)) as connection:
+            assert connection.execute("PRAGMA journal_mode").fetchone() == (expected,)
 
 
 def test_passwords_are_not_shown() -> None:

@@ -17,7 +17,7 @@ from mlflow import MlflowClient
 
 import htmrun
 from htmrun.errors import UserError
-from htmrun.records import Failed, Job, Progress, Started
+from htmrun.records import Failed, Finished, Job, Progress, Started
 from htmrun.tracking.provenance import HOST_TAG, PID_TAG, START_TAG
 from tests.tracking.synthetic import ARMS, POINTS, RUN, STEP, level, one_job, records, tracker
 
@@ -127,9 +127,9 @@ def test_progress_is_written_in_batches(runs: Path, monkeypatch: pytest.MonkeyPa
     calls: list[int] = []
     real = made._store.client.log_batch
 
-    def counting(run: str, **values: Any) -> None:
-        calls.append(len(values.get("metrics", ())))
-        real(run, **values)
+    def counting(run: str, *values: Any, **settings: Any) -> None:
+        calls.append(len(values[0]))
+        real(run, *values, **settings)
 
     monkeypatch.setattr(made._store.client, "log_batch", counting)
     with made:
@@ -137,6 +137,20 @@ def test_progress_is_written_in_batches(runs: Path, monkeypatch: pytest.MonkeyPa
             made.handle(record)
     # Fifteen points, the rate and three final values: one batch, as the job took under a second.
     assert [count for count in calls if count] == [19]
+
+
+def test_batches_stay_within_mlflows_limits(runs: Path) -> None:
+    parameters = {f"p{i}": i for i in range(250)}
+    job = Job("online", 0)
+    metrics = {f"m{i}": float(i) for i in range(1900)}
+    with tracker(runs, job_parameters=lambda _: parameters) as made:
+        made.handle(Started(job, 1))
+        made.handle(Progress(job, 1, 0, metrics, 1.0))
+        made.handle(Finished(job, {}, "hash", 1.0))
+    assert made.notices == []
+    run = stored(runs)[job.name]
+    assert len(run.data.params) == 250
+    assert len(run.data.metrics) == 1902
 
 
 def test_a_failed_job_is_marked_and_explained(runs: Path) -> None:
@@ -233,7 +247,8 @@ def test_database_is_made_with_a_notice_and_whole(
     with tracker(tmp_path / "new") as made:
         assert [line for line in made.notices if "preparing" in line]
         made.handle(Started(Job("online", 0), 10))
-    assert sorted(p.name for p in (tmp_path / "new").iterdir()) == ["artifacts", "mlflow.db"]
+    names = {p.name for p in (tmp_path / "new").iterdir()}
+    assert names - {"mlflow.db-wal", "mlflow.db-shm"} == {"artifacts", "mlflow.db"}
     with sqlite3.connect(tmp_path / "new" / "mlflow.db") as database:
         assert database.execute("select count(*) from runs").fetchone() == (1,)
     assert capfd.readouterr() == ("", "")  # Neither MLflow nor alembic says anything.

@@ -1,0 +1,105 @@
+"""The SQLite database that runs are kept in by default, and MLflow's client on it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+_LOCAL = frozenset(
+    ("ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "tmpfs", "overlay", "apfs", "hfs")
+)
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """Return the database file of a SQLite URI, None for every other URI."""
+    return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
+
+
+def mlflow_client(uri: str) -> Any:
+    """Return an `MlflowClient` of `uri`, with MLflow's chatter and long retries turned off.
+
+    The environment variables are defaults: what the user has set stays.
+    """
+    for name, value in {
+        "MLFLOW_LOGGING_LEVEL": "ERROR",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        # A server that goes away must not hold up the run for minutes: the outbox takes over.
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    }.items():
+        os.environ.setdefault(name, value)
+    from mlflow import MlflowClient
+
+    for logger in ("mlflow", "alembic"):
+        logging.getLogger(logger).setLevel(logging.ERROR)
+    return MlflowClient(tracking_uri=uri)
+
+
+def prepare_database(uri: str, notice: Callable[[str], None]) -> None:
+    """Create the SQLite database of `uri` if it is missing, whole or not at all.
+
+    It is built under another name and then linked into place: two first runs at the same
+    moment, or an interrupted one, would otherwise leave a database that stays broken.
+    """
+    path = sqlite_file(uri)
+    if path is None or path.exists():
+        return
+    notice(f"preparing {_short(path)} ...")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    building = path.with_name(f".{path.name}-{os.getpid()}")
+    try:
+        mlflow_client(f"sqlite:///{building}").search_experiments(max_results=1)
+        _put_in_place(building, path)
+        _use_write_ahead_log(path)
+    finally:
+        for leftover in path.parent.glob(f"{building.name}*"):
+            leftover.unlink()
+
+
+def _put_in_place(building: Path, path: Path) -> None:
+    try:
+        os.link(building, path)
+    except FileExistsError:
+        return  # Another process was faster; its database is as good.
+    except OSError:  # A file system without hard links.
+        if not path.exists():
+            building.replace(path)
+
+
+def _use_write_ahead_log(path: Path) -> None:
+    """Make commits cheaper, and let a dashboard read while a run writes.
+
+    Only where the file system is known to be local: over a network SQLite's log is not safe.
+    """
+    if file_system(path) in _LOCAL:
+        with closing(sqlite3.connect(path)) as database:
+            database.execute("PRAGMA journal_mode = WAL")
+
+
+def fold_log(path: Path) -> None:
+    """Move what stands in the write-ahead log into the database file, so that it can be copied."""
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+
+def file_system(path: Path) -> str:
+    """Return the type of the file system that `path` lies on, "" if it cannot be told."""
+    import psutil
+
+    mounts = {Path(part.mountpoint): part.fstype for part in psutil.disk_partitions(all=True)}
+    holding = [mount for mount in mounts if path.resolve().is_relative_to(mount)]
+    return mounts[max(holding, key=lambda mount: len(mount.parts))] if holding else ""
+
+
+def _short(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
