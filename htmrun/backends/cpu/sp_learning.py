@@ -20,6 +20,9 @@ from htmrun.fixed_point import DUTY_ONE, PERMANENCE_ONE
 
 _TOP = PERMANENCE_ONE - SHIFT
 
+_TILE_BYTES = 1 << 19
+"""Bytes of `by_input` that one pass over the winners may touch."""
+
 
 @njit(**HOT)
 def input_words(on: npt.NDArray[np.int32], row: U64) -> None:
@@ -45,27 +48,47 @@ def _note_connected(c: int, w: int, mask: np.uint64, m: Memory) -> None:
 
 
 @njit(**HOT)
-def adapt_column(
-    c: int, following: int, row: U64, up: int, down: int, threshold: int, m: Memory
-) -> None:
-    """Add `up` to the synapses of column `c` whose bit is set in `row`, `down` to the others.
+def adapt_words(
+    c: int, following: int, words: tuple[int, int], row: U64, change: tuple[int, int],
+    threshold: int, m: Memory,
+) -> None:  # fmt: skip
+    """Add change[0] to the synapses of column `c` whose bit is set in `row`, change[1] to others.
 
-    `following` is the column to be adapted next: its permanences are fetched meanwhile.
+    Only the inputs of words[0]..words[1]. `following` is the column to be adapted next: its
+    permanences are fetched meanwhile.
     """
     width = m.connected.shape[1]
-    for w in range(width):
+    for w in range(words[0], words[1]):
         prefetch(m.x, (following * width + w) * 64)
         prefetch(m.x, (following * width + w) * 64 + 32)
         mask = adapt_by_bits(
             m.x,
             (c * width + w) * 64,
             row[w],
-            np.int16(up),
-            np.int16(down),
+            np.int16(change[0]),
+            np.int16(change[1]),
             np.int16(_TOP),
             np.int16(threshold - SHIFT),
         )
         _note_connected(c, w, mask, m)
+
+
+@njit(**HOT)
+def _adapt_winners(winners: npt.NDArray[np.int32], row: U64, r: Rules, m: Memory) -> None:
+    """Adapt all winners of one sample, some inputs at a time.
+
+    Synapses that connect or disconnect are noted in the rows of their inputs: as many rows
+    at a time as stay in the cache.
+    """
+    width = m.connected.shape[1]
+    tile = max(_TILE_BYTES // (64 * 8 * m.by_input.shape[1]), 1)
+    for start in range(0, width, tile):
+        words = (start, min(start + tile, width))
+        for j in range(len(winners)):
+            c, following = winners[j], winners[min(j + 1, len(winners) - 1)]
+            adapt_words(
+                np.int64(c), np.int64(following), words, row, (r.up, -r.down), r.threshold, m
+            )
 
 
 @njit(**HOT)
@@ -126,11 +149,7 @@ def learn_window(
     rows: the samples' input words. members: scratch for as many samples as there are wins.
     """
     if samples == 1:
-        for j in range(offsets[first], offsets[first + 1]):
-            following = winners[min(j + 1, offsets[first + 1] - 1)]
-            adapt_column(
-                np.int64(winners[j]), np.int64(following), rows[0], r.up, -r.down, r.threshold, m
-            )
+        _adapt_winners(winners[offsets[first] : offsets[first + 1]], rows[0], r, m)
         return
     m.wins[:] = 0
     for j in range(offsets[first], offsets[first + samples]):
@@ -143,12 +162,13 @@ def learn_window(
             c = winners[j]
             members[m.first[c]] = s
             m.first[c] += 1
+    whole = (0, m.connected.shape[1])
     for c in range(r.columns):
         n = m.wins[c]
         following = min(c + 1, r.columns - 1)
         mine = members[m.first[c] - n : m.first[c]]
         if n == 1:
-            adapt_column(c, following, rows[mine[0]], r.up, -r.down, r.threshold, m)
+            adapt_words(c, following, whole, rows[mine[0]], (r.up, -r.down), r.threshold, m)
         elif n > 1:
             _window_change(mine, rows, r, m)
             _adapt_by_window(c, following, r.threshold, m)
@@ -178,9 +198,10 @@ def advance_duties(winners: npt.NDArray[np.int32], samples: int, r: Rules, m: Me
     for c in range(r.columns):
         m.overlap_duty[c] += np.uint32(m.reached[c]) * gain
         m.reached[c] = 0
+    whole = (0, m.connected.shape[1])
     for c in range(r.columns):
         if m.overlap_duty[c] < m.min_overlap_duty[c]:
-            adapt_column(c, c, m.pool[c], r.bump, 0, r.threshold, m)
+            adapt_words(c, c, whole, m.pool[c], (r.bump, 0), r.threshold, m)
 
 
 @njit(**HOT)

@@ -12,6 +12,7 @@ from numba import njit
 from htmrun import rng
 from htmrun.backends import topology
 from htmrun.backends.cpu.numeric import JIT, mix
+from htmrun.backends.cpu.sp_lanes import adapt_by_bits
 from htmrun.backends.cpu.sp_memory import BYTES, I64, SHIFT, U64, Field, Memory
 from htmrun.backends.sp_contract import pool_size
 from htmrun.fixed_point import NO_SYNAPSE, PERMANENCE_ONE, permanence
@@ -126,31 +127,29 @@ def _draw_columns(
     for c in range(len(sizes)):
         longest = max(longest, offsets[c + 1] - offsets[c])
     words = np.empty(longest, np.uint64)
-    ties = np.empty(longest, np.uint64)
+    scratch = np.empty(longest, np.uint64)
+    shared = len(sizes) == 1
     for c in range(start, stop):
-        shared = len(sizes) == 1
         near = reach if shared else reach[offsets[c] : offsets[c + 1]]
-        size = sizes[0] if shared else sizes[c]
         prefix = mix(pool_key ^ np.uint64(c))
         for j in range(len(near)):
             words[j] = mix(prefix ^ np.uint64(near[j]))
-        limit, at_limit = _limit(words[: len(near)], ties, size)
+        limit = _smallest(words[: len(near)], scratch, sizes[0] if shared else sizes[c])
         prefix = mix(value_key ^ np.uint64(c))
         for j in range(len(near)):
-            if words[j] < limit or (words[j] == limit and at_limit > 0):
-                at_limit -= np.int64(words[j] == limit)
-                i = near[j]
-                pool[c, i >> 6] |= np.uint64(1) << np.uint64(i & 63)
-                word = mix(prefix ^ np.uint64(i))
-                value = _start_value(word, threshold, spread, connected_below)
-                x[c, i] = np.int16(value - SHIFT)
+            # Without a branch: half the inputs are in the pool, which cannot be predicted.
+            i = near[j]
+            pool[c, i >> 6] |= np.uint64(words[j] <= limit) << np.uint64(i & 63)
+            value = _start_value(mix(prefix ^ np.uint64(i)), threshold, spread, connected_below)
+            x[c, i] = np.int16(value - SHIFT)
 
 
 @njit(**JIT)
-def _limit(words: U64, scratch: U64, size: int) -> tuple[np.uint64, int]:
-    """Return the size-th smallest word, and how many words equal to it are among the `size`.
+def _smallest(words: U64, scratch: U64, size: int) -> np.uint64:
+    """Return the size-th smallest word.
 
-    The words are hashes, evenly spread: one histogram of their top bits leaves a handful.
+    The words are hashes of distinct inputs by a bijection: all differ, and they are evenly
+    spread, so that one histogram of their top bits leaves a handful.
     """
     counts = np.zeros(1024, np.int64)
     for j in range(len(words)):
@@ -162,15 +161,11 @@ def _limit(words: U64, scratch: U64, size: int) -> tuple[np.uint64, int]:
         bucket += 1
     n = 0
     for j in range(len(words)):
-        if np.int64(words[j] >> np.uint64(54)) == bucket:
-            scratch[n] = words[j]
-            n += 1
-    scratch[:n].sort()
-    limit = scratch[need - 1]
-    first = need - 1
-    while first > 0 and scratch[first - 1] == limit:
-        first -= 1
-    return limit, need - first
+        scratch[n] = words[j]
+        n += np.int64(np.int64(words[j] >> np.uint64(54)) == bucket)
+        n = min(n, len(scratch) - 1)
+    scratch[: counts[bucket]].sort()
+    return scratch[need - 1]
 
 
 @njit(**JIT)
@@ -187,25 +182,41 @@ def _start_value(word: np.uint64, threshold: int, spread: int, connected_below: 
 def _connect(
     start: int, stop: int, threshold: int, x: npt.NDArray[np.int16], pool: U64, connected: U64
 ) -> None:
+    limit = np.int16(threshold)
     for c in range(start, stop):
         for w in range(pool.shape[1]):
-            mask = np.uint64(0)
-            for b in range(64):
-                mask |= np.uint64(x[c, w * 64 + b] >= threshold) << np.uint64(b)
+            at = (c * pool.shape[1] + w) * 64
+            none = np.int16(0)
+            mask = adapt_by_bits(x, at, np.uint64(0), none, none, np.int16(32767), limit)
             connected[c, w] = mask & pool[c, w]
 
 
 @njit(**JIT)
 def _transpose(start: int, stop: int, connected: U64, by_input: U64) -> None:
+    block = np.empty(64, np.uint64)
     for first in range(start, stop, 64):
         for w in range(connected.shape[1]):
+            for c in range(64):
+                block[c] = connected[first + c, w]
+            _transpose_block(block)
             for b in range(64):
-                mask = np.uint64(0)
-                for c in range(64):
-                    mask |= ((connected[first + c, w] >> np.uint64(b)) & np.uint64(1)) << np.uint64(
-                        c
-                    )
-                by_input[w * 64 + b, first >> 6] = mask
+                by_input[w * 64 + b, first >> 6] = block[b]
+
+
+@njit(**JIT)
+def _transpose_block(a: U64) -> None:
+    """Transpose 64 x 64 bits in place, halves first (Warren, "Hacker's Delight", 7-3)."""
+    step = 32
+    mask = np.uint64(0x00000000FFFFFFFF)
+    while step:
+        shift = np.uint64(step)
+        for k in range(64):
+            if not k & step:
+                t = ((a[k] >> shift) ^ a[k + step]) & mask
+                a[k + step] ^= t
+                a[k] ^= t << shift
+        step >>= 1
+        mask ^= mask << np.uint64(step)
 
 
 @njit(**JIT)
