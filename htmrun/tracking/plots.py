@@ -65,7 +65,7 @@ def _legend(figure: Figure, arms: list[str]) -> None:
     from matplotlib.lines import Line2D
 
     lines = [Line2D([], [], **_look(place), linewidth=1.6) for place in range(len(arms))]
-    figure.legend(lines, arms, loc="outside lower center", ncols=min(len(arms), 4))
+    figure.legend(lines, arms, loc="outside lower center", ncols=min(len(arms), 6))
 
 
 def _look(place: int) -> dict[str, Any]:
