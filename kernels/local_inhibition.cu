@@ -8,8 +8,8 @@
 // kernel               grid x                        grid z    block         writes
 // local3_select_global ceil(columns / threads)       samples   whole warps   won_mrv, whole words
 // local3_select_shared tiles                         samples   32 x 8        won_mrv, zero before
-// local3_boost_global  ceil(columns / threads)       1         any           boost, min_overlap_duty
-// local3_boost_shared  tiles                         1         32 x 8        boost, min_overlap_duty
+// local3_boost_global  ceil(columns / threads)       1         any           boost_mc and minimum
+// local3_boost_shared  tiles                         1         32 x 8        boost_mc and minimum
 // tiles = ceil(width / 32) * ceil(height / 8), row by row.
 #include "fixed_point.cuh"
 

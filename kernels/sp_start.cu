@@ -17,7 +17,7 @@
 
 // Draw the potential pool of one column and its starting permanences. `reach_radius` < 0: every
 // input is in reach. pool_c says how many synapses a column gets; at least one, at most its reach.
-extern "C" __global__ void sp_start(
+extern "C" __global__ void __launch_bounds__(1024) sp_start(
     i16* perm_mci, const u64* pool_key_m, const u64* value_key_m, const int* pool_c,
     const int* input_shape_d, const int* column_shape_d, int reach_radius, int wrap, int inputs,
     int columns, int words, int connected, int spread, u64 connected_below) {

@@ -20,7 +20,7 @@
 // sp_adapt              any (strides over learners) 1                  perm, conn of learners
 // sp_bump               ceil(columns / warps)       1                  perm, conn of weak columns
 // sp_most_overlap_duty  1                           1                  most_tm of this t
-// sp_boost_global       ceil(columns / threads)     1                  boost_mc, min_overlap_duty_mc
+// sp_boost_global       ceil(columns / threads)     1                  boost, min_overlap_duty
 //
 // Order of a commit: sp_tally, sp_adapt, sp_bump; of a boosting point: sp_most_overlap_duty,
 // sp_boost_global. window_tm[t][m] is how many samples model m commits after sample t (0: none),
@@ -34,7 +34,8 @@ constexpr int INPUTS_PER_THREAD = 4;   // of sp_adapt
 constexpr int ROWS_LISTED = 256;       // rows of a window that sp_adapt lists at a time
 
 // A key whose order is that of the scores; 0: the column cannot win.
-__device__ inline u32 score_key(u32 overlap, const float* boost_c, int c, u32 threshold, int boosted) {
+__device__ inline u32 score_key(
+    u32 overlap, const float* boost_c, int c, u32 threshold, int boosted) {
     if (overlap < threshold) return 0;
     return boosted ? __float_as_uint(__fmul_rn((float)overlap, boost_c[c])) + 1 : overlap;
 }
@@ -60,11 +61,13 @@ extern "C" __global__ void sp_overlap(
     }
 #pragma unroll
     for (int s = 0; s < SAMPLES_PER_WARP; ++s) {
+        if (first + s >= samples) return;
         const u32 overlap = warp_sum(count_s[s]);
-        if (lane == 0 && first + s < samples) {
+        if (lane == 0) {
             const u64 at = ((u64)model * samples + first + s) * columns + c;
             overlap_msc[at] = overlap;
-            key_msc[at] = score_key(overlap, boost_mc + (u64)model * columns, c, threshold, boosted);
+            key_msc[at] =
+                score_key(overlap, boost_mc + (u64)model * columns, c, threshold, boosted);
         }
     }
 }
@@ -122,7 +125,7 @@ extern "C" __global__ void sp_overlap_sparse(
 }
 
 // The `winners` columns with the largest keys; one block a sample.
-extern "C" __global__ void sp_select_global(
+extern "C" __global__ void __launch_bounds__(1024) sp_select_global(
     const u32* key_msc, u32* won_mrv, int first_row, int samples, int rows, int columns,
     int column_words, u32 winners) {
     __shared__ SelectScratch shared;
@@ -165,7 +168,8 @@ extern "C" __global__ void sp_tally(
     const u64 at = (u64)model * columns + c;
     active_duty_mc[at] = advance_duty(active_duty_mc[at], wins, n, reciprocal, unit);
     if (bump > 0) {
-        overlap_duty_mc[at] = advance_duty(overlap_duty_mc[at], reached_mc[at], n, reciprocal, unit);
+        overlap_duty_mc[at] =
+            advance_duty(overlap_duty_mc[at], reached_mc[at], n, reciprocal, unit);
         reached_mc[at] = 0;
     }
     if (wins > 0) {
@@ -268,7 +272,7 @@ extern "C" __global__ void sp_bump(
 }
 
 // The largest overlap duty cycle of each model that boosts after sample t.
-extern "C" __global__ void sp_most_overlap_duty(
+extern "C" __global__ void __launch_bounds__(1024) sp_most_overlap_duty(
     const u32* overlap_duty_mc, const unsigned char* boost_tm, u32* most_tm, int t, int columns) {
     __shared__ u32 per_warp[WARP];
     const u64 at = (u64)t * gridDim.y + blockIdx.y;

@@ -159,7 +159,8 @@ CASES: dict[str, Pooling | Classifying] = {
         group={"overlap": "dense"}, threads=(32, 96),
     ),
     "many on-bits": Pooling(
-        {"columns": 40, "winners": 3}, (700,), samples=4, every=(2.0,), share=0.9,
+        {"columns": 40, "winners": 3, "initial_connected": 1.0, "potential_fraction": 1.0}, (700,),
+        samples=4, every=(2.0,), share=0.9,
         group={"overlap": "sparse"}, threads=(32, 32),
     ),
     "without boost": Pooling({"columns": 200, "winners": 7, "weak_bump": 0.1}, (60,), share=0.1),
@@ -173,7 +174,7 @@ CASES: dict[str, Pooling | Classifying] = {
     ),
     "long window": Pooling(
         {"columns": 33, "winners": 9, "duty_period": 1000, "boost_strength": 1.0}, (34,),
-        samples=300, every=(1000.0,), threads=(32, 32),
+        samples=140, every=(1000.0,), threads=(32, 32),
     ),
     "pool by radius, wrapping": Pooling(
         {**FULL, "columns": 40, "column_shape": (8, 5), "potential_radius": 2}, (10, 12)
@@ -194,7 +195,7 @@ CASES: dict[str, Pooling | Classifying] = {
          "potential_radius": 2, "density": 0.25}, (4, 4, 5),
     ),
     "local, whole grid": Pooling(
-        {**LOCAL, "columns": 30, "column_shape": (30,), "inhibition_radius": 99}, (40,)
+        {**LOCAL, "columns": 30, "column_shape": (30,), "inhibition_radius": 15}, (40,)
     ),
 }  # fmt: skip
 for memory in ("global", "shared"):

@@ -109,18 +109,18 @@ static unsigned sequence[MAX_THREADS];
 static uint64_t random_state;
 static char problem[256];
 
-// Orders 0 to 2 are fixed; from 3 on each is a different, ever-changing shuffle.
+// 0: threads upwards, all up to their next wait; 1: the same downwards; 2 and 3: upwards and
+// downwards, but each warp runs on through its collectives until it waits at a barrier, so that
+// warps get as far apart as they can; from 4 on: an ever-changing shuffle, different for each.
 static unsigned random_below(unsigned n) {
     random_state = random_state * 6364136223846793005ull + 1442695040888963407ull;
     return static_cast<unsigned>((random_state >> 33) % n);
 }
 static void arrange(unsigned* items, unsigned n) {
     for (unsigned i = 0; i < n; ++i) {
-        items[i] = order_id == 1 ? n - 1 - i : i;
-        // Odd items before even ones, both downwards: neighbours run far apart.
-        if (order_id == 2) items[i] = i < n / 2 ? (n / 2 - 1 - i) * 2 + 1 : (n - 1 - i) * 2;
+        items[i] = order_id == 1 || order_id == 3 ? n - 1 - i : i;
     }
-    if (order_id < 3) return;
+    if (order_id < 4) return;
     for (unsigned i = n; i > 1; --i) std::swap(items[i - 1], items[random_below(i)]);
 }
 
@@ -231,7 +231,10 @@ static void run_block() {
             if (f.waiting != Waiting::nothing) continue;
             resume(sequence[k]);
             progress = true;
-            if (f.waiting == Waiting::warp) complete_warp(f.warp);
+            if (f.waiting != Waiting::warp || !complete_warp(f.warp)) continue;
+            // Back to the place in the sequence where this warp begins.
+            if (order_id == 2) k = f.warp * LANES - 1;
+            if (order_id == 3) k = threads - (f.warp + 1) * LANES - 1;
         }
         if (complete_barrier()) progress = true;
     }
@@ -286,7 +289,7 @@ inline uint64_t meet(Collective collective, unsigned mask, uint64_t offered, int
 
 // In the shuffled orders, let others in before an atomic now and then.
 inline void maybe_interrupt() {
-    if (order_id >= 3 && random_below(4) == 0) leave(Waiting::nothing);
+    if (order_id >= 4 && random_below(4) == 0) leave(Waiting::nothing);
 }
 
 template <typename T>

@@ -19,7 +19,7 @@ from htmrun.paths import KERNELS
 
 HERE = Path(__file__).parent
 FLAGS = (
-    "-std=c++17", "-O1", "-fPIC", "-shared", "-ffp-contract=off", "-fno-gnu-unique",
+    "-std=c++17", "-O2", "-fPIC", "-shared", "-ffp-contract=off", "-fno-gnu-unique",
     "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas", "-Wno-unused-function",
 )  # fmt: skip
 SANITIZE = (
@@ -87,7 +87,7 @@ class HostKernel:
             self._check(k, given, wanted)
         cells = [self._cell(a) for a in arguments]
         pointers = (ctypes.c_void_p * len(cells))(*[ctypes.addressof(c) for c in cells])
-        sizes = [(ctypes.c_uint * 3)(*(tuple(n) + (1, 1))[:3]) for n in (grid, block)]
+        sizes = [(ctypes.c_uint * 3)(*(*n, 1, 1)[:3]) for n in (grid, block)]
         problem = self._launch(*sizes, pointers)
         if problem:
             raise RuntimeError(f"{self.name}: {problem.decode()}")
@@ -111,8 +111,8 @@ class HostKernel:
 class HostModules:
     """The libraries of all .cu files, built when first used.
 
-    `order` is the order of threads and blocks (0 forwards, 1 backwards, 2 odd before even,
-    from 3 on shuffled), `poison` what shared memory holds at first.
+    `order` is the order of threads and blocks (see `arrange` in cuda_host.h: 0 to 3 are fixed,
+    from 4 on shuffled), `poison` what shared memory holds at first.
     """
 
     def __init__(self, library_of: Callable[[str], Path]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from htmrun.backends.cuda.device import COMPILE_OPTIONS
+from htmrun.backends.cuda.device import compile_options
 from htmrun.paths import KERNELS
 from tests.kernels.host import kernel_names
 
@@ -61,8 +61,8 @@ def read(program: ctypes.c_void_p, what: str) -> bytes:
 
 
 def options(architecture: str) -> list[str]:
-    """Return what CuPy passes, plus the architecture and every warning."""
-    return [*COMPILE_OPTIONS, f"-I{KERNELS}", f"--gpu-architecture={architecture}"]
+    """Return the options of the launch code, and the architecture."""
+    return [*compile_options(), f"--gpu-architecture={architecture}"]
 
 
 @needs_nvrtc
@@ -74,6 +74,14 @@ def test_compiles_for_cards(file, architecture):
     assert binary[:4] == b"\x7fELF"
     for name in kernel_names((KERNELS / file).read_text()):
         assert name.encode() in binary
+
+
+@needs_nvrtc
+@pytest.mark.parametrize("file", FILES)
+def test_no_kernel_spills_registers(file):
+    _, log, _ = compile_kernels(file, [*options("sm_90"), "--ptxas-options=-v"])
+    kernels = kernel_names((KERNELS / file).read_text())
+    assert log.count("0 bytes spill stores, 0 bytes spill loads") == len(kernels)
 
 
 @needs_nvrtc

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -11,9 +12,6 @@ import numpy as np
 
 from htmrun.errors import UserError
 from htmrun.paths import KERNELS
-
-COMPILE_OPTIONS = ("-std=c++17", "--fmad=false")
-"""Without --fmad=false a multiply and an add become one operation, and results differ."""
 
 Kernel = Callable[..., Any]
 """Called as kernel(grid, block, arguments)."""
@@ -46,6 +44,19 @@ class Device:
         self._found[name](grid, block, arguments)
 
 
+def compile_options() -> tuple[str, ...]:
+    """Return how NVRTC must compile the kernels, wherever that is done.
+
+    Without --fmad=false a multiply and an add become one operation, and results differ. The
+    digest of the headers makes a cache of compiled sources notice a changed header.
+    """
+    digest = hashlib.sha256()
+    for header in sorted(KERNELS.glob("*.cuh")):
+        digest.update(header.read_bytes())
+    version = f"-DKERNEL_HEADERS=0x{digest.hexdigest()[:8]}"
+    return "-std=c++17", "--fmad=false", f"-I{KERNELS}", version
+
+
 @cache
 def cuda_device() -> Device:
     """Return the current CUDA device through CuPy; raise `UserError` where there is none."""
@@ -57,7 +68,7 @@ def cuda_device() -> Device:
         ) from None
     if not cupy.cuda.is_available():
         raise UserError("device: found 'cuda' without a CUDA device, expected 'cpu'")
-    options = (*COMPILE_OPTIONS, f"-I{KERNELS}")
+    options = compile_options()
 
     @cache
     def module(file: str) -> Any:

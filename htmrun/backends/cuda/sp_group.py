@@ -24,8 +24,8 @@ from htmrun.bits import Bits
 from htmrun.parameters import SpatialPoolerParameters
 from htmrun.plan import Plan
 
-CHUNK = 4096
-"""Samples uploaded at a time."""
+CHUNK = 1024
+"""Samples uploaded at a time; bounds the dense winners on the host."""
 
 SEGMENT = 64
 """Samples between two commits that go through one launch; bounds the scratch memory."""
@@ -150,19 +150,18 @@ class SpatialPoolerGroup:
                 k.commit(rows, won, schedule, stop - 1)
             if schedule.boosts[stop - 1]:
                 k.boost(schedule, stop - 1)
-        return self._take_winners(history, k.device.to_host(won), schedule.left, lead)
+        host = k.device.to_host(won[:, lead:])
+        new = [unpacked(host[m], self.parameters.columns) for m in range(self.models)]
+        self._keep_open(history, new, schedule.left)
+        return new
 
-    def _take_winners(
-        self, history: Sequence[Bits], won: npt.NDArray[np.uint32], left: Sequence[int], lead: int
-    ) -> list[Bits]:
-        out = []
-        for m, (bits, open_samples) in enumerate(zip(history, left, strict=True)):
-            winners, end = unpacked(won[m], self.parameters.columns), len(bits)
-            keep = (b.slice(end - open_samples, end) for b in (bits, winners))
-            inputs, pending = (Bits(b.size, b.indices.copy(), b.offsets) for b in keep)
-            self._pending[m] = (inputs, pending)
-            out.append(winners.slice(lead, end))
-        return out
+    def _keep_open(self, history: Sequence[Bits], new: Sequence[Bits], left: Sequence[int]) -> None:
+        """Keep the last `left` samples of each model, whose window has not ended."""
+        for m, (inputs, winners) in enumerate(zip(history, new, strict=True)):
+            won = Bits.concatenate([self._pending[m][1], winners])
+            keep = (b.slice(len(b) - left[m], len(b)) for b in (inputs, won))
+            x, w = (Bits(b.size, b.indices.copy(), b.offsets) for b in keep)
+            self._pending[m] = (x, w)
 
     def _forward(self, rows: Rows, start: int, stop: int, boosted: bool) -> None:
         sparse = self._overlap == "sparse"

@@ -5,6 +5,7 @@ Grids, blocks and preconditions are those stated at the head of each file in `ke
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -86,7 +87,7 @@ class Kernels:
     def last_overlaps(self, samples: int) -> npt.NDArray[np.int32]:
         """Return the overlaps of the last launch of `samples`, int32 (models, samples, columns)."""
         shape = (self.models, samples, self.parameters.columns)
-        host = self.device.to_host(self._overlaps[: np.prod(shape)])
+        host = self.device.to_host(self._overlaps[: math.prod(shape)])
         return host.reshape(shape).astype(np.int32)
 
     def select(self, won: Any, start: int, stop: int) -> None:

@@ -1,0 +1,121 @@
+"""The tests of the kernels can fail: with one barrier or comparison changed, they do."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from htmrun.paths import KERNELS
+from tests.kernels import cases, host
+
+ROOT = Path(__file__).resolve().parents[2]
+BARRIER = re.compile(r"__syncthreads\(\);")
+
+
+class Mutant(NamedTuple):
+    """A change to one file, the library that shows it, and the case that must notice."""
+
+    file: str
+    before: str
+    after: str
+    library: str
+    case: str
+    occurrence: int = 0
+
+    @property
+    def text(self) -> str:
+        """The changed file."""
+        source = (KERNELS / self.file).read_text()
+        places = [m.start() for m in re.finditer(re.escape(self.before), source)]
+        assert len(places) > self.occurrence, f"{self.before!r} is no longer in {self.file}"
+        at = places[self.occurrence]
+        return source[:at] + self.after + source[at + len(self.before) :]
+
+
+WINDOWED = "long window"
+SMALL = "high threshold"
+STEPS = "steps beyond the clip"
+CUT = "3 x 3 through shared memory, 9 x 34, cut"
+BARRIERS = {
+    "warp.cuh": [("sdr_classifier.cu", "classifier, many classes")],
+    "select.cuh": [("spatial_pooler.cu", SMALL)] * 5,
+    "sp_start.cu": [("sp_start.cu", SMALL)],
+    "spatial_pooler.cu": [("spatial_pooler.cu", "many on-bits")] * 2
+    + [("spatial_pooler.cu", WINDOWED)] * 3,
+    "local_inhibition.cu": [("local_inhibition.cu", CUT)] * 2,
+    "sdr_classifier.cu": [("sdr_classifier.cu", "classifier, many classes")] * 2,
+}
+CHANGES = [
+    ("select.cuh", "rank < selection.at_limit", "rank <= selection.at_limit",
+     "spatial_pooler", SMALL),
+    ("select.cuh", "key > selection.limit", "key >= selection.limit", "spatial_pooler", SMALL),
+    ("select.cuh", "up_to_here >= need", "up_to_here > need", "spatial_pooler", SMALL),
+    ("spatial_pooler.cu", "overlap < threshold", "overlap <= threshold", "spatial_pooler", SMALL),
+    ("spatial_pooler.cu", "columns + c] >= threshold", "columns + c] > threshold",
+     "spatial_pooler", SMALL),
+    ("spatial_pooler.cu", "after < 0 ? 0", "after < 1 ? 1", "spatial_pooler", STEPS),
+    ("spatial_pooler.cu", "ALL_LANES, after >= connected", "ALL_LANES, after > connected",
+     "spatial_pooler", "without boost"),
+    ("spatial_pooler.cu", "overlap_duty_mc[column] >= min", "overlap_duty_mc[column] > min",
+     "spatial_pooler", SMALL),
+    ("spatial_pooler.cu", "== (1 << PLANES) - 1", "== (1 << PLANES)",
+     "spatial_pooler", "many on-bits"),
+    ("sp_topology.cu", "other < c", "other > c", "sp_topology", "local, cut"),
+    ("topology.cuh", "centre + radius < size", "centre + radius <= size",
+     "sp_topology", "local, cut"),
+    ("topology.cuh", "2 * radius + 1 >= size", "2 * radius - 1 >= size", "sp_topology",
+     "local, whole grid"),
+    ("topology.cuh", "distance > radius", "distance >= radius", "sp_start", "pool by radius, cut"),
+    ("sp_start.cu", "(word >> 32) < connected_below", "(word >> 32) > connected_below",
+     "sp_start", STEPS),
+    ("local_inhibition.cu", "size > 2 ? -1", "size > 1 ? -1", "local_inhibition",
+     "3 x 3 through shared memory, 2 x 33, wrap"),
+    ("fixed_point.cuh", ">> 30)", ">> 29)", "sdr_classifier", "classifier"),
+    ("sdr_classifier.cu", "target < 0", "target < 1", "sdr_classifier", "classifier"),
+]  # fmt: skip
+MUTANTS = [
+    Mutant(file, "__syncthreads();", "", library, case, k)
+    for file, shown in BARRIERS.items()
+    for k, (library, case) in enumerate(shown)
+] + [Mutant(file, old, new, f"{lib}.cu", case) for file, old, new, lib, case in CHANGES]
+
+
+def test_each_barrier_has_its_mutant():
+    count = {
+        p.name: len(BARRIER.findall(p.read_text()))
+        for p in KERNELS.glob("*.cu*")
+        if BARRIER.search(p.read_text())
+    }
+    assert count == {file: len(shown) for file, shown in BARRIERS.items()}
+
+
+def check(folder: Path, *names: str) -> subprocess.CompletedProcess[str]:
+    """Run cases on the libraries in `folder`, in a process that may crash."""
+    command = [sys.executable, "-m", "tests.kernels.cases", str(folder), "0,2,3,4", *names]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+
+def link_libraries(build_folder: Path, into: Path, mutant: Mutant | None = None) -> None:
+    for file in cases.FILES:
+        edited = {mutant.file: mutant.text} if mutant and file == mutant.library else None
+        built = host.build(file, build_folder, ("-w",) if edited else (), edited)
+        (into / built.name).symlink_to(built)
+
+
+@pytest.mark.parametrize(
+    "mutant", MUTANTS, ids=lambda m: f"{m.file}-{m.before[:24]}-{m.occurrence}"
+)
+def test_a_mutant_is_caught(mutant, build_folder, tmp_path):
+    link_libraries(build_folder, tmp_path, mutant)
+    assert check(tmp_path, mutant.case).returncode != 0
+
+
+def test_the_unchanged_kernels_pass_the_same_way(build_folder, tmp_path):
+    link_libraries(build_folder, tmp_path)
+    done = check(tmp_path, SMALL, "classifier")
+    assert done.returncode == 0, done.stderr[-2000:]
