@@ -91,6 +91,14 @@ def _active_columns(stage: MemoryStage, outcome: Outcome) -> int:
     return int(change.sum()) + (1 if len(column) else 0)
 
 
+CURVES = ("accuracy", "nll", "rmse", "mape", "entropy", "dead_columns", "predicted", "bursting")
+"""Figures worth a curve: each point costs the tracking store more than it costs to measure."""
+
+
+def _has_curve(name: str) -> bool:
+    return name.rpartition("/")[2].rstrip("0123456789").rstrip("_") in CURVES
+
+
 class Scoreboard:
     """Prequential figures since the last curve point, in the tail, and over all samples."""
 
@@ -113,11 +121,11 @@ class Scoreboard:
             self._tail.add(chunk, outcome, self._pipeline)
 
     def interval(self) -> Figures:
-        """Return the figures since the last call, and start anew."""
+        """Return the figures that have a curve, since the last call, and start anew."""
         done, self._interval = self._interval, Meters(*self._arguments)
-        return {f"prequential/{n}": v for n, v in done.task_figures().items()} | (
-            done.stage_figures()
-        )
+        found = {f"prequential/{n}": v for n, v in done.task_figures().items()}
+        found |= done.stage_figures()
+        return {name: value for name, value in found.items() if _has_curve(name)}
 
     def final(self) -> Figures:
         """Return the job's prequential figures.

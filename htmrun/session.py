@@ -55,8 +55,7 @@ def run_experiment(
             _tracker(experiment, resolved, overrides, source, run_id, view)
         )
         stack.enter_context(view)
-        work = [(job, builder.work(job)) for job in jobs]
-        records = stack.enter_context(closing(runner.run_jobs(work, experiment.workers)))
+        records = stack.enter_context(closing(runner.run_jobs(builder, jobs, experiment.workers)))
         for record in records:
             if tracker is not None:
                 tracker.handle(record)

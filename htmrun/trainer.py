@@ -124,7 +124,6 @@ class Trainer:
             figures |= {f"{name}_area": float(curve.mean()) for name, curve in curves.items()}
             series |= curves
         state = self.pipeline.state()
-        series |= {f"state/{name}": array for name, array in state.items()}
         figures |= self._stage_figures(state)
         figures |= {
             "samples_per_s": self._rate(),

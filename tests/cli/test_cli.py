@@ -185,7 +185,7 @@ def test_a_dry_run_prints_configuration_and_plan_and_writes_nothing(
     assert main(["train", "experiment=digits", "seeds=[0,1]", "--dry-run"]) == 0
     text = capsys.readouterr().out
     assert "seeds: [0, 1]" in text
-    assert "threshold: 7" in text
+    assert "levels: [3, 8, 12]" in text
     assert "10 runs (5 arms x 2 seeds)" in text
     assert list(tmp_path.iterdir()) == []
 
@@ -193,7 +193,7 @@ def test_a_dry_run_prints_configuration_and_plan_and_writes_nothing(
 def test_a_dry_run_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "experiment=digits", "--dry-run", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["configuration"]["sp"]["density"] == 0.04
+    assert found["configuration"]["sp"]["density"] == 0.1
     assert [row["arm"] for row in found["plan"]][:2] == ["online", "minibatch"]
 
 
