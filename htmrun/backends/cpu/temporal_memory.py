@@ -208,8 +208,8 @@ class TemporalMemory:
 
 
 def _more(used: int, need: int, least: int) -> int:
-    """Return a length for `used` and `need` places and a quarter of slack, `least` or more."""
-    return used + max(need, used // 4, least)
+    """Return a length for `used` and `need` places and an eighth of slack, `least` or more."""
+    return used + max(need, used // 8, least)
 
 
 def _longer_activity(activity: Activity, need: int) -> Activity:

@@ -1,0 +1,259 @@
+"""Speed of the temporal memory: python benchmarks/temporal_memory.py [--quick] [--markdown].
+
+Steps per second of the CPU backend on one thread: 2048 columns of 32 cells, 40 active,
+100 sequences of 10 elements in random order, without resets. The best and the median of
+several short windows, because other work on the machine only ever slows one down.
+`reference` is the plain backend on the same memory and samples in the same run, a few
+steps only; both must end in the same state. `bytes` are those of all arrays, slack
+included, by live synapse. `floor` is what this layout's unavoidable accesses allow, each at
+the rate of a bare loop over arrays of the same sizes, measured here:
+    count   one increment for every connected entry of every cell that was active, and for
+            the other entries too before a sample in which columns burst
+    adapt   one look at the presynaptic cell of every synapse of a reinforced segment
+    grow    one write for every new synapse and one for its entry, at random places
+It leaves out choosing cells and synapses, clearing, and everything by column.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from htmrun.backends import State
+from htmrun.backends.cpu import TemporalMemory
+from htmrun.backends.reference import TemporalMemory as ReferenceMemory
+from htmrun.bits import Bits
+from htmrun.parameters import TemporalMemoryParameters
+from htmrun.plan import Plan
+
+COLUMNS, ACTIVE, SEQUENCES, LENGTH = 2048, 40, 100, 10
+HEADS = ["case", "after steps", "steps/s", "median", "reference/s", "ratio", "floor/s", "of floor"]
+HEADS += ["segments", "bytes"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One stream: noise, and the steps after which it is measured; window and punishment."""
+
+    name: str
+    marks: tuple[int, ...]
+    noise: float = 0.0
+    repeats: bool = True
+    window: int = 1
+    punishment: float = 0.0
+    segments_per_cell: int = 128
+
+    def memory(self) -> TemporalMemory:
+        return TemporalMemory(self.parameters(), COLUMNS, 7)
+
+    def parameters(self) -> TemporalMemoryParameters:
+        return TemporalMemoryParameters(
+            punishment=self.punishment, segments_per_cell=self.segments_per_cell
+        )
+
+
+def stream(case: Case, chunk: int = 500) -> Iterator[Bits]:
+    """Yield samples for ever, `chunk` at a time."""
+    random = np.random.default_rng(0)
+    elements = np.stack(
+        [random.choice(COLUMNS, ACTIVE, replace=False) for _ in range(SEQUENCES * LENGTH)]
+    ).reshape(SEQUENCES, LENGTH, ACTIVE)
+    while True:
+        rows = elements[random.integers(SEQUENCES, size=chunk // LENGTH)].reshape(chunk, ACTIVE)
+        if not case.repeats:
+            rows = random.random((chunk, COLUMNS)).argpartition(ACTIVE, 1)[:, :ACTIVE]
+        rows = np.sort(noisy(rows, case.noise, random), 1).astype(np.int32).ravel()
+        offsets = np.arange(0, rows.size + 1, ACTIVE, dtype=np.int64)
+        yield Bits(COLUMNS, rows, offsets)
+
+
+def noisy(rows: np.ndarray, noise: float, random: np.random.Generator) -> np.ndarray:
+    """Return `rows` with that share of each row's columns replaced by others."""
+    swapped = round(noise * ACTIVE)
+    if swapped == 0:
+        return rows
+    order = random.random((len(rows), COLUMNS))
+    np.put_along_axis(order, rows, 2 + random.random(rows.shape), 1)
+    others = order.argpartition(swapped, 1)[:, :swapped]
+    return np.concatenate([random.permuted(rows, axis=1)[:, swapped:], others], 1)
+
+
+def windows(call: Callable[[Bits], object], samples: Bits, length: int) -> tuple[float, float]:
+    """Return (best, median) samples per second over stretches of `length` samples."""
+    rates = []
+    for start in range(0, len(samples), length):
+        part = samples.slice(start, start + length)
+        begin = time.perf_counter()
+        call(part)
+        rates.append(length / (time.perf_counter() - begin))
+    return max(rates), median(rates)
+
+
+@njit(nogil=True, boundscheck=False, error_model="numpy")
+def increments(values: Any, places: Any) -> None:
+    for at in places:
+        values[at] += 1
+
+
+def seconds_each(size: int, dtype: type) -> float:
+    """Return the shortest time of one increment at a random place of `size` values."""
+    values = np.zeros(max(size, 1), dtype)
+    places = np.random.default_rng(1).integers(len(values), size=1 << 16).astype(np.uint32)
+    increments(values, places)
+    best = np.inf
+    for _ in range(15):
+        begin = time.perf_counter()
+        increments(values, places)
+        best = min(best, time.perf_counter() - begin)
+    return best / len(places)
+
+
+def floor(before: State, samples: Bits, memory: TemporalMemory, learn: bool) -> float:
+    """Return the steps per second that the accesses for `samples` allow.
+
+    `before` is the state of `memory`, which has yet to see the samples.
+    """
+    start = memory.counters()
+    activity = memory.run(samples, Plan.every(1, len(samples)), learn)
+    cells = activity.active.size
+    connected = before["synapse_permanence"] >= 5000
+    listeners = np.bincount(before["synapse_cell"], minlength=cells)
+    heard = np.bincount(before["synapse_cell"][connected], minlength=cells)
+    entries = 0
+    for t in range(1, len(samples)):
+        by_cell = listeners if activity.bursting[t] else heard
+        entries += int(by_cell[activity.active.row(t - 1)].sum())
+    segments = max(1, len(before["segment_id"]))
+    total = entries * seconds_each(segments, np.uint8)
+    if learn:
+        adapted = activity.hits.sum() * len(before["synapse_segment"]) / segments
+        total += adapted * seconds_each(cells, np.uint8)
+        new = memory.counters()["synapses_created"] - start["synapses_created"]
+        total += 2 * new * seconds_each(memory.nbytes // 4, np.int32)
+    return len(samples) / total if total else 0.0
+
+
+def early(case: Case) -> list[str]:
+    """Measure the first thousand steps of fresh memories, stretch by stretch."""
+    samples = Bits.concatenate([part for part, _ in zip(stream(case), range(2), strict=False)])
+    part = 100
+    plan = Plan.every(case.window, part)
+    seconds = np.zeros((7, len(samples) // part))
+    for of_part in seconds:
+        memory = case.memory()
+        for q in range(len(of_part)):
+            begin = time.perf_counter()
+            memory.run(samples.slice(q * part, (q + 1) * part), plan)
+            of_part[q] = time.perf_counter() - begin
+    rates = [len(samples) / s for s in (seconds.min(0).sum(), np.median(seconds, 0).sum())]
+    fresh = case.memory()
+    least = floor(fresh.state(), samples, fresh, True)
+    slow = ReferenceMemory(case.parameters(), COLUMNS, 7)
+    begin = time.perf_counter()
+    slow.run(samples.slice(0, 30), Plan.every(case.window, 30))
+    plain = 30 / (time.perf_counter() - begin)
+    return row(case.name, 0, (rates[0], rates[1]), plain, least, memory)
+
+
+def later(
+    case: Case, memory: TemporalMemory, steps: int, ahead: Iterator[Bits]
+) -> Iterator[list[str]]:
+    """Measure learning and inference on a memory that has seen `steps` samples."""
+    few = next(ahead).slice(0, 2)
+    state = memory.state()
+    slow = ReferenceMemory(case.parameters(), COLUMNS, 7)
+    slow.load(state)
+    begin = time.perf_counter()
+    slow.run(few, Plan.every(case.window, len(few)))
+    plain = len(few) / (time.perf_counter() - begin)
+    memory.run(few, Plan.every(case.window, len(few)))
+    ours, theirs = memory.state(), slow.state()
+    if any(not np.array_equal(ours[n], theirs[n]) for n in ours):
+        raise SystemExit("the backends differ")
+    samples = Bits.concatenate([next(ahead) for _ in range(4)])
+    part = max(50, case.window)
+    plan = Plan.every(case.window, part)
+    reset = np.zeros(part, np.uint8)
+    inferred = windows(lambda b: memory.compute(b, reset), samples, part)
+    probe = samples.slice(0, 200)
+    least = floor(ours, probe, memory, False)
+    yield row(f"{case.name}, inference", steps, inferred, 0.0, least, memory)
+    learned = windows(lambda b: memory.run(b, plan), samples, part)
+    least = floor(memory.state(), probe, memory, True)
+    yield row(case.name, steps, learned, plain, least, memory)
+
+
+def row(
+    name: str, steps: int, rates: tuple[float, float], plain: float, least: float, m: TemporalMemory
+) -> list[str]:
+    counters = m.counters()
+    return [
+        name,
+        f"{steps:,}",
+        f"{rates[0]:,.0f}",
+        f"{rates[1]:,.0f}",
+        f"{plain:,.1f}" if plain else "",
+        f"{rates[1] / plain:,.0f}x" if plain else "",
+        f"{least:,.0f}" if least else "",
+        f"{rates[0] / least:.2f}" if least else "",
+        f"{counters['segments']:,}",
+        f"{m.nbytes / max(1, counters['synapses']):.1f}",
+    ]
+
+
+def measure(case: Case) -> Iterator[list[str]]:
+    """Run one case; yield its rows."""
+    if case.marks == (0,):  # a memory that has seen nothing
+        yield early(case)
+        return
+    memory, ahead, steps = case.memory(), stream(case), 0
+    for mark in case.marks:
+        while steps < mark:
+            part = next(ahead)
+            memory.run(part, Plan.every(case.window, len(part)))
+            steps += len(part)
+        yield from later(case, memory, steps, ahead)
+        steps = int(memory.state()["sample"][0])
+
+
+def cases(quick: bool) -> list[Case]:
+    """Return what is measured; `quick` trains less."""
+    long = 10_000 if quick else 40_000
+    fresh = (5_000,) if quick else (10_000, 100_000)
+    return [
+        Case("first 1,000", (0,)),
+        Case("learned", (long,)),
+        Case("learned, window 10", (long,), window=10),
+        Case("learned, window 100", (long,), window=100),
+        Case("learned, punished", (long,), punishment=0.004),
+        Case("10 % noise", (long // 2,), noise=0.1),
+        Case("never repeating", fresh, repeats=False, segments_per_cell=4),
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="train less, measure the same")
+    parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
+    options = parser.parse_args()
+    warm = Case("", (0,)).memory()
+    warm.run(Bits.from_rows(COLUMNS, [[1]]), Plan.every(1, 1))
+    if options.markdown:
+        print("| " + " | ".join(HEADS) + " |\n|" + " --- |" * len(HEADS))
+    else:
+        print("  ".join(f"{h:>12}" for h in HEADS))
+    for case in cases(options.quick):
+        for cells in measure(case):
+            line = "| " + " | ".join(cells) + " |" if options.markdown else ""
+            print(line or "  ".join(f"{c:>12}" for c in cells), flush=True)
+
+
+if __name__ == "__main__":
+    main()
