@@ -20,7 +20,7 @@ from htmrun.fixed_point import DUTY_ONE, PERMANENCE_ONE
 
 _TOP = PERMANENCE_ONE - SHIFT
 
-_TILE_BYTES = 1 << 19
+_TILE_BYTES = 1 << 23
 """Bytes of `by_input` that one pass over the winners may touch."""
 
 
@@ -213,16 +213,16 @@ def update_boost(r: Rules, f: Field, m: Memory) -> None:
             exp2_lanes(m.difference, at, np.int32(r.boost_gain), m.boost)
     if r.bump > 0:
         for c in range(r.columns):
-            m.sums[0, c] = np.int64(m.overlap_duty[c])
+            m.sums[c] = np.int64(m.overlap_duty[c])
         if r.local:
-            neighbourhood_maxima(f.shape, r.radius, r.wrap, m.sums, r.columns)
+            neighbourhood_maxima(f.shape, r.radius, r.wrap, m.sums, m.line, r.columns)
         else:
             most = np.int64(0)
             for c in range(r.columns):
-                most = max(most, m.sums[0, c])
-            m.sums[0, : r.columns] = most
+                most = max(most, m.sums[c])
+            m.sums[: r.columns] = most
         for c in range(r.columns):
-            m.min_overlap_duty[c] = np.uint32((m.sums[0, c] * r.weak_share) >> 16)
+            m.min_overlap_duty[c] = np.uint32((m.sums[c] * r.weak_share) >> 16)
 
 
 @njit(**HOT)
@@ -234,10 +234,10 @@ def _differences(r: Rules, f: Field, m: Memory) -> None:
             m.difference[c] = target - np.int32(m.active_duty[c])
         return
     for c in range(r.columns):
-        m.sums[0, c] = np.int64(m.active_duty[c])
-    neighbourhood_sums(f.shape, r.radius, r.wrap, m.sums, r.columns)
+        m.sums[c] = np.int64(m.active_duty[c])
+    neighbourhood_sums(f.shape, r.radius, r.wrap, m.sums, m.line, r.columns)
     # One float64 division is exact here: the sum stays under 2**53, and the quotient, under
     # 2**30, misses an integer by at least 1/size, more than the rounding error.
     for c in range(r.columns):
-        mean = np.int64(np.float64(m.sums[0, c]) / np.float64(f.sizes[c]))
+        mean = np.int64(np.float64(m.sums[c]) / np.float64(f.sizes[c]))
         m.difference[c] = np.int32(mean) - np.int32(m.active_duty[c])

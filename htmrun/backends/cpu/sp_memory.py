@@ -77,7 +77,8 @@ class Memory(NamedTuple):
     totals: I64  # (I,)
     wins: I64  # (C,) wins in a window of several samples
     first: I64  # (C + 1,)
-    sums: I64  # (2, C)
+    sums: I64  # (C,)
+    line: I64  # (3 * C,)
     difference: npt.NDArray[np.int32]  # (C,) target less active duty cycle
     tail: npt.NDArray[np.int32]  # (16,) on-bits of the last, incomplete step
     hint: npt.NDArray[np.float64]  # (2,) where to look for the k-th score first; speed only

@@ -2,66 +2,69 @@
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
 
 from htmrun.backends.cpu.sp_memory import HOT, I64
 
 
 @njit(**HOT)
-def neighbourhood_sums(shape: I64, radius: int, wrap: bool, sums: I64, size: int) -> None:
-    """Replace sums[0, :size] by the sum over every neighbourhood; sums[1] is scratch."""
+def neighbourhood_sums(
+    shape: I64, radius: int, wrap: bool, sums: I64, line: I64, size: int
+) -> None:
+    """Replace sums[:size] by the sum over every neighbourhood; `line` is scratch, 3 * size."""
     inner = size
     for d in range(len(shape)):
         n = shape[d]
         inner //= n
-        for c in range(size):
-            sums[1, c] = sums[0, c]
         for outer in range(0, size, n * inner):
             for i in range(inner):
-                _line_sums(sums[1], sums[0], outer + i, n, inner, radius, wrap)
+                _line_sums(sums[outer + i : outer + n * inner : inner], radius, wrap, line)
 
 
 @njit(**HOT)
-def _line_sums(source: I64, out: I64, at: int, n: int, step: int, radius: int, wrap: bool) -> None:
-    """Running sum along one line of n places, `step` apart, from `at` on."""
-    total = 0
-    if 2 * radius + 1 >= n if wrap else radius >= n - 1:
+def _line_sums(values: I64, radius: int, wrap: bool, line: I64) -> None:
+    """Replace each value of a line by the sum of those within `radius`."""
+    n = len(values)
+    total = np.int64(0)
+    if 2 * radius + 1 >= n if wrap else radius + 1 >= n:
         for x in range(n):
-            total += source[at + x * step]
+            total += values[x]
         for x in range(n):
-            out[at + x * step] = total
+            values[x] = total
         return
-    for x in range(-radius if wrap else 0, radius):
-        total += source[at + (x if x >= 0 else x + n) * step]
+    # Continued beyond both ends, so that the running sum needs no cases.
+    for x in range(radius):
+        line[x] = values[n - radius + x] if wrap else np.int64(0)
+        line[radius + n + x] = values[x] if wrap else np.int64(0)
     for x in range(n):
-        new, old = x + radius, x - radius - 1
-        if new < n:
-            total += source[at + new * step]
-        elif wrap:
-            total += source[at + (new - n) * step]
-        if x > 0:
-            if old >= 0:
-                total -= source[at + old * step]
-            elif wrap:
-                total -= source[at + (old + n) * step]
-        out[at + x * step] = total
+        line[radius + x] = values[x]
+    for x in range(2 * radius):
+        total += line[x]
+    for x in range(n):
+        total += line[x + 2 * radius]
+        values[x] = total
+        total -= line[x]
 
 
 @njit(**HOT)
-def neighbourhood_maxima(shape: I64, radius: int, wrap: bool, sums: I64, size: int) -> None:
-    """Replace sums[0, :size] by the maximum over every neighbourhood."""
+def neighbourhood_maxima(
+    shape: I64, radius: int, wrap: bool, sums: I64, line: I64, size: int
+) -> None:
+    """Replace sums[:size] by the maximum over every neighbourhood; `line` is scratch."""
     inner = size
     for d in range(len(shape)):
         n = shape[d]
         inner //= n
-        for c in range(size):
-            sums[1, c] = sums[0, c]
-        reach = min(radius, n // 2) if wrap else radius
+        reach = min(radius, n // 2) if wrap else min(radius, n - 1)
         for outer in range(0, size, n * inner):
-            for x in range(n):
-                here = outer + x * inner
-                for y in range(x - reach, x + reach + 1):
-                    if wrap or 0 <= y < n:
-                        there = outer + (y % n) * inner
-                        for i in range(inner):
-                            sums[0, here + i] = max(sums[0, here + i], sums[1, there + i])
+            for i in range(inner):
+                values = sums[outer + i : outer + n * inner : inner]
+                for x in range(n):
+                    line[x] = values[x]
+                for x in range(n):
+                    for y in range(x - reach, x + reach + 1):
+                        if 0 <= y < n:
+                            values[x] = max(values[x], line[y])
+                        elif wrap:
+                            values[x] = max(values[x], line[y + n if y < 0 else y - n])
