@@ -381,27 +381,18 @@ T __shfl_up_sync(unsigned mask, T value, unsigned lanes) {
         meet(Collective::shuffle_up, mask, to_word(value), static_cast<int>(lanes)));
 }
 
-template <typename T>
-T atomicAdd(T* at, T value) {
-    cuda_host::maybe_interrupt();
-    T before = *at;
-    *at = before + value;
-    return before;
-}
-template <typename T>
-T atomicOr(T* at, T value) {
-    cuda_host::maybe_interrupt();
-    T before = *at;
-    *at = before | value;
-    return before;
-}
-template <typename T>
-T atomicXor(T* at, T value) {
-    cuda_host::maybe_interrupt();
-    T before = *at;
-    *at = before ^ value;
-    return before;
-}
+// Add, or and xor: returns what was there before.
+#define CUDA_HOST_ATOMIC(name, operation)                                                         \
+    template <typename T>                                                                         \
+    T name(T* at, T value) {                                                                      \
+        cuda_host::maybe_interrupt();                                                             \
+        T before = *at;                                                                           \
+        *at = before operation value;                                                             \
+        return before;                                                                            \
+    }
+CUDA_HOST_ATOMIC(atomicAdd, +)
+CUDA_HOST_ATOMIC(atomicOr, |)
+CUDA_HOST_ATOMIC(atomicXor, ^)
 
 inline int __popc(unsigned x) { return __builtin_popcount(x); }
 inline int __ffs(int x) { return __builtin_ffs(x); }
@@ -410,9 +401,7 @@ inline float __fsub_rn(float a, float b) { return a - b; }
 inline float __fmul_rn(float a, float b) { return a * b; }
 inline float __fdiv_rn(float a, float b) { return a / b; }
 inline double __dmul_rn(double a, double b) { return a * b; }
-inline unsigned __float_as_uint(float x) {
-    return static_cast<unsigned>(cuda_host::to_word(x));
-}
+inline unsigned __float_as_uint(float x) { return static_cast<unsigned>(cuda_host::to_word(x)); }
 inline float __uint_as_float(unsigned x) { return cuda_host::from_word<float>(x); }
 using std::floor;
 using std::fmax;
