@@ -69,9 +69,9 @@ def stream(case: Case, chunk: int = 500) -> Iterator[Bits]:
         rows = elements[random.integers(SEQUENCES, size=chunk // LENGTH)].reshape(chunk, ACTIVE)
         if not case.repeats:
             rows = random.random((chunk, COLUMNS)).argpartition(ACTIVE, 1)[:, :ACTIVE]
-        rows = np.sort(noisy(rows, case.noise, random), 1).astype(np.int32).ravel()
+        indices = np.sort(noisy(rows, case.noise, random), 1).astype(np.int32).ravel()
         offsets = np.arange(0, rows.size + 1, ACTIVE, dtype=np.int64)
-        yield Bits(COLUMNS, rows, offsets)
+        yield Bits(COLUMNS, indices, offsets)
 
 
 def noisy(rows: np.ndarray, noise: float, random: np.random.Generator) -> np.ndarray:
@@ -104,7 +104,7 @@ def increments(values: Any, places: Any) -> None:
 
 def seconds_each(size: int, dtype: type) -> float:
     """Return the shortest time of one increment at a random place of `size` values."""
-    values = np.zeros(max(size, 1), dtype)
+    values: np.ndarray = np.zeros(max(size, 1), dtype)
     places = np.random.default_rng(1).integers(len(values), size=1 << 16).astype(np.uint32)
     increments(values, places)
     best = np.inf

@@ -162,8 +162,9 @@ def _candidates(
 def _smallest(keys: Any, m: int, n: int, chosen: Any, buckets: Any) -> None:
     """Write the `n` smallest of `keys[:m]` to `chosen`, ascending; more may follow them.
 
-    Keys are hashes, so as many buckets as keys leave about one key in each: the buckets up
-    to the n-th key are filled in order, and an insertion sort has next to nothing to do.
+    Keys are hashes, so as many buckets as keys leave about one key in each, and an insertion
+    sort up to the bucket of the n-th has next to nothing to do. Every key goes to its bucket:
+    asking first whether it is needed would be a coin toss for the branch predictor.
     """
     width = 2
     while (1 << width) < m and width < 10:
@@ -173,17 +174,17 @@ def _smallest(keys: Any, m: int, n: int, chosen: Any, buckets: Any) -> None:
     for q in range(m):
         buckets[keys[q] >> shift] += 1
     total = 0
-    used = 0
-    while total < n:
-        here = buckets[used]
-        buckets[used] = total
-        total += here
-        used += 1
+    end = 0
+    for b in range(1 << width):
+        if end < n:
+            total = end + buckets[b]
+        here = buckets[b]
+        buckets[b] = end
+        end += here
     for q in range(m):
         b = keys[q] >> shift
-        if b < np.uint64(used):
-            chosen[buckets[b]] = keys[q]
-            buckets[b] += 1
+        chosen[buckets[b]] = keys[q]
+        buckets[b] += 1
     for q in range(1, total):
         key = chosen[q]
         r = q
