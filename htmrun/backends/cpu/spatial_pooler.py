@@ -140,7 +140,7 @@ class SpatialPooler:
             winners,
             offsets,
             np.empty((largest, self._memory.pool.shape[1]), np.uint64),
-            np.empty(largest * self._most, np.int32),
+            np.empty(len(winners), np.int32),
             self._rules,
             self._field,
             self._memory,
