@@ -58,9 +58,9 @@ SPARE = Spare()
 
 _INDEX_LIMIT = 2**31 - 1
 
-# Reading the synapses of a segment, one cache miss or more, takes as long as this many entries
+# Reading the synapses of a segment, a few cache misses, takes as long as this many entries
 # of the lists.
-_ENTRIES_PER_SEGMENT = 64
+_ENTRIES_PER_SEGMENT = 256
 
 
 class Rules(NamedTuple):
@@ -126,8 +126,6 @@ class Scratch(NamedTuple):
     columns: I32  # (columns,) the columns of `matching_head`
     free_rows: I64  # (BLOCK_CLASSES,) first free block of each size, -1: none
     free_lists: I64
-    keys: npt.NDArray[np.uint64]  # (cells,) candidates as (hash, cell)
-    chosen: npt.NDArray[np.uint64]  # (cells,)
     buckets: I32  # (1024,)
 
 
@@ -146,6 +144,8 @@ class Queue(NamedTuple):
     winners_start: I64
     active: I32
     winners: I32
+    keys: npt.NDArray[np.uint64]  # scratch, as long as `winners`: candidates as (hash, cell)
+    chosen: npt.NDArray[np.uint64]  # scratch, likewise
 
 
 class Activity(NamedTuple):
@@ -237,8 +237,6 @@ def allocate(cells: int, columns: int, segments: int = 0, slots: int = 0) -> Mem
             np.empty(columns, np.int32),
             np.full(BLOCK_CLASSES, -1, np.int64),
             np.full(BLOCK_CLASSES, -1, np.int64),
-            np.empty(cells, np.uint64),
-            np.empty(cells, np.uint64),
             np.zeros(1024, np.int32),
         ),
         queue(SPARE.events, SPARE.snapshots, SPARE.cells),
@@ -260,6 +258,8 @@ def queue(events: int, snapshots: int, cells: int) -> Queue:
         winners_start=np.zeros(snapshots + 1, np.int64),
         active=np.zeros(cells, np.int32),
         winners=np.zeros(cells, np.int32),
+        keys=np.zeros(cells, np.uint64),
+        chosen=np.zeros(cells, np.uint64),
     )
 
 

@@ -99,12 +99,12 @@ def _remove_synapse(s: int, k: int, rules: Any, memory: Any) -> None:
 @njit(**INLINE)
 def grow(s: int, n: int, word: Any, winners: Any, rules: Any, memory: Any, mark: Any) -> None:
     """Give the segment up to `n` synapses to `winners` (marked 2); word = mix(key ^ sample)."""
-    segments, synapses, scratch = memory.segments, memory.synapses, memory.scratch
-    m = _candidates(s, word, winners, segments, synapses, scratch.keys, mark)
+    segments, synapses, queue = memory.segments, memory.synapses, memory.queue
+    m = _candidates(s, word, winners, segments, synapses, queue.keys, mark)
     n = min(n, m)
     if n <= 0:
         return
-    _smallest(scratch.keys, m, n, scratch.chosen, scratch.buckets)
+    _smallest(queue.keys, m, n, queue.chosen, memory.scratch.buckets)
     size = np.int64(segments.size[s])
     if rules.segment_size - size < n:
         n = _make_room(s, n, rules, memory, mark)
@@ -118,7 +118,7 @@ def grow(s: int, n: int, word: Any, winners: Any, rules: Any, memory: Any, mark:
         while synapses.cell[row + k] != rules.cells:
             k += 1
         y = row + k
-        cell = np.int64(scratch.chosen[q] & _LOW)
+        cell = np.int64(queue.chosen[q] & _LOW)
         synapses.cell[y] = cell
         synapses.permanence[y] = rules.initial
         add_entry(
@@ -131,7 +131,7 @@ def grow(s: int, n: int, word: Any, winners: Any, rules: Any, memory: Any, mark:
             memory.pool,
             segments,
             synapses,
-            scratch.free_lists,
+            memory.scratch.free_lists,
             memory.scalars,
         )
     segments.size[s] = size + n
