@@ -13,7 +13,6 @@ from htmrun.metrics import ForecastMeter
 from htmrun.records import Finished, Job, Progress, Record, Started
 from htmrun.trainer import CHUNK, StopRequestedError
 
-
 WEEK, DAY, YEAR = 7 * 86_400.0, 86_400.0, 365.2425 * 86_400.0
 """Seconds."""
 

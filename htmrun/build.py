@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from htmrun.encoders.parameters import EncoderParameters
 
 
+WARM_UP_SAMPLES = 8
+
+
 def jobs_of(experiment: Experiment) -> list[Job]:
     """Return every arm and control with every seed, seed by seed, so that pairs finish together."""
     return [
@@ -191,6 +194,30 @@ class Builder:
         if samples is None:
             raise UserError("epoch_length: found null, expected a number for a stream without end")
         return samples
+
+    def prepare(self) -> None:
+        """Run a throwaway pipeline of every arm over a few samples.
+
+        Kernels are compiled or loaded before any clock runs, and what cannot be built is said
+        before anything is recorded. Raises UserError.
+        """
+        for name in self.experiment.selected:
+            regime = self.experiment.regime(name)
+            if isinstance(regime, Baseline):
+                self.period(name, regime)
+            else:
+                self._run_briefly(regime, self.experiment.seeds[0])
+
+    def _run_briefly(self, arm: Arm, seed: int) -> None:
+        pipeline = self.pipeline(arm, seed)
+        chunk = next(iter(self.source.train(seed, 0, WARM_UP_SAMPLES)), None)
+        if chunk is None or not len(chunk):
+            return
+        ends = np.zeros(len(chunk), np.uint8)
+        ends[-1] = 1
+        plan, _ = schedule_of(arm).plan(Cursor(), chunk.reset, ends)
+        pipeline.compute(chunk)
+        pipeline.run(chunk, plan)
 
     def period(self, name: str, baseline: Baseline) -> int | None:
         """Return the lag of a seasonal baseline in samples, None for persistence."""

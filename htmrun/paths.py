@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
@@ -14,3 +15,9 @@ def _shipped(name: str) -> Path:
 
 CONF = _shipped("conf")
 KERNELS = _shipped("kernels")
+
+
+def cache_directory() -> Path:
+    """Return $XDG_CACHE_HOME/htmrun, or ~/.cache/htmrun where that is not set."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "htmrun"

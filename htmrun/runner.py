@@ -8,14 +8,15 @@ interpreter lock nor a crash of one reaches the others.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
-import queue
 import signal
 import time
 import traceback
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
 from htmrun.records import Failed, Finished, Job, Record
@@ -27,6 +28,10 @@ PATIENCE_S = 10.0
 
 class Maker(Protocol):
     """Makes jobs' record generators; it must survive pickling."""
+
+    def prepare(self) -> None:
+        """Compile or load what jobs need, before any of them is timed."""
+        ...
 
     def work(self, job: Job) -> Callable[[Callable[[], bool]], Iterator[Record]]:
         """Return a function of `stop` that runs `job` and yields its records."""
@@ -70,16 +75,20 @@ def _guarded(maker: Maker, job: Job, stop: Callable[[], bool]) -> Iterator[Recor
 
 @dataclass
 class _Worker:
-    """One process, the pipe on which it takes jobs, and the job that it has in hand."""
+    """One process, the pipe over which jobs go to it and records come back, its job."""
 
     process: Any
-    jobs: Any
+    pipe: Connection
     job: Job | None = None
 
 
 @dataclass
 class _Pool:
-    """Several worker processes; each asks for its next job when it is done with one."""
+    """Several worker processes; each gets its next job when it is done with one.
+
+    Every worker has a pipe of its own: a queue shared by all has a lock that a dying worker
+    may take with it.
+    """
 
     maker: Maker
     waiting: Sequence[Job]
@@ -88,74 +97,67 @@ class _Pool:
 
     def records(self) -> Generator[Record, None, None]:
         # Spawned, not forked: the parent has threads (MLflow, numba), which do not survive a fork.
-        context = multiprocessing.get_context("spawn")
-        self._records, self._stop = context.Queue(), context.Event()
-        self._context, todo = context, list(self.waiting)
+        self._context = multiprocessing.get_context("spawn")
+        self._stop, self._todo = self._context.Event(), list(self.waiting)
         try:
             for _ in range(self.count):
-                self._give(self._new_worker(), todo)
-            while any(w.job is not None for w in self._workers):
-                yield from self._next(todo)
+                self._give(self._new_worker())
+            while busy := [w for w in self._workers if w.job is not None]:
+                ready = wait([w.pipe for w in busy])
+                for worker in [w for w in busy if w.pipe in ready]:
+                    yield self._receive(worker)
         finally:
             self._end()
 
+    def _receive(self, worker: _Worker) -> Record:
+        """Return the worker's next record, or Failed for its job if it has died."""
+        assert worker.job is not None
+        try:
+            record: Record = worker.pipe.recv()
+        except (EOFError, OSError):
+            worker.process.join(PATIENCE_S)
+            code, job = worker.process.exitcode, worker.job
+            worker.job = None
+            if self._todo:
+                self._give(self._new_worker())
+            cause = f"signal {-code}" if code is not None and code < 0 else f"exit status {code}"
+            return Failed(job, f"its worker process died ({cause})")
+        if isinstance(record, Finished | Failed):
+            self._give(worker)
+        return record
+
     def _new_worker(self) -> _Worker:
-        receiving, sending = self._context.Pipe(duplex=False)
+        here, there = self._context.Pipe()
         process = self._context.Process(
-            target=_work,
-            args=(self.maker, receiving, self._records, self._stop, os.getpid()),
-            daemon=True,
+            target=_work, args=(self.maker, there, self._stop, os.getpid()), daemon=True
         )
         process.start()
-        receiving.close()
-        worker = _Worker(process, sending)
+        # Only the worker holds the other end: when it dies, the pipe says so.
+        there.close()
+        worker = _Worker(process, here)
         self._workers.append(worker)
         return worker
 
-    def _give(self, worker: _Worker, todo: list[Job]) -> None:
-        worker.job = todo.pop(0) if todo else None
-        try:
-            worker.jobs.send(worker.job)
-        except BrokenPipeError:
-            pass  # It has died; `_bury` reports the job and replaces the worker.
-
-    def _next(self, todo: list[Job]) -> Iterator[Record]:
-        """Yield the next record, or Failed for the jobs of workers that have died."""
-        try:
-            record = self._records.get(timeout=0.5)
-        except queue.Empty:
-            yield from self._bury(todo)
-            return
-        worker = next((w for w in self._workers if w.job == record.job), None)
-        yield record
-        if worker is not None and isinstance(record, Finished | Failed):
-            self._give(worker, todo)
-
-    def _bury(self, todo: list[Job]) -> Iterator[Record]:
-        for worker in [w for w in self._workers if w.process.exitcode is not None]:
-            self._workers.remove(worker)
-            if worker.job is None:
-                continue
-            code = worker.process.exitcode
-            cause = f"signal {-code}" if code < 0 else f"exit status {code}"
-            yield Failed(worker.job, f"its worker process died ({cause})")
-            if todo:
-                self._give(self._new_worker(), todo)
+    def _give(self, worker: _Worker) -> None:
+        """Hand over the next job, or None: there is none left."""
+        worker.job = self._todo.pop(0) if self._todo else None
+        # A broken pipe means it has died, which the next `_receive` reports.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            worker.pipe.send(worker.job)
 
     def _end(self) -> None:
         self._stop.set()
         deadline = time.monotonic() + PATIENCE_S
         for worker in self._workers:
-            worker.jobs.close()
+            worker.pipe.close()
         for worker in self._workers:
             worker.process.join(max(0.1, deadline - time.monotonic()))
             if worker.process.exitcode is None:
                 worker.process.kill()
                 worker.process.join()
-        self._records.cancel_join_thread()
 
 
-def _work(maker: Maker, jobs: Any, records: Any, stop: Any, parent: int) -> None:
+def _work(maker: Maker, pipe: Connection, stop: Any, parent: int) -> None:
     """Run jobs until there are none, the parent asks to stop, or the parent is gone."""
     # Ctrl-C reaches the whole terminal group; the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -163,17 +165,11 @@ def _work(maker: Maker, jobs: Any, records: Any, stop: Any, parent: int) -> None
     def stopped() -> bool:
         return stop.is_set() or os.getppid() != parent
 
-    while not stopped():
-        try:
-            job = jobs.recv()
-        except EOFError:
-            break
-        if job is None:
-            break
-        try:
+    prepared = False
+    with contextlib.suppress(StopRequestedError, EOFError, BrokenPipeError, ConnectionResetError):
+        while (job := pipe.recv()) is not None:
+            if not prepared:
+                maker.prepare()
+                prepared = True
             for record in _guarded(maker, job, stopped):
-                records.put(record)
-        except StopRequestedError:
-            break
-    if stop.is_set():
-        records.cancel_join_thread()
+                pipe.send(record)

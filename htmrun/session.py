@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -10,18 +9,13 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from htmrun import runner
-from htmrun.build import Builder, jobs_of, schedule_of
-from htmrun.config.schema import Arm, Baseline, Experiment
+from htmrun.build import Builder, jobs_of
+from htmrun.config.schema import Experiment
 from htmrun.console import LiveView
 from htmrun.data import Source, open_source
 from htmrun.records import Failed, Finished, Job
-from htmrun.schedule import Cursor
 from htmrun.tracking import Tracker
-
-WARM_UP_SAMPLES = 8
 
 
 def run_experiment(
@@ -48,7 +42,7 @@ def run_experiment(
     view = LiveView(jobs, metric=_watched(source, builder), quiet=quiet, json=json_output)
     if not _compiled(experiment.device):
         view.notice("compiling the kernels, once per installation (about a minute)")
-    _warm_up(builder)
+    builder.prepare()
     begun = time.perf_counter()
     with ExitStack() as stack:
         tracker = stack.enter_context(
@@ -139,39 +133,10 @@ def _compiled(device: str) -> bool:
     """Return whether numba has kernels of the CPU backend on disk."""
     if device != "cpu":
         return True
-    from htmrun.backends import cpu
+    # Importing the backend is what decides where its kernels are kept.
+    from htmrun.backends.cpu.cache import kernel_cache
 
-    places = [Path(p) / "__pycache__" for p in cpu.__path__]
-    chosen = os.environ.get("NUMBA_CACHE_DIR")
-    places += [Path(chosen)] if chosen else []
-    return any(next(place.rglob("*.nbi"), None) is not None for place in places)
-
-
-def _warm_up(builder: Builder) -> None:
-    """Run a throwaway pipeline of every arm over a few samples.
-
-    Kernels are compiled before any clock runs, and what cannot be built is said before
-    anything is recorded.
-    """
-    experiment, seed = builder.experiment, builder.experiment.seeds[0]
-    for name in experiment.selected:
-        regime = experiment.regime(name)
-        if isinstance(regime, Baseline):
-            builder.period(name, regime)
-            continue
-        _run_briefly(builder, regime, seed)
-
-
-def _run_briefly(builder: Builder, arm: Arm, seed: int) -> None:
-    pipeline = builder.pipeline(arm, seed)
-    chunk = next(iter(builder.source.train(seed, 0, WARM_UP_SAMPLES)), None)
-    if chunk is None or not len(chunk):
-        return
-    ends = np.zeros(len(chunk), np.uint8)
-    ends[-1] = 1
-    plan, _ = schedule_of(arm).plan(Cursor(), chunk.reset, ends)
-    pipeline.compute(chunk)
-    pipeline.run(chunk, plan)
+    return any(kernel_cache().rglob("*.nbi"))
 
 
 def _closing_lines(
@@ -180,9 +145,10 @@ def _closing_lines(
 ) -> list[str]:  # fmt: skip
     lines = [f"run {run_id}, {seconds:.1f} s"]
     if tracker is not None:
-        share = 100 * tracker.seconds / max(seconds, 1e-9)
         store = experiment.tracking.uri or f"{experiment.tracking.dir}/mlflow.db"
-        lines.append(f"recorded in {store} (recording took {share:.1f} % of the time)")
+        lines.append(
+            f"recorded in {store} (recording took {tracker.seconds:.1f} s beside the jobs)"
+        )
         lines.append("see it: htmrun dashboard    compare arms: htmrun compare")
     if failed:
         lines.append(f"{len(failed)} of the jobs failed: {', '.join(f.job.name for f in failed)}")

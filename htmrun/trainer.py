@@ -58,7 +58,7 @@ class Trainer:
         self._probes: evaluation.Probes | None = None
 
     def records(self) -> Iterator[Record]:
-        """Train to the end: Started, Progress ..., Finished; raises StopRequestedError if asked to."""
+        """Train to the end; raises StopRequestedError when asked to stop."""
         begun = time.perf_counter()
         yield Started(self.job, self._total)
         self._probes = evaluation.take_probes(self.pipeline, self.source, self.job.seed)

@@ -92,15 +92,15 @@ def _memory() -> Finding:
 
 
 def _cache() -> Finding:
-    chosen = os.environ.get("NUMBA_CACHE_DIR")
-    kernels = Path(htmrun.__file__).parent / "backends" / "cpu"
-    folder = Path(chosen) if chosen else kernels / "__pycache__"
+    from htmrun.backends.cpu.cache import kernel_cache
+
+    folder = kernel_cache()
     if not _writable(folder):
         return Finding(
             "warning",
             "numba cache",
             f"{folder} is not writable",
-            "numba uses a folder in your home, or compiles anew in each run; set NUMBA_CACHE_DIR",
+            "kernels are kept beside the package, or compiled anew each time; set NUMBA_CACHE_DIR",
         )
     count = len(list(folder.rglob("*.nbc"))) if folder.is_dir() else 0
     if count == 0:

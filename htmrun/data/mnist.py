@@ -12,6 +12,7 @@ import zlib
 from pathlib import Path
 
 from htmrun.errors import UserError
+from htmrun.paths import cache_directory
 
 MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -25,12 +26,6 @@ SHA256 = {
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
 TIMEOUT_SECONDS = 30
-
-
-def cache_directory() -> Path:
-    """Return $XDG_CACHE_HOME/htmrun, or ~/.cache/htmrun where that is not set."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "htmrun"
 
 
 def fetch(directory: Path | None = None, mirrors: tuple[str, ...] = MIRRORS) -> Path:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from htmrun import paths
 from htmrun.data import mnist, open_source
 from htmrun.data.idx import read_idx
 from htmrun.data.parameters import DigitsParameters, IdxParameters
@@ -205,10 +206,10 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path):
 
 def test_cache_directory_follows_xdg(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert mnist.cache_directory() == tmp_path / "htmrun"
+    assert paths.cache_directory() == tmp_path / "htmrun"
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert mnist.cache_directory() == tmp_path / ".cache" / "htmrun"
+    assert paths.cache_directory() == tmp_path / ".cache" / "htmrun"
 
 
 @pytest.mark.skipif(not (SHARED / "mnist").is_dir(), reason="no mnist under HTMRUN_TEST_DATA")

@@ -258,13 +258,19 @@ def make_field(p: SpatialPoolerParameters) -> Field:
     starts = np.concatenate([[0], np.cumsum(np.bincount(block))])
     block_places = np.zeros(len(starts) - 1, np.int64)
     np.maximum.at(block_places, block, places)
+    words, masks, rows = _masks(indices, offsets)
+    block_words, block_masks, block_rows = _masks(members, starts)
     return Field(
-        *_masks(indices, offsets),
+        words,
+        masks,
+        rows,
         sizes,
         places,
         np.array(p.column_shape, np.int64),
         block,
-        *_masks(members, starts),
+        block_words,
+        block_masks,
+        block_rows,
         np.diff(starts),
         block_places,
         np.zeros(len(block_places), np.int64),
