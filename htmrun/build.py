@@ -102,13 +102,14 @@ class Builder:
         for name in names:
             stage, shape = self._stage(name, shape, name not in arm.freeze, seed)
             stages.append(stage)
-        last = self.experiment.pipeline[-1]
+        first, last = self.experiment.pipeline[0], self.experiment.pipeline[-1]
         return Pipeline(
             encoder,
             stages,
-            self._predictor(last, self.experiment.pipeline[0], encoder.size, stages),
+            self._predictor(last, first, encoder.size, stages),
             buckets=self._buckets(last),
             predictor_learns=last not in arm.freeze,
+            ends=(first, last),
         )
 
     def _stage(

@@ -23,7 +23,7 @@ from htmrun.encoders import Encoder
 from htmrun.plan import Flags, Plan
 from htmrun.stages import Stage
 
-ENCODER = "encoder"
+ENCODER, PREDICTOR = "encoder", "classifier"
 
 
 class Predictor(Protocol):
@@ -56,14 +56,17 @@ class Pipeline:
         *,
         buckets: Buckets | None = None,
         predictor_learns: bool = True,
+        ends: tuple[str, str] = (ENCODER, PREDICTOR),
     ) -> None:
+        """`ends`: what the encoder and the predictor are called in the configuration."""
         self.encoder, self.stages, self.predictor = encoder, list(stages), predictor
         self.buckets, self._predictor_learns = buckets, predictor_learns
+        self._encoder_name, self._predictor_name = ends
 
     def run(self, chunk: Chunk, plan: Plan) -> Outcome:
         """Predict, learn and commit, sample by sample, as `plan` says."""
-        activity: Activity = {ENCODER: self.encoder.encode(chunk.fields)}
-        bits = activity[ENCODER]
+        bits = self.encoder.encode(chunk.fields)
+        activity: Activity = {self._encoder_name: bits}
         for stage in self.stages:
             bits = stage.run(bits, plan, activity)
         scores = self.predictor.run(
@@ -77,7 +80,7 @@ class Pipeline:
 
     def compute_bits(self, encoded: Bits, reset: Flags) -> Outcome:
         """Predict from encoded samples; leaves no trace."""
-        activity: Activity = {ENCODER: encoded}
+        activity: Activity = {self._encoder_name: encoded}
         bits = encoded
         for stage in self.stages:
             bits = stage.compute(bits, reset, activity)
@@ -92,14 +95,14 @@ class Pipeline:
     def state(self) -> State:
         """Return every array that a later result depends on, named STAGE/ARRAY."""
         parts = {stage.name: stage.state() for stage in self.stages}
-        parts["classifier"] = self.predictor.state()
+        parts[self._predictor_name] = self.predictor.state()
         return {f"{part}/{name}": a for part, named in parts.items() for name, a in named.items()}
 
     def load(self, state: State) -> None:
         """Take over what `state()` returned; ValueError on other names or shapes."""
         for stage in self.stages:
             stage.load(_of(state, stage.name))
-        self.predictor.load(_of(state, "classifier"))
+        self.predictor.load(_of(state, self._predictor_name))
 
     def state_hash(self) -> str:
         """Return the SHA-256 of `state()`."""
