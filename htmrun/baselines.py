@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 
 from htmrun.backends.state import state_hash
 from htmrun.data import Source
-from htmrun.metrics import ForecastMeter
+from htmrun.metrics import Figures, ForecastMeter
 from htmrun.records import Finished, Job, Progress, Record, Started
+from htmrun.scoreboard import RECENT, has_curve, points
 from htmrun.trainer import CHUNK, StopRequestedError
 
 WEEK, DAY, YEAR = 7 * 86_400.0, 86_400.0, 365.2425 * 86_400.0
@@ -27,7 +30,7 @@ def season(step: float) -> int:
 
 def forecast(
     job: Job, source: Source, horizons: Sequence[int], period: int | None, samples: int,
-    stop: Callable[[], bool] = lambda: False,
+    curve_points: int, stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Record]:  # fmt: skip
     """Score persistence (`period` None) or the value a season ago, at each horizon.
 
@@ -43,19 +46,32 @@ def forecast(
         values.append(np.asarray(chunk.target, np.float64))
         scored.append(chunk.scored != 0)
     y, counts = np.concatenate(values), np.concatenate(scored)
-    figures: dict[str, float] = {}
-    for h in sorted(horizons):
-        lag = h if period is None else period * -(-h // period)
-        meter = ForecastMeter()
-        if lag < len(y):
-            use = counts[lag:] if lag else counts
-            meter.add_values(y[: len(y) - lag][use], y[lag:][use])
+    lags = {h: h if period is None else period * -(-h // period) for h in sorted(horizons)}
+    figures = _figures(y, counts, lags, 0, len(y))
+    seconds = time.perf_counter() - begun
+    rate = len(y) / max(seconds, 1e-9)
+    for start, end in pairwise(points(len(y), curve_points)):
+        recent = _figures(y, counts, lags, start, end)
+        recent = {f"{RECENT}{name}": value for name, value in recent.items() if has_curve(name)}
+        if recent:
+            yield Progress(job, end, 0, recent, rate)
+    figures |= {"samples_per_s": rate, "samples": float(len(y))}
+    yield Finished(job, figures, state_hash({}), seconds)
+
+
+def _figures(
+    y: npt.NDArray[np.float64], counts: npt.NDArray[np.bool_], lags: dict[int, int], start: int,
+    end: int,
+) -> Figures:  # fmt: skip
+    """Return the errors at each horizon over the samples start..end that count."""
+    figures: Figures = {}
+    for h, lag in lags.items():
+        meter, first = ForecastMeter(), max(start, lag)
+        if first < end:
+            use = counts[first:end]
+            meter.add_values(y[first - lag : end - lag][use], y[first:end][use])
         found = meter.figures()
         figures |= {f"{name}_{h}": value for name, value in found.items()}
         if "mape" in found:
             figures["mape"] = found["mape"]
-    seconds = time.perf_counter() - begun
-    rate = len(y) / max(seconds, 1e-9)
-    yield Progress(job, len(y), 0, {f"prequential/{n}": v for n, v in figures.items()}, rate)
-    figures |= {"samples_per_s": rate, "samples": float(len(y))}
-    yield Finished(job, figures, state_hash({}), seconds)
+    return figures

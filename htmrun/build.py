@@ -244,7 +244,7 @@ class Builder:
             if isinstance(regime, Baseline):
                 period = self.period(job.arm, regime)
                 yield from baselines.forecast(
-                    job, self.source, self.horizons, period, samples, stop
+                    job, self.source, self.horizons, period, samples, e.curve_points, stop
                 )
                 return
             pipeline = self.pipeline(regime, job.seed)

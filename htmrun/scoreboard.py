@@ -22,6 +22,9 @@ from htmrun.stages import MemoryStage, PoolerStage
 
 Task = Literal["classification", "sequence", "forecast"]
 
+RECENT = "recent/"
+"""Names of figures since the last curve point begin with this; final figures are over more."""
+
 TAIL = 0.8
 """Final figures of sequences and of activity are taken from this share of the samples on."""
 
@@ -95,8 +98,15 @@ CURVES = ("accuracy", "nll", "rmse", "mape", "entropy", "dead_columns", "predict
 """Figures worth a curve: each point costs the tracking store more than it costs to measure."""
 
 
-def _has_curve(name: str) -> bool:
+def has_curve(name: str) -> bool:
+    """Return whether a figure (`STAGE/NAME` or `NAME_HORIZON`) has a learning curve."""
     return name.rpartition("/")[2].rstrip("0123456789").rstrip("_") in CURVES
+
+
+def points(samples: int, most: int) -> list[int]:
+    """Return 0 and the samples after which a curve has its points, evenly spread."""
+    places = np.linspace(0, samples, min(most, samples) + 1)
+    return sorted({int(p) for p in places})
 
 
 class Scoreboard:
@@ -123,9 +133,8 @@ class Scoreboard:
     def interval(self) -> Figures:
         """Return the figures that have a curve, since the last call, and start anew."""
         done, self._interval = self._interval, Meters(*self._arguments)
-        found = {f"prequential/{n}": v for n, v in done.task_figures().items()}
-        found |= done.stage_figures()
-        return {name: value for name, value in found.items() if _has_curve(name)}
+        found = done.task_figures() | done.stage_figures()
+        return {f"{RECENT}{name}": value for name, value in found.items() if has_curve(name)}
 
     def final(self) -> Figures:
         """Return the job's prequential figures.
@@ -134,11 +143,10 @@ class Scoreboard:
         `prequential/...` over all. Classification: `prequential/...` over all.
         """
         everything = self._all.task_figures()
-        out = self._tail.stage_figures()
-        out |= {f"prequential/{name}": value for name, value in everything.items()}
+        out = {f"prequential/{name}": value for name, value in everything.items()}
         if self.task == "forecast":
             out |= everything
             out |= {f"tail/{name}": value for name, value in self._tail.task_figures().items()}
         elif self.task == "sequence":
             out |= self._tail.task_figures()
-        return out
+        return out | self._tail.stage_figures()

@@ -15,6 +15,7 @@ from htmrun.config.schema import Experiment
 from htmrun.console import LiveView
 from htmrun.data import Source, open_source
 from htmrun.records import Failed, Finished, Job
+from htmrun.scoreboard import RECENT
 from htmrun.tracking import Tracker
 
 
@@ -39,15 +40,13 @@ def run_experiment(
     run_id = new_run_id(experiment.name)
     results: dict[str, list[Finished]] = {name: [] for name in experiment.selected}
     failed: list[Failed] = []
-    view = LiveView(jobs, metric=_watched(source, builder), quiet=quiet, json=json_output)
+    view = LiveView(jobs, metric=main_curve(source, builder), quiet=quiet, json=json_output)
     if not _compiled(experiment.device):
         view.notice("compiling the kernels, once per installation (about a minute)")
     builder.prepare()
     begun = time.perf_counter()
     with ExitStack() as stack:
-        tracker = stack.enter_context(
-            _tracker(experiment, resolved, overrides, source, run_id, view)
-        )
+        tracker = stack.enter_context(_tracker(builder, resolved, overrides, run_id, view))
         stack.enter_context(view)
         records = stack.enter_context(closing(runner.run_jobs(builder, jobs, experiment.workers)))
         for record in records:
@@ -85,18 +84,19 @@ def main_metrics(source: Source, builder: Builder) -> tuple[str, ...]:
     return ("accuracy", "prequential/accuracy", "noise_accuracy_area", "churn")
 
 
-def _watched(source: Source, builder: Builder) -> tuple[str, ...]:
-    if source.task == "forecast":
-        return (f"prequential/rmse_{builder.horizons[0]}",)
-    return ("accuracy", "prequential/accuracy")
+def main_curve(source: Source, builder: Builder) -> str:
+    """Return the curve that the progress bars and the dashboard show."""
+    figure = f"rmse_{builder.horizons[0]}" if source.task == "forecast" else "accuracy"
+    return f"{RECENT}{figure}"
 
 
 def _tracker(
-    experiment: Experiment, resolved: Mapping[str, Any], overrides: Sequence[str], source: Source,
-    run_id: str, view: LiveView,
+    builder: Builder, resolved: Mapping[str, Any], overrides: Sequence[str], run_id: str,
+    view: LiveView,
 ) -> Any:  # fmt: skip
     from contextlib import nullcontext
 
+    experiment, source = builder.experiment, builder.source
     settings = experiment.tracking
     if not settings.enabled:
         return nullcontext()
@@ -106,6 +106,7 @@ def _tracker(
         "htmrun.data": source.name,
         "htmrun.data_hash": source.fingerprint,
         "htmrun.overrides": " ".join(overrides),
+        "htmrun.curve": main_curve(source, builder),
     }
     return Tracker(
         uri=settings.uri,

@@ -17,7 +17,7 @@ from htmrun.pipeline import Pipeline
 from htmrun.plan import Plan
 from htmrun.records import Finished, Job, Progress, Record, Started
 from htmrun.schedule import Cursor, Schedule
-from htmrun.scoreboard import Scoreboard
+from htmrun.scoreboard import Scoreboard, points
 from htmrun.stages import MemoryStage, PoolerStage
 
 CHUNK = 1024
@@ -53,7 +53,7 @@ class Trainer:
         self._sample, self._commits, self._cursor = 0, 0, Cursor()
         self._train_seconds = 0.0
         self._series: dict[str, list[float]] = {}
-        self._curve = self._curve_points()
+        self._curve = points(self._total, course.curve_points)[1:]
         self._looks = self._look_points()
         self._probes: evaluation.Probes | None = None
 
@@ -79,8 +79,8 @@ class Trainer:
         start = 0
         while start < len(plan):
             stop = len(plan)
-            for points in (self._curve, self._looks, [self.scoreboard.tail_start]):
-                ahead = next((p for p in points if p > self._sample), None)
+            for places in (self._curve, self._looks, [self.scoreboard.tail_start]):
+                ahead = next((p for p in places if p > self._sample), None)
                 if ahead is not None:
                     stop = min(stop, start + ahead - self._sample)
             if self._probes is not None and self._probes.waiting:
@@ -163,10 +163,6 @@ class Trainer:
 
     def _rate(self) -> float:
         return self._sample / self._train_seconds if self._train_seconds > 0 else 0.0
-
-    def _curve_points(self) -> list[int]:
-        points = np.linspace(0, self._total, min(self.course.curve_points, self._total) + 1)
-        return sorted({int(p) for p in points[1:]})
 
     def _look_points(self) -> list[int]:
         every = self.course.evaluate_every or self._per_epoch

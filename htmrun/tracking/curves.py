@@ -44,6 +44,9 @@ class CurveBook:
         # MLflow shows the value with the highest (step, time): a later time makes it the final one.
         latest = max([time, *(p.time + 1 for p in self._waiting.get(job, []))])
         last = self._last_step.get(job, 0)
+        for name in [n for n in metrics if n in self.curves and n != RATE]:
+            seeds = self.curves[name].setdefault(job.arm, {})
+            seeds.setdefault(job.seed, []).append((last, float(metrics[name])))
         return [
             Point(legal_name(name), float(value), latest, last if name in self.curves else 0)
             for name, value in metrics.items()

@@ -24,6 +24,7 @@ from htmrun.tracking import links
 from htmrun.tracking.store import RUN_TAG, all_runs, explained, newest_run, open_existing
 
 HOST = "127.0.0.1"
+RUNS_IN_A_LINK = 9
 FIRST_PORT, PORTS_TRIED = 5000, 100
 _START_LIMIT_S = 120.0
 _STOP_LIMIT_S = 8.0
@@ -49,7 +50,10 @@ def newest(client: Any) -> Newest:
 
 
 def _main_curve(client: Any, runs: list[Any]) -> str | None:
-    """Return the first final metric that is a curve; failing that, the first curve there is."""
+    """Return the curve that the runs name; without one, the first metric that is a curve."""
+    named = next((r.data.tags["htmrun.curve"] for r in runs if "htmrun.curve" in r.data.tags), None)
+    if named is not None:
+        return str(named)
     for run in runs:
         final = [name for name in run.data.tags.get("htmrun.metrics", "").split(",") if name]
         for name in [*final, *sorted(run.data.metrics)]:
@@ -59,8 +63,14 @@ def _main_curve(client: Any, runs: list[Any]) -> str | None:
 
 
 def page_links(base: str, found: Newest) -> list[tuple[str, str]]:
-    """Return (what it shows, link) for the newest experiment run, the charts first."""
+    """Return (what it shows, link) for the newest experiment run, the charts first.
+
+    The other pages name every run in their link; with many runs only the charts are given,
+    from where they are two clicks away.
+    """
     pages = [(f"charts of {found.run}", links.charts(base, found.experiment, found.run))]
+    if len(found.runs) > RUNS_IN_A_LINK:
+        return pages
     if found.curve is not None:
         pages.append(
             (

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 STYLES = ("-", "--", "-.", ":")
 _MOST_PANELS = 4
+_DETAILED = 6
 
 
 def plot_curves(curves: Curves, path: Path, title: str = "") -> None:
@@ -49,13 +50,13 @@ def plot_curves(curves: Curves, path: Path, title: str = "") -> None:
 
 
 def _drawable(curves: Curves) -> list[str]:
-    """Return the metrics to draw: those that are curves, held-out before training, rate last."""
-    found = [
-        metric
+    """Return the metrics to draw: those that are curves, detailed ones first, rate last."""
+    length = {
+        metric: max(len(points) for seeds in arms.values() for points in seeds.values())
         for metric, arms in curves.items()
-        if any(len(points) > 1 for seeds in arms.values() for points in seeds.values())
-    ]
-    found.sort(key=lambda metric: (metric == RATE, "/" in metric))
+    }
+    found = [metric for metric in curves if length[metric] > 1]
+    found.sort(key=lambda metric: (metric == RATE, length[metric] < _DETAILED, "/" in metric))
     if RATE in found and len(found) > _MOST_PANELS:
         return [*found[: _MOST_PANELS - 1], RATE]
     return found[:_MOST_PANELS]
