@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
+from htmrun.errors import UserError
 from htmrun.records import Failed, Finished, Job, Record
 from htmrun.trainer import StopRequestedError
 
@@ -69,8 +70,13 @@ def _guarded(maker: Maker, job: Job, stop: Callable[[], bool]) -> Iterator[Recor
     except (StopRequestedError, GeneratorExit):
         raise
     except Exception as error:
-        message = f"{type(error).__name__}: {error}".splitlines()[0]
-        yield Failed(job, message, traceback.format_exc())
+        yield _failure(job, error)
+
+
+def _failure(job: Job, error: Exception) -> Failed:
+    """Return Failed for what was raised; what the user can mend is said in its own words."""
+    text = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+    return Failed(job, (text.splitlines() or [""])[0], traceback.format_exc())
 
 
 @dataclass
@@ -131,7 +137,8 @@ class _Pool:
         process = self._context.Process(
             target=_work, args=(self.maker, there, self._stop, os.getpid()), daemon=True
         )
-        process.start()
+        with _interrupts_held():
+            process.start()
         # Only the worker holds the other end: when it dies, the pipe says so.
         there.close()
         worker = _Worker(process, here)
@@ -168,8 +175,29 @@ def _work(maker: Maker, pipe: Connection, stop: Any, parent: int) -> None:
     prepared = False
     with contextlib.suppress(StopRequestedError, EOFError, BrokenPipeError, ConnectionResetError):
         while (job := pipe.recv()) is not None:
-            if not prepared:
-                maker.prepare()
-                prepared = True
+            try:
+                if not prepared:
+                    maker.prepare()
+                    prepared = True
+            except Exception as error:
+                pipe.send(_failure(job, error))
+                continue
             for record in _guarded(maker, job, stopped):
                 pipe.send(record)
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Let a process that is started meanwhile inherit a blocked Ctrl-C.
+
+    Ctrl-C reaches the whole terminal group, and a worker that still imports would print a
+    traceback. Here it comes through afterwards.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
