@@ -17,9 +17,16 @@ def command(
     output_format: Annotated[
         str, typer.Option("--format", "-f", help="table, json, csv or markdown.")
     ] = "table",
+    metric: Annotated[
+        list[str] | None,
+        typer.Option("--metric", "-m", metavar="NAME", help="Show this figure; repeatable."),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Show bookkeeping too: counts, bytes, seconds, latency.")
+    ] = False,
     uri: Uri = None,
     directory: Directory = "runs",
 ) -> None:
     from htmrun.compare import compare
 
-    compare(run, uri, directory, output_format)
+    compare(run, uri, directory, output_format, metric or (), everything)

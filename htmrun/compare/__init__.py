@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 from htmrun.errors import UserError, nearest
 
 FORMATS = ("table", "json", "csv", "markdown")
 
 
-def compare(run: str | None, uri: str | None, directory: str, output_format: str = "table") -> None:
+def compare(
+    run: str | None,
+    uri: str | None,
+    directory: str,
+    output_format: str = "table",
+    metrics: Sequence[str] = (),
+    everything: bool = False,
+) -> None:
     """Print the newest experiment run, or the one whose id begins with `run`, in `output_format`.
 
-    Warnings go to stderr. Raises UserError for an unknown format, store or run.
+    Shown are the figures that people compare, those named in `metrics` instead, or `everything`.
+    Warnings go to stderr. Raises UserError for an unknown format, store, run or figure.
     """
     if output_format not in FORMATS:
         raise UserError(
@@ -22,8 +31,11 @@ def compare(run: str | None, uri: str | None, directory: str, output_format: str
     from htmrun.compare import formats
     from htmrun.compare.comparison import compare_arms
     from htmrun.compare.reading import read
+    from htmrun.compare.selection import select
 
-    comparison = compare_arms(read(run, uri, directory))
+    found = read(run, uri, directory)
+    shown = select(found.metrics, found.task, wanted=metrics, everything=everything)
+    comparison = compare_arms(found, shown)
     for warning in comparison.warnings:
         print(warning, file=sys.stderr)
     if output_format == "table":

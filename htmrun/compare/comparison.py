@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from htmrun.compare.reading import ExperimentRun
@@ -40,10 +41,13 @@ class Comparison:
     warnings: tuple[str, ...]
 
 
-def compare_arms(run: ExperimentRun) -> Comparison:
-    """Return the comparison of `run`; the reference arm is `online`, or the first arm."""
+def compare_arms(run: ExperimentRun, shown: Sequence[str]) -> Comparison:
+    """Return the comparison of `run` in the metrics `shown`, in their order.
+
+    The reference arm is `online`, or the first arm.
+    """
     reference = _REFERENCE if _REFERENCE in run.arms else next(iter(run.arms), None)
-    metrics = tuple(_compare_metric(run, metric, reference) for metric in run.metrics)
+    metrics = tuple(_compare_metric(run, metric, reference) for metric in shown)
     differences = [d for metric in metrics for d in metric.differences]
     return Comparison(
         run.run,

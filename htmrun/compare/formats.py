@@ -13,6 +13,7 @@ from htmrun.compare.comparison import Comparison, MetricComparison
 from htmrun.compare.statistics import PairedDifference
 from htmrun.console.figures import mean_and_half, number
 from htmrun.console.interval import Interval
+from htmrun.console.packed import Column, PackedTable
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -56,28 +57,52 @@ def _difference_row(metric: str, d: PairedDifference) -> list[str]:
 def table(comparison: Comparison) -> Group:
     """Return rich tables: metrics by arm (controls dim, on the right), then paired differences."""
     from rich.console import Group
-    from rich.table import Table
     from rich.text import Text
 
-    means = Table(title=f"{comparison.run}: means", title_justify="left", header_style="bold")
-    means.add_column("metric", no_wrap=True)
-    for arm in _arms(comparison):
-        style = "dim" if arm in comparison.controls else ""
-        heading = f"{arm}\n(control)" if arm in comparison.controls else arm
-        means.add_column(heading, justify="right", style=style)
-    for metric in comparison.metrics:
-        means.add_row(*_mean_row(comparison, metric))
+    arms = _arms(comparison)
+    rows = [_mean_row(comparison, metric)[1:] for metric in comparison.metrics]
+    means = PackedTable(
+        Column("metric", [m.metric for m in comparison.metrics]),
+        [
+            Column(
+                f"{arm}\n(control)" if arm in comparison.controls else arm,
+                [row[place] for row in rows],
+                "dim" if arm in comparison.controls else "",
+            )
+            for place, arm in enumerate(arms)
+        ],
+        title=f"{comparison.run}: means",
+    )
     parts: list[Any] = [means]
-    rows = [(m.metric, d) for m in comparison.metrics for d in m.differences]
-    if rows:
-        pairs = Table(title="paired differences", title_justify="left", header_style="bold")
-        for place, heading in enumerate(_DIFFERENCE_HEADINGS):
-            pairs.add_column(heading, justify="left" if place < 2 else "right", no_wrap=place < 2)
-        for name, difference in rows:
-            pairs.add_row(*_difference_row(name, difference))
-        parts.append(pairs)
+    if any(metric.differences for metric in comparison.metrics):
+        parts.append(_difference_table(comparison))
     parts += [Text(note, style="dim") for note in comparison.notes]
     return Group(*parts)
+
+
+def _difference_table(comparison: Comparison) -> PackedTable:
+    """Return the differences, each metric's name on a line above its arms."""
+    names: list[str] = []
+    styles: list[str] = []
+    rows: list[list[str]] = []
+    tested = any(d.p is not None for m in comparison.metrics for d in m.differences)
+    headings = _DIFFERENCE_HEADINGS[2:] if tested else _DIFFERENCE_HEADINGS[2:-2]
+    for metric in comparison.metrics:
+        if metric.differences:
+            names.append(metric.metric)
+            styles.append("bold")
+            rows.append([""] * len(headings))
+        for difference in metric.differences:
+            names.append(f"  {difference.arm}")
+            styles.append("")
+            rows.append(_difference_row(metric.metric, difference)[2:])
+    return PackedTable(
+        Column("", names),
+        [Column(heading, [row[i] for row in rows]) for i, heading in enumerate(headings)],
+        title=f"paired differences: each arm minus {comparison.reference}",
+        styles=styles,
+        ruled=False,
+    )
 
 
 def markdown(comparison: Comparison) -> str:

@@ -22,6 +22,7 @@ class ExperimentRun:
 
     run: str
     experiment: str
+    task: str = ""
     arms: list[str] = field(default_factory=list)
     controls: list[str] = field(default_factory=list)
     metrics: list[str] = field(default_factory=list)
@@ -64,9 +65,12 @@ def _by_prefix(client: Any, experiments: list[str], wanted: str) -> str:
     raise UserError(f"run: '{wanted}' begins {len(found)} experiment runs, expected one: {some}")
 
 
-def gather(name: str, experiment: str, runs: list[Any]) -> ExperimentRun:
+def gather(name: str, runs: list[Any]) -> ExperimentRun:
     """Return the experiment run that MLflow's `runs` make up; unfinished ones are only listed."""
-    gathered = ExperimentRun(name, experiment)
+    of_all = runs[0].data.tags
+    gathered = ExperimentRun(
+        name, of_all.get("htmrun.experiment", ""), of_all.get("htmrun.task", "")
+    )
     for run in sorted(runs, key=lambda run: int(run.data.tags.get("htmrun.index", "0"))):
         tags = run.data.tags
         if run.info.status != "FINISHED":
@@ -90,4 +94,4 @@ def read(run: str | None, uri: str | None, directory: str) -> ExperimentRun:
     """Return the newest experiment run, or the one whose id begins with `run`; raises UserError."""
     _, client = open_existing(uri, directory)
     name, runs = find_run(client, run)
-    return gather(name, runs[0].data.tags.get("htmrun.experiment", ""), runs)
+    return gather(name, runs)

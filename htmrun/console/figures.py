@@ -17,20 +17,34 @@ def lower_is_better(metric: str) -> bool:
 
 
 def number(value: float, metric: str = "") -> str:
-    """Return `value` with four significant places, rates as whole numbers with separators."""
+    """Return `value` with about four places; large numbers and rates are whole."""
     if math.isnan(value):
         return "nan"
-    if metric == RATE or abs(value) >= 10_000:
+    if metric == RATE:
         return f"{value:,.0f}"
     if value != 0 and abs(value) < 0.0001:
         return f"{value:.2e}"
-    return f"{value:.{4 if abs(value) < 10 else 2}f}"
+    return f"{value:,.{_places(value)}f}"
+
+
+def _places(value: float) -> int:
+    if abs(value) < 10:
+        return 4
+    return 2 if abs(value) < 1000 else 0
 
 
 def mean_and_half(interval: Interval, metric: str = "") -> str:
-    """Return ``"0.9533 ± 0.0041"``, or the mean alone for a single value."""
+    """Return ``"0.9533 ± 0.0041"``, or the mean alone for a single value.
+
+    The half width has the places of the mean; what would be rounded to nothing has its own.
+    """
     mean = number(interval.mean, metric)
-    return mean if interval.half is None else f"{mean} ± {number(interval.half, metric)}"
+    if interval.half is None:
+        return mean
+    half = f"{interval.half:,.{len(mean.partition('.')[2])}f}"
+    if "e" in mean or (interval.half > 0 and not half.strip("0.,")):
+        half = number(interval.half, metric)
+    return f"{mean} ± {half}"
 
 
 def duration(seconds: float) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from htmrun.console.figures import RATE, lower_is_better, mean_and_half
 from htmrun.console.interval import INTERVAL_NOTE, Interval, mean_interval, seeds_note
+from htmrun.console.packed import Column, PackedTable
 from htmrun.records import Finished
 
 if TYPE_CHECKING:
@@ -34,55 +35,61 @@ def final_table(results: Results, main_metrics: Sequence[str]) -> Group:
     as the highest (or lowest) and nothing more.
     """
     from rich.console import Group
-    from rich.table import Table
     from rich.text import Text
 
     metrics = [m for m in main_metrics if m != RATE]
-    table = Table(header_style="bold")
-    table.add_column("arm")
-    for metric in metrics:
-        table.add_column(metric, justify="right", no_wrap=True)
-    table.add_column("samples/s", justify="right", no_wrap=True)
-
     columns = {metric: intervals(results, metric) for metric in [*metrics, RATE]}
     arms = [arm for arm, finished in results.items() if finished and not finished[0].job.control]
     controls = [arm for arm, finished in results.items() if finished and finished[0].job.control]
     best = {metric: _best(columns[metric], arms, metric) for metric in metrics}
-    for arm in [*arms, *controls]:
-        cells = [_cell(columns[m].get(arm), m, best.get(m) == arm) for m in [*metrics, RATE]]
-        table.add_row(
-            Text(arm, style="dim" if arm in controls else ""),
-            *cells,
-            end_section=bool(arms) and arm == arms[-1] and bool(controls),
-        )
+    rows = [*arms, *controls]
+    table = PackedTable(
+        Column("arm", rows),
+        [
+            Column(
+                "samples/s" if metric == RATE else metric,
+                [_cell(found.get(arm), metric, arm in best.get(metric, ())) for arm in rows],
+            )
+            for metric, found in columns.items()
+        ],
+        rules=[len(arms) - 1] if arms and controls else [],
+        styles=["dim" if arm in controls else "" for arm in rows],
+        bold=frozenset(
+            (row, place)
+            for place, metric in enumerate(metrics)
+            for row, arm in enumerate(rows)
+            if arm in best[metric]
+        ),
+    )
     notes = [Text(line, style="dim") for line in _notes(results, metrics, best, bool(controls))]
     return Group(table, *notes)
 
 
-def _best(column: Mapping[str, Interval], arms: Sequence[str], metric: str) -> str | None:
+def _best(column: Mapping[str, Interval], arms: Sequence[str], metric: str) -> frozenset[str]:
+    """Return the arms with the best mean, none where all are equal."""
     means = {arm: column[arm].mean for arm in arms if arm in column}
     means = {arm: mean for arm, mean in means.items() if not math.isnan(mean)}
-    if len(means) < 2 or len(set(means.values())) == 1:
-        return None
-    return (min if lower_is_better(metric) else max)(means, key=lambda arm: means[arm])
+    if len(set(means.values())) < 2:
+        return frozenset()
+    best = (min if lower_is_better(metric) else max)(means.values())
+    return frozenset(arm for arm, mean in means.items() if mean == best)
 
 
 def _cell(interval: Interval | None, metric: str, best: bool) -> str:
     if interval is None:
-        return "-"
-    text = mean_and_half(interval, metric)
-    return f"[bold]{text} *[/bold]" if best else f"{text}  "
+        return "-  "
+    return f"{mean_and_half(interval, metric)} {'*' if best else ' '}"
 
 
 def _notes(
-    results: Results, metrics: Sequence[str], best: Mapping[str, str | None], controls: bool
+    results: Results, metrics: Sequence[str], best: Mapping[str, frozenset[str]], controls: bool
 ) -> list[str]:
     counts = {len(finished) for finished in results.values() if finished}
     if not counts:
         return ["no arm finished"]
     seeds, most = min(counts), max(counts)
     notes = []
-    marked = [m for m in metrics if best[m] is not None]
+    marked = [m for m in metrics if best[m]]
     if marked:
         kinds = dict.fromkeys("lowest" if lower_is_better(m) else "highest" for m in marked)
         notes.append(f"* {' or '.join(kinds)} mean of the arms, no more than that")

@@ -227,7 +227,7 @@ def test_compare_and_dashboard_hand_over_their_options(monkeypatch: pytest.Monke
     monkeypatch.setattr("htmrun.tracking.dashboard.serve", lambda *a: seen.append(a))
     assert main(["compare", "2026", "--format", "json", "--dir", "x"]) == 0
     assert main(["dashboard", "--port", "5001", "--uri", "sqlite:///a.db"]) == 0
-    assert seen == [("2026", None, "x", "json"), ("sqlite:///a.db", "runs", 5001, False)]
+    assert seen == [("2026", None, "x", "json", (), False), ("sqlite:///a.db", "runs", 5001, False)]
 
 
 def test_errors_of_commands_are_one_line(

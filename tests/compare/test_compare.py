@@ -39,7 +39,14 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
         for arm in ("minibatch", "online", "epoch_boost", "no_sp"):
             for seed in range(SEEDS):
                 job = Job(arm, seed, arm == "no_sp")
-                metrics = {"accuracy": accuracy(arm, seed), "samples_per_s": 1000.0 * (seed + 1)}
+                metrics = {
+                    "sp/entropy": 0.2,
+                    "tail/accuracy": 0.5,
+                    "commits": 10.0,
+                    "samples_per_s": 1000.0 * (seed + 1),
+                    "accuracy": accuracy(arm, seed),
+                    "latency/infer_p50_us": 3.0,
+                }
                 if job == Job("epoch_boost", 6):
                     new.handle(Started(job, 10))
                     new.handle(Failed(job, "broke"))
@@ -118,9 +125,10 @@ def test_table_and_markdown_put_the_arms_side_by_side(
     head = "| metric | minibatch | online | epoch_boost | no_sp (control) |"
     assert head in markdown.splitlines()
     mean = np.mean([accuracy("online", seed) for seed in range(SEEDS)])
+    assert "| accuracy | epoch_boost - online |" in markdown
+    assert "each arm minus online" in table
     for text in (table, markdown):
         assert f"{mean:.4f} ± " in text
-        assert "epoch_boost - online" in text
         assert "95 % Student-t interval" in text
         assert not [c for c in text if ord(c) < 32 and c != "\n"]
 
@@ -133,7 +141,7 @@ def test_csv_has_a_line_for_each_metric_and_arm(
     assert [(row["metric"], row["arm"]) for row in rows[:4]] == [
         ("accuracy", arm) for arm in ("minibatch", "online", "epoch_boost", "no_sp")
     ]
-    assert len(rows) == 8
+    assert len(rows) == 12
     first = rows[0]
     values = [float(value) for value in first["values"].split()]
     assert values == pytest.approx([accuracy("minibatch", seed) for seed in range(SEEDS)])
@@ -141,6 +149,82 @@ def test_csv_has_a_line_for_each_metric_and_arm(
     assert float(first["difference"]) == pytest.approx(expected)
     assert rows[3]["control"] == "true"
     assert rows[3]["difference"] == ""
+
+
+def shown(capsys: pytest.CaptureFixture[str], store: str, **choice: object) -> list[str]:
+    compare(None, None, store, "json", **choice)  # type: ignore[arg-type]
+    return list(json.loads(capsys.readouterr().out)["metrics"])
+
+
+def test_what_people_compare_comes_first_and_bookkeeping_only_when_asked(
+    store: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    usual = ["accuracy", "sp/entropy", "samples_per_s"]
+    assert shown(capsys, store) == usual
+    everything = shown(capsys, store, everything=True)
+    assert everything == [*usual, "tail/accuracy", "commits", "latency/infer_p50_us"]
+    assert shown(capsys, store, metrics=["commits", "accuracy", "commits"]) == [
+        "commits",
+        "accuracy",
+    ]
+
+
+def test_the_same_figures_stand_in_every_format(
+    store: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for output_format in ("table", "json", "csv", "markdown"):
+        compare(None, None, store, output_format)
+        text = capsys.readouterr().out
+        assert "sp/entropy" in text
+        assert "commits" not in text
+        compare(None, None, store, output_format, ["commits"])
+        text = capsys.readouterr().out
+        assert "commits" in text
+        assert "sp/entropy" not in text
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_tables_lose_nothing_on_narrow_terminals(
+    width: int, store: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("htmrun.console.terminal._WIDTH_OF_FILES", width)
+    compare(None, None, store, "table", everything=True)
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text
+    compare(None, None, store, "json", everything=True)
+    found = json.loads(capsys.readouterr().out)["metrics"]
+    for name, metric in found.items():
+        assert name in text
+        assert all(f"{d['p_holm']:.4f}" in text for d in metric["differences"])
+    for arm in BASE:
+        assert arm in text
+
+
+def test_p_values_have_no_column_where_there_are_none(
+    store: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    compare("20261101", None, store, "table")
+    assert "p (Holm)" not in capsys.readouterr().out
+    compare(None, None, store, "table")
+    assert "p (Holm)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ({"metrics": ["acuracy"]}, "found 'acuracy', .*; did you mean 'accuracy'"),
+        ({"metrics": ["qqq"]}, "found 'qqq', .*; `htmrun compare --all` lists them"),
+        ({"metrics": ["accuracy"], "everything": True}, "--all: found together with --metric"),
+    ],
+)
+def test_mistaken_figures_are_one_line(
+    store: str, choice: dict[str, object], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        compare(None, None, store, "table", **choice)  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import scipy.stats
 from rich.console import Console
 
 from htmrun.console import final_table, json_summary, mean_interval
-from htmrun.console.figures import duration, lower_is_better, number
+from htmrun.console.figures import duration, lower_is_better, mean_and_half, number
 from htmrun.records import Finished, Job
 
 
@@ -35,9 +35,9 @@ RESULTS = {
 }
 
 
-def printed(results: dict[str, list[Finished]], metrics: list[str]) -> str:
+def printed(results: dict[str, list[Finished]], metrics: list[str], width: int = 200) -> str:
     out = io.StringIO()
-    Console(file=out, width=200).print(final_table(results, metrics))
+    Console(file=out, width=width).print(final_table(results, metrics))
     return out.getvalue()
 
 
@@ -94,6 +94,41 @@ def test_table_marks_the_lowest_error() -> None:
 def test_equal_arms_are_not_marked() -> None:
     results = {arm: [finished(arm, 0, accuracy=0.9)] for arm in ("a", "b")}
     assert "*" not in printed(results, ["accuracy"])
+
+
+def test_all_arms_with_the_best_mean_are_marked() -> None:
+    values = {"a": 0.9, "b": 0.95, "c": 0.95}
+    results = {arm: [finished(arm, 0, accuracy=value)] for arm, value in values.items()}
+    marked = [line for line in printed(results, ["accuracy"]).splitlines() if " * " in line]
+    assert [line.split("│")[1].strip() for line in marked] == ["b", "c"]
+
+
+@pytest.mark.parametrize("width", [50, 80])
+def test_a_narrow_terminal_gets_the_table_in_parts_and_loses_nothing(width: int) -> None:
+    metrics = [f"a_rather_long_metric_{i}" for i in range(6)]
+    results = {
+        arm: [finished(arm, s, arm == "no_sp", **dict.fromkeys(metrics, 0.9 + s)) for s in (0, 1)]
+        for arm in ("online", "epoch_boost", "no_sp")
+    }
+    lines = printed(results, metrics, width).splitlines()
+    assert max(map(len, lines)) <= width
+    parts = [line for line in lines if line.startswith("┏")]
+    assert len(parts) > 1
+    for word in (*metrics, *("online", "epoch_boost", "no_sp")):
+        assert any(word in line for line in lines)
+    for arm in results:
+        assert sum(line.startswith(f"│ {arm} ") for line in lines) == len(parts)
+
+
+def test_half_widths_have_the_places_of_their_mean() -> None:
+    pairs = [(1, 2), (15.5, 16.5), (2000, 2400), (1, 1), (0.5, 0.500001)]
+    assert [mean_and_half(mean_interval(pair)) for pair in pairs] == [
+        "1.5000 ± 6.3531",
+        "16.00 ± 6.35",
+        "2,200 ± 2,541",
+        "1.0000 ± 0.0000",
+        "0.5000 ± 6.35e-06",
+    ]
 
 
 def test_notes_say_what_the_interval_is_and_when_nothing_is_significant() -> None:

@@ -1,0 +1,83 @@
+"""Which figures `htmrun compare` shows, on the names that the trainer really reports."""
+
+from __future__ import annotations
+
+import pytest
+
+from htmrun.compare.selection import select
+
+FORECAST = [
+    "prequential/rmse_1",
+    "prequential/mape",
+    "rmse_1",
+    "mae_1",
+    "nll_1",
+    "mape",
+    "rmse_5",
+    "nll_5",
+    "tail/rmse_1",
+    "sp/sparsity",
+    "tm/predicted",
+    "tm/bursting",
+    "sp/boost_p05",
+    "tm/segments",
+    "tm/segments_created",
+    "samples_per_s",
+    "train_seconds",
+    "samples",
+    "commits",
+    "state_bytes",
+    "latency/commit_p99_us",
+]
+SEQUENCE = [
+    "prequential/accuracy",
+    "prequential/nll",
+    "accuracy",
+    "nll",
+    "tm2/predicted",
+    "tm/predicted",
+    "samples",
+]
+
+
+def test_forecasts_begin_with_their_errors() -> None:
+    assert select(FORECAST, "forecast") == [
+        *("rmse_1", "rmse_5", "mape", "nll_1", "nll_5", "mae_1"),
+        *("sp/sparsity", "tm/predicted", "tm/bursting", "sp/boost_p05", "tm/segments"),
+        "samples_per_s",
+    ]
+
+
+def test_sequences_begin_with_accuracy_and_what_the_memories_predict() -> None:
+    assert select(SEQUENCE, "sequence") == [
+        *("accuracy", "prequential/accuracy", "tm2/predicted", "tm/predicted", "nll"),
+    ]
+
+
+@pytest.mark.parametrize("metrics", [FORECAST, SEQUENCE])
+def test_everything_loses_nothing_and_begins_alike(metrics: list[str]) -> None:
+    task = "forecast" if metrics is FORECAST else "sequence"
+    everything, usual = select(metrics, task, everything=True), select(metrics, task)
+    assert sorted(everything) == sorted(metrics)
+    assert everything[: len(usual)] == usual
+
+
+def test_figures_of_an_unknown_kind_are_shown_if_there_are_no_others() -> None:
+    assert select(["reward", "samples"], "") == ["reward", "samples"]
+    assert select(["reward", "accuracy"], "") == ["accuracy"]
+
+
+def test_the_final_table_shows_what_compare_shows_first() -> None:
+    """The final table's metrics are the first that `compare` shows, task by task."""
+    from htmrun.build import Builder
+    from htmrun.config.compose import load
+    from htmrun.data import open_source
+    from htmrun.session import main_metrics
+
+    for name in ("digits", "sequences", "stream"):
+        experiment = load([f"experiment={name}"]).experiment
+        source = open_source(experiment.data)
+        main = main_metrics(source, Builder(experiment, source))
+        names = ["samples", "nll", "mae_1", "sp/entropy", *main]
+        first = select(names, source.task)[: len(main)]
+        assert sorted(first) == sorted(main), name
