@@ -1,38 +1,40 @@
-"""Speed of the spatial pooler: python benchmarks/spatial_pooler.py [--quick] [--markdown].
-
-Steps per second of the CPU backend on one thread, over random patterns: the best and the
-median of several short windows, because other work on the machine only ever slows one
-down. `reference` is the plain NumPy backend on the same samples in the same run. `floor`
-is what memory alone would allow a learning step with a window of 1, at rates measured here
-on arrays of the same sizes:
-    overlap   every on-input's row of connected bits is read: on * columns / 8 bytes
-    learning  every winner's int16 permanences are read and written: 4 * winners * inputs
-The floor leaves out all arithmetic, selection, duty cycles and boosting.
-"""
+"""Speed of the spatial pooler: python benchmarks/spatial_pooler.py [--quick]."""
 
 from __future__ import annotations
 
-import argparse
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from statistics import median
 
+import measuring
 import numpy as np
+from measuring import Table, number, share, times
 
 from htmrun.backends import SpatialPoolerBackend, load_backend
 from htmrun.bits import Bits
 from htmrun.parameters import SpatialPoolerParameters
 from htmrun.plan import Plan
 
+ABOUT = """
+Random patterns, half of the inputs in each potential pool, 2 % winners. *new*: no pattern
+comes twice within a window, so that synapses go on connecting and disconnecting; a number:
+so many patterns, again and again. *window*: samples between commits. *reference* is the
+NumPy backend, learning on the same samples. The floor is what memory alone would allow, at
+rates measured on arrays of the same sizes: for inference, every on-input's row of connected
+bits is read once (on * columns / 8 bytes); for learning, the int16 permanences of every
+column that won in a window are also read and written (4 * columns that won * inputs bytes a
+window). It leaves out all arithmetic, selection, duty cycles, boosting and changed connections.
+"""
+
+HEADS = ["size", "on", "inhibition", "patterns", "window", "learn/s", "median", "reference/s"]
+HEADS += ["ratio", "floor/s", "share of floor", "infer/s", "median"]
+HEADS += ["inference floor/s", "share of inference floor", "build s"]
 BOOST = {"boost_strength": 3.0}
-GRID = {"column_shape": (64, 32)}
-LOCAL = {**GRID, "inhibition": "local", "inhibition_radius": 8}
+LOCAL = {"column_shape": (64, 32), "inhibition": "local", "inhibition_radius": 8}
 
 
 @dataclass(frozen=True)
 class Case:
-    """One row: sizes, share of inputs on, window, further parameters."""
+    """One row: sizes, share of inputs on, window, further parameters, patterns (0: new ones)."""
 
     inputs: int
     columns: int
@@ -46,123 +48,94 @@ class Case:
         what = "local" if "inhibition" in self.settings else "global"
         return what + (" + boost" if "boost_strength" in self.settings else "")
 
+    @property
+    def large(self) -> bool:
+        return self.inputs * self.columns > 1 << 22
+
+    @property
+    def part(self) -> int:
+        """Samples that are timed at a time."""
+        return 64 if self.large else max(512, self.patterns)
+
+    def samples(self) -> Bits:
+        """Return whole parts, with the patterns as often as they fit into each."""
+        random = np.random.default_rng(0)
+        different = self.patterns or (512 if self.large else 8192)
+        bits = Bits.from_dense(random.random((different, self.inputs)) < self.density)
+        return Bits.concatenate([bits] * max(1, self.part // different))
+
+    def pooler(self, backend: str = "cpu") -> SpatialPoolerBackend:
+        parameters = SpatialPoolerParameters(columns=self.columns, **self.settings)
+        return load_backend(backend).SpatialPooler(parameters, (self.inputs,), 1)
+
 
 def cases(quick: bool) -> list[Case]:
     """Return the rows of the table; `quick` leaves out the largest."""
-    rows = [Case(1024, 2048, d) for d in (0.02, 0.05, 0.2)]
-    rows += [Case(1024, 2048, d, settings=BOOST) for d in (0.02, 0.05, 0.2)]
-    rows += [Case(1024, 2048, 0.05, settings=LOCAL)]
-    rows += [Case(1024, 2048, 0.05, settings={**LOCAL, **BOOST})]
+    rows = [Case(1024, 2048, d, settings=s) for s in ({}, BOOST) for d in (0.02, 0.05, 0.2)]
+    rows += [Case(1024, 2048, 0.05, settings=s, patterns=0) for s in ({}, BOOST)]
+    rows += [Case(1024, 2048, 0.05, settings=s) for s in (LOCAL, {**LOCAL, **BOOST})]
     for settings in ({}, BOOST):
         rows += [Case(784, 2048, 0.19, n, settings, 1024) for n in (1, 10, 64, 256)]
     if not quick:
         rows += [Case(4096, 4096, 0.02, settings=s) for s in ({}, BOOST)]
-        rows += [Case(16384, 16384, 0.02, settings=s) for s in ({}, BOOST)]
+        rows += [
+            Case(16384, 16384, 0.02, settings=s, patterns=n) for n in (64, 0) for s in ({}, BOOST)
+        ]
     return rows
 
 
-def windows(call: Callable[[], object], samples: int, seconds: float) -> tuple[float, float]:
-    """Return (best, median) samples per second over short repetitions of `call`."""
-    call()
-    rates: list[float] = []
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(rates) < 5:
-        start = time.perf_counter()
-        call()
-        rates.append(samples / (time.perf_counter() - start))
-    return max(rates), median(rates)
-
-
-def update_rate(size: int) -> float:
-    """Return bytes read plus written per second when `size` bytes are changed in place."""
-    values = np.zeros(size // 2, np.int16)
-    return 4 * windows(lambda: np.add(values, 1, out=values), len(values), 0.2)[0]
-
-
-def read_rate(size: int) -> float:
-    """Return bytes read per second when `size` bytes are summed up bit by bit."""
-    words = np.ones(max(size // 8, 1 << 12), np.uint64)
-    return 8 * windows(lambda: np.bitwise_xor.reduce(words), len(words), 0.2)[0]
-
-
-def floor(case: Case, winners: float) -> float:
-    """Return the learning steps per second that memory allows with a window of 1."""
+def floors(case: Case, winners: Bits) -> tuple[float, float]:
+    """Return the (learning, inference) steps per second that memory allows."""
     synapses = case.inputs * case.columns
-    overlap = case.density * synapses / 8 / read_rate(synapses // 8)
-    learning = 4 * winners * case.inputs / update_rate(2 * synapses)
-    return 1 / (overlap + learning)
+    overlap = case.density * synapses / 8 / measuring.read_rate(synapses // 8)
+    ends = range(case.window, len(winners) + 1, case.window)
+    won = [len(np.unique(winners.slice(e - case.window, e).indices)) for e in ends]
+    changed = 4 * float(np.mean(won)) * case.inputs / case.window
+    return 1 / (overlap + changed / measuring.update_rate(2 * synapses)), 1 / overlap
 
 
-def reference_rate(case: Case, bits: Bits, budget: float) -> float:
+def reference_rate(case: Case, bits: Bits, seconds: float) -> float:
     """Return learning steps per second of the NumPy backend; 0 if too large to be worth it."""
     if case.inputs * case.columns > 1 << 24:
         return 0.0
-    pooler = make("reference", case)
-    n = max(case.window, 1)
-    samples = bits.slice(0, min(len(bits), max(n, 16)))
-    plan = Plan.every(n, len(samples))
-    start, done = time.perf_counter(), 0
-    while time.perf_counter() - start < budget:
-        pooler.run(samples, plan)
-        done += len(samples)
-    return done / (time.perf_counter() - start)
-
-
-def make(backend: str, case: Case) -> SpatialPoolerBackend:
-    parameters = SpatialPoolerParameters(columns=case.columns, **case.settings)
-    return load_backend(backend).SpatialPooler(parameters, (case.inputs,), 1)
+    pooler = case.pooler("reference")
+    samples = bits.slice(0, max(case.window, 16))
+    plan = Plan.every(case.window, len(samples))
+    return measuring.plain_rate(lambda: pooler.run(samples, plan), len(samples), seconds)
 
 
 def measure(case: Case, seconds: float) -> list[str]:
     """Run one case; return the cells of its row."""
-    random = np.random.default_rng(0)
-    patterns = [Bits.from_dense(random.random((case.patterns, case.inputs)) < case.density)]
-    small = case.inputs * case.columns <= 1 << 22
-    bits = Bits.concatenate(patterns * (max(1, 512 // case.patterns) if small else 1))
-    start = time.perf_counter()
-    pooler = make("cpu", case)
-    built = time.perf_counter() - start
-    plan = Plan.every(case.window, len(bits))
-    best, middle = windows(lambda: pooler.run(bits, plan), len(bits), seconds)
-    infer, _ = windows(lambda: pooler.compute(bits), len(bits), seconds / 2)
-    winners = float(pooler.compute(bits.slice(0, 16)).counts().mean())
+    bits = case.samples()
+    built = 1 / measuring.plain_rate(case.pooler, 1, 0.0)
+    pooler = case.pooler()
+    plan = Plan.every(case.window, case.part)
+    learn = measuring.windows(lambda part: pooler.run(part, plan), bits, case.part, seconds)
+    infer = measuring.windows(pooler.compute, bits, case.part, seconds / 2)
+    winners = pooler.compute(bits.slice(0, max(16, case.window)))
     plain = reference_rate(case, bits, seconds)
-    least = floor(case, winners) if case.window == 1 else 0.0
+    learn_floor, infer_floor = floors(case, winners)
     return [
         f"{case.inputs} -> {case.columns}",
         f"{100 * case.density:.0f} %",
         case.label,
-        str(case.window),
-        f"{best:,.0f}",
-        f"{middle:,.0f}",
-        f"{infer:,.0f}",
-        f"{plain:,.0f}" if plain else "",
-        f"{best / plain:,.0f}x" if plain else "",
-        f"{least:,.0f}" if least else "",
-        f"{best / least:.2f}" if least else "",
+        f"{case.patterns}" if case.patterns else "new",
+        f"{case.window}",
+        *(number(learn.best), number(learn.median), number(plain), times(learn.median, plain)),
+        *(number(learn_floor), share(learn.best, learn_floor)),
+        *(number(infer.best), number(infer.median)),
+        *(number(infer_floor), share(infer.best, infer_floor)),
         f"{built:.2f}",
     ]
 
 
-HEADS = ["size", "on", "inhibition", "window", "learn/s", "median", "infer/s", "reference/s"]
-HEADS += ["ratio", "floor/s", "of floor", "build s"]
+def rows(quick: bool) -> Iterator[list[str]]:
+    Case(64, 512, 0.1).pooler().run(Bits.from_rows(64, [[1]]), Plan.every(1, 1))
+    for case in cases(quick):
+        yield measure(case, 0.3 if quick else 1.0)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="shorter, without the largest")
-    parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
-    options = parser.parse_args()
-    make("cpu", Case(64, 512, 0.1)).run(Bits.from_rows(64, [[1]]), Plan.every(1, 1))
-    if options.markdown:
-        print("| " + " | ".join(HEADS) + " |\n|" + " --- |" * len(HEADS))
-    else:
-        print("  ".join(f"{h:>14}" for h in HEADS))
-    for case in cases(options.quick):
-        cells = measure(case, 0.3 if options.quick else 1.0)
-        row = "| " + " | ".join(cells) + " |" if options.markdown else ""
-        print(row or "  ".join(f"{c:>14}" for c in cells), flush=True)
-
+TABLES = [Table("Spatial pooler", ABOUT, HEADS, 5, rows)]
 
 if __name__ == "__main__":
-    main()
+    measuring.main(__doc__, TABLES)

@@ -1,29 +1,15 @@
-"""Speed of the temporal memory: python benchmarks/temporal_memory.py [--quick] [--markdown].
-
-Steps per second of the CPU backend on one thread: 2048 columns of 32 cells, 40 active,
-100 sequences of 10 elements in random order, without resets. The best and the median of
-several short windows, because other work on the machine only ever slows one down.
-`reference` is the plain backend on the same memory and samples in the same run, a few
-steps only; both must end in the same state. `bytes` are those of all arrays, slack
-included, by live synapse. `floor` is what this layout's unavoidable accesses allow, each at
-the rate of a bare loop over arrays of the same sizes, measured here:
-    count   one increment for every connected entry of every cell that was active, and for
-            the other entries too before a sample in which columns burst
-    adapt   one look at the presynaptic cell of every synapse of a reinforced segment
-    grow    one write for every new synapse and one for its entry, at random places
-It leaves out choosing cells and synapses, clearing, and everything by column.
-"""
+"""Speed of the temporal memory: python benchmarks/temporal_memory.py [--quick]."""
 
 from __future__ import annotations
 
-import argparse
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from statistics import median
 from typing import Any
 
+import measuring
 import numpy as np
+from measuring import Rate, Table, number, share, times
 from numba import njit
 
 from htmrun.backends import State
@@ -33,9 +19,20 @@ from htmrun.bits import Bits
 from htmrun.parameters import TemporalMemoryParameters
 from htmrun.plan import Plan
 
+ABOUT = """
+2048 columns of 32 cells, 40 active, 100 sequences of 10 elements in random order, without
+resets. *reference* is the plain backend on the same memory and samples, a few steps only; both
+must end in the same state. *bytes* are those of all arrays, slack included, by live synapse. The
+floor is what this layout's unavoidable accesses allow, each at the rate of a bare loop over arrays
+of the same sizes: one increment for every connected entry of every cell that was active, and for
+the other entries too before a sample in which columns burst; one look at the presynaptic cell of
+every synapse of a reinforced segment; one write for every new synapse and one for its entry, at
+random places. It leaves out choosing cells and synapses, clearing, and everything by column.
+"""
+
 COLUMNS, ACTIVE, SEQUENCES, LENGTH = 2048, 40, 100, 10
-HEADS = ["case", "after steps", "steps/s", "median", "reference/s", "ratio", "floor/s", "of floor"]
-HEADS += ["segments", "bytes"]
+HEADS = ["case", "after steps", "steps/s", "median", "reference/s", "ratio", "floor/s"]
+HEADS += ["share of floor", "segments", "bytes"]
 
 
 @dataclass(frozen=True)
@@ -83,17 +80,6 @@ def noisy(rows: np.ndarray, noise: float, random: np.random.Generator) -> np.nda
     np.put_along_axis(order, rows, 2 + random.random(rows.shape), 1)
     others = order.argpartition(swapped, 1)[:, :swapped]
     return np.concatenate([random.permuted(rows, axis=1)[:, swapped:], others], 1)
-
-
-def windows(call: Callable[[Bits], object], samples: Bits, length: int) -> tuple[float, float]:
-    """Return (best, median) samples per second over stretches of `length` samples."""
-    rates = []
-    for start in range(0, len(samples), length):
-        part = samples.slice(start, start + length)
-        begin = time.perf_counter()
-        call(part)
-        rates.append(length / (time.perf_counter() - begin))
-    return max(rates), median(rates)
 
 
 @njit(nogil=True, boundscheck=False, error_model="numpy")
@@ -152,14 +138,15 @@ def early(case: Case) -> list[str]:
             begin = time.perf_counter()
             memory.run(samples.slice(q * part, (q + 1) * part), plan)
             of_part[q] = time.perf_counter() - begin
-    rates = [len(samples) / s for s in (seconds.min(0).sum(), np.median(seconds, 0).sum())]
+    best, middle = seconds.min(0).sum(), np.median(seconds, 0).sum()
+    rate = Rate(len(samples) / best, len(samples) / middle)
     fresh = case.memory()
     least = floor(fresh.state(), samples, fresh, True)
     slow = ReferenceMemory(case.parameters(), COLUMNS, 7)
     begin = time.perf_counter()
     slow.run(samples.slice(0, 30), Plan.every(case.window, 30))
     plain = 30 / (time.perf_counter() - begin)
-    return row(case.name, 0, (rates[0], rates[1]), plain, least, memory)
+    return row(case.name, 0, rate, plain, least, memory)
 
 
 def later(
@@ -181,28 +168,25 @@ def later(
     part = max(50, case.window)
     plan = Plan.every(case.window, part)
     reset = np.zeros(part, np.uint8)
-    inferred = windows(lambda b: memory.compute(b, reset), samples, part)
+    inferred = measuring.windows(lambda b: memory.compute(b, reset), samples, part)
     probe = samples.slice(0, 200)
     least = floor(ours, probe, memory, False)
     yield row(f"{case.name}, inference", steps, inferred, 0.0, least, memory)
-    learned = windows(lambda b: memory.run(b, plan), samples, part)
+    learned = measuring.windows(lambda b: memory.run(b, plan), samples, part)
     least = floor(memory.state(), probe, memory, True)
     yield row(case.name, steps, learned, plain, least, memory)
 
 
 def row(
-    name: str, steps: int, rates: tuple[float, float], plain: float, least: float, m: TemporalMemory
+    name: str, steps: int, rate: Rate, plain: float, least: float, m: TemporalMemory
 ) -> list[str]:
     counters = m.counters()
     return [
         name,
         f"{steps:,}",
-        f"{rates[0]:,.0f}",
-        f"{rates[1]:,.0f}",
-        f"{plain:,.1f}" if plain else "",
-        f"{rates[1] / plain:,.0f}x" if plain else "",
-        f"{least:,.0f}" if least else "",
-        f"{rates[0] / least:.2f}" if least else "",
+        *(number(rate.best), number(rate.median)),
+        *(number(plain, 1), times(rate.median, plain)),
+        *(number(least), share(rate.best, least)),
         f"{counters['segments']:,}",
         f"{m.nbytes / max(1, counters['synapses']):.1f}",
     ]
@@ -238,22 +222,13 @@ def cases(quick: bool) -> list[Case]:
     ]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="train less, measure the same")
-    parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
-    options = parser.parse_args()
-    warm = Case("", (0,)).memory()
-    warm.run(Bits.from_rows(COLUMNS, [[1]]), Plan.every(1, 1))
-    if options.markdown:
-        print("| " + " | ".join(HEADS) + " |\n|" + " --- |" * len(HEADS))
-    else:
-        print("  ".join(f"{h:>12}" for h in HEADS))
-    for case in cases(options.quick):
-        for cells in measure(case):
-            line = "| " + " | ".join(cells) + " |" if options.markdown else ""
-            print(line or "  ".join(f"{c:>12}" for c in cells), flush=True)
+def rows(quick: bool) -> Iterator[list[str]]:
+    Case("", (0,)).memory().run(Bits.from_rows(COLUMNS, [[1]]), Plan.every(1, 1))
+    for case in cases(quick):
+        yield from measure(case)
 
+
+TABLES = [Table("Temporal memory", ABOUT, HEADS, 2, rows)]
 
 if __name__ == "__main__":
-    main()
+    measuring.main(__doc__, TABLES)

@@ -1,0 +1,85 @@
+"""All speed figures, one thread: python benchmarks/speed.py [--quick] [--write].
+
+With --write the tables become docs/results/speed.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import encoders
+import measuring
+import other_systems
+import pipelines
+import sdr_classifier
+import spatial_pooler
+import temporal_memory
+from measuring import Table
+
+RESULT = Path(__file__).parents[1] / "docs" / "results" / "speed.md"
+MODULES = (spatial_pooler, temporal_memory, sdr_classifier, encoders, pipelines, other_systems)
+SHORT = 0.25
+"""A share of the floor below which a row is named among what falls short."""
+
+INTRO = """# Speed
+
+Samples per second of the CPU backend on one core: the process is bound to it, so that nothing has
+a second thread. Made by `python benchmarks/speed.py --write` (`make bench` prints the same).
+
+Every figure comes from many windows of a few to a few hundred milliseconds: *best* is the fastest,
+*median* the middle one. Other work on a machine only ever slows a window down, so the best shows
+what the code can do. *ratio* compares the median with the NumPy reference backend, which gives the
+same results byte for byte, measured in the same run. *floor* is what memory alone would allow for
+the bytes that have to move, at rates measured in the same run on arrays of the same sizes; *share
+of floor* is the best window's part of that. A share near 1 cannot be improved without another
+layout; a small one is arithmetic, or overhead. Rates above 1 can occur where less than the counted
+bytes moves or where the rate was measured in a busier moment.
+
+Machine: {machine}.
+"""
+
+
+def falls_short(results: Sequence[tuple[Table, list[list[str]]]]) -> str:
+    """Return what is far from its floor or behind the prototype, as a section."""
+    far, behind = [], []
+    for table, rows in results:
+        for row in rows:
+            name = f"{table.title}: " + ", ".join(c for c in row[: table.named] if c)
+            for head, cell in zip(table.heads, row, strict=True):
+                if head.startswith("share of") and cell and float(cell) < SHORT:
+                    far.append(f"{name}, {cell} of the {head.removeprefix('share of ')}")
+                if head == other_systems.RATIO and float(cell) < 1:
+                    behind.append(f"{name}, {cell} of it")
+    return "\n".join(
+        [
+            "## What falls short\n",
+            f"Below {SHORT} of what memory allows:\n",
+            *(f"- {line}" for line in far or ["nothing"]),
+            "\nSlower than the prototype:\n",
+            *(f"- {line}" for line in behind or ["nothing"]),
+            "",
+        ]
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="shorter, without the largest")
+    parser.add_argument("--write", action="store_true", help="write docs/results/speed.md")
+    options = parser.parse_args()
+    measuring.stay_on_one_core()
+    tables = [table for module in MODULES for table in module.TABLES]
+    results = [(table, measuring.measure(table, options.quick)) for table in tables]
+    short = falls_short(results)
+    print("\n" + short)
+    if options.write:
+        sections = [measuring.markdown(table, rows) for table, rows in results]
+        intro = INTRO.format(machine=measuring.machine())
+        RESULT.parent.mkdir(parents=True, exist_ok=True)
+        RESULT.write_text("\n".join([intro, *sections, short]))
+
+
+if __name__ == "__main__":
+    main()
