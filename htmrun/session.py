@@ -11,12 +11,13 @@ from typing import Any
 
 from htmrun import runner
 from htmrun.build import Builder, jobs_of
-from htmrun.config.schema import Experiment
+from htmrun.config.schema import Experiment, Tracking
 from htmrun.console import LiveView
 from htmrun.data import Source, open_source
 from htmrun.records import Failed, Finished, Job
 from htmrun.scoreboard import RECENT
 from htmrun.tracking import Tracker
+from htmrun.tracking.store import hide_password
 
 
 def run_experiment(
@@ -140,17 +141,30 @@ def _compiled(device: str) -> bool:
     return any(kernel_cache().rglob("*.nbi"))
 
 
+def _place_option(experiment: Experiment) -> str:
+    """Return the option with which other commands find the run; empty where they look anyway."""
+    import shlex
+
+    if experiment.tracking.uri is not None:
+        # A password does not belong on the screen; MLflow reads it from its environment.
+        return f" --uri {shlex.quote(hide_password(experiment.tracking.uri))}"
+    if experiment.tracking.dir != Tracking.model_fields["dir"].default:
+        return f" --dir {shlex.quote(experiment.tracking.dir)}"
+    return ""
+
+
 def _closing_lines(
     experiment: Experiment, run_id: str, tracker: Tracker | None, seconds: float,
     failed: Sequence[Failed],
 ) -> list[str]:  # fmt: skip
     lines = [f"run {run_id}, {seconds:.1f} s"]
     if tracker is not None:
-        store = experiment.tracking.uri or f"{experiment.tracking.dir}/mlflow.db"
+        store = hide_password(experiment.tracking.uri or f"{experiment.tracking.dir}/mlflow.db")
         lines.append(
             f"recorded in {store} (recording took {tracker.seconds:.1f} s beside the jobs)"
         )
-        lines.append("see it: htmrun dashboard    compare arms: htmrun compare")
+        place = _place_option(experiment)
+        lines.append(f"see it: htmrun dashboard{place}    compare arms: htmrun compare{place}")
     if failed:
         lines.append(f"{len(failed)} of the jobs failed: {', '.join(f.job.name for f in failed)}")
     return lines

@@ -9,6 +9,7 @@ import typer
 
 import htmrun
 from htmrun.cli import compare, dashboard, doctor, show, train
+from htmrun.cli.usage import two_columns
 from htmrun.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,10 +24,13 @@ app = typer.Typer(
     epilog="Start with: htmrun train experiment=digits",
     no_args_is_help=False,
     pretty_exceptions_enable=False,
+    # Plain text: fits 80 columns, keeps examples on their lines, and needs no import of rich.
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for module in (train, show, compare, dashboard, doctor):
-    app.command(name=module.NAME, help=module.HELP)(module.command)
+    text = f"{module.HELP}\n\n\b\n{two_columns(module.USAGE)}"
+    app.command(name=module.NAME, help=text, short_help=module.HELP)(module.command)
 
 
 @app.callback(invoke_without_command=True)

@@ -9,15 +9,27 @@ import typer
 from htmrun.cli.options import Directory, Uri
 
 NAME = "dashboard"
-HELP = "Serve MLflow's interface over the runs and print links to the latest."
+HELP = "Show the runs in MLflow's interface, in a browser."
+USAGE = {
+    "htmrun dashboard": "print the links; Ctrl-C ends it",
+    "htmrun dashboard --open": "open the charts of the latest run at once",
+}
 
 
 def command(
     port: Annotated[
-        int | None, typer.Option("--port", "-p", min=1, max=65535, help="Without it the next free.")
+        int | None,
+        typer.Option(
+            "--port",
+            "-p",
+            metavar="PORT",
+            min=1,
+            max=65535,
+            help="Port to serve on; without it the first free one from 5000.",
+        ),
     ] = None,
     open_browser: Annotated[
-        bool, typer.Option("--open/--no-open", help="Open the page in a browser.")
+        bool, typer.Option("--open", help="Open the charts of the latest run in a browser.")
     ] = False,
     uri: Uri = None,
     directory: Directory = "runs",

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 
 NAME = "doctor"
 HELP = "Say what this machine offers, what is missing and what that costs."
+USAGE = {
+    "htmrun doctor": "looks only; changes nothing",
+    "htmrun doctor --uri http://host:5000": "can runs be recorded there?",
+}
 STYLES = {"ok": "green", "note": "cyan", "warning": "yellow"}
 
 
@@ -35,4 +39,10 @@ def _print(findings: list[Finding]) -> None:
         table.add_row(mark, Text(finding.what), text)
     console().print(table)
     warnings = sum(finding.state == "warning" for finding in findings)
-    print(f"{warnings} warning{'' if warnings == 1 else 's'}; htmrun can run.")
+    print(_verdict(warnings))
+
+
+def _verdict(warnings: int) -> str:
+    if warnings == 0:
+        return "Nothing is missing that a run needs."
+    return f"{warnings} warning{'' if warnings == 1 else 's'}: see above for what it costs."

@@ -42,7 +42,9 @@ def print_groups(config_dir: Path | None) -> None:
     for group in groups(config_dir):
         if group != "experiment":
             table.add_row(Text(group, style="bold"), Text(", ".join(choices(group, config_dir))))
+    print()
     console().print(table)
+    print("\nhtmrun show EXPERIMENT explains every field of one.")
 
 
 def how_to_start(config_dir: Path | None) -> None:
@@ -52,8 +54,8 @@ def how_to_start(config_dir: Path | None) -> None:
     name = next((e.name for e in experiments(config_dir)), "NAME")
     commands = {
         f"htmrun train experiment={name}": "run it",
-        f"htmrun train experiment={name} sp.columns=1024 'seeds=[0,1]'": "with other settings",
-        f"htmrun train experiment={name} --dry-run": "only say what would run",
+        f"htmrun train experiment={name} sp.columns=1024 epochs=1": "with other settings",
+        f"htmrun train experiment={name} --dry-run": "show the plan, run nothing",
         f"htmrun show {name}": "explain every field",
     }
     table = Table.grid(padding=(0, 2))
@@ -69,15 +71,17 @@ def print_fields(experiment: Experiment) -> None:
     out = console()
     for section in sections(experiment):
         out.print(Text.assemble((section.title, "bold"), "  ", section.text))
-        table = _table("field", "value", "allowed", "meaning")
-        # The meaning gets what the others leave; without limits they would leave too little.
-        for column, most in zip(table.columns, (None, 18, 20, None), strict=True):
-            column.max_width = most
-            column.overflow = "fold"
+        table = _table("field", "value", "meaning, and what is allowed")
+        # Paths are there to be copied: they stay on one line, and the rest gets what they leave.
+        table.columns[0].no_wrap = True
+        table.columns[1].max_width = 18
+        table.columns[1].overflow = "fold"
         for row in section.rows:
             value = Text(row.value, style="bold" if row.changed else "")
-            table.add_row(Text(row.path), value, Text(row.allowed), Text(row.description))
+            meaning = Text.assemble(row.description, " ", (f"({row.allowed})", "dim"))
+            table.add_row(Text(row.path), value, meaning)
         out.print(Padding(table, (0, 0, 1, 1)))
+    print("Any of them can be set: htmrun train experiment=NAME FIELD=VALUE")
 
 
 def print_yaml(resolved: Mapping[str, Any]) -> None:
@@ -86,7 +90,7 @@ def print_yaml(resolved: Mapping[str, Any]) -> None:
     if sys.stdout.isatty():
         from rich.syntax import Syntax
 
-        console().print(Syntax(text, "yaml", background_color="default"))
+        console().print(Syntax(text, "yaml", background_color="default", word_wrap=True))
     else:
         print(text, end="")
 

@@ -17,8 +17,10 @@ ConfigDir = Annotated[
 ]
 Uri = Annotated[
     str | None,
-    typer.Option("--uri", help="MLflow tracking URI; without it the database in --dir."),
+    typer.Option(
+        "--uri", metavar="URI", help="MLflow tracking URI; without it the database in --dir."
+    ),
 ]
 Directory = Annotated[
-    str, typer.Option("--dir", metavar="DIR", help="Folder of the default database.")
+    str, typer.Option("--dir", metavar="DIR", help="Folder with the runs' database.")
 ]

@@ -9,7 +9,11 @@ import typer
 from htmrun.cli.options import ConfigDir
 
 NAME = "show"
-HELP = "List experiments and groups, or explain every field of one experiment."
+HELP = "List what exists, or explain every field of one experiment."
+USAGE = {
+    "htmrun show": "experiments, and the choices in every group",
+    "htmrun show digits": "every field of one: value, limits, meaning",
+}
 
 
 def complete(incomplete: str) -> list[str]:
@@ -22,7 +26,9 @@ def complete(incomplete: str) -> list[str]:
 def command(
     experiment: Annotated[
         str | None,
-        typer.Argument(help="An experiment's name.", autocompletion=complete),
+        typer.Argument(
+            metavar="EXPERIMENT", help="An experiment's name.", hidden=True, autocompletion=complete
+        ),
     ] = None,
     config_dir: ConfigDir = None,
 ) -> None:

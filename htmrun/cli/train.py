@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     from htmrun.config.compose import Loaded
 
 NAME = "train"
-HELP = "Run an experiment: htmrun train experiment=digits sp.columns=4096 'seeds=[0,1,2]'."
+HELP = "Run an experiment; without one, list the experiments."
+USAGE = {
+    "experiment=NAME": "an experiment: htmrun show lists them",
+    "GROUP=CHOICE": "another choice in a group: encoder=rdse",
+    "FIELD=VALUE": "another value: sp.columns=4096 'seeds=[0,1,2]'",
+    "~FIELD": "without it: ~control.no_sp",
+}
 
 
 def complete(incomplete: str) -> list[str]:
@@ -32,20 +38,21 @@ def command(
     overrides: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[KEY=VALUE]...",
-            help="Choices (experiment=NAME) and settings (sp.columns=4096); ~KEY takes one away.",
+            metavar="KEY=VALUE",
+            help="Choices (experiment=NAME, encoder=rdse) and settings (sp.columns=4096).",
+            hidden=True,
             autocompletion=complete,
         ),
     ] = None,
     config_dir: ConfigDir = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print configuration, plan and memory; run nothing.")
+        bool, typer.Option("--dry-run", help="Print what would run and how much memory it needs.")
     ] = False,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="No progress, only the end.")
+        bool, typer.Option("--quiet", "-q", help="Print only the final table.")
     ] = False,
     json_output: Annotated[
-        bool, typer.Option("--json", help="The last line on stdout is one JSON object.")
+        bool, typer.Option("--json", help="Print the results as one line of JSON.")
     ] = False,
 ) -> int:
     if not overrides and not json_output and not (config_dir and _has_root(config_dir)):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import typer
 
 from htmrun.errors import nearest
@@ -11,6 +13,12 @@ from htmrun.errors import nearest
 USAGE_ERRORS: tuple[type[Exception], ...] = tuple(
     cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException"
 )
+
+
+def two_columns(rows: Mapping[str, str]) -> str:
+    """Return what can be typed and what it does, in two columns."""
+    width = max(map(len, rows))
+    return "\n".join(f"  {command:{width}}  {what}".rstrip() for command, what in rows.items())
 
 
 def explain(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -73,7 +74,12 @@ def _field(model: BaseModel, name: str, prefix: str) -> Iterator[Row]:
         if name == "kind":
             description, choices = "Decides which other fields there are.", _kinds_beside(model)
         changed = name != "kind" and (info.is_required() or value != info.default)
-        yield Row(f"{prefix}{name}", show(value), choices, description, changed)
+        yield Row(f"{prefix}{name}", _unquoted(show(value)), choices, description, changed)
+
+
+def _unquoted(text: str) -> str:
+    """Return `text` with words as one types them, without quotes unless they mean something."""
+    return re.sub(r"'(?!null'|true'|false')([A-Za-z][\w.-]*)'", r"\1", text)
 
 
 def _kinds_beside(model: BaseModel) -> str:

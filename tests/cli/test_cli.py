@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import htmrun
-from htmrun.cli import main
+from htmrun.cli import compare, dashboard, doctor, main, show, train
 from htmrun.cli.diagnosis import examine
 from htmrun.errors import UserError
 
@@ -283,3 +285,40 @@ def test_tables_lose_no_word_at_80_columns(
     for section in sections(load(["experiment=digits"]).experiment):
         for row in section.rows:
             assert set(row.description.split()) <= printed, row.path
+            assert row.path in printed, "a path is there to be copied"
+
+
+@pytest.mark.parametrize("module", [train, show, compare, dashboard, doctor])
+def test_help_fits_80_columns_and_keeps_its_examples(
+    module: ModuleType, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main([module.NAME, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 80
+    for typed, what in module.USAGE.items():
+        assert any(typed in line and what in line for line in text.splitlines())
+    # Types in angle brackets are for programmers, not for readers.
+    assert not re.search(r"<[a-z]", text)
+
+
+def test_the_examples_of_help_name_options_that_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    for module in (show, compare, dashboard, doctor):
+        main([module.NAME, "--help"])
+        text = capsys.readouterr().out.partition("Options:")[2]
+        for typed in module.USAGE:
+            assert typed.startswith(f"htmrun {module.NAME}")
+            for word in typed.split():
+                assert not word.startswith("-") or f"{word} " in text or f"{word}," in text, typed
+
+
+def test_a_dry_run_loses_no_word_on_a_narrow_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rich.console import Console
+
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("htmrun.cli.listing.console", lambda: Console(width=40, no_color=True))
+    description = "A sentence that is much longer than forty columns can ever be, to the end."
+    assert main(["train", "experiment=digits", f"description='{description}'", "--dry-run"]) == 0
+    assert set(description.split()) <= set(capsys.readouterr().out.split())
