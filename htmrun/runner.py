@@ -16,6 +16,7 @@ import time
 import traceback
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
@@ -24,7 +25,7 @@ from htmrun.records import Failed, Finished, Job, Record
 from htmrun.trainer import StopRequestedError
 
 PATIENCE_S = 10.0
-"""How long stopping workers may take before they are ended."""
+"""How long workers may take to end before they are killed."""
 
 
 class Maker(Protocol):
@@ -52,8 +53,8 @@ def run_jobs(
     """Run all jobs, at most `workers` at once (None: one per core), and yield their records.
 
     A job that fails, or whose worker dies, yields Failed and the others go on. When the
-    consumer stops (an exception, Ctrl-C, or closing the generator), running jobs are asked to
-    stop and waited for; the consumer knows which did not finish.
+    consumer stops (an exception, Ctrl-C, or closing the generator), running jobs are ended;
+    the consumer knows which did not finish.
     """
     count = max(1, min(workers or cores(), len(jobs)))
     if count == 1:
@@ -104,7 +105,9 @@ class _Pool:
     def records(self) -> Generator[Record, None, None]:
         # Spawned, not forked: the parent has threads (MLflow, numba), which do not survive a fork.
         self._context = multiprocessing.get_context("spawn")
-        self._stop, self._todo = self._context.Event(), list(self.waiting)
+        self._todo = list(self.waiting)
+        # Started by the first worker otherwise, it would undo what `_interrupts_held` does.
+        resource_tracker.ensure_running()
         try:
             for _ in range(self.count):
                 self._give(self._new_worker())
@@ -135,7 +138,7 @@ class _Pool:
     def _new_worker(self) -> _Worker:
         here, there = self._context.Pipe()
         process = self._context.Process(
-            target=_work, args=(self.maker, there, self._stop, os.getpid()), daemon=True
+            target=_work, args=(self.maker, there, os.getpid()), daemon=True
         )
         with _interrupts_held():
             process.start()
@@ -153,10 +156,12 @@ class _Pool:
             worker.pipe.send(worker.job)
 
     def _end(self) -> None:
-        self._stop.set()
         deadline = time.monotonic() + PATIENCE_S
         for worker in self._workers:
             worker.pipe.close()
+            # Its work is lost anyway, and asking is no use while it imports or compiles.
+            if worker.job is not None:
+                worker.process.terminate()
         for worker in self._workers:
             worker.process.join(max(0.1, deadline - time.monotonic()))
             if worker.process.exitcode is None:
@@ -164,13 +169,13 @@ class _Pool:
                 worker.process.join()
 
 
-def _work(maker: Maker, pipe: Connection, stop: Any, parent: int) -> None:
-    """Run jobs until there are none, the parent asks to stop, or the parent is gone."""
+def _work(maker: Maker, pipe: Connection, parent: int) -> None:
+    """Run jobs until there are none or the parent is gone."""
     # Ctrl-C reaches the whole terminal group; the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def stopped() -> bool:
-        return stop.is_set() or os.getppid() != parent
+        return os.getppid() != parent
 
     prepared = False
     with contextlib.suppress(StopRequestedError, EOFError, BrokenPipeError, ConnectionResetError):
