@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from htmrun.backends.cpu.numeric import trailing_zeros
+from htmrun.backends.cpu.numeric import popcount, trailing_zeros
 from htmrun.backends.cpu.sp_lanes import (
     adapt_by_bits,
     adapt_by_change,
@@ -20,9 +20,6 @@ from htmrun.fixed_point import DUTY_ONE, PERMANENCE_ONE
 
 _TOP = PERMANENCE_ONE - SHIFT
 
-_TILE_BYTES = 1 << 23
-"""Bytes of `by_input` that one pass over the winners may touch."""
-
 
 @njit(**HOT)
 def input_words(on: npt.NDArray[np.int32], row: U64) -> None:
@@ -33,32 +30,62 @@ def input_words(on: npt.NDArray[np.int32], row: U64) -> None:
 
 
 @njit(**HOT)
-def _note_connected(c: int, w: int, mask: np.uint64, m: Memory) -> None:
-    """Keep both bit matrices in step: `mask` says which of 64 synapses are connected now."""
+def _changed(n: int, c: int, w: int, mask: np.uint64, m: Memory) -> int:
+    """Note which of 64 synapses are connected now; return `n`, the words changed, or n + 1."""
     mask &= m.pool[c, w]
     flipped = mask ^ m.connected[c, w]
-    if flipped == np.uint64(0):
-        return
     m.connected[c, w] = mask
+    m.flips[n] = flipped
+    m.flip_words[n] = np.int32(w)
+    return n + np.int64(flipped != np.uint64(0))
+
+
+@njit(**HOT)
+def _list_flips(n: int, c: int, m: Memory) -> int:
+    """List the inputs of the `n` words that changed in column `c`, and fetch their places.
+
+    Free of branches: how many bits of a word changed cannot be predicted.
+    """
+    count = np.uint64(0)
+    for q in range(n):
+        count += popcount(m.flips[q])
+    m.flips[n] = np.uint64(0)
+    pitch = m.by_input.shape[1]
+    q = 0
+    left = m.flips[0]
+    for k in range(np.int64(count)):
+        i = np.int64(m.flip_words[q]) * 64 + np.int64(trailing_zeros(left))
+        m.flip_inputs[k] = np.int32(i)
+        prefetch(m.by_input, i * pitch + (c >> 6))
+        left &= left - np.uint64(1)
+        following = m.flips[q + 1]
+        empty = left == np.uint64(0)
+        q += np.int64(empty)
+        left = following if empty else left
+    return np.int64(count)
+
+
+@njit(**HOT)
+def _flip(count: int, c: int, m: Memory) -> None:
+    """Bring the transposed matrix in line with the `count` listed changes of column `c`."""
     bit = np.uint64(1) << np.uint64(c & 63)
-    while flipped != np.uint64(0):
-        i = w * 64 + np.int64(trailing_zeros(flipped))
-        m.by_input[i, c >> 6] ^= bit
-        flipped &= flipped - np.uint64(1)
+    word = c >> 6
+    for k in range(count):
+        m.by_input[m.flip_inputs[k], word] ^= bit
 
 
 @njit(**HOT)
 def adapt_words(
-    c: int, following: int, words: tuple[int, int], row: U64, change: tuple[int, int],
-    threshold: int, m: Memory,
-) -> None:  # fmt: skip
+    c: int, following: int, row: U64, change: tuple[int, int], threshold: int, m: Memory
+) -> int:
     """Add change[0] to the synapses of column `c` whose bit is set in `row`, change[1] to others.
 
-    Only the inputs of words[0]..words[1]. `following` is the column to be adapted next: its
-    permanences are fetched meanwhile.
+    Returns how many words of connected synapses changed. `following` is the column to be
+    adapted next: its permanences are fetched meanwhile.
     """
+    n = 0
     width = m.connected.shape[1]
-    for w in range(words[0], words[1]):
+    for w in range(width):
         prefetch(m.x, (following * width + w) * 64)
         prefetch(m.x, (following * width + w) * 64 + 32)
         mask = adapt_by_bits(
@@ -70,29 +97,29 @@ def adapt_words(
             np.int16(_TOP),
             np.int16(threshold - SHIFT),
         )
-        _note_connected(c, w, mask, m)
+        n = _changed(n, c, w, mask, m)
+    return n
 
 
 @njit(**HOT)
 def _adapt_winners(winners: npt.NDArray[np.int32], row: U64, r: Rules, m: Memory) -> None:
-    """Adapt all winners of one sample, some inputs at a time.
+    """Adapt all winners of one sample.
 
-    Synapses that connect or disconnect are noted in the rows of their inputs: as many rows
-    at a time as stay in the cache.
+    A column's changes reach the transposed matrix while the next column is on its way, because
+    each of them is a line of its own that has to be fetched first.
     """
-    width = m.connected.shape[1]
-    tile = max(_TILE_BYTES // (64 * 8 * m.by_input.shape[1]), 1)
-    for start in range(0, width, tile):
-        words = (start, min(start + tile, width))
-        for j in range(len(winners)):
-            c, following = winners[j], winners[min(j + 1, len(winners) - 1)]
-            adapt_words(
-                np.int64(c), np.int64(following), words, row, (r.up, -r.down), r.threshold, m
-            )
+    flips, before = 0, 0
+    for j in range(len(winners)):
+        c, following = np.int64(winners[j]), np.int64(winners[min(j + 1, len(winners) - 1)])
+        n = adapt_words(c, following, row, (r.up, -r.down), r.threshold, m)
+        _flip(flips, before, m)
+        flips, before = _list_flips(n, c, m), c
+    _flip(flips, before, m)
 
 
 @njit(**HOT)
-def _adapt_by_window(c: int, following: int, threshold: int, m: Memory) -> None:
+def _adapt_by_window(c: int, following: int, threshold: int, m: Memory) -> int:
+    n = 0
     width = m.connected.shape[1]
     for w in range(width):
         prefetch(m.x, (following * width + w) * 64)
@@ -105,7 +132,8 @@ def _adapt_by_window(c: int, following: int, threshold: int, m: Memory) -> None:
             np.int16(_TOP),
             np.int16(threshold - SHIFT),
         )
-        _note_connected(c, w, mask, m)
+        n = _changed(n, c, w, mask, m)
+    return n
 
 
 @njit(**HOT)
@@ -162,16 +190,21 @@ def learn_window(
             c = winners[j]
             members[m.first[c]] = s
             m.first[c] += 1
-    whole = (0, m.connected.shape[1])
+    flips, before = 0, 0
     for c in range(r.columns):
-        n = m.wins[c]
+        wins = m.wins[c]
+        if wins == 0:
+            continue
         following = min(c + 1, r.columns - 1)
-        mine = members[m.first[c] - n : m.first[c]]
-        if n == 1:
-            adapt_words(c, following, whole, rows[mine[0]], (r.up, -r.down), r.threshold, m)
-        elif n > 1:
+        mine = members[m.first[c] - wins : m.first[c]]
+        if wins == 1:
+            n = adapt_words(c, following, rows[mine[0]], (r.up, -r.down), r.threshold, m)
+        else:
             _window_change(mine, rows, r, m)
-            _adapt_by_window(c, following, r.threshold, m)
+            n = _adapt_by_window(c, following, r.threshold, m)
+        _flip(flips, before, m)
+        flips, before = _list_flips(n, c, m), c
+    _flip(flips, before, m)
 
 
 @njit(**HOT)
@@ -198,10 +231,10 @@ def advance_duties(winners: npt.NDArray[np.int32], samples: int, r: Rules, m: Me
     for c in range(r.columns):
         m.overlap_duty[c] += np.uint32(m.reached[c]) * gain
         m.reached[c] = 0
-    whole = (0, m.connected.shape[1])
     for c in range(r.columns):
         if m.overlap_duty[c] < m.min_overlap_duty[c]:
-            adapt_words(c, c, whole, m.pool[c], (r.bump, 0), r.threshold, m)
+            n = adapt_words(c, c, m.pool[c], (r.bump, 0), r.threshold, m)
+            _flip(_list_flips(n, c, m), c, m)
 
 
 @njit(**HOT)

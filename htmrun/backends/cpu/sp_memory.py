@@ -75,6 +75,9 @@ class Memory(NamedTuple):
     list_columns: I64  # (C,)
     change: npt.NDArray[np.int16]  # (I,)
     totals: I64  # (I,)
+    flips: U64  # (IW + 1,) words of one column's connected synapses that changed: what changed
+    flip_words: npt.NDArray[np.int32]  # (IW + 1,) and which words they are
+    flip_inputs: npt.NDArray[np.int32]  # (I,) the inputs of these synapses
     wins: I64  # (C,) wins in a window of several samples
     first: I64  # (C + 1,)
     sums: I64  # (C,)

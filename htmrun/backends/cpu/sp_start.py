@@ -24,7 +24,7 @@ _PARALLEL_FROM = 1 << 22
 
 def empty_memory(columns: int, inputs: int) -> Memory:
     """Return the arrays of a pooler of `inputs` -> `columns`: no synapse, neutral boost."""
-    cw, iw = -(-columns // 512) * 8, -(-inputs // 64)
+    cw, iw = _row_words(columns), -(-inputs // 64)
     c, i = cw * 64, iw * 64
     return Memory(
         x=np.full((c, i), -SHIFT, np.int16),
@@ -47,6 +47,9 @@ def empty_memory(columns: int, inputs: int) -> Memory:
         list_columns=np.zeros(c, np.int64),
         change=np.zeros(i, np.int16),
         totals=np.zeros(i, np.int64),
+        flips=np.zeros(iw + 1, np.uint64),
+        flip_words=np.zeros(iw + 1, np.int32),
+        flip_inputs=np.zeros(i, np.int32),
         wins=np.zeros(c, np.int64),
         first=np.zeros(c + 1, np.int64),
         sums=np.zeros(c, np.int64),
@@ -55,6 +58,16 @@ def empty_memory(columns: int, inputs: int) -> Memory:
         tail=np.zeros(16, np.int32),
         hint=np.array([0.0, 0.9]),
     )
+
+
+def _row_words(columns: int) -> int:
+    """Return the words of a padded row of columns: whole steps of 8.
+
+    An odd number of steps if it is large: rows a power of two apart would share few places in
+    the caches, and a column's changed connections lie in many rows.
+    """
+    steps = -(-columns // 512)
+    return 8 * (steps + 1 if steps >= 16 and steps % 2 == 0 else steps)
 
 
 def _in_parallel(columns: int, work: int, task: object, *arguments: object) -> None:
