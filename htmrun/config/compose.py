@@ -7,6 +7,7 @@ then decides. Every error is a UserError whose lines each name one field and wha
 from __future__ import annotations
 
 import contextlib
+import traceback
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -136,6 +137,15 @@ def _one_line_errors() -> Iterator[None]:
         raise UserError(f"{key}: {_first_line(error)}") from None
     except HydraException as error:
         raise UserError(f"configuration: {_first_line(error)}") from None
+    except AssertionError as error:
+        # Hydra means to refuse such a list, and stumbles over its own message about it.
+        if not any(
+            f.name == "_update_overrides" for f in traceback.extract_tb(error.__traceback__)
+        ):
+            raise
+        raise UserError(
+            "defaults: found an entry below one that begins with 'override', expected those last"
+        ) from None
 
 
 def _yaml_line(error: Any) -> str:

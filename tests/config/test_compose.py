@@ -234,3 +234,15 @@ def test_a_file_without_its_package_line(folder: Path) -> None:
 def test_values_left_open_are_named(folder: Path) -> None:
     write(folder, "experiment/bad.yaml", MINE.replace("name: two_layers\n", ""))
     assert complaint(["experiment=bad"], folder) == "name: missing (???), expected a value"
+
+
+def test_overrides_that_do_not_come_last_are_said_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text(
+        "# @package _global_\n"
+        "defaults:\n  - override /control: [untrained]\n  - /sp@sp2: default\n"
+        "name: mine\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(UserError, match=r"^defaults: found an entry below .*override.*last$"):
+        load(["experiment=mine"], tmp_path)
