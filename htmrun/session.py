@@ -41,7 +41,12 @@ def run_experiment(
     run_id = new_run_id(experiment.name)
     results: dict[str, list[Finished]] = {name: [] for name in experiment.selected}
     failed: list[Failed] = []
-    view = LiveView(jobs, metric=main_curve(source, builder), quiet=quiet, json=json_output)
+    view = LiveView(
+        jobs,
+        metric=(main_curve(source, builder), main_metrics(source, builder)[0]),
+        quiet=quiet,
+        json=json_output,
+    )
     if not _compiled(experiment.device):
         view.notice("compiling the kernels, once per installation (about a minute)")
     builder.prepare()
