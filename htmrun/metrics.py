@@ -51,7 +51,7 @@ class ClassificationMeter:
         guess = np.where(silent, wrong_class, guess)
         np.add.at(self._confusion, (target, guess), 1)
         own = probability[np.arange(len(target)), target].astype(np.float64)
-        self._nll -= float(np.log(np.maximum(own, LEAST_PROBABILITY)).sum())
+        self._nll = _added(self._nll, -np.log(np.maximum(own, LEAST_PROBABILITY)))
         confidence = probability.max(1).astype(np.float64)
         place = np.minimum((confidence * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
         for row, value in enumerate((np.ones(len(target)), confidence, guess == target)):
@@ -94,13 +94,13 @@ class ForecastMeter:
         """Add forecasts and what came, both (T,) in units of the value; NaN pairs are left out."""
         use = ~(np.isnan(predicted) | np.isnan(actual))
         y, error = actual[use].astype(np.float64), (predicted - actual)[use].astype(np.float64)
-        self._sums += [len(y), np.abs(error).sum(), (error**2).sum(), np.abs(y).sum(), y.sum(),
-                       (y**2).sum()]  # fmt: skip
+        columns = [np.ones(len(y)), np.abs(error), error**2, np.abs(y), y, y**2]
+        self._sums = np.array([_added(*pair) for pair in zip(self._sums, columns, strict=True)])
 
     def add_distribution(self, own: npt.NDArray[np.float32]) -> None:
         """Add the probabilities that had been given to the buckets that came."""
         floored = np.maximum(own.astype(np.float64), LEAST_PROBABILITY)
-        self._nll = (self._nll or 0.0) - float(np.log(floored).sum())
+        self._nll = _added(self._nll or 0.0, -np.log(floored))
 
     def figures(self) -> Figures:
         """Return the figures by name; empty if nothing was added."""
@@ -208,3 +208,11 @@ class CellMeter:
         if predicted > 0:
             out["specificity"] = hits / predicted
         return {name: float(value) for name, value in out.items()}
+
+
+def _added(total: float, values: npt.NDArray[np.float64]) -> float:
+    """Return `total` plus `values`, one after the other.
+
+    NumPy's sum adds in pairs, and where chunks are cut would show in the last digits.
+    """
+    return float(np.cumsum(np.concatenate([[total], values]))[-1])
