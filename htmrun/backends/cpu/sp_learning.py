@@ -20,6 +20,9 @@ from htmrun.fixed_point import DUTY_ONE, PERMANENCE_ONE
 
 _TOP = PERMANENCE_ONE - SHIFT
 
+_AHEAD = 32
+"""Words of 64 permanences, 128 bytes each, between fetching and changing them."""
+
 
 @njit(**HOT)
 def input_words(on: npt.NDArray[np.int32], row: U64) -> None:
@@ -27,6 +30,15 @@ def input_words(on: npt.NDArray[np.int32], row: U64) -> None:
     row[:] = np.uint64(0)
     for j in range(len(on)):
         row[on[j] >> 6] |= np.uint64(1) << np.uint64(on[j] & 63)
+
+
+@njit(**HOT)
+def _fetch(c: int, following: int, w: int, width: int, m: Memory) -> None:
+    """Fetch 64 permanences some way ahead of word `w`, at the end of a column the next one's."""
+    ahead = w + min(_AHEAD, width)
+    at = c * width + ahead if ahead < width else following * width + ahead - width
+    prefetch(m.x, at * 64)
+    prefetch(m.x, at * 64 + 32)
 
 
 @njit(**HOT)
@@ -86,8 +98,7 @@ def adapt_words(
     n = 0
     width = m.connected.shape[1]
     for w in range(width):
-        prefetch(m.x, (following * width + w) * 64)
-        prefetch(m.x, (following * width + w) * 64 + 32)
+        _fetch(c, following, w, width, m)
         mask = adapt_by_bits(
             m.x,
             (c * width + w) * 64,
@@ -122,8 +133,7 @@ def _adapt_by_window(c: int, following: int, threshold: int, m: Memory) -> int:
     n = 0
     width = m.connected.shape[1]
     for w in range(width):
-        prefetch(m.x, (following * width + w) * 64)
-        prefetch(m.x, (following * width + w) * 64 + 32)
+        _fetch(c, following, w, width, m)
         mask = adapt_by_change(
             m.x,
             (c * width + w) * 64,
