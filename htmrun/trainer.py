@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from htmrun import evaluation, latency
+from htmrun import evaluation, latency, memory
 from htmrun.data import Chunk, Source
 from htmrun.pipeline import Pipeline
 from htmrun.plan import Plan
@@ -60,6 +60,7 @@ class Trainer:
     def records(self) -> Iterator[Record]:
         """Train to the end; raises StopRequestedError when asked to stop."""
         begun = time.perf_counter()
+        memory.forget_peak()
         yield Started(self.job, self._total)
         self._probes = evaluation.take_probes(self.pipeline, self.source, self.job.seed)
         for epoch in range(self.course.epochs):
@@ -132,6 +133,9 @@ class Trainer:
             "commits": float(self._commits),
             "state_bytes": float(sum(a.nbytes for a in state.values())),
         }
+        peak = memory.peak_bytes()
+        # Of the whole process, data and libraries included; left out where it is not known.
+        figures |= {} if peak is None else {"peak_memory_bytes": float(peak)}
         state_hash = self.pipeline.state_hash()
         if self.course.measure_latency:
             # The last thing that is done: it trains on, and the state is not used again.
