@@ -38,7 +38,7 @@ def print_experiments(config_dir: Path | None) -> None:
 
 def print_groups(config_dir: Path | None) -> None:
     """Print every group with its choices."""
-    table = _table("group", "choices, e.g. encoder=rdse")
+    table = _table("group", "choices, e.g. sp=local")
     for group in groups(config_dir):
         if group != "experiment":
             table.add_row(Text(group, style="bold"), Text(", ".join(choices(group, config_dir))))

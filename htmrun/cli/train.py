@@ -17,7 +17,7 @@ NAME = "train"
 HELP = "Run an experiment; without one, list the experiments."
 USAGE = {
     "experiment=NAME": "an experiment: htmrun show lists them",
-    "GROUP=CHOICE": "another choice in a group: encoder=rdse",
+    "GROUP=CHOICE": "another choice in a group: sp=local",
     "FIELD=VALUE": "another value: sp.columns=4096 'seeds=[0,1,2]'",
     "~FIELD": "without it: ~control.no_sp",
 }
@@ -39,7 +39,7 @@ def command(
         list[str] | None,
         typer.Argument(
             metavar="KEY=VALUE",
-            help="Choices (experiment=NAME, encoder=rdse) and settings (sp.columns=4096).",
+            help="Choices (experiment=NAME, sp=local) and settings (sp.columns=4096).",
             hidden=True,
             autocompletion=complete,
         ),

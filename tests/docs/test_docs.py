@@ -1,0 +1,152 @@
+"""The documentation does what it says: code runs, files are valid, commands work, links lead on."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from htmrun.cli import main
+from htmrun.records import Finished, Job
+from tests.docs.pages import ROOT, Command, anchors, blocks, commands, links, pages
+from tests.tracking.synthetic import RUN, tracker
+
+WRITTEN = ("yaml", "csv")
+RUNNABLE = ("train", "show", "compare", "dashboard", "doctor")
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT)) if page.is_relative_to(ROOT) else page.name
+
+
+GUIDES = [page for page in pages() if any(b.language == "python" for b in blocks(page))]
+COMMANDED = [page for page in pages() if any(commands(block) for block in blocks(page))]
+
+
+@pytest.mark.parametrize("page", pages(), ids=name_of)
+def test_relative_links_lead_somewhere(page: Path) -> None:
+    for target in links(page):
+        if "://" in target or target.startswith("mailto:"):
+            continue
+        place, _, anchor = target.partition("#")
+        found = (page.parent / place).resolve() if place else page
+        assert found.exists(), f"{name_of(page)}: {target} does not exist"
+        assert found.is_relative_to(ROOT), f"{name_of(page)}: {target} leaves the repository"
+        if anchor and found.suffix == ".md":
+            assert anchor in anchors(found), f"{name_of(page)}: {target} has no such heading"
+
+
+def test_no_page_of_the_documentation_is_left_out_of_its_index() -> None:
+    index = ROOT / "docs" / "README.md"
+    linked = {(index.parent / target.partition("#")[0]).resolve() for target in links(index)}
+    missing = [p for p in pages() if p.is_relative_to(ROOT / "docs") and p != index]
+    assert [name_of(page) for page in missing if page.resolve() not in linked] == []
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=name_of)
+def test_python_code_runs_as_it_stands(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run_python(page, {"__name__": "docs"})
+
+
+@pytest.mark.parametrize("page", COMMANDED, ids=name_of)
+def test_commands_do_what_the_page_says(
+    page: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    served: list[tuple[Any, ...]] = []
+    monkeypatch.setattr("htmrun.tracking.dashboard.serve", lambda *a: served.append(a))
+    if any(b.language == "python" for b in blocks(page)) and page.stem == "own-data":
+        run_python(page, {"__name__": "docs"})
+    write_files(page)
+    capsys.readouterr()
+    for block in blocks(page):
+        for command in commands(block):
+            try_out(command, f"{name_of(page)}:{command.line}", capsys)
+
+
+def run_python(page: Path, names: dict[str, Any]) -> None:
+    """Run the page's Python blocks one after the other, as one program."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        for block in blocks(page):
+            if block.language == "python":
+                # Empty lines keep the line numbers of a traceback those of the page.
+                code = "\n" * block.line + block.text
+                exec(compile(code, name_of(page), "exec"), names)
+
+
+def write_files(page: Path) -> None:
+    """Write the blocks that are files; YAML and CSV without a name would be tested by nothing."""
+    for block in blocks(page):
+        if block.file is not None:
+            path = Path(block.file)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(block.text, encoding="utf-8")
+        else:
+            assert block.language not in WRITTEN, f"{name_of(page)}:{block.line}: needs a file name"
+
+
+def try_out(command: Command, place: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Run a command as cheaply as its promise can be tested: training only as a dry run."""
+    words = list(command.words)
+    assert words[:1] == [] or words[0].startswith("-") or words[0] in RUNNABLE, place
+    if words[:1] == ["train"] and len(words) > 1:
+        words.append("--dry-run")
+    if words[:1] == ["compare"] and not Path("runs").exists():
+        finished_run()
+        capsys.readouterr()
+    if words[:2] == ["compare", "RUN"]:
+        words[1] = RUN[:12]
+    status = main(words)
+    captured = capsys.readouterr()
+    errors = captured.err.replace(f"{Path.cwd()}/", "").splitlines()
+    if command.errors is None:
+        assert status == 0, f"{place}: {captured.err}"
+        assert "error" not in captured.err, place
+    else:
+        assert (status, errors) == (2, list(command.errors)), place
+
+
+def finished_run() -> None:
+    """Leave a finished experiment run in ./runs, for commands that read one."""
+    with tracker(Path("runs")) as kept:
+        for arm in ("online", "minibatch"):
+            figures = {"accuracy": 0.9, "nll": 0.1, "churn": 0.0, "samples": 10.0}
+            kept.handle(Finished(Job(arm, 0), figures, "hash", 1.0))
+
+
+def test_the_tests_above_can_fail(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "```sh\nhtmrun train experiment=digits sp.colums=1  # a typo\n```\n"
+        "```console\n$ htmrun train experiment=digits epochs=0\nerror: something else\n```\n",
+        encoding="utf-8",
+    )
+    shell, console = (commands(block)[0] for block in blocks(page))
+    assert shell.words == ("train", "experiment=digits", "sp.colums=1")
+    assert console.errors == ("error: something else",)
+    for command in (shell, console):
+        with pytest.raises(AssertionError, match=r"page\.md:"):
+            try_out(command, "page.md:1", capsys)
+    page.write_text("```yaml\nname: x\n```\n[there](nowhere.md)\n", encoding="utf-8")
+    with pytest.raises(AssertionError, match="needs a file name"):
+        write_files(page)
+    with pytest.raises(AssertionError, match=r"nowhere\.md does not exist"):
+        test_relative_links_lead_somewhere(page)
+
+
+def test_the_guides_have_what_the_tests_look_for() -> None:
+    guides = {page.stem for page in pages() if page.parent.name == "guides"}
+    assert {"own-data", "experiments", "regimes", "results", "library"} <= guides
+    assert {"own-data", "library"} <= {page.stem for page in GUIDES}
+    assert sum(len(commands(b)) for page in COMMANDED for b in blocks(page)) > 40
+    experiments = ROOT / "docs" / "guides" / "experiments.md"
+    assert sum(b.language == "yaml" for b in blocks(experiments)) >= 4
