@@ -28,7 +28,7 @@ SEQUENCES = (
 )  # fmt: skip
 HERE = ("tracking=none", "workers=1")
 
-TIMED = ("samples_per_s", "seconds", "train_seconds", "latency/")
+TIMED = ("samples_per_s", "seconds", "train_seconds", "latency/", "peak_memory_bytes")
 """Beginnings of metrics that differ from run to run."""
 
 
