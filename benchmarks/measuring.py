@@ -53,11 +53,11 @@ def windows(
     """
     parts = [samples.slice(a, a + length) for a in range(0, len(samples) - length + 1, length)]
     rates: list[float] = []
-    end = time.perf_counter() + seconds
+    end = time.process_time() + seconds
     for part in cycle(parts):
-        begin = time.perf_counter()
+        begin = time.process_time()
         call(part)
-        now = time.perf_counter()
+        now = time.process_time()
         rates.append(length / (now - begin))
         if now >= end and len(rates) > max(len(parts), 5):
             break
@@ -72,11 +72,11 @@ def repeated(call: Callable[[], object], count: int, seconds: float) -> Rate:
 
 def plain_rate(call: Callable[[], object], count: int, seconds: float) -> float:
     """Return things per second of a slow call, once at least, the whole time counted."""
-    begin, done = time.perf_counter(), 0
-    while done == 0 or time.perf_counter() - begin < seconds:
+    begin, done = time.process_time(), 0
+    while done == 0 or time.process_time() - begin < seconds:
         call()
         done += count
-    return done / (time.perf_counter() - begin)
+    return done / (time.process_time() - begin)
 
 
 def update_rate(size: int) -> float:

@@ -41,16 +41,16 @@ def train(builder: Builder, arm: str, chunks: list[Chunk]) -> tuple[Pipeline, di
         ends = np.zeros(len(chunk), np.uint8)
         ends[-1] = number_ == len(chunks) - 1
         plan, cursor = schedule.plan(cursor, chunk.reset, ends)
-        begin = time.perf_counter()
+        begin = time.process_time()
         activity: Activity = {ENCODER: pipeline.encoder.encode(chunk.fields)}
-        bits, now = activity[ENCODER], time.perf_counter()
+        bits, now = activity[ENCODER], time.process_time()
         spent[ENCODER] += now - begin
         for stage in pipeline.stages:
             bits, begin = stage.run(bits, plan, activity), now
-            now = time.perf_counter()
+            now = time.process_time()
             spent[type(stage).__name__] += now - begin
         pipeline.predictor.run(activity, pipeline.classes_of(chunk.target), plan)
-        spent["classifier"] += time.perf_counter() - now
+        spent["classifier"] += time.process_time() - now
     return pipeline, spent
 
 
@@ -65,17 +65,17 @@ def measure(experiment: str, arm: str, seconds: float) -> list[str]:
     samples = sum(len(chunk) for chunk in chunks)
     train(builder, arm, chunks)
     passes: list[dict[str, float]] = []
-    end = time.perf_counter() + seconds
-    while len(passes) < 5 or time.perf_counter() < end:
+    end = time.process_time() + seconds
+    while len(passes) < 5 or time.process_time() < end:
         pipeline, spent = train(builder, arm, chunks)
         passes.append(spent)
     learn = rate_of(samples, [sum(spent.values()) for spent in passes])
     computed: list[float] = []
     while len(computed) < 5:
-        begin = time.perf_counter()
+        begin = time.process_time()
         for chunk in chunks:
             pipeline.compute(chunk)
-        computed.append(time.perf_counter() - begin)
+        computed.append(time.process_time() - begin)
     compute = rate_of(samples, computed)
     fastest = min(passes, key=lambda spent: sum(spent.values()))
     whole = sum(fastest.values())

@@ -95,9 +95,9 @@ def seconds_each(size: int, dtype: type) -> float:
     increments(values, places)
     best = np.inf
     for _ in range(15):
-        begin = time.perf_counter()
+        begin = time.process_time()
         increments(values, places)
-        best = min(best, time.perf_counter() - begin)
+        best = min(best, time.process_time() - begin)
     return best / len(places)
 
 
@@ -135,17 +135,17 @@ def early(case: Case) -> list[str]:
     for of_part in seconds:
         memory = case.memory()
         for q in range(len(of_part)):
-            begin = time.perf_counter()
+            begin = time.process_time()
             memory.run(samples.slice(q * part, (q + 1) * part), plan)
-            of_part[q] = time.perf_counter() - begin
+            of_part[q] = time.process_time() - begin
     best, middle = seconds.min(0).sum(), np.median(seconds, 0).sum()
     rate = Rate(len(samples) / best, len(samples) / middle)
     fresh = case.memory()
     least = floor(fresh.state(), samples, fresh, True)
     slow = ReferenceMemory(case.parameters(), COLUMNS, 7)
-    begin = time.perf_counter()
+    begin = time.process_time()
     slow.run(samples.slice(0, 30), Plan.every(case.window, 30))
-    plain = 30 / (time.perf_counter() - begin)
+    plain = 30 / (time.process_time() - begin)
     return row(case.name, 0, rate, plain, least, memory)
 
 
@@ -157,9 +157,9 @@ def later(
     state = memory.state()
     slow = ReferenceMemory(case.parameters(), COLUMNS, 7)
     slow.load(state)
-    begin = time.perf_counter()
+    begin = time.process_time()
     slow.run(few, Plan.every(case.window, len(few)))
-    plain = len(few) / (time.perf_counter() - begin)
+    plain = len(few) / (time.process_time() - begin)
     memory.run(few, Plan.every(case.window, len(few)))
     ours, theirs = memory.state(), slow.state()
     if any(not np.array_equal(ours[n], theirs[n]) for n in ours):

@@ -8,7 +8,7 @@ from numba import njit
 
 from htmrun.backends.cpu.sp_learning import advance_duties, input_words, learn_window, update_boost
 from htmrun.backends.cpu.sp_local import local_best_overlaps, local_best_scores
-from htmrun.backends.cpu.sp_memory import HOT, I64, U64, Field, Memory, Rules
+from htmrun.backends.cpu.sp_memory import HOT, I64, INNER, U64, Field, Memory, Rules
 from htmrun.backends.cpu.sp_overlap import count_overlaps, overlap_of, spread_overlaps
 from htmrun.backends.cpu.sp_winners import (
     best_overlaps,
@@ -89,7 +89,7 @@ def overlap_chunk(on: Index, offsets: I64, out: npt.NDArray[np.int32], m: Memory
             out[t, c] = overlap_of(c, count, overlaps)
 
 
-@njit(**HOT)
+@njit(**INNER)
 def _winners(
     used: int, n: int, boosted: bool, out: Index, at: int, r: Rules, f: Field, m: Memory
 ) -> int:
@@ -105,7 +105,7 @@ def _winners(
     return write_columns(m.selected, out, at)
 
 
-@njit(**HOT)
+@njit(**INNER)
 def _note_reached(used: int, r: Rules, m: Memory) -> None:
     count = spread_overlaps(used, m)
     overlaps = m.overlap_bytes.view(np.uint8)

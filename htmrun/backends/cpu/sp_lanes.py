@@ -152,7 +152,7 @@ def _full_add(builder: Any, a: Any, b: Any, c: Any) -> tuple[Any, Any]:
 
 
 def _count_rows(rows: int) -> Any:
-    """Make the step that adds `rows` (8 or 16) rows of a bit matrix to bit-sliced counters.
+    """Make the step that adds `rows` (4, 8 or 16) rows of a bit matrix to bit-sliced counters.
 
     A tree of full adders leaves weights below `rows` in the low planes; what overflows
     goes to the plane `carry`, to be added by `carry_into`.
@@ -255,15 +255,18 @@ exp2_lanes: Any = intrinsic(_exp2_lanes)
 The same bits as `fixed_point.exp2`; difference and gain are int32.
 """
 
-count_8_rows: Any = _count_rows(8)
-"""(matrix, on, first, width, planes, at, carry): add matrix[on[first:first + 8]] to counters.
+count_16_rows: Any = _count_rows(16)
+"""(matrix, on, first, width, planes, at, carry): add matrix[on[first:first + 16]] to counters.
 
 `width` is the words of a row of `matrix` and of `planes`; words at..at + 8 are handled. The
-low 3 planes change, the carry of weight 8 is left in plane `carry`.
+low 4 planes change, the carry of weight 16 is left in plane `carry`.
 """
 
-count_16_rows: Any = _count_rows(16)
-"""The same for 16 rows: the low 4 planes change, the carry has weight 16."""
+count_8_rows: Any = _count_rows(8)
+"""The same for 8 rows: the low 3 planes change, the carry has weight 8."""
+
+count_4_rows: Any = _count_rows(4)
+"""The same for 4 rows: the low 2 planes change, the carry has weight 4."""
 
 carry_into: Any = intrinsic(_carry_into)
 """(planes, width, at, plane, carry): add plane `carry` into `plane`; `carry` holds the overflow."""

@@ -14,7 +14,7 @@ from htmrun.backends.cpu.sp_lanes import (
     exp2_lanes,
     prefetch,
 )
-from htmrun.backends.cpu.sp_memory import HOT, I64, SHIFT, U64, Field, Memory, Rules
+from htmrun.backends.cpu.sp_memory import I64, INNER, SHIFT, U64, Field, Memory, Rules
 from htmrun.backends.cpu.sp_neighbourhood import neighbourhood_maxima, neighbourhood_sums
 from htmrun.fixed_point import DUTY_ONE, PERMANENCE_ONE
 
@@ -24,7 +24,7 @@ _AHEAD = 32
 """Words of 64 permanences, 128 bytes each, between fetching and changing them."""
 
 
-@njit(**HOT)
+@njit(**INNER)
 def input_words(on: npt.NDArray[np.int32], row: U64) -> None:
     """Set the bits `on` in `row`, clearing all others."""
     row[:] = np.uint64(0)
@@ -32,7 +32,7 @@ def input_words(on: npt.NDArray[np.int32], row: U64) -> None:
         row[on[j] >> 6] |= np.uint64(1) << np.uint64(on[j] & 63)
 
 
-@njit(**HOT)
+@njit(**INNER)
 def _fetch(c: int, following: int, w: int, width: int, m: Memory) -> None:
     """Fetch 64 permanences some way ahead of word `w`, at the end of a column the next one's."""
     ahead = w + min(_AHEAD, width)
@@ -41,7 +41,7 @@ def _fetch(c: int, following: int, w: int, width: int, m: Memory) -> None:
     prefetch(m.x, at * 64 + 32)
 
 
-@njit(**HOT)
+@njit(**INNER)
 def _changed(n: int, c: int, w: int, mask: np.uint64, m: Memory) -> int:
     """Note which of 64 synapses are connected now; return `n`, the words changed, or n + 1."""
     mask &= m.pool[c, w]
@@ -52,7 +52,7 @@ def _changed(n: int, c: int, w: int, mask: np.uint64, m: Memory) -> int:
     return n + np.int64(flipped != np.uint64(0))
 
 
-@njit(**HOT)
+@njit(**INNER)
 def _list_flips(n: int, c: int, m: Memory) -> int:
     """List the inputs of the `n` words that changed in column `c`, and fetch their places.
 
@@ -77,7 +77,7 @@ def _list_flips(n: int, c: int, m: Memory) -> int:
     return np.int64(count)
 
 
-@njit(**HOT)
+@njit(**INNER)
 def _flip(count: int, c: int, m: Memory) -> None:
     """Bring the transposed matrix in line with the `count` listed changes of column `c`."""
     bit = np.uint64(1) << np.uint64(c & 63)
@@ -86,7 +86,7 @@ def _flip(count: int, c: int, m: Memory) -> None:
         m.by_input[m.flip_inputs[k], word] ^= bit
 
 
-@njit(**HOT)
+@njit(**INNER)
 def adapt_words(
     c: int, following: int, row: U64, change: tuple[int, int], threshold: int, m: Memory
 ) -> int:
@@ -112,7 +112,7 @@ def adapt_words(
     return n
 
 
-@njit(**HOT)
+@njit(**INNER)
 def _adapt_winners(winners: npt.NDArray[np.int32], row: U64, r: Rules, m: Memory) -> None:
     """Adapt all winners of one sample.
 
@@ -128,7 +128,7 @@ def _adapt_winners(winners: npt.NDArray[np.int32], row: U64, r: Rules, m: Memory
     _flip(flips, before, m)
 
 
-@njit(**HOT)
+@njit(**INNER)
 def _adapt_by_window(c: int, following: int, threshold: int, m: Memory) -> int:
     n = 0
     width = m.connected.shape[1]
@@ -146,7 +146,7 @@ def _adapt_by_window(c: int, following: int, threshold: int, m: Memory) -> int:
     return n
 
 
-@njit(**HOT)
+@njit(**INNER)
 def _window_change(samples: npt.NDArray[np.int32], rows: U64, r: Rules, m: Memory) -> None:
     """Leave in `m.change` what a column that won in `samples` adds to each permanence.
 
@@ -171,7 +171,7 @@ def _window_change(samples: npt.NDArray[np.int32], rows: U64, r: Rules, m: Memor
         m.change[i] = np.int16(min(max(m.totals[i], -32767), 32767))
 
 
-@njit(**HOT)
+@njit(**INNER)
 def learn_window(
     winners: npt.NDArray[np.int32],
     offsets: I64,
@@ -217,7 +217,7 @@ def learn_window(
     _flip(flips, before, m)
 
 
-@njit(**HOT)
+@njit(**INNER)
 def _decay(duty: npt.NDArray[np.uint32], n: int, period: int) -> None:
     decay = np.uint64(n * ((1 << 32) // period))
     if decay >> np.uint64(32):
@@ -228,7 +228,7 @@ def _decay(duty: npt.NDArray[np.uint32], n: int, period: int) -> None:
         duty[c] -= np.uint32(lost)
 
 
-@njit(**HOT)
+@njit(**INNER)
 def advance_duties(winners: npt.NDArray[np.int32], samples: int, r: Rules, m: Memory) -> None:
     """Advance duty cycles by a window's winners and `m.reached`, then bump weak columns."""
     gain = np.uint32(DUTY_ONE // r.period)
@@ -247,7 +247,7 @@ def advance_duties(winners: npt.NDArray[np.int32], samples: int, r: Rules, m: Me
             _flip(_list_flips(n, c, m), c, m)
 
 
-@njit(**HOT)
+@njit(**INNER)
 def update_boost(r: Rules, f: Field, m: Memory) -> None:
     """Recompute boost factors and minimum overlap duty cycles from the duty cycles."""
     if r.boost_gain > 0:
@@ -268,7 +268,7 @@ def update_boost(r: Rules, f: Field, m: Memory) -> None:
             m.min_overlap_duty[c] = np.uint32((m.sums[c] * r.weak_share) >> 16)
 
 
-@njit(**HOT)
+@njit(**INNER)
 def _differences(r: Rules, f: Field, m: Memory) -> None:
     """Leave target less active duty cycle, at most 2**30 either way, in `m.difference`."""
     if not r.local:

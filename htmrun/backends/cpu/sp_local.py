@@ -15,7 +15,7 @@ from numba import njit
 
 from htmrun.backends.cpu.numeric import bits_of_float, float_of_bits, popcount, trailing_zeros
 from htmrun.backends.cpu.sp_lanes import at_least
-from htmrun.backends.cpu.sp_memory import HOT, U64, Field, Memory
+from htmrun.backends.cpu.sp_memory import INNER, U64, Field, Memory
 from htmrun.backends.cpu.sp_winners import able_columns
 
 Keys = npt.NDArray[np.uint32]
@@ -24,7 +24,7 @@ _PROBES = 12
 """Probes for a block's bound; stopping early only leaves more candidates."""
 
 
-@njit(**HOT)
+@njit(**INNER)
 def _start(f: Field, m: Memory) -> None:
     f.block_count[:] = 0
     for w in range(len(m.better)):
@@ -32,7 +32,7 @@ def _start(f: Field, m: Memory) -> None:
         m.selected[w] = np.uint64(0)
 
 
-@njit(**HOT)
+@njit(**INNER)
 def _visit(c: int, alive: U64, f: Field, m: Memory) -> int:
     """Decide whether column `c` wins; returns 1 if its whole block is decided now, else 0."""
     beaten = np.uint64(0)
@@ -52,7 +52,7 @@ def _visit(c: int, alive: U64, f: Field, m: Memory) -> int:
     return 1
 
 
-@njit(**HOT)
+@njit(**INNER)
 def local_best_overlaps(used: int, stimulus: int, f: Field, m: Memory) -> None:
     """Leave the local winners by overlap in `m.selected`, level by level from the planes."""
     _start(f, m)
@@ -77,7 +77,7 @@ def local_best_overlaps(used: int, stimulus: int, f: Field, m: Memory) -> None:
             return
 
 
-@njit(**HOT)
+@njit(**INNER)
 def _highest_level(used: int, m: Memory) -> int:
     best = m.level
     for w in range(len(best)):
@@ -95,7 +95,7 @@ def _highest_level(used: int, m: Memory) -> int:
     return highest
 
 
-@njit(**HOT)
+@njit(**INNER)
 def _columns_at(level: int, used: int, m: Memory) -> None:
     """Leave in `m.level` the columns whose overlap is exactly `level`."""
     here = m.level
@@ -108,7 +108,7 @@ def _columns_at(level: int, used: int, m: Memory) -> None:
             here[w] &= plane[w] ^ unwanted
 
 
-@njit(**HOT)
+@njit(**INNER)
 def local_best_scores(on: int, f: Field, m: Memory) -> None:
     """Leave the local winners by `m.scores` in `m.selected`; `on` is the number of on-inputs."""
     keys = m.scores.view(np.uint32)
@@ -126,7 +126,7 @@ def local_best_scores(on: int, f: Field, m: Memory) -> None:
                 left ^= bit
 
 
-@njit(**HOT)
+@njit(**INNER)
 def _wins(own: int, bit: np.uint64, keys: Keys, f: Field) -> bool:
     """Count the neighbours that beat a column: a higher key, or an equal one and a lower index."""
     c = own * 64 + np.int64(trailing_zeros(bit))
@@ -144,7 +144,7 @@ def _wins(own: int, bit: np.uint64, keys: Keys, f: Field) -> bool:
     return True
 
 
-@njit(**HOT)
+@njit(**INNER)
 def _bound(block: int, keys: Keys, on: int, f: Field) -> np.uint32:
     """Return a key that at least as many columns of the block reach as it has places, or 1.
 

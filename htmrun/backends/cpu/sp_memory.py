@@ -23,6 +23,9 @@ HOT: dict[str, Any] = {**JIT, "_nrt": False}
 Counting references of the arrays in `Memory` on every access cost most of a step.
 """
 
+INNER: dict[str, Any] = {**HOT, "forceinline": True}
+"""Options of functions that are called for every sample: a call would copy every array."""
+
 U64 = npt.NDArray[np.uint64]
 I64 = npt.NDArray[np.int64]
 

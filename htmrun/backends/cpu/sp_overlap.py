@@ -10,25 +10,31 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from htmrun.backends.cpu.sp_lanes import WORDS, carry_into, count_8_rows, count_16_rows
-from htmrun.backends.cpu.sp_memory import BYTES, HOT, U64, Memory
+from htmrun.backends.cpu.sp_lanes import (
+    WORDS,
+    carry_into,
+    count_4_rows,
+    count_8_rows,
+    count_16_rows,
+)
+from htmrun.backends.cpu.sp_memory import BYTES, INNER, U64, Memory
 
 CARRY = 8 * BYTES
 """The plane that carries; those below are the bits of the overlaps."""
 
 
-@njit(**HOT)
+@njit(**INNER)
 def count_overlaps(on: npt.NDArray[np.int32], m: Memory) -> int:
     """Leave every column's overlap with the on-inputs `on` in `m.planes`.
 
-    Returns the number of planes in use; planes up to the next multiple of 8 are zero.
+    Returns the number of planes in use; those above hold anything.
     """
     n = len(on)
     width = m.by_input.shape[1]
     used = 4
     while (1 << used) <= n:
         used += 1
-    for p in range((used + 7) // 8 * 8):
+    for p in range(used):
         for w in range(width):
             m.planes[p, w] = np.uint64(0)
     for first in range(0, n - 15, 16):
@@ -41,7 +47,7 @@ def count_overlaps(on: npt.NDArray[np.int32], m: Memory) -> int:
     return used
 
 
-@njit(**HOT)
+@njit(**INNER)
 def _last_rows(on: npt.NDArray[np.int32], first: int, left: int, used: int, m: Memory) -> None:
     width = m.by_input.shape[1]
     nothing = np.int32(m.by_input.shape[0] - 1)
@@ -50,12 +56,14 @@ def _last_rows(on: npt.NDArray[np.int32], first: int, left: int, used: int, m: M
     for at in range(0, width, WORDS):
         if left > 8:
             count_16_rows(m.by_input, m.tail, 0, width, m.planes, at, CARRY)
-        else:
+        elif left > 4:
             count_8_rows(m.by_input, m.tail, 0, width, m.planes, at, CARRY)
-    _ripple(m.planes, width, 4 if left > 8 else 3, used)
+        else:
+            count_4_rows(m.by_input, m.tail, 0, width, m.planes, at, CARRY)
+    _ripple(m.planes, width, 4 if left > 8 else 3 if left > 4 else 2, used)
 
 
-@njit(**HOT)
+@njit(**INNER)
 def _bits(n: int) -> int:
     bits = 0
     while n:
@@ -64,14 +72,14 @@ def _bits(n: int) -> int:
     return bits
 
 
-@njit(**HOT)
+@njit(**INNER)
 def _ripple(planes: U64, width: int, low: int, high: int) -> None:
     for p in range(low, high):
         for at in range(0, width, WORDS):
             carry_into(planes, width, at, p, CARRY)
 
 
-@njit(**HOT)
+@njit(**INNER)
 def spread_overlaps(used: int, m: Memory) -> int:
     """Turn bit planes into bytes in `m.overlap_bytes`; returns how many bytes are in use.
 
@@ -80,6 +88,9 @@ def spread_overlaps(used: int, m: Memory) -> int:
     """
     planes = m.planes.view(np.uint8)
     count = (used + 7) // 8
+    for p in range(used, 8 * count):
+        for w in range(m.planes.shape[1]):
+            m.planes[p, w] = np.uint64(0)
     for byte in range(count):
         out = m.overlap_bytes[byte]
         q = planes[8 * byte : 8 * byte + 8]
@@ -97,7 +108,7 @@ def spread_overlaps(used: int, m: Memory) -> int:
     return count
 
 
-@njit(**HOT)
+@njit(**INNER)
 def overlap_of(c: int, count: int, overlap_bytes: npt.NDArray[np.uint8]) -> np.int32:
     """Return the overlap of column `c` from `count` bytes (a uint8 view of `overlap_bytes`)."""
     total = np.int32(0)

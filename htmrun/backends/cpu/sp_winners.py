@@ -8,11 +8,14 @@ from numba import njit
 
 from htmrun.backends.cpu.numeric import bits_of_float, float_of_bits, popcount, trailing_zeros
 from htmrun.backends.cpu.sp_lanes import at_least
-from htmrun.backends.cpu.sp_memory import HOT, U64, Memory
+from htmrun.backends.cpu.sp_memory import INNER, U64, Memory
 from htmrun.backends.cpu.sp_overlap import overlap_of
 
+SLACK = 4
+"""Places behind the winners that `write_columns` may overwrite."""
 
-@njit(**HOT)
+
+@njit(**INNER)
 def able_columns(used: int, stimulus: int, m: Memory) -> int:
     """Leave in `m.candidates` the columns whose overlap reaches `stimulus`; return how many."""
     width = len(m.candidates)
@@ -38,33 +41,44 @@ def able_columns(used: int, stimulus: int, m: Memory) -> int:
     return np.int64(n)
 
 
-@njit(**HOT)
+@njit(**INNER)
 def best_overlaps(used: int, k: int, stimulus: int, m: Memory) -> None:
-    """Leave in `m.selected` the k columns of highest overlap: radix selection on the planes."""
+    """Leave in `m.selected` the k columns of highest overlap: radix selection on the planes.
+
+    Columns under `stimulus` are left out.
+    """
     width = len(m.candidates)
-    found = able_columns(used, stimulus, m)
+    ones = np.uint64(0xFFFFFFFFFFFFFFFF)
+    n = np.uint64(0)
     for w in range(width):
-        m.selected[w] = m.candidates[w] if found <= k else np.uint64(0)
-    if found <= k:
-        return
+        m.candidates[w] = ones
+        m.selected[w] = np.uint64(0)
+        n += popcount(m.planes[used - 1, w])
     need = k
+    level = 0
     for p in range(used - 1, -1, -1):
+        enough = np.int64(n) >= need
+        level |= np.int64(enough) << p
+        need -= np.int64(0) if enough else np.int64(n)
+        # Enough have this bit set: the others are out. Too few: they are in, the others go on.
+        chosen = np.uint64(0) if enough else ones
         plane = m.planes[p]
+        below = m.planes[max(p - 1, 0)]
         n = np.uint64(0)
         for w in range(width):
-            n += popcount(m.candidates[w] & plane[w])
-        if np.int64(n) >= need:
-            for w in range(width):
-                m.candidates[w] &= plane[w]
-        else:
-            need -= np.int64(n)
-            for w in range(width):
-                m.selected[w] |= m.candidates[w] & plane[w]
-                m.candidates[w] &= ~plane[w]
+            here = m.candidates[w] & plane[w]
+            left = here ^ (m.candidates[w] & chosen)
+            m.selected[w] |= here & chosen
+            m.candidates[w] = left
+            n += popcount(left & below[w])
     _take_lowest(need, m.candidates, m.selected)
+    if level < stimulus:
+        able_columns(used, stimulus, m)
+        for w in range(width):
+            m.selected[w] &= m.candidates[w]
 
 
-@njit(**HOT)
+@njit(**INNER)
 def _take_lowest(need: int, source: U64, target: U64) -> None:
     w = 0
     while need > 0:
@@ -82,19 +96,29 @@ def _take_lowest(need: int, source: U64, target: U64) -> None:
         w += 1
 
 
-@njit(**HOT)
+@njit(**INNER)
 def write_columns(chosen: U64, out: npt.NDArray[np.int32], at: int) -> int:
-    """Write the columns set in `chosen` to out[at:], ascending; return the end position."""
+    """Write the columns set in `chosen` to out[at:], ascending; return the end position.
+
+    Up to SLACK places beyond the end are overwritten: how many columns a word holds cannot be
+    predicted, so a few are written whether or not they are there.
+    """
     for w in range(len(chosen)):
         left = chosen[w]
-        while left != np.uint64(0):
-            out[at] = np.int32(w * 64 + np.int64(trailing_zeros(left)))
-            at += 1
+        n = np.int64(popcount(left))
+        for j in range(SLACK):
+            out[at + j] = np.int32(w * 64 + np.int64(trailing_zeros(left)))
             left &= left - np.uint64(1)
+        j = at + SLACK
+        while left != np.uint64(0):
+            out[j] = np.int32(w * 64 + np.int64(trailing_zeros(left)))
+            j += 1
+            left &= left - np.uint64(1)
+        at += n
     return at
 
 
-@njit(**HOT)
+@njit(**INNER)
 def score_columns(count: int, stimulus: int, m: Memory) -> None:
     """Leave float32(overlap) * boost in `m.scores`, 0 for columns that cannot win.
 
@@ -114,7 +138,7 @@ def score_columns(count: int, stimulus: int, m: Memory) -> None:
             scores[c] = np.float32(v) * boost[c] if v >= stimulus else np.float32(0)
 
 
-@njit(**HOT)
+@njit(**INNER)
 def best_scores(k: int, on: int, m: Memory, out: npt.NDArray[np.int32], at: int) -> int:
     """Write the k columns of highest score to out[at:], ascending; return the end position.
 
@@ -141,7 +165,7 @@ def best_scores(k: int, on: int, m: Memory, out: npt.NDArray[np.int32], at: int)
     return at
 
 
-@njit(**HOT)
+@njit(**INNER)
 def _above_guess(keys: npt.NDArray[np.uint32], k: int, on: int, m: Memory) -> int:
     """List columns and keys of all scores above a bound that at least k reach (or of all > 0)."""
     guess = np.float32(m.hint[0] * on * m.hint[1])
@@ -171,7 +195,7 @@ def _above_guess(keys: npt.NDArray[np.uint32], k: int, on: int, m: Memory) -> in
     return j
 
 
-@njit(**HOT)
+@njit(**INNER)
 def _kth(keys: npt.NDArray[np.uint32], k: int) -> np.uint32:
     """Return the k-th highest of more than k keys, by bisection on the value."""
     low = keys[0]

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from htmrun.backends import State
 from htmrun.backends.cpu import sp_kernel, sp_start
 from htmrun.backends.cpu.sp_memory import Rules
+from htmrun.backends.cpu.sp_winners import SLACK
 from htmrun.backends.sp_contract import DTYPES, check_bits, check_plan, check_shape, check_state
 from htmrun.bits import Bits
 from htmrun.fixed_point import boost_gain, permanence
@@ -61,7 +62,7 @@ class SpatialPooler:
         step = max(1, _WINNERS_AT_ONCE // self._most)
         for a, b in _pieces(range(0, len(bits), step), bits):
             piece = bits.slice(a, b)
-            winners = np.empty(len(piece) * self._most, np.int32)
+            winners = np.empty(len(piece) * self._most + SLACK, np.int32)
             offsets = np.zeros(len(piece) + 1, np.int64)
             sp_kernel.infer_chunk(
                 *_arrays(piece), boosted, winners, offsets, self._rules, self._field, self._memory
@@ -125,7 +126,8 @@ class SpatialPooler:
             before_winners = Bits.empty(self.parameters.columns)
             joined = bits
         start = len(before_winners)
-        winners = np.empty(len(before_winners.indices) + len(bits) * self._most, np.int32)
+        room = len(before_winners.indices) + len(bits) * self._most + SLACK
+        winners = np.empty(room, np.int32)
         winners[: len(before_winners.indices)] = before_winners.indices
         offsets = np.zeros(len(joined) + 1, np.int64)
         offsets[: start + 1] = before_winners.offsets
