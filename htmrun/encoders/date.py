@@ -93,7 +93,7 @@ def _season(size: int) -> Place:
     def place(seconds: Places) -> Places:
         year = seconds.astype("datetime64[s]").astype("datetime64[Y]")
         start = _seconds(year)
-        return (seconds - start) * size // (_seconds(year + 1) - start)
+        return (seconds - start) * size // (_seconds(year + np.timedelta64(1, "Y")) - start)
 
     return place
 
