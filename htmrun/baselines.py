@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from htmrun.backends.state import state_hash
+from htmrun.classifiers.sdr import ages
 from htmrun.data import Source
 from htmrun.metrics import Figures, ForecastMeter
 from htmrun.records import Finished, Job, Progress, Record, Started
@@ -35,23 +36,26 @@ def forecast(
     """Score persistence (`period` None) or the value a season ago, at each horizon.
 
     Persistence forecasts sample t by sample t - h. Seasonal forecasts it by the latest sample a
-    whole number of periods back that was known h samples before.
+    whole number of periods back that was known h samples before. No forecast reaches across a
+    reset, as in the arms.
     """
     begun = time.perf_counter()
     yield Started(job, samples)
-    values, scored = [np.zeros(0)], [np.zeros(0, np.bool_)]
+    values, scored, starts = [np.zeros(0)], [np.zeros(0, np.bool_)], [np.zeros(0, np.uint8)]
     for chunk in source.train(job.seed, 0, CHUNK):
         if stop():
             raise StopRequestedError
         values.append(np.asarray(chunk.target, np.float64))
         scored.append(chunk.scored != 0)
-    y, counts = np.concatenate(values), np.concatenate(scored)
+        starts.append(chunk.reset)
+    y = np.concatenate(values)
+    age = np.where(np.concatenate(scored), ages(np.concatenate(starts), 0), -1)
     lags = {h: h if period is None else period * -(-h // period) for h in sorted(horizons)}
-    figures = _figures(y, counts, lags, 0, len(y))
+    figures = _figures(y, age, lags, 0, len(y))
     seconds = time.perf_counter() - begun
     rate = len(y) / max(seconds, 1e-9)
     for start, end in pairwise(points(len(y), curve_points)):
-        recent = _figures(y, counts, lags, start, end)
+        recent = _figures(y, age, lags, start, end)
         recent = {f"{RECENT}{name}": value for name, value in recent.items() if has_curve(name)}
         if recent:
             yield Progress(job, end, 0, recent, rate)
@@ -60,15 +64,18 @@ def forecast(
 
 
 def _figures(
-    y: npt.NDArray[np.float64], counts: npt.NDArray[np.bool_], lags: dict[int, int], start: int,
+    y: npt.NDArray[np.float64], age: npt.NDArray[np.int64], lags: dict[int, int], start: int,
     end: int,
 ) -> Figures:  # fmt: skip
-    """Return the errors at each horizon over the samples start..end that count."""
+    """Return the errors at each horizon over the samples start..end.
+
+    `age`: samples of the same sequence before each sample, -1 where it does not count.
+    """
     figures: Figures = {}
     for h, lag in lags.items():
         meter, first = ForecastMeter(), max(start, lag)
         if first < end:
-            use = counts[first:end]
+            use = age[first:end] >= lag
             meter.add_values(y[first - lag : end - lag][use], y[first:end][use])
         found = meter.figures()
         figures |= {f"{name}_{h}": value for name, value in found.items()}

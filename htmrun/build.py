@@ -64,9 +64,9 @@ class Builder:
 
     @property
     def horizons(self) -> tuple[int, ...]:
-        """The classifier's horizons, in samples."""
+        """The classifier's horizons, in samples, ascending."""
         config = self.experiment.stages[self.experiment.pipeline[-1]]
-        return config.horizons if isinstance(config, SDRClassifierConfig) else (1,)
+        return tuple(sorted(config.horizons)) if isinstance(config, SDRClassifierConfig) else (1,)
 
     @property
     def estimate(self) -> str:

@@ -85,7 +85,8 @@ def main_metrics(source: Source, builder: Builder) -> tuple[str, ...]:
         errors = [f"rmse_{h}" for h in builder.horizons]
         return (*errors, "mape", f"nll_{builder.horizons[-1]}")
     if source.task == "sequence":
-        memories = [n for n in builder.experiment.pipeline if n.startswith("tm")]
+        stages = builder.experiment.stages
+        memories = [n for n, stage in stages.items() if stage.kind == "temporal_memory"]
         return ("accuracy", "prequential/accuracy", *(f"{n}/predicted" for n in memories))
     return ("accuracy", "prequential/accuracy", "noise_accuracy_area", "churn")
 
