@@ -57,12 +57,12 @@ def load(overrides: list[str], config_dir: Path | None = None) -> Loaded:
 def compose(overrides: list[str], config_dir: Path | None = None) -> dict[str, Any]:
     """Return the composed YAML as a plain dict, interpolations resolved, nothing validated."""
     search = folders(config_dir)
+    rewritten = rewrite(overrides, config_dir)
     if not any(key_of(text) == "experiment" for text in overrides) and not (
         config_dir is not None and (config_dir / "config.yaml").is_file()
     ):
         names = ", ".join(entry.name for entry in experiments(config_dir))
         raise UserError(f"experiment: none chosen, expected experiment=NAME with one of {names}")
-    rewritten = rewrite(overrides, config_dir)
     with _one_line_errors(), _searched_first(search[0] if config_dir else None):
         return _compose(rewritten)
 

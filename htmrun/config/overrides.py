@@ -41,7 +41,7 @@ def key_of(text: str) -> str:
 
 
 def _rewrite(text: str, config_dir: Path | None) -> str:
-    override = _parse(text)
+    override = _parse(text, config_dir)
     key = override.key_or_group
     if key == "hydra" or key.startswith(("hydra.", "hydra/")):
         raise UserError(f"{key}: found in an override, expected a field of the experiment")
@@ -75,13 +75,15 @@ def _check_choice(group: str, value: object, config_dir: Path | None) -> None:
             )
 
 
-def _parse(text: str) -> Override:
+def _parse(text: str, config_dir: Path | None) -> Override:
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 
     key, equals, value = text.partition("=")
     if not re.match(r"[+~]*[A-Za-z_]", key) or not (equals or text.startswith("~")):
-        raise UserError(f"override: found '{text}', expected KEY=VALUE, e.g. sp.columns=4096")
+        known = choices("experiment", config_dir)
+        hint = f"; did you mean 'experiment={text}'?" if text in known else ""
+        raise UserError(f"override: found '{text}', expected KEY=VALUE, e.g. sp.columns=4096{hint}")
     try:
         return OverridesParser.create().parse_override(text)
     except HydraException:

@@ -115,7 +115,7 @@ def _check_server(uri: str) -> None:
         reason = getattr(error, "reason", error)
         raise UserError(
             f"tracking.uri: no MLflow server answers at {hide_password(uri)} ({reason}); "
-            "start it, or set tracking.uri=null to use SQLite"
+            "start it, or leave the URI out to use SQLite"
         ) from error
 
 

@@ -96,6 +96,11 @@ def test_listing_experiments_imports_nothing_heavy() -> None:
             "sp.columns: found 'x', expected an integer 1 to 16777216",
         ),
         (
+            ["train", "digits"],
+            "override: found 'digits', expected KEY=VALUE, e.g. sp.columns=4096; did you mean "
+            "'experiment=digits'?",
+        ),
+        (
             ["show", "digts"],
             "experiment: found 'digts', expected one of digits, mnist, reber, sequences, stream; "
             "did you mean 'digits'?",

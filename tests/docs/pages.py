@@ -72,6 +72,20 @@ def commands(block: Block) -> list[Command]:
     return found
 
 
+def mentioned(page: Path) -> list[tuple[str, ...]]:
+    """Return every `htmrun train ...` of `page` in inline code and in blocks of no language."""
+    text = page.read_text(encoding="utf-8")
+    plain = [
+        line for block in blocks(page) if block.language == "" for line in block.text.split("\n")
+    ]
+    inline = re.findall(r"`(htmrun train[^`]*)`", FENCE.sub("", text))
+    return [
+        tuple(shlex.split(line, comments=True)[2:])
+        for line in (*plain, *inline)
+        if line.startswith("htmrun train ")
+    ]
+
+
 def links(page: Path) -> list[str]:
     """Return the targets of the links of `page`, code left out."""
     text = FENCE.sub("", page.read_text(encoding="utf-8"))

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from htmrun.cli import main
+from htmrun.config.compose import load
 from htmrun.records import Finished, Job
-from tests.docs.pages import ROOT, Command, anchors, blocks, commands, links, pages
+from tests.docs.pages import ROOT, Command, anchors, blocks, commands, links, mentioned, pages
 from tests.tracking.synthetic import RUN, tracker
 
 WRITTEN = ("yaml", "csv")
@@ -71,6 +72,15 @@ def test_commands_do_what_the_page_says(
     for block in blocks(page):
         for command in commands(block):
             try_out(command, f"{name_of(page)}:{command.line}", capsys)
+
+
+@pytest.mark.parametrize("page", [page for page in pages() if mentioned(page)], ids=name_of)
+def test_train_commands_that_are_only_mentioned_are_valid(page: Path) -> None:
+    """Their data need not be there: the configuration is composed and validated."""
+    for words in mentioned(page):
+        overrides = [word for word in words if not word.startswith("-")]
+        if overrides:
+            load(overrides)
 
 
 def run_python(page: Path, names: dict[str, Any]) -> None:
