@@ -52,7 +52,7 @@ class Trainer:
         self._stop = stop
         self._sample, self._commits, self._cursor = 0, 0, Cursor()
         self._train_seconds = 0.0
-        self._series: dict[str, list[float]] = {}
+        self._points: list[dict[str, float]] = []
         self._curve = points(self._total, course.curve_points)[1:]
         self._looks = self._look_points()
         self._probes: evaluation.Probes | None = None
@@ -109,14 +109,13 @@ class Trainer:
             if self._probes is not None:
                 self._probes.look(self.pipeline)
         if figures:
-            for name, value in {"sample": float(self._sample), **figures}.items():
-                self._series.setdefault(name, []).append(value)
+            self._points.append({"sample": float(self._sample), **figures})
             yield Progress(self.job, self._sample, epoch, figures, self._rate())
 
     def _finish(self, begun: float) -> Finished:
         figures = self.scoreboard.final()
         figures |= evaluation.held_out(self.pipeline, self.source)
-        series = {f"curve/{name}": np.array(values) for name, values in self._series.items()}
+        series = self._curves()
         if self._probes is not None:
             figures |= self._probes.figures()
             curves = evaluation.noise_curves(self.pipeline, self._probes)
@@ -141,6 +140,11 @@ class Trainer:
             # The last thing that is done: it trains on, and the state is not used again.
             figures |= latency.measure(self.pipeline, self.source, self.schedule, self.job.seed)
         return Finished(self.job, figures, state_hash, time.perf_counter() - begun, series)
+
+    def _curves(self) -> dict[str, np.ndarray]:
+        """Return one array for each figure, NaN where only others were taken: all fit `sample`."""
+        names = dict.fromkeys(name for point in self._points for name in point)
+        return {f"curve/{n}": np.array([p.get(n, np.nan) for p in self._points]) for n in names}
 
     def _stage_figures(self, state: dict[str, np.ndarray]) -> dict[str, float]:
         figures: dict[str, float] = {}
