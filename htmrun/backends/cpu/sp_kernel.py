@@ -7,7 +7,7 @@ import numpy.typing as npt
 from numba import njit
 
 from htmrun.backends.cpu.sp_learning import advance_duties, input_words, learn_window, update_boost
-from htmrun.backends.cpu.sp_local import local_best_overlaps, local_best_scores
+from htmrun.backends.cpu.sp_local import local_best
 from htmrun.backends.cpu.sp_memory import HOT, I64, INNER, U64, Field, Memory, Rules
 from htmrun.backends.cpu.sp_overlap import count_overlaps, overlap_of, spread_overlaps
 from htmrun.backends.cpu.sp_winners import (
@@ -93,15 +93,13 @@ def overlap_chunk(on: Index, offsets: I64, out: npt.NDArray[np.int32], m: Memory
 def _winners(
     used: int, n: int, boosted: bool, out: Index, at: int, r: Rules, f: Field, m: Memory
 ) -> int:
-    if boosted:
-        score_columns(spread_overlaps(used, m), r.stimulus, m)
-        if not r.local:
-            return best_scores(r.k, n, m, out, at)
-        local_best_scores(n, f, m)
-    elif r.local:
-        local_best_overlaps(used, r.stimulus, f, m)
-    else:
+    if not (boosted or r.local):
         best_overlaps(used, r.k, r.stimulus, m)
+        return write_columns(m.selected, out, at)
+    score_columns(spread_overlaps(used, m), r.stimulus, m.boost if boosted else m.neutral, m)
+    if not r.local:
+        return best_scores(r.k, n, m, out, at)
+    local_best(n, f, m)
     return write_columns(m.selected, out, at)
 
 

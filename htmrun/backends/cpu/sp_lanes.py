@@ -24,6 +24,8 @@ _MASK = ir.VectorType(ir.IntType(1), 64)
 _WORDS = ir.VectorType(_I64, 8)
 WORDS = 8
 """64-bit words of a bit plane that one step handles."""
+PLANES = 4
+"""Planes of counters that `count_up` handles."""
 
 
 def _place(context: Any, builder: Any, kind: Any, array: Any, position: Any, lanes: Any) -> Any:
@@ -217,6 +219,27 @@ def _carry_into(typingctx: Any, planes: Any, width: Any, at: Any, plane: Any, ca
     return types.void(planes, i, i, i, i), codegen
 
 
+def _count_up(
+    typingctx: Any, masks: Any, mask_at: Any, counters: Any, width: Any, at: Any, carry: Any
+) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        source, position, planes, pitch, word, overflow = args
+        place = _place(context, builder, signature.args[0], source, position, _WORDS)
+        out = _load(builder, place, 8)
+        for plane in range(PLANES):
+            where = builder.add(builder.mul(_I64(plane), pitch), word)
+            place = _place(context, builder, signature.args[2], planes, where, _WORDS)
+            count = _load(builder, place, 8)
+            builder.store(builder.xor(count, out), place, align=8)
+            out = builder.and_(count, out)
+        place = _place(context, builder, signature.args[5], overflow, _I64(0), _WORDS)
+        builder.store(out, place, align=8)
+        return context.get_dummy_value()
+
+    i = types.intp
+    return types.void(masks, i, counters, i, i, carry), codegen
+
+
 def _prefetch(typingctx: Any, array: Any, at: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         start = context.make_array(signature.args[0])(context, builder, args[0]).data
@@ -230,6 +253,13 @@ def _prefetch(typingctx: Any, array: Any, at: Any) -> Any:
 
     return types.void(array, types.intp), codegen
 
+
+count_up: Any = intrinsic(_count_up)
+"""(masks, mask_at, counters, width, at, carry): add masks[mask_at:mask_at + 8] to counters.
+
+The counters are PLANES planes of `width` words, `at` the first plane's word. What overflows
+is left in carry[:8].
+"""
 
 prefetch: Any = intrinsic(_prefetch)
 """(array, at): ask for the cache line of an element that is about to be written."""

@@ -36,6 +36,10 @@ BYTES = 4
 """Bytes of an overlap: planes are kept for 8 * BYTES bits."""
 
 
+SLACK = 4
+"""Places behind a list of columns that writing it may overwrite."""
+
+
 class Rules(NamedTuple):
     """Parameters as the kernels use them: integers, permanences 1.0 = 10000, duty 1.0 = 2**30."""
 
@@ -66,6 +70,7 @@ class Memory(NamedTuple):
     overlap_duty: npt.NDArray[np.uint32]  # (C,)
     min_overlap_duty: npt.NDArray[np.uint32]  # (C,)
     boost: npt.NDArray[np.float32]  # (C,)
+    neutral: npt.NDArray[np.float32]  # (C,) ones, in place of `boost`
     reached: I64  # (C,) samples of the open window with overlap >= stimulus threshold
     planes: U64  # (8 * BYTES + 1, CW) overlaps, one bit per plane; the last carries
     overlap_bytes: U64  # (BYTES, C / 8) overlaps, byte by byte, eight columns a word
@@ -73,7 +78,6 @@ class Memory(NamedTuple):
     candidates: U64  # (CW,)
     selected: U64  # (CW,)
     level: U64  # (CW,)
-    better: U64  # (CW,)
     list_keys: npt.NDArray[np.uint32]  # (C,)
     list_columns: I64  # (C,)
     change: npt.NDArray[np.int16]  # (I,)
@@ -85,29 +89,25 @@ class Memory(NamedTuple):
     first: I64  # (C + 1,)
     sums: I64  # (C,)
     line: I64  # (3 * C,)
+    listed: npt.NDArray[np.int32]  # (C + SLACK,)
+    ranked: npt.NDArray[np.int32]  # (C,)
+    buckets: I64  # (64 + 1,)
     difference: npt.NDArray[np.int32]  # (C,) target less active duty cycle
     tail: npt.NDArray[np.int32]  # (16,) on-bits of the last, incomplete step
     hint: npt.NDArray[np.float64]  # (2,) where to look for the k-th score first; speed only
 
 
 class Field(NamedTuple):
-    """Local inhibition: neighbourhoods and blocks as sparse bit masks over the columns.
+    """Local inhibition: neighbourhoods as sparse bit masks over the columns.
 
-    Compressed rows of (word, mask) pairs, one row per column or per block; the columns of a
-    block are all neighbours of each other.
+    Compressed rows, one per column, of masks of 8 words: (first word, mask) pairs.
     """
 
-    words: npt.NDArray[np.int32]
-    masks: U64
+    words: I64
+    masks: U64  # (masks, 8)
     offsets: I64  # (columns + 1,)
     sizes: I64  # (columns,) of the neighbourhood
-    places: I64  # (columns,) winners allowed
     shape: I64  # column grid
-    block: I64  # (columns,)
-    block_words: npt.NDArray[np.int32]
-    block_masks: U64
-    block_offsets: I64
-    block_sizes: I64
-    block_places: I64  # the most that any column of the block has
-    block_count: I64  # scratch
-    hint: npt.NDArray[np.float64]  # (blocks,) where to look for its bound; speed only
+    start: U64  # (planes, CW) 2**planes less the winners that are allowed around each column
+    counters: U64  # (planes, CW) scratch
+    carry: U64  # (8,) scratch

@@ -12,8 +12,8 @@ from numba import njit
 from htmrun import rng
 from htmrun.backends import topology
 from htmrun.backends.cpu.numeric import JIT, mix
-from htmrun.backends.cpu.sp_lanes import adapt_by_bits
-from htmrun.backends.cpu.sp_memory import BYTES, I64, SHIFT, U64, Field, Memory
+from htmrun.backends.cpu.sp_lanes import PLANES, adapt_by_bits
+from htmrun.backends.cpu.sp_memory import BYTES, I64, SHIFT, SLACK, U64, Field, Memory
 from htmrun.backends.sp_contract import pool_size
 from htmrun.fixed_point import NO_SYNAPSE, PERMANENCE_ONE, permanence
 from htmrun.parameters import SpatialPoolerParameters, round_half_up
@@ -22,42 +22,67 @@ _PARALLEL_FROM = 1 << 22
 """Synapses from which starting threads pays."""
 
 
+_LINE = 64
+"""Bytes of a cache line."""
+
+
 def empty_memory(columns: int, inputs: int) -> Memory:
     """Return the arrays of a pooler of `inputs` -> `columns`: no synapse, neutral boost."""
     cw, iw = _row_words(columns), -(-inputs // 64)
     c, i = cw * 64, iw * 64
-    return Memory(
-        x=np.full((c, i), -SHIFT, np.int16),
-        pool=np.zeros((c, iw), np.uint64),
-        connected=np.zeros((c, iw), np.uint64),
-        by_input=np.zeros((i + 1, cw), np.uint64),
-        active_duty=np.zeros(c, np.uint32),
-        overlap_duty=np.zeros(c, np.uint32),
-        min_overlap_duty=np.zeros(c, np.uint32),
-        boost=np.ones(c, np.float32),
-        reached=np.zeros(c, np.int64),
-        planes=np.zeros((8 * BYTES + 1, cw), np.uint64),
-        overlap_bytes=np.zeros((BYTES, c // 8), np.uint64),
-        scores=np.zeros(c, np.float32),
-        candidates=np.zeros(cw, np.uint64),
-        selected=np.zeros(cw, np.uint64),
-        level=np.zeros(cw, np.uint64),
-        better=np.zeros(cw, np.uint64),
-        list_keys=np.zeros(c, np.uint32),
-        list_columns=np.zeros(c, np.int64),
-        change=np.zeros(i, np.int16),
-        totals=np.zeros(i, np.int64),
-        flips=np.zeros(iw + 1, np.uint64),
-        flip_words=np.zeros(iw + 1, np.int32),
-        flip_inputs=np.zeros(i, np.int32),
-        wins=np.zeros(c, np.int64),
-        first=np.zeros(c + 1, np.int64),
-        sums=np.zeros(c, np.int64),
-        line=np.zeros(3 * c, np.int64),
-        difference=np.zeros(c, np.int32),
-        tail=np.zeros(16, np.int32),
+    memory = Memory(
+        x=_zeros((c, i), np.int16),
+        pool=_zeros((c, iw), np.uint64),
+        connected=_zeros((c, iw), np.uint64),
+        by_input=_zeros((i + 1, cw), np.uint64),
+        active_duty=_zeros(c, np.uint32),
+        overlap_duty=_zeros(c, np.uint32),
+        min_overlap_duty=_zeros(c, np.uint32),
+        boost=_zeros(c, np.float32),
+        neutral=_zeros(c, np.float32),
+        reached=_zeros(c, np.int64),
+        planes=_zeros((8 * BYTES + 1, cw), np.uint64),
+        overlap_bytes=_zeros((BYTES, c // 8), np.uint64),
+        scores=_zeros(c, np.float32),
+        candidates=_zeros(cw, np.uint64),
+        selected=_zeros(cw, np.uint64),
+        level=_zeros(cw, np.uint64),
+        list_keys=_zeros(c, np.uint32),
+        list_columns=_zeros(c, np.int64),
+        change=_zeros(i, np.int16),
+        totals=_zeros(i, np.int64),
+        flips=_zeros(iw + 1, np.uint64),
+        flip_words=_zeros(iw + 1, np.int32),
+        flip_inputs=_zeros(i, np.int32),
+        wins=_zeros(c, np.int64),
+        first=_zeros(c + 1, np.int64),
+        sums=_zeros(c, np.int64),
+        line=_zeros(3 * c, np.int64),
+        listed=_zeros(c + SLACK, np.int32),
+        ranked=_zeros(c, np.int32),
+        buckets=_zeros(64 + 1, np.int64),
+        difference=_zeros(c, np.int32),
+        tail=_zeros(16, np.int32),
         hint=np.array([0.0, 0.9]),
     )
+    memory.x[:] = -SHIFT
+    memory.boost[:] = 1
+    memory.neutral[:] = 1
+    return memory
+
+
+def _zeros(shape: int | tuple[int, ...], dtype: type[np.generic]) -> np.ndarray:
+    """Return zeros that start at a cache line: a step over two lines takes twice as long."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    room = np.zeros(size + _LINE, np.uint8)
+    start = -room.ctypes.data % _LINE
+    return room[start : start + size].view(dtype).reshape(shape)
+
+
+def _aligned(values: np.ndarray) -> np.ndarray:
+    out = _zeros(values.shape, values.dtype.type)
+    out[:] = values
+    return out
 
 
 def _row_words(columns: int) -> int:
@@ -255,40 +280,41 @@ def give_permanences(out: npt.NDArray[np.int16], m: Memory) -> None:
 
 
 def make_field(p: SpatialPoolerParameters) -> Field:
-    """Return neighbourhoods and blocks of local inhibition; empty under global inhibition."""
+    """Return the neighbourhoods of local inhibition; empty under global inhibition."""
     if p.inhibition == "global":
-        none = np.zeros(0, np.int64)
-        masks = (np.zeros(0, np.int32), np.zeros(0, np.uint64), none)
-        return Field(*masks, none, none, none, none, *masks, none, none, none, np.zeros(0))
+        none, words = np.zeros(0, np.int64), np.zeros((0, 8), np.uint64)
+        return Field(none, words, none, none, none, words, words, none.view(np.uint64))
     assert p.column_shape is not None
     assert p.inhibition_radius is not None
-    indices, offsets = topology.neighbourhoods(p.column_shape, p.inhibition_radius, p.wrap)
-    sizes = np.diff(offsets)
-    places_by_size = {int(n): max(1, round_half_up(p.density * int(n))) for n in np.unique(sizes)}
-    places = np.array([places_by_size[int(n)] for n in sizes])
-    block = _blocks(p.column_shape, p.inhibition_radius, p.wrap)
-    members = np.argsort(block, kind="stable")
-    starts = np.concatenate([[0], np.cumsum(np.bincount(block))])
-    block_places = np.zeros(len(starts) - 1, np.int64)
-    np.maximum.at(block_places, block, places)
-    words, masks, rows = _masks(indices, offsets)
-    block_words, block_masks, block_rows = _masks(members, starts)
+    rows = topology.neighbourhoods(p.column_shape, p.inhibition_radius, p.wrap)
+    sizes = np.diff(rows[1])
+    start = _counters(_places(p, sizes), _row_words(p.columns))
+    shape = np.array(p.column_shape, np.int64)
+    words, masks, offsets = _masks(*rows)
     return Field(
         words,
-        masks,
-        rows,
+        _aligned(masks),
+        offsets,
         sizes,
-        places,
-        np.array(p.column_shape, np.int64),
-        block,
-        block_words,
-        block_masks,
-        block_rows,
-        np.diff(starts),
-        block_places,
-        np.zeros(len(block_places), np.int64),
-        np.zeros(len(block_places)),
+        shape,
+        _aligned(start),
+        _zeros(start.shape, np.uint64),
+        _zeros(8, np.uint64),
     )
+
+
+def _places(p: SpatialPoolerParameters, sizes: I64) -> I64:
+    by_size = {int(n): max(1, round_half_up(p.density * int(n))) for n in np.unique(sizes)}
+    return np.array([by_size[int(n)] for n in sizes])
+
+
+def _counters(places: I64, words: int) -> U64:
+    """Return bit-sliced counters that overflow after `places` additions; planes by fours."""
+    planes = -(-int(places.max()).bit_length() // PLANES) * PLANES
+    values = np.zeros(words * 64, np.int64)
+    values[: len(places)] = (1 << planes) - places
+    bits = (values >> np.arange(planes)[:, None] & 1).astype(np.uint8)
+    return np.packbits(bits, axis=1, bitorder="little").view(np.uint64)
 
 
 def _blocks(shape: tuple[int, ...], radius: int, wrap: bool) -> I64:
@@ -302,26 +328,33 @@ def _blocks(shape: tuple[int, ...], radius: int, wrap: bool) -> I64:
 
 
 @njit(**JIT)
-def _masks(indices: I64, offsets: I64) -> tuple[npt.NDArray[np.int32], U64, I64]:
-    """Turn ascending index lists into (word, mask) lists, without empty words."""
-    words = np.empty(len(indices), np.int32)
-    masks = np.empty(len(indices), np.uint64)
+def _masks(indices: I64, offsets: I64) -> tuple[I64, U64, I64]:
+    """Turn ascending index lists into lists of (first word, mask of 8 words), none empty."""
     out = np.zeros(len(offsets), np.int64)
-    n = 0
+    for row in range(len(offsets) - 1):
+        out[row + 1] = out[row]
+        for j in range(offsets[row], offsets[row + 1]):
+            new = j == offsets[row] or indices[j] // 512 != indices[j - 1] // 512
+            out[row + 1] += np.int64(new)
+    words = np.zeros(out[-1], np.int64)
+    masks = np.zeros((out[-1], 8), np.uint64)
+    n = -1
     for row in range(len(offsets) - 1):
         for j in range(offsets[row], offsets[row + 1]):
-            word = indices[j] >> 6
-            if n == out[row] or words[n - 1] != word:
-                words[n] = np.int32(word)
-                masks[n] = np.uint64(0)
-                n += 1
-            masks[n - 1] |= np.uint64(1) << np.uint64(indices[j] & 63)
-        out[row + 1] = n
-    return words[:n].copy(), masks[:n].copy(), out
+            i = indices[j]
+            n += np.int64(j == offsets[row] or i // 512 != indices[j - 1] // 512)
+            words[n] = i // 512 * 8
+            masks[n, i // 64 % 8] |= np.uint64(1) << np.uint64(i & 63)
+    return words, masks, out
 
 
 def most_winners(p: SpatialPoolerParameters, f: Field) -> int:
     """Return a bound on the winners of one sample: a block's best ones at most win."""
     if p.inhibition == "global":
         return min(p.active_columns, p.columns)
-    return int(np.minimum(f.block_sizes, f.block_places).sum())
+    assert p.column_shape is not None
+    assert p.inhibition_radius is not None
+    block = _blocks(p.column_shape, p.inhibition_radius, p.wrap)
+    most = np.zeros(int(block.max()) + 1, np.int64)
+    np.maximum.at(most, block, _places(p, f.sizes))
+    return int(np.minimum(np.bincount(block), most).sum())

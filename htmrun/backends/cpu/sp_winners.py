@@ -8,11 +8,8 @@ from numba import njit
 
 from htmrun.backends.cpu.numeric import bits_of_float, float_of_bits, popcount, trailing_zeros
 from htmrun.backends.cpu.sp_lanes import at_least
-from htmrun.backends.cpu.sp_memory import INNER, U64, Memory
+from htmrun.backends.cpu.sp_memory import INNER, SLACK, U64, Memory
 from htmrun.backends.cpu.sp_overlap import overlap_of
-
-SLACK = 4
-"""Places behind the winners that `write_columns` may overwrite."""
 
 
 @njit(**INNER)
@@ -119,23 +116,22 @@ def write_columns(chosen: U64, out: npt.NDArray[np.int32], at: int) -> int:
 
 
 @njit(**INNER)
-def score_columns(count: int, stimulus: int, m: Memory) -> None:
-    """Leave float32(overlap) * boost in `m.scores`, 0 for columns that cannot win.
+def score_columns(count: int, stimulus: int, factors: npt.NDArray[np.float32], m: Memory) -> None:
+    """Leave float32(overlap) * factor in `m.scores`, 0 for columns that cannot win.
 
     Positive IEEE floats are ordered like their representations as integers.
     """
     overlaps = m.overlap_bytes.view(np.uint8)
     low = overlaps[0]
     scores = m.scores
-    boost = m.boost
     if count == 1:
         for c in range(len(scores)):
             v = np.int32(low[c])
-            scores[c] = np.float32(v) * boost[c] if v >= stimulus else np.float32(0)
+            scores[c] = np.float32(v) * factors[c] if v >= stimulus else np.float32(0)
     else:
         for c in range(len(scores)):
             v = overlap_of(c, count, overlaps)
-            scores[c] = np.float32(v) * boost[c] if v >= stimulus else np.float32(0)
+            scores[c] = np.float32(v) * factors[c] if v >= stimulus else np.float32(0)
 
 
 @njit(**INNER)

@@ -7,8 +7,7 @@ import numpy.typing as npt
 
 from htmrun.backends import State
 from htmrun.backends.cpu import sp_kernel, sp_start
-from htmrun.backends.cpu.sp_memory import Rules
-from htmrun.backends.cpu.sp_winners import SLACK
+from htmrun.backends.cpu.sp_memory import SLACK, Rules
 from htmrun.backends.sp_contract import DTYPES, check_bits, check_plan, check_shape, check_state
 from htmrun.bits import Bits
 from htmrun.fixed_point import boost_gain, permanence
