@@ -48,20 +48,26 @@ def _root(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 2 for what the user can mend, 130 for Ctrl-C."""
+    from htmrun.cli.interruption import interruptions_kept
     from htmrun.cli.usage import USAGE_ERRORS, explain
 
-    try:
-        result = app(
-            args=None if arguments is None else list(arguments),
-            prog_name="htmrun",
-            standalone_mode=False,
-        )
-    except UserError as error:
-        return _fail(str(error))
-    except USAGE_ERRORS as error:
-        return _fail(explain(error))
-    except (KeyboardInterrupt, typer.Abort):
-        return INTERRUPTED
+    with interruptions_kept() as lost:
+        try:
+            result = app(
+                args=None if arguments is None else list(arguments),
+                prog_name="htmrun",
+                standalone_mode=False,
+            )
+        except UserError as error:
+            return _fail(str(error))
+        except USAGE_ERRORS as error:
+            return _fail(explain(error))
+        except (KeyboardInterrupt, typer.Abort):
+            return INTERRUPTED
+        except Exception:
+            if lost.any:  # What an interruption broke off, e.g. a half compiled kernel.
+                return INTERRUPTED
+            raise
     return result if isinstance(result, int) else 0
 
 
