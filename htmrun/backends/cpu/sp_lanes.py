@@ -240,6 +240,18 @@ def _count_up(
     return types.void(masks, i, counters, i, i, carry), codegen
 
 
+def _clear_where(typingctx: Any, words: Any, at: Any, mask: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        array, position, unwanted = args
+        place = _place(context, builder, signature.args[0], array, position, _WORDS)
+        mask_place = _place(context, builder, signature.args[2], unwanted, _I64(0), _WORDS)
+        kept = builder.not_(_load(builder, mask_place, 8))
+        builder.store(builder.and_(_load(builder, place, 8), kept), place, align=8)
+        return context.get_dummy_value()
+
+    return types.void(words, types.intp, mask), codegen
+
+
 def _prefetch(typingctx: Any, array: Any, at: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         start = context.make_array(signature.args[0])(context, builder, args[0]).data
@@ -260,6 +272,9 @@ count_up: Any = intrinsic(_count_up)
 The counters are PLANES planes of `width` words, `at` the first plane's word. What overflows
 is left in carry[:8].
 """
+
+clear_where: Any = intrinsic(_clear_where)
+"""(words, at, mask): words[at:at + 8] &= ~mask[:8]."""
 
 prefetch: Any = intrinsic(_prefetch)
 """(array, at): ask for the cache line of an element that is about to be written."""

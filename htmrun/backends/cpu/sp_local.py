@@ -14,7 +14,7 @@ import numpy.typing as npt
 from numba import njit
 
 from htmrun.backends.cpu.numeric import bits_of_float, float_of_bits
-from htmrun.backends.cpu.sp_lanes import PLANES, WORDS, at_least, count_up
+from htmrun.backends.cpu.sp_lanes import PLANES, WORDS, at_least, clear_where, count_up
 from htmrun.backends.cpu.sp_memory import INNER, U64, Field, Memory
 from htmrun.backends.cpu.sp_winners import write_columns
 
@@ -46,8 +46,7 @@ def _visit(c: int, alive: U64, f: Field, m: Memory) -> None:
         count_up(f.masks, q * WORDS, f.counters, width, at, f.carry)
         for plane in range(PLANES, f.counters.shape[0], PLANES):
             count_up(f.carry, 0, f.counters, width, plane * width + at, f.carry)
-        for w in range(WORDS):
-            alive[at + w] &= ~f.carry[w]
+        clear_where(alive, at, f.carry)
 
 
 @njit(**INNER)
