@@ -16,12 +16,16 @@ from htmrun.backends.cpu.sp_lanes import (
 )
 from htmrun.backends.cpu.sp_memory import I64, INNER, SHIFT, U64, Field, Memory, Rules
 from htmrun.backends.cpu.sp_neighbourhood import neighbourhood_maxima, neighbourhood_sums
+from htmrun.backends.cpu.sp_overlap import count_rows
 from htmrun.fixed_point import DUTY_ONE, PERMANENCE_ONE
 
 _TOP = PERMANENCE_ONE - SHIFT
 
 _AHEAD = 32
 """Words of 64 permanences, 128 bytes each, between fetching and changing them."""
+
+_MANY = 6
+"""Wins of a column in a window from which its inputs are counted in bit planes first."""
 
 
 @njit(**INNER)
@@ -154,11 +158,23 @@ def _window_change(samples: npt.NDArray[np.int32], rows: U64, r: Rules, m: Memor
     bound. Upwards that holds for every partial sum as well, because only additions follow.
     """
     base = -r.down * len(samples)
-    if base >= -32767:
+    if base >= -32767 and len(samples) < _MANY:
         m.change[:] = np.int16(base)
         for s in samples:
-            for w in range(rows.shape[1]):
+            for w in range(m.connected.shape[1]):
                 add_where(m.change, w * 64, rows[s, w], np.int16(r.up + r.down))
+        return
+    if base >= -32767:
+        m.change[:] = np.int16(base)
+        used = count_rows(rows, samples, m.window_planes, m.tail)
+        for p in range(used):
+            # Twice 32767 lifts any change to where it saturates, so more is not needed.
+            amount = min((r.up + r.down) << p, 2 * 32767)
+            while amount > 0:
+                part = np.int16(min(amount, 32767))
+                for w in range(m.connected.shape[1]):
+                    add_where(m.change, w * 64, m.window_planes[p, w], part)
+                amount -= np.int64(part)
         return
     m.totals[:] = base
     for s in samples:
@@ -184,7 +200,8 @@ def learn_window(
 ) -> None:
     """Apply the window of `samples` samples from `first` on: every winner's synapses, once.
 
-    rows: the samples' input words. members: scratch for as many samples as there are wins.
+    rows: the samples' input words, whole steps of 8, and a row of zeros at the end. members:
+    scratch for as many samples as there are wins.
     """
     if samples == 1:
         _adapt_winners(winners[offsets[first] : offsets[first + 1]], rows[0], r, m)

@@ -81,6 +81,7 @@ class Memory(NamedTuple):
     list_keys: npt.NDArray[np.uint32]  # (C,)
     list_columns: I64  # (C,)
     change: npt.NDArray[np.int16]  # (I,)
+    window_planes: U64  # (8 * BYTES + 1, IW in whole steps of 8) how often inputs were on
     totals: I64  # (I,)
     flips: U64  # (IW + 1,) words of one column's connected synapses that changed: what changed
     flip_words: npt.NDArray[np.int32]  # (IW + 1,) and which words they are

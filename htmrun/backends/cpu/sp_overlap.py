@@ -29,38 +29,50 @@ def count_overlaps(on: npt.NDArray[np.int32], m: Memory) -> int:
 
     Returns the number of planes in use; those above hold anything.
     """
+    return count_rows(m.by_input, on, m.planes, m.tail)
+
+
+@njit(**INNER)
+def count_rows(
+    rows: U64, on: npt.NDArray[np.int32], planes: U64, tail: npt.NDArray[np.int32]
+) -> int:
+    """Leave in `planes` how many of the rows `on` have each bit set; return the planes in use.
+
+    The last row of `rows` must be zero; rows and planes have the same length, whole steps of 8
+    words. `tail` is scratch for 16 numbers.
+    """
     n = len(on)
-    width = m.by_input.shape[1]
+    width = rows.shape[1]
     used = 4
     while (1 << used) <= n:
         used += 1
     for p in range(used):
         for w in range(width):
-            m.planes[p, w] = np.uint64(0)
+            planes[p, w] = np.uint64(0)
     for first in range(0, n - 15, 16):
         for at in range(0, width, WORDS):
-            count_16_rows(m.by_input, on, first, width, m.planes, at, CARRY)
-        _ripple(m.planes, width, 4, _bits(first + 16))
+            count_16_rows(rows, on, first, width, planes, at, CARRY)
+        _ripple(planes, width, 4, _bits(first + 16))
     left = n % 16
     if left:
-        _last_rows(on, n - left, left, used, m)
+        nothing = np.int32(rows.shape[0] - 1)
+        for j in range(16):
+            tail[j] = on[n - left + j] if j < left else nothing
+        _last_rows(rows, left, used, planes, tail)
     return used
 
 
 @njit(**INNER)
-def _last_rows(on: npt.NDArray[np.int32], first: int, left: int, used: int, m: Memory) -> None:
-    width = m.by_input.shape[1]
-    nothing = np.int32(m.by_input.shape[0] - 1)
-    for j in range(16):
-        m.tail[j] = on[first + j] if j < left else nothing
+def _last_rows(rows: U64, left: int, used: int, planes: U64, tail: npt.NDArray[np.int32]) -> None:
+    width = rows.shape[1]
     for at in range(0, width, WORDS):
         if left > 8:
-            count_16_rows(m.by_input, m.tail, 0, width, m.planes, at, CARRY)
+            count_16_rows(rows, tail, 0, width, planes, at, CARRY)
         elif left > 4:
-            count_8_rows(m.by_input, m.tail, 0, width, m.planes, at, CARRY)
+            count_8_rows(rows, tail, 0, width, planes, at, CARRY)
         else:
-            count_4_rows(m.by_input, m.tail, 0, width, m.planes, at, CARRY)
-    _ripple(m.planes, width, 4 if left > 8 else 3 if left > 4 else 2, used)
+            count_4_rows(rows, tail, 0, width, planes, at, CARRY)
+    _ripple(planes, width, 4 if left > 8 else 3 if left > 4 else 2, used)
 
 
 @njit(**INNER)

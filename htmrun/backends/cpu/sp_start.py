@@ -50,6 +50,7 @@ def empty_memory(columns: int, inputs: int) -> Memory:
         list_keys=_zeros(c, np.uint32),
         list_columns=_zeros(c, np.int64),
         change=_zeros(i, np.int16),
+        window_planes=_zeros((8 * BYTES + 1, -(-iw // 8) * 8), np.uint64),
         totals=_zeros(i, np.int64),
         flips=_zeros(iw + 1, np.uint64),
         flip_words=_zeros(iw + 1, np.int32),

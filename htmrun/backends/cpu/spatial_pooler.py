@@ -140,7 +140,7 @@ class SpatialPooler:
             self.parameters.boost_strength > 0,
             winners,
             offsets,
-            np.empty((largest, self._memory.pool.shape[1]), np.uint64),
+            np.zeros((largest + 1, self._memory.window_planes.shape[1]), np.uint64),
             np.empty(len(winners), np.int32),
             self._rules,
             self._field,
