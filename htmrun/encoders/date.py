@@ -92,8 +92,9 @@ def _weekend(seconds: Places) -> Places:
 def _season(size: int) -> Place:
     def place(seconds: Places) -> Places:
         year = seconds.astype("datetime64[s]").astype("datetime64[Y]")
+        following = (year.astype(np.int64) + 1).astype("datetime64[Y]")
         start = _seconds(year)
-        return (seconds - start) * size // (_seconds(year + np.timedelta64(1, "Y")) - start)
+        return (seconds - start) * size // (_seconds(following) - start)
 
     return place
 
