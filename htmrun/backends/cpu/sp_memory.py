@@ -79,7 +79,6 @@ class Memory(NamedTuple):
     selected: U64  # (CW,)
     level: U64  # (CW,)
     list_keys: npt.NDArray[np.uint32]  # (C,)
-    list_columns: I64  # (C,)
     change: npt.NDArray[np.int16]  # (I,)
     window_planes: U64  # (8 * BYTES + 1, IW in whole steps of 8) how often inputs were on
     totals: I64  # (I,)

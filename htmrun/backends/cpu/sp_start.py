@@ -48,7 +48,6 @@ def empty_memory(columns: int, inputs: int) -> Memory:
         selected=_zeros(cw, np.uint64),
         level=_zeros(cw, np.uint64),
         list_keys=_zeros(c, np.uint32),
-        list_columns=_zeros(c, np.int64),
         change=_zeros(i, np.int16),
         window_planes=_zeros((8 * BYTES + 1, -(-iw // 8) * 8), np.uint64),
         totals=_zeros(i, np.int64),

@@ -146,18 +146,19 @@ def best_scores(k: int, on: int, m: Memory, out: npt.NDArray[np.int32], at: int)
     listed = m.list_keys[:n]
     if n <= k:
         for j in range(n):
-            out[at + j] = np.int32(m.list_columns[j])
+            out[at + j] = m.listed[j]
         return at + n
     limit = _kth(listed, k)
     m.hint[0] = np.float64(float_of_bits(limit)) / max(on, 1)
     ties = k
     for j in range(n):
         ties -= np.int64(listed[j] > limit)
+    # Every column is written, and overwritten by the next unless it wins: no branches.
     for j in range(n):
-        if listed[j] > limit or (listed[j] == limit and ties > 0):
-            ties -= np.int64(listed[j] == limit)
-            out[at] = np.int32(m.list_columns[j])
-            at += 1
+        tied = np.int64(listed[j] == limit) & np.int64(ties > 0)
+        ties -= tied
+        out[at] = m.listed[j]
+        at += np.int64(listed[j] > limit) | tied
     return at
 
 
@@ -179,16 +180,10 @@ def _above_guess(keys: npt.NDArray[np.uint32], k: int, on: int, m: Memory) -> in
         m.hint[1] *= 0.98
     if np.int64(n) > 3 * k:
         m.hint[1] = min(m.hint[1] * 1.01, 1.0)
-    j = 0
-    for w in range(len(m.level)):
-        left = m.level[w]
-        while left != np.uint64(0):
-            c = w * 64 + np.int64(trailing_zeros(left))
-            m.list_columns[j] = c
-            m.list_keys[j] = keys[c]
-            j += 1
-            left &= left - np.uint64(1)
-    return j
+    count = write_columns(m.level, m.listed, 0)
+    for j in range(count):
+        m.list_keys[j] = keys[m.listed[j]]
+    return count
 
 
 @njit(**INNER)
