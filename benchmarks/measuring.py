@@ -1,7 +1,7 @@
 """What all speed measurements share: short windows, rates of memory, tables, one core.
 
-Every figure is taken over many short windows, because other work on the machine only ever
-slows one down: `best` is what the code can do, `median` what it did here and now.
+Every figure is taken over many short windows of processor time, because other work on the
+machine only ever slows one down: `best` is what the code can do, `median` what it did here and now.
 """
 
 from __future__ import annotations

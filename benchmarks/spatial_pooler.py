@@ -135,6 +135,31 @@ def rows(quick: bool) -> Iterator[list[str]]:
         yield measure(case, 0.3 if quick else 1.0)
 
 
+def findings(rows: list[list[str]]) -> list[str]:
+    """Return what rows say of each other: local beside global, large windows beside small."""
+    found: dict[tuple[str, ...], dict[str, float]] = {}
+    learn, infer = HEADS.index("learn/s"), HEADS.index("infer/s")
+    for row in rows:
+        figures = [float(row[at].replace(",", "")) for at in (learn, infer)]
+        found[tuple(row[:5])] = dict(zip(("learning", "inference"), figures, strict=True))
+    lines = []
+    for boost in ("", " + boost"):
+        size = ("1024 -> 2048", "5 %")
+        near, far = (found[(*size, what + boost, "64", "1")] for what in ("local", "global"))
+        costs = [f"{far[what] / near[what]:.1f} times in {what}" for what in near]
+        lines.append(f"Local inhibition{boost} costs {' and '.join(costs)} what global does.")
+        one, many = (
+            found[("784 -> 2048", "19 %", "global" + boost, "1024", n)] for n in ["1", "256"]
+        )
+        lines.append(
+            f"A window of 256 learns {many['learning'] / one['learning']:.1f} times as fast as one "
+            f"of 1 (784 -> 2048{boost}); if learning took no time at all it would be "
+            f"{many['inference'] / one['learning']:.1f} times, because every sample's overlaps and "
+            "winners have to be computed all the same."
+        )
+    return lines
+
+
 TABLES = [Table("Spatial pooler", ABOUT, HEADS, 5, rows)]
 
 if __name__ == "__main__":

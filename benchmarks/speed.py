@@ -28,14 +28,14 @@ INTRO = """# Speed
 Samples per second of the CPU backend on one core: the process is bound to it, so that nothing has
 a second thread. Made by `python benchmarks/speed.py --write` (`make bench` prints the same).
 
-Every figure comes from many windows of a few to a few hundred milliseconds: *best* is the fastest,
-*median* the middle one. Other work on a machine only ever slows a window down, so the best shows
-what the code can do. *ratio* compares the median with the NumPy reference backend, which gives the
-same results byte for byte, measured in the same run. *floor* is what memory alone would allow for
-the bytes that have to move, at rates measured in the same run on arrays of the same sizes; *share
-of floor* is the best window's part of that. A share near 1 cannot be improved without another
-layout; a small one is arithmetic, or overhead. Rates above 1 can occur where less than the counted
-bytes moves or where the rate was measured in a busier moment.
+Every figure comes from many windows of a few to a few hundred milliseconds of processor time:
+*best* is the fastest, *median* the middle one. Other work on a machine only ever slows a window
+down (it takes caches and memory bandwidth away), so the best shows what the code can do. *ratio*
+compares the median with the NumPy reference backend, which gives the same results byte for byte,
+measured in the same run. *floor* is what memory alone would allow for the bytes that have to move,
+at rates measured in the same run on arrays of the same sizes; *share of floor* is the best window's
+part of that. A share near 1 cannot be improved without another layout; a small one is arithmetic,
+or overhead. A share above 1 means that the rate of memory was measured in a busier moment.
 
 Machine: {machine}.
 """
@@ -59,6 +59,8 @@ def falls_short(results: Sequence[tuple[Table, list[list[str]]]]) -> str:
             *(f"- {line}" for line in far or ["nothing"]),
             "\nSlower than the prototype:\n",
             *(f"- {line}" for line in behind or ["nothing"]),
+            "\nWithin the spatial pooler:\n",
+            *(f"- {line}" for line in spatial_pooler.findings(results[0][1])),
             "",
         ]
     )
