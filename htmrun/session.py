@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import secrets
+import sys
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,17 @@ from htmrun.console import LiveView
 from htmrun.data import Source, open_source
 from htmrun.records import Failed, Finished, Job
 from htmrun.scoreboard import RECENT
+from htmrun.termination import terminations_raised
 from htmrun.tracking import Tracker
 from htmrun.tracking.store import hide_password
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """An experiment run that was cut short: its id, and what of it is kept."""
+
+    run_id: str
+    finished: Sequence[Finished]
 
 
 def run_experiment(
@@ -27,19 +38,25 @@ def run_experiment(
     *,
     quiet: bool = False,
     json_output: bool = False,
+    earlier: Earlier | None = None,
 ) -> int:
     """Run every arm and seed; return the exit status: 0, or 1 if a job failed.
 
     `resolved` is the plain configuration and `overrides` what the user changed; both are
-    recorded. Raises UserError for anything that can be known before the first sample, and
-    KeyboardInterrupt once what was recorded is safe.
+    recorded. With `earlier` only the jobs that it has not finished are run, under its id. Raises
+    UserError for anything that can be known before the first sample, and KeyboardInterrupt or
+    SystemExit once what was recorded is safe.
     """
-    jobs = jobs_of(experiment)
+    everything = jobs_of(experiment)
+    kept = earlier.finished if earlier is not None else ()
+    jobs = [job for job in everything if job not in {record.job for record in kept}]
     source = open_source(experiment.data)
     builder = Builder(experiment, source)
     builder.samples()
-    run_id = new_run_id(experiment.name)
+    run_id = new_run_id(experiment.name) if earlier is None else earlier.run_id
     results: dict[str, list[Finished]] = {name: [] for name in experiment.selected}
+    for record in kept:
+        results[record.job.arm].append(record)
     failed: list[Failed] = []
     view = LiveView(
         jobs,
@@ -51,18 +68,19 @@ def run_experiment(
         view.notice("compiling the kernels, once per installation (about a minute)")
     builder.prepare()
     begun = time.perf_counter()
-    with ExitStack() as stack:
+    with _interruption_told(experiment, run_id, results, len(everything)), ExitStack() as stack:
+        stack.enter_context(terminations_raised())
         tracker = stack.enter_context(_tracker(builder, resolved, overrides, run_id, view))
         stack.enter_context(view)
         records = stack.enter_context(closing(runner.run_jobs(builder, jobs, experiment.workers)))
-        for record in records:
+        for news in records:
             if tracker is not None:
-                tracker.handle(record)
-            view.handle(record)
-            if isinstance(record, Finished):
-                results[record.job.arm].append(record)
-            if isinstance(record, Failed):
-                failed.append(record)
+                tracker.handle(news)
+            view.handle(news)
+            if isinstance(news, Finished):
+                results[news.job.arm].append(news)
+            if isinstance(news, Failed):
+                failed.append(news)
         status = "failed" if failed else "finished"
         if tracker is not None:
             tracker.finish(status)
@@ -72,6 +90,22 @@ def run_experiment(
         _closing_lines(experiment, run_id, tracker, seconds, failed),
     )  # fmt: skip
     return 1 if failed else 0
+
+
+@contextmanager
+def _interruption_told(
+    experiment: Experiment, run_id: str, results: Mapping[str, list[Finished]], jobs: int
+) -> Iterator[None]:
+    """Say, when it was interrupted, what there is and how to go on."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        done = sum(map(len, results.values()))
+        how = f"continue with htmrun resume {run_id}{_place_option(experiment)}"
+        if not experiment.tracking.enabled:
+            how = "nothing was recorded"
+        print(f"interrupted: {done} of {jobs} jobs finished; {how}", file=sys.stderr)
+        raise
 
 
 def new_run_id(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -90,6 +91,40 @@ def test_an_interrupted_run_is_marked_and_leaves_nothing(
     assert "Traceback" not in out + err
     assert statuses(tmp_path) == ["KILLED"] * workers
     until(lambda: not lives(process.pid), 5)
+    (line,) = [line for line in err.splitlines() if line.startswith("interrupted")]
+    assert re.fullmatch(
+        r"interrupted: 0 of 2 jobs finished; "
+        r"continue with htmrun resume \d{8}-\d{6}-sequences-\w{4}",
+        line,
+    )
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_without_tracking_it_ends_the_same_way(
+    number: signal.Signals, code: int, tmp_path: Path
+) -> None:
+    process = started(*LONG, "tracking=none", "workers=2", cwd=tmp_path)
+    try:
+        time.sleep(1)
+        # Both workers run once their processes are there and have imported what they need.
+        until(lambda: workers_of(process.pid) == 2 or process.poll() is not None, 120)
+        time.sleep(3)
+        os.kill(process.pid, number)
+        out, err = process.communicate(timeout=30)
+        assert process.returncode == code
+        assert err.splitlines()[-1:] == ["interrupted: 0 of 2 jobs finished; nothing was recorded"]
+        assert "Traceback" not in out + err
+        until(lambda: not lives(process.pid), 5)
+    finally:
+        if lives(process.pid):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def workers_of(pid: int) -> int:
+    import psutil
+
+    children = psutil.Process(pid).children()
+    return sum("spawn_main" in " ".join(child.cmdline()) for child in children)
 
 
 def test_workers_end_when_their_parent_is_killed(

@@ -185,6 +185,7 @@ def _data(experiment: Experiment) -> Iterator[str]:
                 f"{last}.kind: found 'predicted_columns' with data.kind '{kind}', "
                 "expected sdr (a series has values, not symbols)"
             )
+        yield from _unread(experiment, encoder)
         if 0 in getattr(experiment.stages[last], "horizons", ()):
             yield f"{last}.horizons: found 0 with data.kind '{kind}', expected at least 1"
         return
@@ -202,12 +203,28 @@ def _data(experiment: Experiment) -> Iterator[str]:
         )
 
 
-def _fields_read(experiment: Experiment, encoder: str) -> Iterator[tuple[str, str]]:
+def _unread(experiment: Experiment, encoder: str) -> Iterator[str]:
+    """Say which further columns of a series nothing reads."""
+    read = {field for _, field in _fields_read(experiment, encoder, optional=True)}
+    fields = experiment.stages[encoder].kind == "fields"
+    for index, name in enumerate(getattr(experiment.data, "values", ())):
+        if name not in read:
+            entry = f"{encoder}.fields.{name}" if fields else f"{encoder}.field={name}"
+            yield (
+                f"data.values[{index}]: found '{name}', which no encoder reads, expected {entry}, "
+                "or the column left out"
+            )
+
+
+def _fields_read(
+    experiment: Experiment, encoder: str, *, optional: bool = False
+) -> Iterator[tuple[str, str]]:
+    """Yield path and field of what the encoder reads; `optional`: also of what may be absent."""
     usual = {"image": "image", "date": "timestamp", "category": "symbol"}
     stage = experiment.stages[encoder]
     if stage.kind == "fields":
         for name, entry in stage.fields.items():
-            if not entry.optional:
+            if optional or not entry.optional:
                 yield f"{encoder}.fields.{name}", entry.field or name
     elif isinstance(stage, SingleEncoderParameters):
         yield f"{encoder}.kind", stage.field or usual.get(stage.kind, "value")

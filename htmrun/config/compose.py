@@ -54,10 +54,22 @@ def load(overrides: list[str], config_dir: Path | None = None) -> Loaded:
     return Loaded(experiment, plain(experiment), list(overrides))
 
 
+def is_file(text: str) -> bool:
+    """Say whether an argument is a configuration file rather than an override."""
+    return "=" not in text and text.endswith((".yaml", ".yml"))
+
+
 def compose(overrides: list[str], config_dir: Path | None = None) -> dict[str, Any]:
-    """Return the composed YAML as a plain dict, interpolations resolved, nothing validated."""
+    """Return the composed YAML as a plain dict, interpolations resolved, nothing validated.
+
+    A file among the overrides is a whole configuration, which then needs no experiment.
+    """
     search = folders(config_dir)
-    rewritten = rewrite(overrides, config_dir)
+    files = [text for text in overrides if is_file(text)]
+    rewritten = rewrite([text for text in overrides if text not in files], config_dir)
+    if files:
+        with _one_line_errors(), _searched_first(search[0] if config_dir else None):
+            return _compose(_beside_a_file(rewritten, files), _stored(files))
     if not any(key_of(text) == "experiment" for text in overrides) and not (
         config_dir is not None and (config_dir / "config.yaml").is_file()
     ):
@@ -67,18 +79,51 @@ def compose(overrides: list[str], config_dir: Path | None = None) -> dict[str, A
         return _compose(rewritten)
 
 
-def _compose(overrides: list[str]) -> dict[str, Any]:
+def _stored(files: list[str]) -> str:
+    """Return the name under which Hydra finds the one configuration file."""
+    from hydra.core.config_store import ConfigStore
+    from omegaconf import OmegaConf
+
+    if len(files) > 1:
+        raise UserError(f"override: found the files {', '.join(files)}, expected one")
+    try:
+        content = OmegaConf.load(files[0])
+    except OSError as error:
+        raise UserError(
+            f"{files[0]}: cannot be read ({error.strerror}), expected a YAML file with a whole "
+            "configuration"
+        ) from None
+    if not OmegaConf.is_dict(content) or "pipeline" not in content:
+        raise UserError(
+            f"{files[0]}: found no section 'pipeline', expected a whole configuration, such as "
+            "a sweep's best.yaml or a run's resolved.yaml"
+        )
+    ConfigStore.instance().store(name="htmrun_file", node=content)
+    return "htmrun_file"
+
+
+def _beside_a_file(rewritten: list[str], files: list[str]) -> list[str]:
+    """Return overrides for a configuration without a defaults list; UserError for an experiment."""
+    for text in rewritten:
+        if key_of(text) == "experiment":
+            raise UserError(
+                f"experiment: found beside the file {files[0]}, which is one, expected one of them"
+            )
+    return [f"+{text}" if not text.startswith(("+", "~")) else text for text in rewritten]
+
+
+def _compose(overrides: list[str], name: str = "config") -> dict[str, Any]:
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
     from omegaconf import OmegaConf
 
     with initialize_config_dir(version_base="1.3", config_dir=str(CONF), job_name="htmrun"):
         kept = [text for text in overrides if not text.startswith("~") or "." not in key_of(text)]
-        before = hydra_compose("config", overrides=kept)
+        before = hydra_compose(name, overrides=kept)
         for text in overrides:
             if text not in kept:
                 _check_removable(before, key_of(text))
-        composed = before if kept == overrides else hydra_compose("config", overrides=overrides)
+        composed = before if kept == overrides else hydra_compose(name, overrides=overrides)
     missing = sorted(OmegaConf.missing_keys(composed))
     if missing:
         raise UserError("\n".join(f"{key}: missing (???), expected a value" for key in missing))

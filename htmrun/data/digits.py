@@ -7,14 +7,11 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
-from htmrun import rng
 from htmrun.data import Chunk, Task
-from htmrun.data.images import LabelledImages
+from htmrun.data.images import LabelledImages, apart, held_out
 from htmrun.data.parameters import DigitsParameters
 from htmrun.errors import UserError
-from htmrun.parameters import round_half_up
 
 
 class DigitsSource:
@@ -32,7 +29,10 @@ class DigitsSource:
 
     @cached_property
     def split(self) -> tuple[LabelledImages, LabelledImages]:
-        """Training and held-out images; raises UserError if a class falls out of one of them."""
+        """Training and held-out images; raises UserError if a class falls out of one of them.
+
+        Held out are the test images, or validation images: then the test images are in neither.
+        """
         from sklearn.datasets import load_digits
 
         bunch = load_digits()
@@ -45,10 +45,10 @@ class DigitsSource:
                     f"data.test_fraction: {self.parameters.test_fraction} leaves a class without "
                     f"{what} images, expected about 0.01 to 0.99"
                 )
-        return (
-            LabelledImages(images[~held], labels[~held]),
-            LabelledImages(images[held], labels[held]),
-        )
+        train = LabelledImages(images[~held], labels[~held])
+        if self.parameters.held_out == "validation":
+            return apart(train, self.parameters.validation_fraction, self.parameters.split_seed)
+        return train, LabelledImages(images[held], labels[held])
 
     @property
     def samples(self) -> int:
@@ -70,15 +70,3 @@ class DigitsSource:
     def test(self, chunk: int) -> Iterator[Chunk]:
         """Yield the held-out images."""
         return self.split[1].in_order(chunk)
-
-
-def held_out(
-    labels: npt.NDArray[np.int64], fraction: float, split_seed: int
-) -> npt.NDArray[np.bool_]:
-    """Return a mask (N,) that holds out half-up(fraction * n) random samples of each class."""
-    mask = np.zeros(len(labels), bool)
-    for label in np.unique(labels):
-        members = np.flatnonzero(labels == label)
-        order = rng.permutation(split_seed, rng.Purpose.SPLIT, int(label), len(members))
-        mask[members[order[: round_half_up(fraction * len(members))]]] = True
-    return mask

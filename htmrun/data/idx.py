@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from htmrun.data import Chunk, Task, resolve_path
-from htmrun.data.images import LabelledImages
+from htmrun.data.images import LabelledImages, apart
 from htmrun.data.parameters import IdxParameters
 from htmrun.errors import UserError
 
@@ -132,6 +132,8 @@ class IdxSource:
                 f"{self._directory}: test images of {test.images.shape[1:]} pixels, expected "
                 f"{train.images.shape[1:]} as in training"
             )
+        if self.parameters.held_out == "validation":
+            return apart(train, self.parameters.validation_fraction, split_seed=0)
         return train, test
 
     @property
@@ -156,7 +158,7 @@ class IdxSource:
     @property
     def samples(self) -> int:
         """Training images."""
-        if self._directory is None:
+        if self._directory is None and self.parameters.held_out == "test":
             return min(MNIST_SAMPLES, self.parameters.train_samples or MNIST_SAMPLES)
         return len(self._parts[0])
 

@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from htmrun import rng
 from htmrun.data import Chunk
+from htmrun.errors import UserError
+from htmrun.parameters import round_half_up
 
 
 @dataclass(frozen=True)
@@ -44,3 +46,44 @@ class LabelledImages:
         digest.update(repr(self.images.shape).encode())
         digest.update(np.ascontiguousarray(self.images).data)
         digest.update(np.ascontiguousarray(self.labels).data)
+
+
+def held_out(
+    labels: npt.NDArray[np.int64], fraction: float, split_seed: int, part: int = 0
+) -> npt.NDArray[np.bool_]:
+    """Return a mask (N,) that holds out half-up(fraction * n) random samples of each class.
+
+    Another `part` chooses independently.
+    """
+    mask = np.zeros(len(labels), bool)
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        place = part * _PLACES + int(label)
+        order = rng.permutation(split_seed, rng.Purpose.SPLIT, place, len(members))
+        mask[members[order[: round_half_up(fraction * len(members))]]] = True
+    return mask
+
+
+def apart(
+    train: LabelledImages, fraction: float, split_seed: int
+) -> tuple[LabelledImages, LabelledImages]:
+    """Return what is left of `train`, and the validation images taken from each of its classes.
+
+    Raises UserError if a class falls out of one of them.
+    """
+    held = held_out(train.labels, fraction, split_seed, part=1)
+    classes = len(np.unique(train.labels))
+    for mask, what in ((held, "validation"), (~held, "training")):
+        if len(np.unique(train.labels[mask])) < classes:
+            raise UserError(
+                f"data.validation_fraction: {fraction} leaves a class without {what} images, "
+                f"expected between, e.g. 0.2"
+            )
+    return (
+        LabelledImages(train.images[~held], train.labels[~held]),
+        LabelledImages(train.images[held], train.labels[held]),
+    )
+
+
+# Labels are bytes, so classes of one part never meet those of another.
+_PLACES = 256

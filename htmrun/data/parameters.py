@@ -10,6 +10,13 @@ from htmrun.parameters import Parameters
 
 Steps = Annotated[int, Field(ge=1, le=1 << 32)]
 Limit = Annotated[int | None, Field(ge=1)]
+HeldOut = Literal["test", "validation"]
+"""What results are measured on; validation is there for choosing settings, test for judging."""
+
+
+def stream_number(epoch: int, held_out: HeldOut) -> int:
+    """Return the number of the generated stream of `epoch`; validation has streams of its own."""
+    return epoch if held_out == "test" else epoch + (1 << 32)
 
 
 class DigitsParameters(Parameters):
@@ -21,6 +28,14 @@ class DigitsParameters(Parameters):
     )
     split_seed: int = Field(
         0, ge=0, description="Chooses the held-out images; the same for all seeds of a run."
+    )
+    held_out: HeldOut = Field(
+        "test",
+        description="What results are measured on; validation: on a share of the training images, "
+        "which is not learned then, and the test images are not used at all.",
+    )
+    validation_fraction: float = Field(
+        0.2, gt=0.0, lt=1.0, description="Share of each class of the training images, if so."
     )
 
 
@@ -37,6 +52,14 @@ class IdxParameters(Parameters):
         None, description="Use the first so many training images; null: all."
     )
     test_samples: Limit = Field(None, description="Use the first so many test images; null: all.")
+    held_out: HeldOut = Field(
+        "test",
+        description="What results are measured on; validation: on a share of the training images, "
+        "which is not learned then, and the test images are not used at all.",
+    )
+    validation_fraction: float = Field(
+        0.2, gt=0.0, lt=1.0, description="Share of each class of the training images, if so."
+    )
 
 
 class SeriesParameters(Parameters):
@@ -75,6 +98,14 @@ class SeriesParameters(Parameters):
     score_from: int = Field(
         0, ge=0, description="First sample whose prediction counts in the metrics."
     )
+    held_out: HeldOut = Field(
+        "test",
+        description="test: the whole series; validation: only its first part is used, the rest "
+        "stays unseen.",
+    )
+    validation_fraction: float = Field(
+        0.5, gt=0.0, lt=1.0, description="Share of the samples that make the first part, if so."
+    )
 
 
 class SequencesParameters(Parameters):
@@ -105,6 +136,9 @@ class SequencesParameters(Parameters):
         "ending",
         description="Which elements count: the last one of a sequence, which only its start tells, "
         "or every element that the sequence so far decides.",
+    )
+    held_out: HeldOut = Field(
+        "test", description="validation: another stream than the one that results are made on."
     )
 
     @model_validator(mode="after")
@@ -138,6 +172,9 @@ class ReberParameters(Parameters):
     )
     steps: Steps = Field(5000, description="Samples in an epoch.")
     resets: bool = Field(False, description="Tell the temporal memory where a string starts.")
+    held_out: HeldOut = Field(
+        "test", description="validation: another stream than the one that results are made on."
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from htmrun import rng
 from htmrun.data import Chunk, Task
-from htmrun.data.parameters import ReberParameters
+from htmrun.data.parameters import ReberParameters, stream_number
 
 SYMBOLS = "BTPSXVE"
 BLOCK = 1024
@@ -111,13 +111,16 @@ class ReberSource:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the parameters and the automaton."""
-        digest = hashlib.sha256(self.parameters.model_dump_json().encode())
+        digest = hashlib.sha256(self.parameters.model_dump_json(exclude={"held_out"}).encode())
+        if self.parameters.held_out == "validation":
+            digest.update(b"validation")
         digest.update(self.automaton.symbol.tobytes() + self.automaton.following.tobytes())
         return digest.hexdigest()
 
     def train(self, seed: int, epoch: int, chunk: int) -> Iterator[Chunk]:
         """Yield `steps` samples of the stream of (seed, epoch); the last string may be cut."""
-        key = np.uint64(rng.mix(rng.key(seed, rng.Purpose.GENERATE) ^ np.uint64(epoch)))
+        stream = np.uint64(stream_number(epoch, self.parameters.held_out))
+        key = np.uint64(rng.mix(rng.key(seed, rng.Purpose.GENERATE) ^ stream))
         done = first = 0
         while done < self.parameters.steps:
             block = self._block(key, first).slice(0, self.parameters.steps - done)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from htmrun import rng
 from htmrun.data import Chunk, Task
-from htmrun.data.parameters import SequencesParameters
+from htmrun.data.parameters import SequencesParameters, stream_number
 
 BLOCK = 4096
 """Sequences that are generated at a time."""
@@ -63,7 +63,9 @@ class SequencesSource:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the parameters and of the sequences they make."""
-        digest = hashlib.sha256(self.parameters.model_dump_json().encode())
+        digest = hashlib.sha256(self.parameters.model_dump_json(exclude={"held_out"}).encode())
+        if self.parameters.held_out == "validation":
+            digest.update(b"validation")
         digest.update(self.table.tobytes())
         return digest.hexdigest()
 
@@ -85,8 +87,9 @@ class SequencesSource:
         period = p.length + p.gap
         number = np.arange(first, first + BLOCK, dtype=np.uint64)
         place = (number * np.uint64(period))[:, None] + np.arange(period, dtype=np.uint64)
-        draw = np.uint64(rng.mix(rng.key(seed, rng.Purpose.GENERATE) ^ np.uint64(epoch)))
-        spoil = np.uint64(rng.mix(rng.key(seed, rng.Purpose.NOISE) ^ np.uint64(epoch)))
+        stream = np.uint64(stream_number(epoch, p.held_out))
+        draw = np.uint64(rng.mix(rng.key(seed, rng.Purpose.GENERATE) ^ stream))
+        spoil = np.uint64(rng.mix(rng.key(seed, rng.Purpose.NOISE) ^ stream))
 
         pick = rng.below(rng.hash2(draw, number, 0), p.sequences)
         symbol = np.empty((BLOCK, period), np.int64)

@@ -23,6 +23,7 @@ from htmrun.data.parameters import SeriesParameters
 from htmrun.data.rows import RowPass
 from htmrun.data.timestamps import Seconds
 from htmrun.errors import UserError
+from htmrun.parameters import round_half_up
 
 STEPS_KEPT = 100_000
 
@@ -74,6 +75,14 @@ class SeriesSource:
         return dict.fromkeys(names, ())
 
     @cached_property
+    def limit(self) -> int | None:
+        """Samples that are used: the first part, if only validation is to be seen; None: all."""
+        if self.parameters.held_out == "test":
+            return None
+        samples = sum(map(len, self._pass().chunks()))
+        return max(1, round_half_up(samples * self.parameters.validation_fraction))
+
+    @cached_property
     def scan(self) -> Scan:
         """One pass over all rows that are used; raises UserError at the first that is wrong."""
         samples = kept = 0
@@ -81,7 +90,7 @@ class SeriesSource:
         high = dict.fromkeys(self.columns.numeric, -np.inf)
         times: list[Seconds] = []
         rows = self._pass()
-        for chunk in rows.chunks():
+        for chunk in self._used(rows):
             samples += len(chunk)
             for name in low:
                 low[name] = min(low[name], float(chunk.fields[name].min()))
@@ -124,6 +133,8 @@ class SeriesSource:
             include={"delimiter", "missing", "skip_rows", "rows", "score_from"}
         )
         settings["columns"] = asdict(self.columns)
+        if self.parameters.held_out == "validation":
+            settings["validation"] = self.parameters.validation_fraction
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
         source = self.table.source
         if source.path is None:
@@ -135,11 +146,21 @@ class SeriesSource:
 
     def train(self, seed: int, epoch: int, chunk: int) -> Iterator[Chunk]:
         """Yield the rows in the order of the file, whatever `seed` and `epoch` are."""
-        for block in self._pass().chunks():
+        for block in self._used(self._pass()):
             yield from block.pieces(chunk)
 
     def test(self, chunk: int) -> None:
         """Return None: predictions are scored as the series goes by."""
+
+    def _used(self, rows: RowPass) -> Iterator[Chunk]:
+        """Yield the samples that are used; nothing of what comes after them shows anywhere."""
+        left = self.limit
+        for block in rows.chunks():
+            yield block if left is None else block.slice(0, left)
+            if left is not None:
+                left -= len(block)
+                if left <= 0:
+                    return
 
     def _pass(self) -> RowPass:
         return RowPass(self.table, self.columns, self.parameters)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Any, Self
 
 from htmrun.records import Failed, Finished, Job, Progress, Record, Started
+from htmrun.termination import terminations_raised
 from htmrun.tracking.curves import CurveBook
 from htmrun.tracking.database import fold_log, sqlite_file
 from htmrun.tracking.links import charts, save_view
@@ -94,7 +93,7 @@ class Tracker:
         self._next_flush = time.monotonic() + _FLUSH_EVERY_S
         self._losing = False
         self._status: str | None = None
-        self._handlers: dict[int, Any] = {}
+        self._termination = ExitStack()
         self._pid = os.getpid()
         self._tags = {
             RUN_TAG: run_id,
@@ -114,17 +113,8 @@ class Tracker:
     # --- context: signals and marking what was cut short ---------------------------------
 
     def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            for name in ("SIGTERM", "SIGHUP"):
-                number = getattr(signal, name, None)
-                # nohup leaves SIGHUP ignored, and means it.
-                if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-                    self._handlers[number] = signal.signal(number, self._terminated)
+        self._termination.enter_context(terminations_raised())
         return self
-
-    def _terminated(self, number: int, _frame: FrameType | None) -> None:
-        # Worker processes that were forked inherit this handler; for them it is a plain exit too.
-        raise SystemExit(128 + number)
 
     def __exit__(
         self,
@@ -142,8 +132,7 @@ class Tracker:
             else:  # KeyboardInterrupt, SystemExit from a signal, GeneratorExit.
                 self.finish("interrupted")
         finally:
-            for number, handler in self._handlers.items():
-                signal.signal(number, handler)
+            self._termination.close()
             self._files.cleanup()
 
     # --- the public side ---------------------------------------------------------------------
