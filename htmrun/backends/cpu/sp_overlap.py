@@ -16,11 +16,24 @@ from htmrun.backends.cpu.sp_lanes import (
     count_4_rows,
     count_8_rows,
     count_16_rows,
+    prefetch,
 )
 from htmrun.backends.cpu.sp_memory import BYTES, INNER, U64, Memory
 
 CARRY = 8 * BYTES
 """The plane that carries; those below are the bits of the overlaps."""
+
+
+_FAR = 1 << 20
+"""Words of a matrix (8 MB) from which its rows are fetched ahead: caches no longer hold it."""
+
+
+@njit(**INNER)
+def _fetch(rows: U64, on: npt.NDArray[np.int32], first: int, at: int) -> None:
+    """Fetch word `at` of the 16 rows from `first` on, or of those that are left."""
+    width = rows.shape[1]
+    for j in range(first, min(first + 16, len(on))):
+        prefetch(rows, np.int64(on[j]) * width + at)
 
 
 @njit(**INNER)
@@ -49,8 +62,11 @@ def count_rows(
     for p in range(used):
         for w in range(width):
             planes[p, w] = np.uint64(0)
+    far = rows.shape[0] * width >= _FAR
     for first in range(0, n - 15, 16):
         for at in range(0, width, WORDS):
+            if far:
+                _fetch(rows, on, first + 16, at)
             count_16_rows(rows, on, first, width, planes, at, CARRY)
         _ripple(planes, width, 4, _bits(first + 16))
     left = n % 16
