@@ -21,19 +21,22 @@ _I64 = ir.IntType(64)
 _LANES16 = ir.VectorType(ir.IntType(16), 64)
 _LANES32 = ir.VectorType(ir.IntType(32), 64)
 _MASK = ir.VectorType(ir.IntType(1), 64)
-_WORDS = ir.VectorType(_I64, 8)
+LINE = ir.VectorType(_I64, 8)
+"""A step of a bit plane: a cache line."""
 WORDS = 8
 """64-bit words of a bit plane that one step handles."""
 PLANES = 4
 """Planes of counters that `count_up` handles."""
 
 
-def _place(context: Any, builder: Any, kind: Any, array: Any, position: Any, lanes: Any) -> Any:
+def place_of(context: Any, builder: Any, kind: Any, array: Any, position: Any, lanes: Any) -> Any:
+    """Return a pointer to `lanes` from element `position` of `array` on."""
     start = context.make_array(kind)(context, builder, array).data
     return builder.bitcast(builder.gep(start, [position]), lanes.as_pointer())
 
 
-def _load(builder: Any, place: Any, align: int) -> Any:
+def load(builder: Any, place: Any, align: int) -> Any:
+    """Load from `place`, which is only aligned to `align` bytes."""
     value = builder.load(place)
     value.align = align
     return value
@@ -55,7 +58,7 @@ def _call(builder: Any, name: str, a: Any, b: Any) -> Any:
 
 def _move(builder: Any, place: Any, change: Any, top: Any, threshold: Any) -> Any:
     """Add with saturation at the lower bound, clip at `top`; return the mask of connected."""
-    moved = _call(builder, "sadd.sat", _load(builder, place, 2), change)
+    moved = _call(builder, "sadd.sat", load(builder, place, 2), change)
     moved = _call(builder, "smin", moved, _splat(builder, top, _LANES16))
     builder.store(moved, place, align=2)
     connected = builder.icmp_signed(">=", moved, _splat(builder, threshold, _LANES16))
@@ -67,7 +70,7 @@ def _adapt_by_bits(
 ) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         array, position, mask, rise, fall, most, limit = args
-        place = _place(context, builder, signature.args[0], array, position, _LANES16)
+        place = place_of(context, builder, signature.args[0], array, position, _LANES16)
         on = builder.bitcast(mask, _MASK)
         change = builder.select(
             on, _splat(builder, rise, _LANES16), _splat(builder, fall, _LANES16)
@@ -83,9 +86,9 @@ def _adapt_by_change(
 ) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         array, position, changes, change_position, most, limit = args
-        place = _place(context, builder, signature.args[0], array, position, _LANES16)
-        source = _place(context, builder, signature.args[2], changes, change_position, _LANES16)
-        return _move(builder, place, _load(builder, source, 2), most, limit)
+        place = place_of(context, builder, signature.args[0], array, position, _LANES16)
+        source = place_of(context, builder, signature.args[2], changes, change_position, _LANES16)
+        return _move(builder, place, load(builder, source, 2), most, limit)
 
     i16 = types.int16
     return types.uint64(x, types.intp, change, types.intp, i16, i16), codegen
@@ -94,8 +97,8 @@ def _adapt_by_change(
 def _add_where(typingctx: Any, change: Any, at: Any, bits: Any, amount: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         array, position, mask, rise = args
-        place = _place(context, builder, signature.args[0], array, position, _LANES16)
-        before = _load(builder, place, 2)
+        place = place_of(context, builder, signature.args[0], array, position, _LANES16)
+        before = load(builder, place, 2)
         after = _call(builder, "sadd.sat", before, _splat(builder, rise, _LANES16))
         builder.store(builder.select(builder.bitcast(mask, _MASK), after, before), place, align=2)
         return context.get_dummy_value()
@@ -106,8 +109,8 @@ def _add_where(typingctx: Any, change: Any, at: Any, bits: Any, amount: Any) -> 
 def _at_least(typingctx: Any, keys: Any, at: Any, threshold: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         array, position, limit = args
-        place = _place(context, builder, signature.args[0], array, position, _LANES32)
-        value = _load(builder, place, 4)
+        place = place_of(context, builder, signature.args[0], array, position, _LANES32)
+        value = load(builder, place, 4)
         reached = builder.icmp_unsigned(">=", value, _splat(builder, limit, _LANES32))
         return builder.bitcast(reached, _I64)
 
@@ -122,8 +125,8 @@ def _exp2_lanes(typingctx: Any, difference: Any, at: Any, gain: Any, out: Any) -
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         differences, position, factor, target = args
-        place = _place(context, builder, signature.args[0], differences, position, narrow)
-        x = builder.sext(_load(builder, place, 4), wide)
+        place = place_of(context, builder, signature.args[0], differences, position, narrow)
+        x = builder.sext(load(builder, place, 4), wide)
         x = builder.mul(x, builder.sext(_splat(builder, factor, narrow), wide))
         x = builder.ashr(x, fixed(22, wide))
         x = _call(builder, "smax", x, fixed(EXP2_MIN, wide))
@@ -139,84 +142,11 @@ def _exp2_lanes(typingctx: Any, difference: Any, at: Any, gain: Any, out: Any) -
         r = builder.and_(builder.lshr(r, fixed(7, narrow)), fixed(0x7FFFFF, narrow))
         exponent = builder.add(builder.ashr(low, fixed(24, narrow)), fixed(127, narrow))
         bits = builder.or_(builder.shl(exponent, fixed(23, narrow)), r)
-        place = _place(context, builder, signature.args[3], target, position, narrow)
+        place = place_of(context, builder, signature.args[3], target, position, narrow)
         builder.store(bits, place, align=4)
         return context.get_dummy_value()
 
     return types.void(difference, types.intp, types.int32, out), codegen
-
-
-def _full_add(builder: Any, a: Any, b: Any, c: Any) -> tuple[Any, Any]:
-    """Return (sum, carry) of three bits per position."""
-    half = builder.xor(a, b)
-    carry = builder.or_(builder.and_(a, b), builder.and_(half, c))
-    return builder.xor(half, c), carry
-
-
-def _count_rows(rows: int) -> Any:
-    """Make the step that adds `rows` (4, 8 or 16) rows of a bit matrix to bit-sliced counters.
-
-    A tree of full adders leaves weights below `rows` in the low planes; what overflows
-    goes to the plane `carry`, to be added by `carry_into`.
-    """
-
-    def typed(
-        typingctx: Any,
-        matrix: Any,
-        on: Any,
-        first: Any,
-        width: Any,
-        planes: Any,
-        at: Any,
-        carry: Any,
-    ) -> Any:
-        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            bits, indices, start, pitch, counters, word, overflow = args
-            index_data = context.make_array(signature.args[1])(context, builder, indices).data
-            layer = []
-            for j in range(rows):
-                place = builder.gep(index_data, [builder.add(start, _I64(j))])
-                row = builder.sext(builder.load(place), _I64)
-                where = builder.add(builder.mul(row, pitch), word)
-                source = _place(context, builder, signature.args[0], bits, where, _WORDS)
-                layer.append(_load(builder, source, 8))
-            plane = 0
-            while len(layer) >= 2:
-                where = builder.add(builder.mul(_I64(plane), pitch), word)
-                place = _place(context, builder, signature.args[4], counters, where, _WORDS)
-                total = _load(builder, place, 8)
-                carries = []
-                for a, b in zip(layer[::2], layer[1::2], strict=True):
-                    total, out = _full_add(builder, total, a, b)
-                    carries.append(out)
-                builder.store(total, place, align=8)
-                layer, plane = carries, plane + 1
-            where = builder.add(builder.mul(overflow, pitch), word)
-            place = _place(context, builder, signature.args[4], counters, where, _WORDS)
-            builder.store(layer[0], place, align=8)
-            return context.get_dummy_value()
-
-        i = types.intp
-        return types.void(matrix, on, i, i, planes, i, i), codegen
-
-    return intrinsic(typed)
-
-
-def _carry_into(typingctx: Any, planes: Any, width: Any, at: Any, plane: Any, carry: Any) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        counters, pitch, word, target, overflow = args
-
-        def place(row: Any) -> Any:
-            where = builder.add(builder.mul(row, pitch), word)
-            return _place(context, builder, signature.args[0], counters, where, _WORDS)
-
-        total, out = _load(builder, place(target), 8), _load(builder, place(overflow), 8)
-        builder.store(builder.xor(total, out), place(target), align=8)
-        builder.store(builder.and_(total, out), place(overflow), align=8)
-        return context.get_dummy_value()
-
-    i = types.intp
-    return types.void(planes, i, i, i, i), codegen
 
 
 def _count_up(
@@ -224,15 +154,15 @@ def _count_up(
 ) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         source, position, planes, pitch, word, overflow = args
-        place = _place(context, builder, signature.args[0], source, position, _WORDS)
-        out = _load(builder, place, 8)
+        place = place_of(context, builder, signature.args[0], source, position, LINE)
+        out = load(builder, place, 8)
         for plane in range(PLANES):
             where = builder.add(builder.mul(_I64(plane), pitch), word)
-            place = _place(context, builder, signature.args[2], planes, where, _WORDS)
-            count = _load(builder, place, 8)
+            place = place_of(context, builder, signature.args[2], planes, where, LINE)
+            count = load(builder, place, 8)
             builder.store(builder.xor(count, out), place, align=8)
             out = builder.and_(count, out)
-        place = _place(context, builder, signature.args[5], overflow, _I64(0), _WORDS)
+        place = place_of(context, builder, signature.args[5], overflow, _I64(0), LINE)
         builder.store(out, place, align=8)
         return context.get_dummy_value()
 
@@ -243,10 +173,10 @@ def _count_up(
 def _clear_where(typingctx: Any, words: Any, at: Any, mask: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         array, position, unwanted = args
-        place = _place(context, builder, signature.args[0], array, position, _WORDS)
-        mask_place = _place(context, builder, signature.args[2], unwanted, _I64(0), _WORDS)
-        kept = builder.not_(_load(builder, mask_place, 8))
-        builder.store(builder.and_(_load(builder, place, 8), kept), place, align=8)
+        place = place_of(context, builder, signature.args[0], array, position, LINE)
+        mask_place = place_of(context, builder, signature.args[2], unwanted, _I64(0), LINE)
+        kept = builder.not_(load(builder, mask_place, 8))
+        builder.store(builder.and_(load(builder, place, 8), kept), place, align=8)
         return context.get_dummy_value()
 
     return types.void(words, types.intp, mask), codegen
@@ -299,19 +229,3 @@ exp2_lanes: Any = intrinsic(_exp2_lanes)
 
 The same bits as `fixed_point.exp2`; difference and gain are int32.
 """
-
-count_16_rows: Any = _count_rows(16)
-"""(matrix, on, first, width, planes, at, carry): add matrix[on[first:first + 16]] to counters.
-
-`width` is the words of a row of `matrix` and of `planes`; words at..at + 8 are handled. The
-low 4 planes change, the carry of weight 16 is left in plane `carry`.
-"""
-
-count_8_rows: Any = _count_rows(8)
-"""The same for 8 rows: the low 3 planes change, the carry has weight 8."""
-
-count_4_rows: Any = _count_rows(4)
-"""The same for 4 rows: the low 2 planes change, the carry has weight 4."""
-
-carry_into: Any = intrinsic(_carry_into)
-"""(planes, width, at, plane, carry): add plane `carry` into `plane`; `carry` holds the overflow."""

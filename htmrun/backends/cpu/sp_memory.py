@@ -93,7 +93,7 @@ class Memory(NamedTuple):
     ranked: npt.NDArray[np.int32]  # (C,)
     buckets: I64  # (64 + 1,)
     difference: npt.NDArray[np.int32]  # (C,) target less active duty cycle
-    tail: npt.NDArray[np.int32]  # (16,) on-bits of the last, incomplete step
+    places: I64  # (256,) where rows start that are being counted
     hint: npt.NDArray[np.float64]  # (2,) where to look for the k-th score first; speed only
 
 

@@ -10,15 +10,18 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from htmrun.backends.cpu.sp_lanes import (
-    WORDS,
+from htmrun.backends.cpu.sp_adders import (
+    BLOCK,
+    GROUP,
+    LOW,
     carry_into,
     count_4_rows,
     count_8_rows,
     count_16_rows,
-    prefetch,
+    count_groups,
 )
-from htmrun.backends.cpu.sp_memory import BYTES, INNER, U64, Memory
+from htmrun.backends.cpu.sp_lanes import WORDS, prefetch
+from htmrun.backends.cpu.sp_memory import BYTES, I64, INNER, U64, Memory
 
 CARRY = 8 * BYTES
 """The plane that carries; those below are the bits of the overlaps."""
@@ -29,66 +32,75 @@ _FAR = 1 << 20
 
 
 @njit(**INNER)
-def _fetch(rows: U64, on: npt.NDArray[np.int32], first: int, at: int) -> None:
-    """Fetch word `at` of the 16 rows from `first` on, or of those that are left."""
-    width = rows.shape[1]
-    for j in range(first, min(first + 16, len(on))):
-        prefetch(rows, np.int64(on[j]) * width + at)
-
-
-@njit(**INNER)
 def count_overlaps(on: npt.NDArray[np.int32], m: Memory) -> int:
     """Leave every column's overlap with the on-inputs `on` in `m.planes`.
 
     Returns the number of planes in use; those above hold anything.
     """
-    return count_rows(m.by_input, on, m.planes, m.tail)
+    return count_rows(m.by_input, on, m.planes, m.places)
 
 
 @njit(**INNER)
-def count_rows(
-    rows: U64, on: npt.NDArray[np.int32], planes: U64, tail: npt.NDArray[np.int32]
-) -> int:
+def count_rows(rows: U64, on: npt.NDArray[np.int32], planes: U64, places: I64) -> int:
     """Leave in `planes` how many of the rows `on` have each bit set; return the planes in use.
 
     The last row of `rows` must be zero; rows and planes have the same length, whole steps of 8
-    words. `tail` is scratch for 16 numbers.
+    words. `places` is scratch for BLOCK + GROUP numbers.
     """
     n = len(on)
     width = rows.shape[1]
-    used = 4
+    used = LOW
     while (1 << used) <= n:
         used += 1
-    for p in range(used):
+    for p in range(max(used, 2 * LOW)):
         for w in range(width):
             planes[p, w] = np.uint64(0)
     far = rows.shape[0] * width >= _FAR
-    for first in range(0, n - 15, 16):
-        for at in range(0, width, WORDS):
-            if far:
-                _fetch(rows, on, first + 16, at)
-            count_16_rows(rows, on, first, width, planes, at, CARRY)
-        _ripple(planes, width, 4, _bits(first + 16))
-    left = n % 16
-    if left:
-        nothing = np.int32(rows.shape[0] - 1)
-        for j in range(16):
-            tail[j] = on[n - left + j] if j < left else nothing
-        _last_rows(rows, left, used, planes, tail)
+    for first in range(0, n, BLOCK):
+        count = min(BLOCK, n - first)
+        for j in range(count):
+            places[j] = np.int64(on[first + j]) * width
+        for j in range(count, count + GROUP):
+            places[j] = (rows.shape[0] - 1) * width
+        top = _bits(first + count)
+        if far:
+            _count_far(rows, count, top, planes, places)
+        elif count >= GROUP:
+            for at in range(0, width, WORDS):
+                count_groups(rows, places, count // GROUP, planes, width, at, CARRY)
+            _ripple(planes, width, 2 * LOW, top)
+        if count % GROUP:
+            _last_rows(rows, count, top, planes, places)
     return used
 
 
 @njit(**INNER)
-def _last_rows(rows: U64, left: int, used: int, planes: U64, tail: npt.NDArray[np.int32]) -> None:
+def _count_far(rows: U64, count: int, top: int, planes: U64, places: I64) -> None:
+    """Count whole groups, group by group: memory is read in pieces as long as rows."""
     width = rows.shape[1]
+    for first in range(0, count - GROUP + 1, GROUP):
+        following = min(first + 2 * GROUP, count)
+        for at in range(0, width, WORDS):
+            for j in range(first + GROUP, following):
+                prefetch(rows, places[j] + at)
+            count_16_rows(rows, places, first, planes, width, at, CARRY)
+        _ripple(planes, width, LOW, top)
+
+
+@njit(**INNER)
+def _last_rows(rows: U64, count: int, top: int, planes: U64, places: I64) -> None:
+    """Count the rows that do not fill a group."""
+    width = rows.shape[1]
+    left = count % GROUP
+    first = count - left
     for at in range(0, width, WORDS):
         if left > 8:
-            count_16_rows(rows, tail, 0, width, planes, at, CARRY)
+            count_16_rows(rows, places, first, planes, width, at, CARRY)
         elif left > 4:
-            count_8_rows(rows, tail, 0, width, planes, at, CARRY)
+            count_8_rows(rows, places, first, planes, width, at, CARRY)
         else:
-            count_4_rows(rows, tail, 0, width, planes, at, CARRY)
-    _ripple(planes, width, 4 if left > 8 else 3 if left > 4 else 2, used)
+            count_4_rows(rows, places, first, planes, width, at, CARRY)
+    _ripple(planes, width, 4 if left > 8 else 3 if left > 4 else 2, top)
 
 
 @njit(**INNER)

@@ -62,7 +62,7 @@ def empty_memory(columns: int, inputs: int) -> Memory:
         ranked=_zeros(c, np.int32),
         buckets=_zeros(64 + 1, np.int64),
         difference=_zeros(c, np.int32),
-        tail=_zeros(16, np.int32),
+        places=_zeros(256, np.int64),
         hint=np.array([0.0, 0.9]),
     )
     memory.x[:] = -SHIFT
