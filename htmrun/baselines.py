@@ -14,7 +14,7 @@ from htmrun.classifiers.sdr import ages
 from htmrun.data import Source
 from htmrun.metrics import Figures, ForecastMeter
 from htmrun.records import Finished, Job, Progress, Record, Started
-from htmrun.scoreboard import RECENT, has_curve, points
+from htmrun.scoreboard import MOST_LOSSES, RECENT, has_curve, points
 from htmrun.trainer import CHUNK, StopRequestedError
 
 WEEK, DAY, YEAR = 7 * 86_400.0, 86_400.0, 365.2425 * 86_400.0
@@ -60,7 +60,19 @@ def forecast(
         if recent:
             yield Progress(job, end, 0, recent, rate)
     figures |= {"samples_per_s": rate, "samples": float(len(y))}
-    yield Finished(job, figures, state_hash({}), seconds)
+    yield Finished(job, figures, state_hash({}), seconds, _losses(y, age, lags))
+
+
+def _losses(
+    y: npt.NDArray[np.float64], age: npt.NDArray[np.int64], lags: dict[int, int]
+) -> dict[str, np.ndarray]:
+    """Return the squared error of every sample at each horizon, as a scoreboard does."""
+    found: dict[str, np.ndarray] = {}
+    for h, lag in lags.items() if len(y) <= MOST_LOSSES else ():
+        errors = np.full(len(y), np.nan, np.float32)
+        errors[lag:] = np.where(age[lag:] >= lag, (y[lag:] - y[: len(y) - lag]) ** 2, np.nan)
+        found[f"loss/{h}"] = errors
+    return found
 
 
 def _figures(

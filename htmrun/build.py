@@ -123,7 +123,7 @@ class Builder:
             except ValueError as error:
                 raise UserError(f"{name}.{error}") from None
             out = parameters.column_shape or (parameters.columns,)
-            return PoolerStage(name, pooler, parameters.columns, learn), out
+            return PoolerStage(name, pooler, parameters.columns, learn, out), out
         assert isinstance(parameters, TemporalMemoryParameters)
         columns = math.prod(shape)
         memory = self.backend.TemporalMemory(parameters, columns, seed)

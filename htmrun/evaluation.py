@@ -31,18 +31,21 @@ class Probes:
     bits: Bits
     target: npt.NDArray[np.int64]
     seed: int
+    sample: int = 0
+    samples: list[int] = field(default_factory=list)
     _before: npt.NDArray[np.int64] | None = None
     _winners: Bits | None = None
     churn: list[float] = field(default_factory=list)
     churn_to_wrong: list[float] = field(default_factory=list)
     stability: list[float] = field(default_factory=list)
 
-    def look(self, pipeline: Pipeline) -> None:
-        """Remember predictions until the next commit; compare winners with the last look.
+    def look(self, pipeline: Pipeline, sample: int = 0) -> None:
+        """Remember predictions after `sample` samples until the next commit; compare winners.
 
         Stability: mean overlap with the winners of the previous look over their number (Cui,
         Ahmad, Hawkins 2017).
         """
+        self.sample = sample
         outcome = pipeline.compute_bits(self.bits, _no_reset(self.bits))
         self._before = outcome.scores[0].probability.argmax(1)
         pooler = first_pooler(pipeline)
@@ -67,7 +70,18 @@ class Probes:
         flipped = after != self._before
         self.churn.append(float(flipped.mean()))
         self.churn_to_wrong.append(float((flipped & right).mean()))
+        self.samples.append(self.sample)
         self._before = None
+
+    def series(self) -> dict[str, npt.NDArray[np.float64]]:
+        """Return the churn of each commit that was watched, and after how many samples it came."""
+        if not self.samples:
+            return {}
+        return {
+            "churn/sample": np.array(self.samples, np.float64),
+            "churn/share": np.array(self.churn),
+            "churn/to_wrong": np.array(self.churn_to_wrong),
+        }
 
     def figures(self) -> Figures:
         """Return the means of what was watched."""

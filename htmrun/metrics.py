@@ -24,6 +24,23 @@ class Meter(Protocol):
 
     def add(self, scores: Scores, target: np.ndarray, scored: npt.NDArray[np.bool_]) -> None: ...
     def figures(self) -> Figures: ...
+    def losses(self) -> npt.NDArray[np.float32] | None: ...
+
+
+class _Losses:
+    """One loss for every sample, NaN where nothing was scored."""
+
+    def __init__(self) -> None:
+        self._chunks: list[npt.NDArray[np.float32]] = []
+
+    def add(self, scored: npt.NDArray[np.bool_], values: np.ndarray) -> None:
+        """Add a chunk: which samples counted, and the losses of those."""
+        chunk = np.full(len(scored), np.nan, np.float32)
+        chunk[scored] = values
+        self._chunks.append(chunk)
+
+    def all(self) -> npt.NDArray[np.float32]:
+        return np.concatenate(self._chunks) if self._chunks else np.zeros(0, np.float32)
 
 
 class ClassificationMeter:
@@ -33,7 +50,8 @@ class ClassificationMeter:
     |accuracy - confidence| (Guo et al. 2017, "On Calibration of Modern Neural Networks").
     """
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: int, keep_losses: bool = False) -> None:
+        self._losses = _Losses() if keep_losses else None
         self._confusion = np.zeros((classes, classes), np.int64)
         self._nll = 0.0
         self._bins = np.zeros((3, CALIBRATION_BINS))
@@ -43,12 +61,16 @@ class ClassificationMeter:
         use = scores.valid & scored
         probability, target = scores.probability[use], np.asarray(target)[use]
         if not len(target):
+            if self._losses is not None:
+                self._losses.add(use, np.zeros(0))
             return
         guess = probability.argmax(1)
         # Nothing predicted at all is not a guess of class 0: it counts as wrong.
         silent = probability.max(1) <= 0
         wrong_class = (target + 1) % len(self._confusion)
         guess = np.where(silent, wrong_class, guess)
+        if self._losses is not None:
+            self._losses.add(use, guess != target)
         np.add.at(self._confusion, (target, guess), 1)
         own = probability[np.arange(len(target)), target].astype(np.float64)
         self._nll = _added(self._nll, -np.log(np.maximum(own, LEAST_PROBABILITY)))
@@ -56,6 +78,10 @@ class ClassificationMeter:
         place = np.minimum((confidence * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
         for row, value in enumerate((np.ones(len(target)), confidence, guess == target)):
             np.add.at(self._bins[row], place, value)
+
+    def losses(self) -> npt.NDArray[np.float32] | None:
+        """Return 1 for a wrong and 0 for a right guess, NaN where none counts; None: not kept."""
+        return None if self._losses is None else self._losses.all()
 
     @property
     def samples(self) -> int:
@@ -122,8 +148,9 @@ class ForecastMeter:
 class BucketForecastMeter:
     """A `ForecastMeter` fed with distributions over buckets."""
 
-    def __init__(self, buckets: Buckets, estimate: str) -> None:
+    def __init__(self, buckets: Buckets, estimate: str, keep_losses: bool = False) -> None:
         self._buckets, self._estimate = buckets, estimate
+        self._losses = _Losses() if keep_losses else None
         self._meter = ForecastMeter()
 
     def add(self, scores: Scores, target: np.ndarray, scored: npt.NDArray[np.bool_]) -> None:
@@ -131,18 +158,24 @@ class BucketForecastMeter:
         actual = np.asarray(target, np.float64)
         use = scores.valid & scored & ~np.isnan(actual)
         if not use.any():
+            if self._losses is not None:
+                self._losses.add(use, np.zeros(0))
             return
         probability, actual = scores.probability[use], actual[use]
-        self._meter.add_values(
-            self._buckets.estimate(probability, self._estimate),  # type: ignore[arg-type]
-            actual,
-        )
+        forecast = self._buckets.estimate(probability, self._estimate)  # type: ignore[arg-type]
+        self._meter.add_values(forecast, actual)
+        if self._losses is not None:
+            self._losses.add(use, (forecast - actual) ** 2)
         own = probability[np.arange(len(actual)), self._buckets.index(actual)]
         self._meter.add_distribution(own)
 
     def figures(self) -> Figures:
         """Return the figures by name; empty if nothing was added."""
         return self._meter.figures()
+
+    def losses(self) -> npt.NDArray[np.float32] | None:
+        """Return squared errors, NaN where none counts; None where they are not kept."""
+        return None if self._losses is None else self._losses.all()
 
 
 class ActivityMeter:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from htmrun.classifiers.buckets import Buckets
 from htmrun.data import Chunk
@@ -25,6 +26,9 @@ Task = Literal["classification", "sequence", "forecast"]
 RECENT = "recent/"
 """Names of figures since the last curve point begin with this; final figures are over more."""
 
+MOST_LOSSES = 1_000_000
+"""Losses sample by sample are kept of streams up to this length: 4 MB for each horizon."""
+
 TAIL = 0.8
 """Final figures of sequences and of activity are taken from this share of the samples on."""
 
@@ -33,10 +37,13 @@ class Meters:
     """Meters of one stretch of samples: one per horizon, one per learning stage."""
 
     def __init__(self, task: Task, classes: int, buckets: Buckets | None, estimate: str,
-                 horizons: Sequence[int], pipeline: Pipeline) -> None:  # fmt: skip
+                 horizons: Sequence[int], pipeline: Pipeline, *,
+                 keep_losses: bool = False) -> None:  # fmt: skip
         self._task = task
         self.scores: dict[int, Meter] = {
-            h: BucketForecastMeter(buckets, estimate) if buckets else ClassificationMeter(classes)
+            h: BucketForecastMeter(buckets, estimate, keep_losses)
+            if buckets
+            else ClassificationMeter(classes, keep_losses)
             for h in horizons
         }
         self.columns = {
@@ -116,7 +123,10 @@ class Scoreboard:
                  pipeline: Pipeline, total: int) -> None:  # fmt: skip
         self._arguments = (task, classes, pipeline.buckets, estimate, tuple(horizons), pipeline)
         self.task, self._pipeline, self._total = task, pipeline, total
-        self._interval, self._tail, self._all = (Meters(*self._arguments) for _ in range(3))
+        self._interval, self._tail = (Meters(*self._arguments) for _ in range(2))
+        # Images come in another order with every seed: their losses are no stream.
+        keep = task != "classification" and total <= MOST_LOSSES
+        self._all = Meters(*self._arguments, keep_losses=keep)
 
     @property
     def tail_start(self) -> int:
@@ -135,6 +145,19 @@ class Scoreboard:
         done, self._interval = self._interval, Meters(*self._arguments)
         found = done.task_figures() | done.stage_figures()
         return {f"{RECENT}{name}": value for name, value in found.items() if has_curve(name)}
+
+    def losses(self) -> dict[str, npt.NDArray[np.float32]]:
+        """Return the loss of every sample in the order of the stream, `loss/HORIZON`: float32.
+
+        Squared error of a forecast, 1 for a wrong and 0 for a right guess; NaN where nothing was
+        scored. Empty for held-out tasks and for streams of more than a million samples.
+        """
+        kept = {h: meter.losses() for h, meter in self._all.scores.items()}
+        return {f"loss/{h}": values for h, values in kept.items() if values is not None}
+
+    def activity(self) -> dict[str, npt.NDArray[np.float64]]:
+        """Return, by pooler, the share of the last fifth of the samples that each column won."""
+        return {name: meter.frequency for name, meter in self._tail.columns.items()}
 
     def final(self) -> Figures:
         """Return the job's prequential figures.

@@ -16,6 +16,7 @@ from htmrun.build import Builder, jobs_of
 from htmrun.config.schema import Experiment, Tracking
 from htmrun.console import LiveView
 from htmrun.data import Source, open_source
+from htmrun.main_figures import main_figures
 from htmrun.records import Failed, Finished, Job
 from htmrun.scoreboard import RECENT
 from htmrun.termination import terminations_raised
@@ -115,14 +116,9 @@ def new_run_id(name: str) -> str:
 
 def main_metrics(source: Source, builder: Builder) -> tuple[str, ...]:
     """Return the metrics that the final table shows."""
-    if source.task == "forecast":
-        errors = [f"rmse_{h}" for h in builder.horizons]
-        return (*errors, "mape", f"nll_{builder.horizons[-1]}")
-    if source.task == "sequence":
-        stages = builder.experiment.stages
-        memories = [n for n, stage in stages.items() if stage.kind == "temporal_memory"]
-        return ("accuracy", "prequential/accuracy", *(f"{n}/predicted" for n in memories))
-    return ("accuracy", "prequential/accuracy", "noise_accuracy_area", "churn")
+    stages = builder.experiment.stages
+    memories = [n for n, stage in stages.items() if stage.kind == "temporal_memory"]
+    return main_figures(source.task, builder.horizons, memories)
 
 
 def main_curve(source: Source, builder: Builder) -> str:

@@ -39,12 +39,13 @@ class Stage(Protocol):
 
 @dataclass
 class PoolerStage:
-    """A spatial pooler in a pipeline; `learn` false: frozen in this arm."""
+    """A spatial pooler in a pipeline; `learn` false: frozen in this arm; `shape`: columns' grid."""
 
     name: str
     model: SpatialPoolerBackend
     columns: int
     learn: bool
+    shape: tuple[int, ...] | None = None
 
     @property
     def sizes(self) -> dict[str, int]:

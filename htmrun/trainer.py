@@ -15,12 +15,14 @@ from htmrun import evaluation, latency, memory
 from htmrun.data import Chunk, Source
 from htmrun.pipeline import Pipeline
 from htmrun.plan import Plan
+from htmrun.portrait import portrait
 from htmrun.records import Finished, Job, Progress, Record, Started
 from htmrun.schedule import Cursor, Schedule
 from htmrun.scoreboard import Scoreboard, points
 from htmrun.stages import MemoryStage, PoolerStage
 
 CHUNK = 1024
+_GROWING = ("sample", "segments", "synapses", "segments_created", "segments_destroyed")
 
 
 class StopRequestedError(Exception):
@@ -53,6 +55,7 @@ class Trainer:
         self._sample, self._commits, self._cursor = 0, 0, Cursor()
         self._train_seconds = 0.0
         self._points: list[dict[str, float]] = []
+        self._counts: dict[str, list[float]] = {}
         self._curve = points(self._total, course.curve_points)[1:]
         self._looks = self._look_points()
         self._probes: evaluation.Probes | None = None
@@ -104,10 +107,11 @@ class Trainer:
         figures: dict[str, float] = {}
         if self._sample in self._curve:
             figures |= self.scoreboard.interval()
+            self._count()
         if self._sample in self._looks:
             figures |= evaluation.held_out(self.pipeline, self.source)
             if self._probes is not None:
-                self._probes.look(self.pipeline)
+                self._probes.look(self.pipeline, self._sample)
         if figures:
             self._points.append({"sample": float(self._sample), **figures})
             yield Progress(self.job, self._sample, epoch, figures, self._rate())
@@ -122,8 +126,10 @@ class Trainer:
             fault = evaluation.fault_curve(self.pipeline, self._probes)
             curves |= {} if fault is None else {"fault_accuracy": fault}
             figures |= {f"{name}_area": float(curve.mean()) for name, curve in curves.items()}
-            series |= curves
+            series |= curves | self._probes.series()
         state = self.pipeline.state()
+        series |= portrait(self.pipeline, state, self.scoreboard.activity())
+        series |= self._growth() | self.scoreboard.losses()
         figures |= self._stage_figures(state)
         figures |= {
             "samples_per_s": self._rate(),
@@ -145,6 +151,18 @@ class Trainer:
         """Return one array for each figure, NaN where only others were taken: all fit `sample`."""
         names = dict.fromkeys(name for point in self._points for name in point)
         return {f"curve/{n}": np.array([p.get(n, np.nan) for p in self._points]) for n in names}
+
+    def _count(self) -> None:
+        """Take down how many segments and synapses there are."""
+        for stage in self.pipeline.stages:
+            if isinstance(stage, MemoryStage):
+                counters = stage.model.counters()
+                for name, n in (("sample", self._sample), *counters.items()):
+                    if name in _GROWING:
+                        self._counts.setdefault(f"{stage.name}/growth/{name}", []).append(float(n))
+
+    def _growth(self) -> dict[str, np.ndarray]:
+        return {name: np.array(values) for name, values in self._counts.items()}
 
     def _stage_figures(self, state: dict[str, np.ndarray]) -> dict[str, float]:
         figures: dict[str, float] = {}

@@ -96,7 +96,7 @@ def _notes(
         return [*notes, seeds_note(pairs)]
     family = len(run.arms) - 1
     notes.append(
-        "p is Wilcoxon's signed-rank test, two-sided; Holm's correction is over the "
+        "p is the larger of Wilcoxon's signed-rank and 1.5 times the bootstrap-t p-value; Holm's correction is over the "
         f"{family} comparison{'' if family == 1 else 's'} of one metric; controls are not tested"
     )
     floor = smallest_p(pairs, family)

@@ -5,16 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from htmrun.console.figures import RATE
 from htmrun.errors import UserError, nearest
+from htmrun.main_figures import main_among
 
 # Each pattern is one place in the order; within it the run's own order stays. What people ask
 # first stands first: the task's main figures, what else tells how well the task is done, what the
 # representation is like, how learning went, and what it costs.
-MAIN: dict[str, tuple[str, ...]] = {
-    "classification": ("accuracy", "prequential/accuracy", "noise_accuracy_area", "churn"),
-    "sequence": ("accuracy", "prequential/accuracy", r"[^/]+/predicted"),
-    "forecast": (r"rmse_\d+", "mape", r"nll_\d+"),
-}
 COMPARED = (
     r"(accuracy|macro_f1|nll|calibration_error)(_\d+)?",
     r"(rmse|nrmse|mae|mape|nll)(_\d+)?",
@@ -32,17 +29,21 @@ COMPARED = (
 def select(
     metrics: Sequence[str], task: str, *, wanted: Sequence[str] = (), everything: bool = False
 ) -> list[str]:
-    """Return the names in `metrics` to show, the main figures of `task` first.
+    """Return the names in `metrics` to show: the main figures of `task` and the rate.
 
-    `wanted` names them instead, in its own order; `everything` adds the same figures over other
-    stretches of the stream, and bookkeeping (counts, bytes, seconds, latencies). Raises UserError
-    for an unknown name, and for both at once.
+    `wanted` names them instead, in its own order; `everything` adds the rest: what else tells how
+    the task was done, the representation, learning, then the same figures over other stretches of
+    the stream and bookkeeping (counts, bytes, seconds, latencies). Raises UserError for an unknown
+    name, and for both at once.
     """
     if wanted:
         if everything:
             raise UserError("--all: found together with --metric, expected one of the two")
         return list(dict.fromkeys(_known(name, metrics) for name in wanted))
-    patterns = (*MAIN.get(task, ()), *COMPARED)
+    main = main_among(task, metrics)
+    if not everything and main:
+        return [*main, *(name for name in metrics if name == RATE)]
+    patterns = (*map(re.escape, main), *COMPARED)
     places = {name: _place(name, patterns) for name in metrics}
     if not everything:
         # A run with figures of its own only is shown as it is.

@@ -1,7 +1,10 @@
 """Statistics of arms compared over the same seeds: paired differences, never pooled values.
 
-Intervals are Student's t, tests are Wilcoxon's signed ranks with Holm's correction; below six
-seeds no test is made, because with five its p-value cannot fall under .0625.
+The interval is Student's t. A difference is tested twice, by Wilcoxon's exact signed ranks and by
+the bootstrap-t with a margin, and the larger p-value counts: the first errs when differences are
+skewed, the second when seeds are few. `calibration.py` measures what that gives, and
+docs/results/statistics.md has the figures. Below six seeds no test is made, because with five
+Wilcoxon's p-value cannot fall under .0625.
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ from dataclasses import dataclass, replace
 from htmrun.console.interval import FEWEST_SEEDS, mean_interval
 
 SIGNIFICANT = 0.05
+MARGIN = 1.5
+"""The bootstrap-t p-value is multiplied by this: what six seeds with skewed differences ask for."""
 
 
 @dataclass(frozen=True)
@@ -20,8 +25,9 @@ class PairedDifference:
     """One arm minus the reference arm, paired by seed.
 
     `mean` with its 95 % t interval `low`..`high` in the metric's unit; `effect` is d_z, the mean
-    difference in standard deviations of the differences; `p` is Wilcoxon's two-sided p-value
-    and `p_holm` the same after Holm's correction. None: cannot be had from these seeds.
+    difference in standard deviations of the differences; `p` is the larger of `p_wilcoxon` and
+    `MARGIN` times the bootstrap-t p-value, two-sided, and `p_holm` the same after Holm's
+    correction. None: cannot be had from these seeds.
     """
 
     arm: str
@@ -33,6 +39,12 @@ class PairedDifference:
     effect: float | None
     p: float | None = None
     p_holm: float | None = None
+    p_wilcoxon: float | None = None
+
+    @property
+    def significant(self) -> bool:
+        """Whether the corrected p-value is under .05."""
+        return self.p_holm is not None and self.p_holm < SIGNIFICANT
 
 
 def paired_difference(
@@ -47,6 +59,7 @@ def paired_difference(
         raise ValueError(f"arms {arm} and {reference}: no seed in common, expected at least one")
     differences = [ours[seed] - theirs[seed] for seed in seeds]
     interval = mean_interval(differences)
+    tested = len(seeds) >= FEWEST_SEEDS and all(map(math.isfinite, differences))
     return PairedDifference(
         arm,
         reference,
@@ -55,7 +68,9 @@ def paired_difference(
         interval.low,
         interval.high,
         effect_size(differences),
-        wilcoxon_p(differences) if len(seeds) >= FEWEST_SEEDS else None,
+        paired_p(differences) if tested else None,
+        None,
+        wilcoxon_p(differences) if tested else None,
     )
 
 
@@ -72,13 +87,53 @@ def effect_size(differences: Sequence[float]) -> float | None:
     return mean / deviation
 
 
-def wilcoxon_p(differences: Sequence[float]) -> float:
-    """Return the two-sided p-value of Wilcoxon's signed-rank test; 1 if nothing differs."""
+def paired_p(differences: Sequence[float]) -> float:
+    """Return the p-value that counts: Wilcoxon's, or the bootstrap-t's with its margin if larger.
+
+    1 if nothing differs. At least two differences.
+    """
     if not any(differences):
         return 1.0
-    from scipy.stats import wilcoxon
+    from htmrun.compare.bootstrap import bootstrap_t_p
 
-    return float(wilcoxon(differences).pvalue)
+    skewed = MARGIN * float(bootstrap_t_p(differences)[0])
+    return min(1.0, max(wilcoxon_p(differences), skewed))
+
+
+def wilcoxon_p(differences: Sequence[float]) -> float:
+    """Return the two-sided p-value of Wilcoxon's signed-rank test; 1 if nothing differs.
+
+    Exact up to 50 differences, also where sizes are tied or zero (all signs are gone through up to
+    13 differences); zeros are ranked as Pratt does, so that "no difference" counts against one.
+    """
+    if not any(differences):
+        return 1.0
+    from scipy.stats import rankdata, wilcoxon
+
+    # Equal but for rounding is a tie: 0.3 - 0.2 and 0.1 are the same difference.
+    largest = max(map(abs, differences))
+    rounded = [round(d / largest, 9) for d in differences]
+    sizes = [abs(d) for d in rounded]
+    if len(set(sizes)) == len(sizes) and all(sizes):
+        return float(wilcoxon(rounded, method="exact").pvalue)
+    if len(rounded) > _MOST_SIGNS:
+        return float(wilcoxon(rounded, zero_method="pratt").pvalue)
+    return _all_signs(rounded, rankdata(sizes))
+
+
+_MOST_SIGNS = 13
+
+
+def _all_signs(differences: Sequence[float], ranks: Sequence[float]) -> float:
+    """Return the exact p-value by going through the signs of all differences that are not 0."""
+    import numpy as np
+
+    used = np.array([rank for d, rank in zip(differences, ranks, strict=True) if d])
+    positive = np.array([d > 0 for d in differences if d])
+    signs = (np.arange(1 << len(used))[:, None] >> np.arange(len(used))) & 1
+    away = np.abs(signs @ used - used.sum() / 2)
+    observed = abs(used[positive].sum() - used.sum() / 2)
+    return float((away >= observed - 1e-9).mean())
 
 
 def with_holm(differences: Sequence[PairedDifference]) -> list[PairedDifference]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from htmrun.compare.selection import select
+from htmrun.main_figures import main_among, main_figures
 
 FORECAST = [
     "prequential/rmse_1",
@@ -40,17 +41,18 @@ SEQUENCE = [
 ]
 
 
-def test_forecasts_begin_with_their_errors() -> None:
-    assert select(FORECAST, "forecast") == [
-        *("rmse_1", "rmse_5", "mape", "nll_1", "nll_5", "mae_1"),
-        *("sp/sparsity", "tm/predicted", "tm/bursting", "sp/boost_p05", "tm/segments"),
-        "samples_per_s",
+def test_the_main_figures_and_the_rate_are_shown() -> None:
+    assert select(FORECAST, "forecast") == ["rmse_1", "rmse_5", "mape", "nll_5", "samples_per_s"]
+    assert select(SEQUENCE, "sequence") == [
+        *("accuracy", "prequential/accuracy", "tm2/predicted", "tm/predicted"),
     ]
 
 
-def test_sequences_begin_with_accuracy_and_what_the_memories_predict() -> None:
-    assert select(SEQUENCE, "sequence") == [
-        *("accuracy", "prequential/accuracy", "tm2/predicted", "tm/predicted", "nll"),
+def test_everything_goes_on_with_task_representation_learning_and_cost() -> None:
+    assert select(FORECAST, "forecast", everything=True)[:13] == [
+        *("rmse_1", "rmse_5", "mape", "nll_5", "nll_1", "mae_1"),
+        *("sp/sparsity", "tm/predicted", "tm/bursting", "sp/boost_p05", "tm/segments"),
+        *("samples_per_s", "prequential/rmse_1"),
     ]
 
 
@@ -59,7 +61,8 @@ def test_everything_loses_nothing_and_begins_alike(metrics: list[str]) -> None:
     task = "forecast" if metrics is FORECAST else "sequence"
     everything, usual = select(metrics, task, everything=True), select(metrics, task)
     assert sorted(everything) == sorted(metrics)
-    assert everything[: len(usual)] == usual
+    main = [name for name in usual if name != "samples_per_s"]
+    assert everything[: len(main)] == main
 
 
 def test_figures_of_an_unknown_kind_are_shown_if_there_are_no_others() -> None:
@@ -79,5 +82,13 @@ def test_the_final_table_shows_what_compare_shows_first() -> None:
         source = open_source(experiment.data)
         main = main_metrics(source, Builder(experiment, source))
         names = ["samples", "nll", "mae_1", "sp/entropy", *main]
-        first = select(names, source.task)[: len(main)]
-        assert sorted(first) == sorted(main), name
+        assert tuple(select(names, source.task)) == main, name
+
+
+def test_main_figures_of_several_horizons_and_memories() -> None:
+    assert main_figures("forecast", (1, 5), ()) == ("rmse_1", "rmse_5", "mape", "nll_5")
+    assert main_figures("sequence", (), ("a", "b"))[-2:] == ("a/predicted", "b/predicted")
+    assert main_figures("other", (1,), ("tm",)) == ()
+    assert main_among("forecast", ["rmse_10", "rmse_2", "nll_10"]) == (
+        *("rmse_2", "rmse_10", "nll_10"),
+    )
