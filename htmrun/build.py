@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -28,6 +28,7 @@ from htmrun.stages import MemoryStage, PoolerStage, Stage
 
 if TYPE_CHECKING:
     from htmrun.encoders.parameters import EncoderParameters
+    from htmrun.meeting import Meeting, Work
 
 
 WARM_UP_SAMPLES = 8
@@ -56,11 +57,13 @@ class Builder:
 
     experiment: Experiment
     source: Source
+    shared: Backend | None = None
+    """The backend to build models on; None: the one that `device` names."""
 
     @property
     def backend(self) -> Backend:
-        """The backend that `device` names."""
-        return load_backend(self.experiment.device)
+        """The backend on which models are made."""
+        return load_backend(self.experiment.device) if self.shared is None else self.shared
 
     @property
     def horizons(self) -> tuple[int, ...]:
@@ -232,29 +235,60 @@ class Builder:
             )
         return baselines.season(step)
 
-    def work(self, job: Job) -> Callable[[Callable[[], bool]], Iterator[Record]]:
+    def work(self, job: Job) -> Work:
         """Return the generator function that runs `job`."""
+        regime, e = self.experiment.regime(job.arm), self.experiment
+        if isinstance(regime, Arm):
+            return self._training(job, regime, None)
+
+        def forecasts(stop: Callable[[], bool]) -> Iterator[Record]:
+            period = self.period(job.arm, regime)
+            yield from baselines.forecast(
+                job, self.source, self.horizons, period, self.samples(), e.curve_points, stop
+            )
+
+        return forecasts
+
+    def together(self, jobs: Sequence[Job], meeting: Meeting, index: int) -> dict[Job, Work]:
+        """Return the work of each job, on card `index`, whose models share launches.
+
+        Latencies are left out: a sample of one job waits for those of the others.
+        """
+        from htmrun.backends.cuda.device import cuda_device
+        from htmrun.members import SharedBackend
+
+        shared = SharedBackend(cuda_device(index), meeting)
+        builder = replace(self, shared=shared)
+        works = {}
+        # By arm, so that models that look at the same time are neighbours in their group.
+        for job in sorted(jobs, key=lambda job: self.experiment.selected.index(job.arm)):
+            regime = self.experiment.regime(job.arm)
+            if isinstance(regime, Baseline):
+                works[job] = self.work(job)
+                continue
+            shared.begin()
+            works[job] = self._training(job, regime, builder.pipeline(regime, job.seed))
+        return works
+
+    def _training(self, job: Job, arm: Arm, made: Pipeline | None) -> Work:
+        """Return what trains `made`, one of several in step, or a pipeline of its own."""
         from htmrun.scoreboard import Scoreboard
         from htmrun.trainer import Course, Trainer
 
-        regime, e = self.experiment.regime(job.arm), self.experiment
+        e = self.experiment
 
         def records(stop: Callable[[], bool]) -> Iterator[Record]:
             samples = self.samples()
-            if isinstance(regime, Baseline):
-                period = self.period(job.arm, regime)
-                yield from baselines.forecast(
-                    job, self.source, self.horizons, period, samples, e.curve_points, stop
-                )
-                return
-            pipeline = self.pipeline(regime, job.seed)
+            pipeline = made or self.pipeline(arm, job.seed)
             board = Scoreboard(
                 self.source.task, self.classes, self.estimate, self.horizons, pipeline,
                 samples * e.epochs,
             )  # fmt: skip
-            course = Course(e.epochs, e.epoch_length, e.evaluate_every, e.curve_points)
+            course = Course(
+                e.epochs, e.epoch_length, e.evaluate_every, e.curve_points, made is None
+            )
             yield from Trainer(
-                job, pipeline, self.source, schedule_of(regime), course, board, samples=samples,
+                job, pipeline, self.source, schedule_of(arm), course, board, samples=samples,
                 stop=stop,
             ).records()  # fmt: skip
 
@@ -262,7 +296,10 @@ class Builder:
 
 
 def plan_table(experiment: Experiment, source: Source) -> list[dict[str, object]]:
-    """Return one row per arm: what it does, its samples, commits, and bytes of state per seed."""
+    """Return one row per arm: what it does, its samples, commits, and bytes of state per seed.
+
+    `bytes` are those of the state on the processor, `device_bytes` all that a card would hold.
+    """
     builder = Builder(experiment, source)
     samples = builder.samples()
     rows: list[dict[str, object]] = []
@@ -271,12 +308,14 @@ def plan_table(experiment: Experiment, source: Source) -> list[dict[str, object]
         row: dict[str, object] = {"arm": name, "control": name not in experiment.arm}
         if isinstance(regime, Baseline):
             row |= {"regime": regime.baseline, "samples": samples, "commits": 0, "bytes": 0}
+            row |= {"device_bytes": 0}
         else:
             row |= {
                 "regime": _words(regime),
                 "samples": samples * experiment.epochs,
                 "commits": _commits(regime, experiment, samples),
                 "bytes": _state_bytes(builder, regime),
+                "device_bytes": device_bytes(builder, name),
             }
         rows.append(row | {"seeds": len(experiment.seeds)})
     return rows
@@ -303,6 +342,36 @@ def _commits(arm: Arm, experiment: Experiment, samples: int) -> int:
         plan, cursor = schedule.plan(cursor, none, ends)
         commits += int(plan.commit.sum())
     return commits
+
+
+def device_bytes(builder: Builder, name: str) -> int:
+    """Return the bytes of a card that one model of an arm takes, chunks included."""
+    from htmrun.backends.cuda import footprint
+
+    experiment, regime = builder.experiment, builder.experiment.regime(name)
+    if isinstance(regime, Baseline):
+        return 0
+    encoder = builder.encoder(experiment.seeds[0])
+    size, total, sizes = encoder.size, 0, {experiment.pipeline[0]: encoder.size}
+    before = experiment.pipeline[0]
+    for stage in experiment.pipeline[1:-1]:
+        parameters = experiment.stages[stage]
+        if stage in regime.bypass:
+            continue
+        before = stage
+        if isinstance(parameters, SpatialPoolerParameters):
+            total += footprint.pooler(size, parameters.columns, regime.longest_window)
+            size = parameters.columns
+        elif isinstance(parameters, TemporalMemoryParameters):
+            sizes[f"{stage}.predicted"] = size
+            size *= parameters.cells_per_column
+            sizes[f"{stage}.winners"] = size
+        sizes[stage] = size
+    config = experiment.stages[experiment.pipeline[-1]]
+    if isinstance(config, SDRClassifierConfig):
+        read = [sizes[r] for r in config.reads or () if r in sizes] or [sizes[before]]
+        total += len(builder.horizons) * footprint.classifier(sum(read), builder.classes)
+    return total
 
 
 def _state_bytes(builder: Builder, arm: Arm) -> int:

@@ -21,6 +21,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
 from htmrun.errors import UserError
+from htmrun.meeting import Meeting, Work
 from htmrun.records import Failed, Finished, Job, Record
 from htmrun.trainer import StopRequestedError
 
@@ -37,6 +38,14 @@ class Maker(Protocol):
 
     def work(self, job: Job) -> Callable[[Callable[[], bool]], Iterator[Record]]:
         """Return a function of `stop` that runs `job` and yields its records."""
+        ...
+
+
+class SharingMaker(Protocol):
+    """Makes the works of jobs whose models share launches."""
+
+    def together(self, jobs: Sequence[Job], meeting: Meeting, index: int) -> dict[Job, Work]:
+        """Return the work of each job, its models made on card `index`."""
         ...
 
 
@@ -62,6 +71,25 @@ def run_jobs(
             yield from _guarded(maker, job, lambda: False)
     else:
         yield from _Pool(maker, jobs, count).records()
+
+
+def run_in_step(
+    maker: SharingMaker, jobs: Sequence[Job], meeting: Meeting, index: int
+) -> Generator[Record, None, None]:
+    """Run jobs side by side in this process, their models in shared launches on card `index`.
+
+    A job that fails yields Failed and the others go on.
+    """
+
+    def guarded(job: Job, work: Work) -> Iterator[Record]:
+        try:
+            yield from work(meeting.stopped)
+        except (StopRequestedError, GeneratorExit):
+            raise
+        except Exception as error:
+            yield _failure(job, error)
+
+    yield from meeting.records(maker.together(jobs, meeting, index), guarded)
 
 
 def _guarded(maker: Maker, job: Job, stop: Callable[[], bool]) -> Iterator[Record]:

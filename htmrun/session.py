@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from htmrun import runner
+from htmrun import in_step
 from htmrun.build import Builder, jobs_of
 from htmrun.config.schema import Experiment, Tracking
 from htmrun.console import LiveView
 from htmrun.data import Source, open_source
 from htmrun.main_figures import main_figures
+from htmrun.placement import Place, place
 from htmrun.records import Failed, Finished, Job
 from htmrun.scoreboard import RECENT
 from htmrun.termination import terminations_raised
@@ -48,12 +49,15 @@ def run_experiment(
     UserError for anything that can be known before the first sample, and KeyboardInterrupt or
     SystemExit once what was recorded is safe.
     """
+    where = place(experiment)
+    experiment = experiment.model_copy(update={"device": where.device})
     everything = jobs_of(experiment)
     kept = earlier.finished if earlier is not None else ()
     jobs = [job for job in everything if job not in {record.job for record in kept}]
     source = open_source(experiment.data)
     builder = Builder(experiment, source)
     builder.samples()
+    lots = in_step.lots_of(builder, where, jobs)
     run_id = new_run_id(experiment.name) if earlier is None else earlier.run_id
     results: dict[str, list[Finished]] = {name: [] for name in experiment.selected}
     for record in kept:
@@ -65,15 +69,18 @@ def run_experiment(
         quiet=quiet,
         json=json_output,
     )
+    for line in (where.line, in_step.lots_line(where, lots)):
+        if line is not None:
+            view.notice(line)
     if not _compiled(experiment.device):
         view.notice("compiling the kernels, once per installation (about a minute)")
     builder.prepare()
     begun = time.perf_counter()
     with _interruption_told(experiment, run_id, results, len(everything)), ExitStack() as stack:
         stack.enter_context(terminations_raised())
-        tracker = stack.enter_context(_tracker(builder, resolved, overrides, run_id, view))
+        tracker = stack.enter_context(_tracker(builder, where, resolved, overrides, run_id, view))
         stack.enter_context(view)
-        records = stack.enter_context(closing(runner.run_jobs(builder, jobs, experiment.workers)))
+        records = stack.enter_context(closing(in_step.records(builder, jobs, lots)))
         for news in records:
             if tracker is not None:
                 tracker.handle(news)
@@ -128,8 +135,8 @@ def main_curve(source: Source, builder: Builder) -> str:
 
 
 def _tracker(
-    builder: Builder, resolved: Mapping[str, Any], overrides: Sequence[str], run_id: str,
-    view: LiveView,
+    builder: Builder, where: Place, resolved: Mapping[str, Any], overrides: Sequence[str],
+    run_id: str, view: LiveView,
 ) -> Any:  # fmt: skip
     from contextlib import nullcontext
 
@@ -138,7 +145,7 @@ def _tracker(
     if not settings.enabled:
         return nullcontext()
     tags = {
-        "htmrun.device": experiment.device,
+        **where.tags,
         "htmrun.task": source.task,
         "htmrun.data": source.name,
         "htmrun.data_hash": source.fingerprint,

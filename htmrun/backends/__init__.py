@@ -19,6 +19,7 @@ Every class has:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol
@@ -27,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from htmrun.bits import Bits
+from htmrun.devices import cuda_index
 from htmrun.parameters import (
     SDRClassifierParameters,
     SpatialPoolerParameters,
@@ -99,18 +101,35 @@ class SDRClassifierBackend(Protocol):
 
 
 class Backend(Protocol):
-    """A backend package."""
+    """A backend: a package, or one on a card; each member makes a model."""
 
-    SpatialPooler: type[SpatialPoolerBackend]
-    TemporalMemory: type[TemporalMemoryBackend]
-    SDRClassifier: type[SDRClassifierBackend]
+    @property
+    def SpatialPooler(  # noqa: N802
+        self,
+    ) -> Callable[[SpatialPoolerParameters, tuple[int, ...], int], SpatialPoolerBackend]: ...
+    @property
+    def TemporalMemory(  # noqa: N802
+        self,
+    ) -> Callable[[TemporalMemoryParameters, int, int], TemporalMemoryBackend]: ...
+    @property
+    def SDRClassifier(  # noqa: N802
+        self,
+    ) -> Callable[[SDRClassifierParameters, int, int], SDRClassifierBackend]: ...
 
 
 NAMES = ("cpu", "reference")
+"""The backends that run everywhere; `cuda` and `cuda:N` need a card."""
 
 
 def load_backend(name: str) -> Backend:
-    """Return the backend package called `name`, one of `NAMES`; imports it on first use."""
+    """Return the backend called `name`: one of `NAMES`, or `cuda`, `cuda:N`.
+
+    Imports it on first use. Raises `UserError` for a card that is not there.
+    """
+    index = cuda_index(name)
+    if index is not None:
+        cuda: Backend = import_module("htmrun.backends.cuda").placed(index)
+        return cuda
     if name not in NAMES:
-        raise ValueError(f"backend {name!r}, expected one of {', '.join(NAMES)}")
+        raise ValueError(f"backend {name!r}, expected one of {', '.join(NAMES)}, cuda, cuda:N")
     return import_module(f"htmrun.backends.{name}")

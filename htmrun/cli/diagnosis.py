@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
 import sqlite3
@@ -127,15 +126,21 @@ def _torch() -> Finding:
 
 
 def _cuda() -> Finding:
-    cost = "everything runs on the CPU; results are the same"
-    if importlib.util.find_spec("cupy") is None:
-        return Finding("note", "CUDA", "CuPy is not installed", cost)
+    from htmrun.backends.cuda import cards
+
+    lack = cards.lacking()
+    if lack is not None:
+        cost = "device=cuda cannot be used; everything runs on the processor, results are the same"
+        return Finding("note", "CUDA", f"without {lack}", cost)
     import cupy
 
-    if not cupy.cuda.is_available():
-        return Finding("note", "CUDA", f"CuPy {cupy.__version__}, no device found", cost)
-    name = cupy.cuda.runtime.getDeviceProperties(0)["name"].decode()
-    return Finding("ok", "CUDA", f"CuPy {cupy.__version__}, {name}")
+    first = cards.card(0)
+    count = int(cupy.cuda.runtime.getDeviceCount())
+    found = (
+        f"CuPy {cupy.__version__}, {count} card{'' if count == 1 else 's'}; cuda:0 is "
+        f"{first.name}, {first.free / GIB:.1f} of {first.total / GIB:.1f} GiB free"
+    )
+    return Finding("ok", "CUDA", found)
 
 
 def _store(uri: str | None, directory: str) -> Finding:

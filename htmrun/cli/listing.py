@@ -16,6 +16,7 @@ from htmrun.config.catalogue import choices, experiments, groups
 
 if TYPE_CHECKING:
     from htmrun.config.schema import Experiment
+    from htmrun.placement import Forecast
 
 # Wide enough to read in a log, where nobody can widen the window.
 WIDTH_OF_FILES = 100
@@ -107,7 +108,7 @@ def _yaml(resolved: Mapping[str, Any]) -> str:
     return yaml.dump(dict(resolved), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=96)
 
 
-def print_plan(rows: Sequence[Mapping[str, Any]], experiment: Experiment) -> None:
+def print_plan(rows: Sequence[Mapping[str, Any]], experiment: Experiment, where: Forecast) -> None:
     """Print arms x seeds with samples and commits, and the memory that all at once would take."""
     table = _table("arm", "regime", "seeds", "samples", "commits", "state")
     for column in table.columns[2:]:
@@ -124,12 +125,21 @@ def print_plan(rows: Sequence[Mapping[str, Any]], experiment: Experiment) -> Non
     print()
     console().print(table)
     jobs = len(rows) * len(experiment.seeds)
+    arms, seeds = _plural(len(rows), "arm"), _plural(len(experiment.seeds), "seed")
+    runs = f" {_plural(jobs, 'run')} ({arms} x {seeds})"
+    if where.note:
+        print(f" {where.note}")
+    if where.at_once is not None:
+        print(
+            f"{runs}, {where.at_once} at a time on {where.device}: about {_size(where.bytes)} of "
+            "its memory. Nothing was run."
+        )
+        return
     workers = min(jobs, experiment.workers or _cores())
     largest = sorted((int(row["bytes"]) for row in rows for _ in experiment.seeds), reverse=True)
-    arms, seeds = _plural(len(rows), "arm"), _plural(len(experiment.seeds), "seed")
     print(
-        f" {_plural(jobs, 'run')} ({arms} x {seeds}), {workers} at a time: about "
-        f"{_size(sum(largest[:workers]))} of state before segments grow. Nothing was run."
+        f"{runs}, {workers} at a time: about {_size(sum(largest[:workers]))} of state before "
+        "segments grow. Nothing was run."
     )
 
 

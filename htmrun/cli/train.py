@@ -85,12 +85,17 @@ def _has_root(config_dir: Path) -> bool:
 def _dry_run(loaded: Loaded, json_output: bool) -> None:
     from htmrun.build import plan_table
     from htmrun.data import open_source
+    from htmrun.placement import forecast
 
-    rows = plan_table(loaded.experiment, open_source(loaded.experiment.data))
+    experiment = loaded.experiment
+    source = open_source(experiment.data)
+    rows = plan_table(experiment, source)
+    where = forecast(experiment, rows)
     if json_output:
-        typer.echo(json.dumps({"configuration": loaded.resolved, "plan": rows}))
+        plan = {"configuration": loaded.resolved, "plan": rows, "device": where.device}
+        typer.echo(json.dumps(plan | ({"device_note": where.note} if where.note else {})))
         return
     from htmrun.cli.listing import print_plan, print_yaml
 
     print_yaml(loaded.resolved)
-    print_plan(rows, loaded.experiment)
+    print_plan(rows, experiment, where)

@@ -99,6 +99,8 @@ def fields_of(models: Iterable[type[BaseModel]]) -> dict[str, FieldInfo]:
 
 def allowed(info: FieldInfo) -> str:
     """Return what a field allows, in words: its type with bounds, or its choices."""
+    if info.examples:
+        return " | ".join(str(example) for example in info.examples)
     return _words(info.annotation, info.metadata)
 
 

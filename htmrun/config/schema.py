@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
+from htmrun import devices
 from htmrun.classifiers.parameters import ClassifierParameters
 from htmrun.data.parameters import DataParameters
 from htmrun.encoders.parameters import EncoderParameters
@@ -152,15 +153,27 @@ class Experiment(Parameters):
     curve_points: int = Field(
         100, ge=1, le=100_000, description="Points in each learning curve, at most."
     )
-    device: Literal["cpu", "reference"] = Field(
-        "cpu", description="cpu: compiled and fast; reference: plain NumPy; results are equal."
+    device: str = Field(
+        "cpu",
+        examples=list(devices.NAMES),
+        description="cpu: compiled; reference: plain NumPy; cuda, cuda:1: a card; auto: a card if "
+        "one is there, else cpu. Results are equal.",
     )
     workers: int | None = Field(
-        None, ge=1, le=4096, description="Arms and seeds that run side by side; null: one per core."
+        None,
+        ge=1,
+        le=4096,
+        description="Arms and seeds that run side by side; null: one per core, on a card as many "
+        "as fit.",
     )
     tracking: Tracking = Field(
         Tracking.model_validate({}), description="Where results are recorded."
     )
+
+    @field_validator("device")
+    @classmethod
+    def _check_device(cls, name: str) -> str:
+        return devices.checked(name)
 
     @property
     def selected(self) -> tuple[str, ...]:

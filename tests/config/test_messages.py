@@ -36,7 +36,17 @@ WRONG = [
     ("seeds=[]", "seeds: found [], expected at least 1 item(s)"),
     ("seeds=[0,-1]", "seeds[1]: found -1, expected at least 0"),
     ("classifier.horizons=[-1]", "classifier.horizons[0]: found -1, expected at least 0"),
-    ("device=gpu", "device: found 'gpu', expected one of cpu, reference; did you mean 'cpu'?"),
+    (
+        "device=gpu",
+        "device: found 'gpu', expected one of cpu, reference, cuda, cuda:1, auto; did you mean "
+        "'cpu'?",
+    ),
+    (
+        "device=cuda:x",
+        "device: found 'cuda:x', expected one of cpu, reference, cuda, cuda:1, auto; did you mean "
+        "'cuda:1'?",
+    ),
+    ("device=3", "device: found 3, expected cpu or reference or cuda or cuda:1 or auto"),
     (
         "sp.inhibition=lokal",
         "sp.inhibition: found 'lokal', expected one of global, local; did you mean 'local'?",

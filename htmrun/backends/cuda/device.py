@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from htmrun.errors import UserError
 from htmrun.paths import KERNELS
 
 Kernel = Callable[..., Any]
@@ -58,16 +57,17 @@ def compile_options() -> tuple[str, ...]:
 
 
 @cache
-def cuda_device() -> Device:
-    """Return the current CUDA device through CuPy; raise `UserError` where there is none."""
-    try:
-        import cupy
-    except ImportError:
-        raise UserError(
-            "device: found 'cuda' without CuPy, expected pip install 'htmrun[cuda12]'"
-        ) from None
-    if not cupy.cuda.is_available():
-        raise UserError("device: found 'cuda' without a CUDA device, expected 'cpu'")
+def cuda_device(index: int = 0) -> Device:
+    """Return card number `index` through CuPy and make it the current one of this thread.
+
+    Raises `UserError` where there is none.
+    """
+    from htmrun.backends.cuda.cards import card
+
+    card(index)
+    import cupy
+
+    cupy.cuda.Device(index).use()
     options = compile_options()
 
     @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,13 @@ class SDRClassifierGroup:
         none = [np.full(len(silent), -1)] * self.models
         plans = [Plan(silent, silent, silent)] * self.models
         return self.run(samples, none, plans, learn=False)
+
+    def part(self, first: int, last: int) -> SDRClassifierGroup:
+        """Return models first..last as a group over the same memory."""
+        part = copy(self)
+        part.models = last - first
+        part._weights, part._gradient = self._weights[first:last], self._gradient[first:last]
+        return part
 
     def state(self, model: int) -> State:
         """Return one model's weights and pending gradient, float32 (size, classes) each."""

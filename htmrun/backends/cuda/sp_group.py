@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from copy import copy
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -29,6 +31,14 @@ CHUNK = 1024
 
 SEGMENT = 64
 """Samples between two commits that go through one launch; bounds the scratch memory."""
+
+
+@dataclass
+class _Window:
+    """The samples of one model's open window: their inputs and their winners."""
+
+    inputs: Bits
+    winners: Bits
 
 
 class SpatialPoolerGroup:
@@ -57,8 +67,15 @@ class SpatialPoolerGroup:
         self._kernels = Kernels(
             parameters, input_shape, seeds, device or cuda_device(), local_kernels
         )
-        none = (Bits.empty(self.inputs), Bits.empty(parameters.columns))
-        self._pending: list[tuple[Bits, Bits]] = [none] * self.models
+        none = Bits.empty(self.inputs), Bits.empty(parameters.columns)
+        self._open = [_Window(*none) for _ in seeds]
+
+    def part(self, first: int, last: int) -> SpatialPoolerGroup:
+        """Return models first..last as a group over the same memory."""
+        part = copy(self)
+        part.models = last - first
+        part._kernels, part._open = self._kernels.part(first, last), self._open[first:last]
+        return part
 
     def run(self, samples: Sequence[Bits], plans: Sequence[Plan], learn: bool = True) -> list[Bits]:
         """Return each model's winners, learning, committing and boosting as its plan says.
@@ -69,8 +86,8 @@ class SpatialPoolerGroup:
         if not (learn and self.parameters.learn):
             return self.compute(samples)
         length = self._check(samples)
-        for bits, plan, pending in zip(samples, plans, self._pending, strict=True):
-            check_plan(plan, len(bits), len(pending[0]), self.parameters.duty_period)
+        for bits, plan, window in zip(samples, plans, self._open, strict=True):
+            check_plan(plan, len(bits), len(window.inputs), self.parameters.duty_period)
         parts = [
             self._run_chunk(
                 [b.slice(a, min(a + CHUNK, length)) for b in samples],
@@ -109,7 +126,7 @@ class SpatialPoolerGroup:
 
     def state(self, model: int) -> State:
         """Return copies of the canonical state of one model (names: `sp_contract`)."""
-        inputs, winners = self._pending[model]
+        inputs, winners = self._open[model].inputs, self._open[model].winners
         return {
             **self._kernels.state(model),
             "pending_inputs": inputs.indices.copy(),
@@ -123,23 +140,22 @@ class SpatialPoolerGroup:
         check_state(state, self.parameters.columns, self.inputs)
         s = {name: array.copy() for name, array in state.items()}
         self._kernels.load(model, s)
-        self._pending[model] = (
-            Bits(self.inputs, s["pending_inputs"], s["pending_input_offsets"]),
-            Bits(self.parameters.columns, s["pending_winners"], s["pending_winner_offsets"]),
-        )
+        window, columns = self._open[model], self.parameters.columns
+        window.inputs = Bits(self.inputs, s["pending_inputs"], s["pending_input_offsets"])
+        window.winners = Bits(columns, s["pending_winners"], s["pending_winner_offsets"])
 
     def _run_chunk(self, samples: Sequence[Bits], plans: Sequence[Plan]) -> list[Bits]:
-        k, waiting = self._kernels, [len(x) for x, _ in self._pending]
+        k, waiting = self._kernels, [len(w.inputs) for w in self._open]
         # Pending samples end where the chunk begins, so that each window is a range of rows.
         lead = max(waiting)
         history = [
-            Bits.concatenate([after_gap(x, lead - n), bits])
-            for (x, _), n, bits in zip(self._pending, waiting, samples, strict=True)
+            Bits.concatenate([after_gap(w.inputs, lead - n), bits])
+            for w, n, bits in zip(self._open, waiting, samples, strict=True)
         ]
         rows = Rows.upload(k.device, history)
         won = k.no_winners(rows.rows)
         if lead:
-            past = [packed(after_gap(w, lead - len(w))) for _, w in self._pending]
+            past = [packed(after_gap(w.winners, lead - len(w.winners))) for w in self._open]
             won[:, :lead] = k.device.xp.asarray(np.stack(past))
         schedule = Schedule.upload(k.device, plans, waiting, lead)
         for start, stop in schedule.segments(SEGMENT):
@@ -157,11 +173,12 @@ class SpatialPoolerGroup:
 
     def _keep_open(self, history: Sequence[Bits], new: Sequence[Bits], left: Sequence[int]) -> None:
         """Keep the last `left` samples of each model, whose window has not ended."""
-        for m, (inputs, winners) in enumerate(zip(history, new, strict=True)):
-            won = Bits.concatenate([self._pending[m][1], winners])
-            keep = (b.slice(len(b) - left[m], len(b)) for b in (inputs, won))
-            x, w = (Bits(b.size, b.indices.copy(), b.offsets) for b in keep)
-            self._pending[m] = (x, w)
+        for window, inputs, winners, n in zip(self._open, history, new, left, strict=True):
+            won = Bits.concatenate([window.winners, winners])
+            keep = [b.slice(len(b) - n, len(b)) for b in (inputs, won)]
+            window.inputs, window.winners = (
+                Bits(b.size, b.indices.copy(), b.offsets) for b in keep
+            )
 
     def _forward(self, rows: Rows, start: int, stop: int, boosted: bool) -> None:
         sparse = self._overlap == "sparse"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from copy import copy
 from typing import Any, Literal
 
 import numpy as np
@@ -26,6 +27,12 @@ LocalKernels = Literal["any", "global", "shared"]
 i32, u32, i64, u64 = np.int32, np.uint32, np.int64, np.uint64
 _TILE_X, _TILE_Y = 32, 8
 _SAMPLES_PER_WARP = 8
+
+
+_OF_A_MODEL = (
+    "_permanences", "_connected", "_by_input", "_active_duty", "_overlap_duty",
+    "_min_overlap_duty", "_boost", "_reached", "_learners",
+)  # fmt: skip
 
 
 class Kernels:
@@ -59,6 +66,15 @@ class Kernels:
         self._local_kernels = local_kernels
         if p.inhibition == "local":
             self._place_neighbours(local_kernels)
+
+    def part(self, first: int, last: int) -> Kernels:
+        """Return models first..last over the same memory, with scratch arrays of their own."""
+        part = copy(self)
+        part.models = last - first
+        for name in _OF_A_MODEL:
+            setattr(part, name, getattr(self, name)[first:last])
+        part._overlaps, part._keys = self._overlaps[:0], self._keys[:0]
+        return part
 
     def no_winners(self, rows: int) -> Any:
         """Return packed winners of `rows` samples, all zero, uint32 (models, rows, words)."""

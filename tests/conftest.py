@@ -1,4 +1,4 @@
-"""Where compiled kernels are kept during a session of tests, and what is skipped without g++."""
+"""Where compiled kernels are kept during a session of tests; what is skipped, and why."""
 
 from __future__ import annotations
 

@@ -1,0 +1,64 @@
+"""Which cards this machine offers, and in one line what is missing if it offers none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from htmrun.errors import UserError
+
+INSTALL = "pip install 'htmrun[cuda12]' or 'htmrun[cuda13]', as the driver has it"
+
+
+@dataclass(frozen=True)
+class Card:
+    """A CUDA device: its number, its name, and its memory in bytes, free and in all."""
+
+    index: int
+    name: str
+    free: int
+    total: int
+
+    @property
+    def device(self) -> str:
+        """Its name in a configuration."""
+        return f"cuda:{self.index}"
+
+
+def lacking() -> str | None:
+    """Return what keeps kernels from running here, with what would mend it; None: nothing."""
+    try:
+        cupy = _cupy()
+    except ImportError:
+        return f"CuPy; {INSTALL}"
+    # CuPy imports without a card and without a driver: only this says whether there is one.
+    if not cupy.cuda.is_available():
+        return f"a CUDA device: CuPy {cupy.__version__} sees none"
+    try:
+        cupy.cuda.nvrtc.getVersion()
+    except Exception as error:
+        reason = (str(error).splitlines() or [""])[0]
+        return f"NVRTC, which compiles the kernels ({reason}); {INSTALL}"
+    return None
+
+
+def card(index: int) -> Card:
+    """Return card number `index`; raise `UserError` that says what is missing or how many are."""
+    lack = lacking()
+    if lack is not None:
+        raise UserError(f"device: found 'cuda' without {lack}, expected device=cpu or device=auto")
+    cupy = _cupy()
+    count = int(cupy.cuda.runtime.getDeviceCount())
+    if index >= count:
+        known = ", ".join(f"cuda:{i}" for i in range(count))
+        raise UserError(f"device: found 'cuda:{index}', expected one of {known}")
+    name = cupy.cuda.runtime.getDeviceProperties(index)["name"]
+    with cupy.cuda.Device(index):
+        free, total = cupy.cuda.runtime.memGetInfo()
+    return Card(index, name.decode() if isinstance(name, bytes) else str(name), free, total)
+
+
+def _cupy() -> Any:
+    import cupy
+
+    return cupy

@@ -1,0 +1,46 @@
+"""How much memory of a card a model takes: what `SpatialPoolerGroup` and others will allocate.
+
+State is exact. What a chunk of samples takes depends on how many bits are on: a quarter of them
+is assumed, which few encoders reach.
+"""
+
+from __future__ import annotations
+
+from htmrun.backends.cuda.rows import words_of
+
+CHUNK = 1024
+"""Samples handed over at a time by a trainer."""
+
+SEGMENT = 64
+"""Samples whose overlaps are kept at a time."""
+
+
+def pooler_state(inputs: int, columns: int) -> int:
+    """Return the bytes of one spatial pooler's own arrays."""
+    words, column_words = words_of(inputs), words_of(columns)
+    permanences = columns * words * 32 * 2
+    connected = columns * words * 4 + words * 32 * column_words * 4
+    # Two duty cycles, the minimum, boost factors, counts and the list of those that learn.
+    return permanences + connected + columns * 6 * 4
+
+
+def pooler(inputs: int, columns: int, longest_window: int) -> int:
+    """Return the bytes of one spatial pooler and of its chunk; windows stay on the card whole."""
+    rows = CHUNK + longest_window
+    scratch = SEGMENT * columns * 8
+    return pooler_state(inputs, columns) + scratch + rows * (_row(inputs) + words_of(columns) * 4)
+
+
+def classifier_state(size: int, classes: int) -> int:
+    """Return the bytes of one SDR classifier's weights and pending gradient."""
+    return 2 * size * classes * 4
+
+
+def classifier(size: int, classes: int) -> int:
+    """Return the bytes of one SDR classifier and of two chunks: to predict and to learn from."""
+    return classifier_state(size, classes) + 2 * CHUNK * (_row(size) + classes * 4)
+
+
+def _row(size: int) -> int:
+    """Return the bytes of a sample: its bits, a list of on-bits, its place, its schedule."""
+    return words_of(size) * 4 + size + 8 + 16

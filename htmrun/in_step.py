@@ -1,0 +1,49 @@
+"""Running jobs where they were placed: in worker processes, or lot by lot on a card."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import closing
+
+from htmrun import runner
+from htmrun.build import Builder, device_bytes
+from htmrun.devices import cuda_index
+from htmrun.meeting import Meeting
+from htmrun.placement import Place, lots
+from htmrun.records import Job, Record
+
+Lots = list[list[Job]]
+
+
+def lots_of(builder: Builder, where: Place, jobs: Sequence[Job]) -> Lots | None:
+    """Return the jobs that run at once on a card; None on the processor, where workers run.
+
+    Raises UserError if they do not fit.
+    """
+    if where.card is None:
+        return None
+    needs = {name: device_bytes(builder, name) for name in builder.experiment.selected}
+    return lots(builder.experiment, where, jobs, needs)
+
+
+def lots_line(where: Place, parts: Lots | None) -> str | None:
+    """Return what the terminal says of the lots; None on the processor."""
+    if not parts or where.card is None:
+        return None
+    count = sum(map(len, parts))
+    at_once = "all at once" if len(parts) == 1 else f"{len(parts[0])} at once"
+    return f"on {where.device} ({where.card.name}): {count} models, {at_once}"
+
+
+def records(
+    builder: Builder, jobs: Sequence[Job], parts: Lots | None
+) -> Generator[Record, None, None]:
+    """Run all jobs and yield their records as they come."""
+    if parts is None:
+        yield from runner.run_jobs(builder, jobs, builder.experiment.workers)
+        return
+    index = cuda_index(builder.experiment.device)
+    assert index is not None
+    for lot in parts:
+        with closing(runner.run_in_step(builder, lot, Meeting(), index)) as news:
+            yield from news

@@ -1,0 +1,157 @@
+"""Where an experiment runs: which device, and how many of its models at once.
+
+Decided once, before any data is read; what `device: auto` chose is recorded. Nothing falls
+back: a card that is asked for and is not there is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from htmrun.backends import cuda
+from htmrun.backends.cuda import cards
+from htmrun.backends.cuda.cards import Card
+from htmrun.config.schema import Experiment
+from htmrun.devices import cuda_index
+from htmrun.errors import UserError
+from htmrun.records import Job
+
+MARGIN = 0.9
+"""Share of a card's free memory that is planned with: allocations are rounded up."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """The device that a run uses: `cpu`, `reference` or `cuda:N`.
+
+    `reason` says why, where `auto` has chosen; `card` is None on the processor.
+    """
+
+    device: str
+    reason: str = ""
+    card: Card | None = None
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What is recorded of it."""
+        named = {"htmrun.device": self.device}
+        named |= {"htmrun.device_name": self.card.name} if self.card else {}
+        return named | ({"htmrun.device_reason": self.reason} if self.reason else {})
+
+    @property
+    def line(self) -> str | None:
+        """What the terminal says of it; None where there is nothing to say."""
+        where = self.device if self.card is None else f"{self.device} ({self.card.name})"
+        return f"device: auto chose {where}: {self.reason}" if self.reason else None
+
+
+def place(experiment: Experiment) -> Place:
+    """Return where `experiment` runs; raise `UserError` if that is not possible here."""
+    index = cuda_index(experiment.device)
+    if experiment.device == "auto":
+        return _automatic(experiment)
+    if index is None:
+        return Place(experiment.device)
+    unable = _without_kernels(experiment)
+    if unable:
+        raise UserError(
+            f"device: found '{experiment.device}' with {unable}, which has no kernels for a card "
+            "yet, expected device=cpu"
+        )
+    found = cards.card(index)
+    return Place(found.device, card=found)
+
+
+def _automatic(experiment: Experiment) -> Place:
+    lack = cards.lacking()
+    if lack is not None:
+        return Place("cpu", f"a card would need {lack}")
+    unable = _without_kernels(experiment)
+    if unable:
+        return Place("cpu", f"{unable} has no kernels for a card yet")
+    found = cards.card(0)
+    return Place(found.device, "a card is there", found)
+
+
+def _without_kernels(experiment: Experiment) -> str | None:
+    """Return the first stage that a card cannot run, with its kind."""
+    for name in experiment.pipeline[1:]:
+        kind = experiment.stages[name].kind
+        # Its scores come from the memory's output alone: nothing of it belongs on a card.
+        if kind not in (*cuda.STAGES, "predicted_columns"):
+            return f"{name} ({kind})"
+    return None
+
+
+def lots(
+    experiment: Experiment, where: Place, jobs: Sequence[Job], needs: Mapping[str, int]
+) -> list[list[Job]]:
+    """Cut jobs into lots that run at once on a card; `needs`: bytes of one model of each arm.
+
+    Jobs keep their order, so that the arms of a seed stay together. Raises `UserError` if one
+    job alone does not fit, or fewer than `workers` do.
+    """
+    assert where.card is not None
+    room = int(where.card.free * MARGIN)
+    largest = max((needs[job.arm] for job in jobs), default=0)
+    fitting = room // max(largest, 1)
+    free = f"{size(room)} of {size(where.card.total)} are free on {where.device}"
+    if fitting < 1:
+        raise UserError(
+            f"device: one model needs {size(largest)} and {free}, expected device=cpu or smaller "
+            "stages"
+        )
+    wanted = experiment.workers
+    if wanted is not None and min(wanted, len(jobs)) > fitting:
+        raise UserError(
+            f"workers: {min(wanted, len(jobs))} models at once need "
+            f"{size(largest * min(wanted, len(jobs)))} and {free}, expected workers={fitting} or "
+            "fewer"
+        )
+    count = max(1, min(wanted or len(jobs), fitting))
+    return [list(jobs[i : i + count]) for i in range(0, len(jobs), count)]
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Where a run would go: for `--dry-run`, which needs no card.
+
+    `note` is one line for the user, empty on the processor; `at_once` models take `bytes` of the
+    card's memory, None on the processor.
+    """
+
+    device: str
+    note: str = ""
+    at_once: int | None = None
+    bytes: int = 0
+
+
+def forecast(experiment: Experiment, rows: Sequence[Mapping[str, object]]) -> Forecast:
+    """Return where `experiment` would run; `rows` are those of `build.plan_table`."""
+    needs = {str(row["arm"]): int(str(row["device_bytes"])) for row in rows}
+    jobs = [Job(name, seed) for seed in experiment.seeds for name in needs]
+    try:
+        where = place(experiment)
+        if where.card is None:
+            return Forecast(where.device, where.line or "")
+        parts = lots(experiment, where, jobs, needs)
+    except UserError as error:
+        # The plan is of use to someone who will run it on another machine.
+        count = min(experiment.workers or len(jobs), len(jobs))
+        most = sum(sorted((needs[job.arm] for job in jobs), reverse=True)[:count])
+        return Forecast(experiment.device, f"It cannot run here: {error}", count, most)
+    most = max(sum(needs[job.arm] for job in part) for part in parts)
+    free = f"{size(where.card.free)} of {size(where.card.total)} free"
+    note = f"{where.line or f'device: {where.device} ({where.card.name})'}; {free}"
+    return Forecast(where.device, note, len(parts[0]), most)
+
+
+def size(number: int) -> str:
+    """Return bytes in words, e.g. `1.5 GiB`."""
+    value = float(number)
+    for unit in ("B", "KiB", "MiB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}"
+        value /= 1024
+    return f"{value:.1f} GiB"
