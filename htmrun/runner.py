@@ -134,7 +134,7 @@ class _Pool:
         # Spawned, not forked: the parent has threads (MLflow, numba), which do not survive a fork.
         self._context = multiprocessing.get_context("spawn")
         self._todo = list(self.waiting)
-        # Started by the first worker otherwise, it would undo what `_interrupts_held` does.
+        # Started by the first worker otherwise, it would undo what `interrupts_held` does.
         resource_tracker.ensure_running()
         try:
             for _ in range(self.count):
@@ -168,7 +168,7 @@ class _Pool:
         process = self._context.Process(
             target=_work, args=(self.maker, there, os.getpid()), daemon=True
         )
-        with _interrupts_held():
+        with interrupts_held():
             process.start()
         # Only the worker holds the other end: when it dies, the pipe says so.
         there.close()
@@ -220,7 +220,7 @@ def _work(maker: Maker, pipe: Connection, parent: int) -> None:
 
 
 @contextlib.contextmanager
-def _interrupts_held() -> Iterator[None]:
+def interrupts_held() -> Iterator[None]:
     """Let a process that is started meanwhile inherit a blocked Ctrl-C.
 
     Ctrl-C reaches the whole terminal group, and a worker that still imports would print a

@@ -79,6 +79,20 @@ def compose(overrides: list[str], config_dir: Path | None = None) -> dict[str, A
         return _compose(rewritten)
 
 
+def compose_group(
+    group: str, choice: str, overrides: list[str], config_dir: Path | None
+) -> dict[str, Any]:
+    """Return one choice of a group by itself, with `GROUP.FIELD=VALUE` on top, not validated."""
+    from hydra.core.config_store import ConfigStore
+
+    search = folders(config_dir)
+    rewritten = rewrite(overrides, config_dir)
+    ConfigStore.instance().store(name="htmrun_group", node={"defaults": [{group: choice}]})
+    with _one_line_errors(), _searched_first(search[0] if config_dir else None):
+        section = _compose(rewritten, "htmrun_group").get(group)
+    return section if isinstance(section, dict) else {}
+
+
 def _stored(files: list[str]) -> str:
     """Return the name under which Hydra finds the one configuration file."""
     from hydra.core.config_store import ConfigStore

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from htmrun.config.fields import fitting, models_in, values_in
 from htmrun.config.schema import Arm, Baseline, Experiment, Tracking
+from htmrun.config.sweep import SweepParameters, load_sweep
 from htmrun.config.validation import STANDARD
 from htmrun.paths import CONF
 
@@ -34,7 +35,8 @@ DIFFERENT = {
 GROUP_FILES = sorted(
     str(path.relative_to(CONF).with_suffix(""))
     for path in CONF.glob("*/*.yaml")
-    if path.parent.name != "experiment"
+    # What builds on another file of its group lists only what it changes.
+    if path.parent.name != "experiment" and "defaults" not in yaml.safe_load(path.read_text())
 )
 
 
@@ -48,6 +50,8 @@ def model_of(name: str, content: dict[str, Any]) -> tuple[type[BaseModel], dict[
     if group in ("arm", "control"):
         assert list(content) == [choice], "the file's name is the arm's name"
         return (Baseline if "baseline" in content[choice] else Arm), content[choice]
+    if group == "sweep":
+        return SweepParameters, content
     if group == "tracking":
         return Tracking, content
     annotation = Experiment.model_fields["data" if group == "data" else "stages"].annotation
@@ -68,7 +72,8 @@ def differences(model: type[BaseModel], section: dict[str, Any], prefix: str = "
                 entry_model = fitting(values_in(info.annotation), entry)[0]
                 yield from differences(entry_model, entry, f"{prefix}{key}.")
         elif not info.is_required():
-            default = list(info.default) if isinstance(info.default, tuple) else info.default
+            default = info.get_default(call_default_factory=True)
+            default = list(default) if isinstance(default, tuple) else default
             if value != default or isinstance(value, bool) != isinstance(default, bool):
                 yield f"{prefix}{name}"
 
@@ -129,3 +134,12 @@ def test_experiments_begin_with_what_they_show(path: Path) -> None:
     assert lines[1].startswith("# ")
     first = next(index for index, line in enumerate(lines) if not line.startswith("#"))
     assert 2 <= first <= 3, "one or two lines"
+
+
+@pytest.mark.parametrize("path", sorted((CONF / "sweep").glob("*.yaml")), ids=lambda p: p.stem)
+def test_sweeps_say_what_they_search_and_are_valid(path: Path) -> None:
+    assert path.read_text(encoding="utf-8").startswith("# ")
+    if path.stem != "default":
+        sweep = load_sweep(["experiment=digits", f"sweep={path.stem}"])
+        assert len(sweep.space) >= 3
+        assert sweep.default() is not None, "the experiment's own settings lie in the space"

@@ -1,0 +1,77 @@
+"""Optuna's samplers and pruners by our names."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from htmrun import rng
+from htmrun.config.space import Choice, Space
+from htmrun.config.sweep import SweepParameters
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+    from optuna.pruners import BasePruner
+    from optuna.samplers import BaseSampler
+
+
+def distributions(space: Space) -> dict[str, BaseDistribution]:
+    """Return Optuna's distribution of every dimension."""
+    from optuna.distributions import (
+        CategoricalDistribution,
+        FloatDistribution,
+        IntDistribution,
+    )
+
+    found: dict[str, Any] = {}
+    for path, dimension in space.items():
+        if isinstance(dimension, Choice):
+            found[path] = CategoricalDistribution(dimension.labels)
+        elif dimension.whole:
+            low, high = int(dimension.low), int(dimension.high)
+            found[path] = IntDistribution(low, high, log=dimension.log)
+        else:
+            found[path] = FloatDistribution(dimension.low, dimension.high, log=dimension.log)
+    return found
+
+
+def sampler_for(settings: SweepParameters, number: int) -> BaseSampler:
+    """Return the sampler that chooses the settings of trial `number`.
+
+    Its seed belongs to (seed, number): a sweep that was cut short goes on as it would have, and
+    workers on one study do not choose the same.
+    """
+    import optuna.samplers as known
+
+    word = int(rng.hash2(rng.key(settings.seed, rng.Purpose.PROBE), number, 0))
+    seed = word & 0x7FFFFFFF
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        makers: dict[str, Any] = {
+            "tpe": lambda: known.TPESampler(seed=seed, multivariate=True, constant_liar=True),
+            "random": lambda: known.RandomSampler(seed=seed),
+            # The points of a grid are in the study before anyone asks.
+            "grid": lambda: known.RandomSampler(seed=seed),
+            "cmaes": lambda: known.CmaEsSampler(
+                seed=settings.seed & 0x7FFFFFFF, warn_independent_sampling=False
+            ),
+            "gp": lambda: known.GPSampler(seed=seed),
+            "qmc": lambda: known.QMCSampler(
+                seed=settings.seed & 0x7FFFFFFF, scramble=True, warn_independent_sampling=False
+            ),
+            "nsga2": lambda: known.NSGAIISampler(seed=seed),
+        }
+        made: BaseSampler = makers[settings.sampler]()
+    return made
+
+
+def pruner_for(settings: SweepParameters, objectives: int) -> BasePruner:
+    """Return the pruner; with several objectives there is none."""
+    from optuna.pruners import MedianPruner, NopPruner, SuccessiveHalvingPruner
+
+    kind = settings.pruner or ("median" if objectives == 1 else "none")
+    if kind == "none":
+        return NopPruner()
+    if kind == "median":
+        return MedianPruner(n_startup_trials=settings.prune_after)
+    return SuccessiveHalvingPruner()

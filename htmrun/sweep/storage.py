@@ -1,0 +1,64 @@
+"""Where studies are kept: a journal file, or a database that many machines reach."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from htmrun.errors import UserError
+from htmrun.tracking.store import hide_password
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+
+_DATABASES = ("postgresql", "mysql", "sqlite")
+
+
+def open_storage(where: str) -> BaseStorage:
+    """Return the storage at `where`: a database's URL or the path of a journal file.
+
+    Raises UserError when it cannot be used.
+    """
+    import optuna
+    from sqlalchemy.exc import SQLAlchemyError
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    if "://" not in where:
+        return _journal(Path(where))
+    if where.partition("://")[0].partition("+")[0] not in _DATABASES:
+        raise UserError(
+            f"sweep.storage: found '{hide_password(where)}', expected null, a file, "
+            "postgresql://..., mysql://... or sqlite:///FILE"
+        )
+    try:
+        return optuna.storages.RDBStorage(where)
+    except (SQLAlchemyError, ImportError, OSError) as error:
+        text = hide_password(" ".join(str(error).split()))[:300]
+        raise UserError(f"sweep.storage: cannot use {hide_password(where)}: {text}") from error
+
+
+def _journal(path: Path) -> BaseStorage:
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not _is_journal(path):
+            raise UserError(
+                f"sweep.storage: found {path}, which is no journal of a study, expected one or a "
+                "file that does not exist yet"
+            )
+        return JournalStorage(JournalFileBackend(str(path)))
+    except OSError as error:
+        raise UserError(
+            f"sweep.storage: cannot keep the study in {path} ({error.strerror or error})"
+        ) from None
+
+
+def _is_journal(path: Path) -> bool:
+    if not path.is_file() or not os.access(path, os.R_OK | os.W_OK):
+        return False
+    with path.open("rb") as file:
+        first = file.read(12)
+    return first == b"" or first.startswith(b'{"op_code"')

@@ -1,0 +1,271 @@
+"""A study that several workers share, that survives their death, and that ends at N trials.
+
+Optuna keeps the trials. Ours is what makes them exact: who runs a trial stands in it, with a beat
+that goes on; a trial whose worker is gone is run again under a new number; and where workers race
+for the last ones, those above N are taken back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from htmrun.config.space import grid
+from htmrun.config.sweep import Sweep
+from htmrun.config.validation import plain
+from htmrun.errors import UserError
+from htmrun.sweep.samplers import distributions, pruner_for, sampler_for
+from htmrun.sweep.storage import open_storage
+from htmrun.tracking.provenance import process_lives, process_tags
+from htmrun.tracking.store import hide_password
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.trial import FrozenTrial, Trial
+
+BEAT_S = 10.0
+GRACE_S = 60.0
+"""A trial of another machine whose beat stands still for so long has lost its worker."""
+READY_S = 30.0
+
+OWNER, BEAT, LOST, ATTEMPT, ERROR, FIGURES, HASHES = (
+    "owner", "beat", "lost", "attempt", "error", "figures", "hashes",
+)  # fmt: skip
+
+
+def signature(sweep: Sweep, objectives: Mapping[str, str], data: str) -> dict[str, Any]:
+    """Return what must be the same for trials to belong together."""
+    settings = sweep.settings.model_dump(
+        mode="json", include={"seeds", "sampler", "seed", "pruner", "prune_after", "space"}
+    )
+    experiment = plain(sweep.base)
+    for name in ("seeds", "arms", "workers", "device", "tracking", "description"):
+        experiment.pop(name, None)
+    return {
+        **settings,
+        "arm": sweep.arm,
+        "objectives": dict(objectives),
+        "data": data,
+        "experiment": hashlib.sha256(json.dumps(experiment, sort_keys=True).encode()).hexdigest(),
+    }
+
+
+@dataclass
+class SharedStudy:
+    """The study of one sweep, as one of its workers sees it."""
+
+    study: optuna.Study
+    sweep: Sweep
+    objectives: Mapping[str, str]
+    created: bool
+    owner: dict[str, str] = field(default_factory=process_tags)
+    _seen: dict[int, tuple[Any, float]] = field(default_factory=dict)
+
+    # --- opening --------------------------------------------------------------------------
+
+    @classmethod
+    def open(
+        cls, sweep: Sweep, where: str, objectives: Mapping[str, str], data: str
+    ) -> SharedStudy:
+        """Open the study at `where`, or create it; UserError if another one has its name."""
+        import optuna
+
+        storage = open_storage(where)
+        name = sweep.name
+        settings: dict[str, Any] = {
+            "study_name": name,
+            "storage": storage,
+            "pruner": pruner_for(sweep.settings, len(objectives)),
+        }
+        wanted = signature(sweep, objectives, data)
+        try:
+            study = optuna.create_study(directions=list[Any](objectives.values()), **settings)
+            created = True
+        except optuna.exceptions.DuplicatedStudyError:
+            study = optuna.load_study(**settings)
+            created = False
+        shared = cls(study, sweep, objectives, created)
+        if created:
+            study.set_user_attr("signature", wanted)
+        else:
+            shared._must_match(wanted, where)
+        return shared
+
+    def _must_match(self, wanted: Mapping[str, Any], where: str) -> None:
+        deadline = time.monotonic() + READY_S
+        while (found := self.study.user_attrs.get("signature")) is None:
+            # Whoever creates the study writes this right after.
+            if time.monotonic() > deadline:
+                raise UserError(
+                    f"sweep.name: '{self.study.study_name}' in {hide_password(where)} is a study "
+                    "of something else, expected another name"
+                )
+            time.sleep(0.2)
+        other = [key for key in wanted if found.get(key) != wanted[key]]
+        if other:
+            words = ", ".join("settings of the experiment" if k == "experiment" else k
+                              for k in other)  # fmt: skip
+            raise UserError(
+                f"sweep.name: the study '{self.study.study_name}' was begun with another {words}; "
+                "repeat its command to continue it, or give sweep.name=NAME for a new one"
+            )
+
+    def prepare(self) -> None:
+        """Enter the trials that are known from the start, once for all workers."""
+        if self.study.user_attrs.get("ready"):
+            return
+        if not self.created:
+            deadline = time.monotonic() + READY_S
+            while time.monotonic() < deadline:
+                if self.study.user_attrs.get("ready"):
+                    return
+                time.sleep(0.2)
+        # The creator, or one who comes after a creator that died meanwhile.
+        known = [t.system_attrs.get("fixed_params") for t in self.trials()]
+        for point in self._known_points():
+            if point not in known:
+                self.study.enqueue_trial(point)
+        self.study.set_user_attr("ready", True)
+
+    def _known_points(self) -> list[dict[str, Any]]:
+        settings = self.sweep.settings
+        if settings.sampler == "grid":
+            return grid(self.sweep.space, settings.grid_points)
+        default = self.sweep.default() if settings.start_with_default else None
+        return [] if default is None else [default]
+
+    # --- trials ---------------------------------------------------------------------------
+
+    @property
+    def wanted(self) -> int:
+        """How many trials make the sweep complete."""
+        settings = self.sweep.settings
+        if settings.sampler != "grid":
+            return settings.trials
+        return min(settings.trials, len(grid(self.sweep.space, settings.grid_points)))
+
+    def trials(self) -> list[FrozenTrial]:
+        """Return all trials that count, those of lost workers left out, by number."""
+        found = self.study.get_trials(deepcopy=False)
+        return [t for t in found if not t.user_attrs.get(LOST)]
+
+    def begun(self) -> list[FrozenTrial]:
+        """Return the trials that count and are running or have ended."""
+        return [t for t in self.trials() if t.state.name != "WAITING"]
+
+    def ended(self) -> list[FrozenTrial]:
+        """Return the trials that count and have ended, well or not."""
+        return [t for t in self.trials() if t.state.is_finished()]
+
+    def complete(self) -> list[FrozenTrial]:
+        """Return the trials that have all their values."""
+        return [t for t in self.trials() if t.state.name == "COMPLETE"]
+
+    def ask(self) -> Trial | None:
+        """Begin a trial; None if there are enough."""
+        while len(self.begun()) < self.wanted:
+            count = len(self.study.get_trials(deepcopy=False))
+            self.study.sampler = sampler_for(self.sweep.settings, count)
+            trial = self.study.ask(distributions(self.sweep.space))
+            trial.set_user_attr(OWNER, self.owner)
+            earlier = [t for t in self.begun() if t.number < trial.number]
+            raced = self._chosen_by_another(trial.number, count)
+            if len(earlier) < self.wanted and not raced:
+                return trial
+            # Somebody else was faster, with the last one or with the same settings.
+            trial.set_user_attr(LOST, "surplus")
+            self.fail(trial.number, "more workers than trials were left")
+        return None
+
+    def _chosen_by_another(self, number: int, count: int) -> bool:
+        """Say whether a sampler seeded for one number has served another worker too."""
+        trial = self.study.get_trials(deepcopy=False)[number]
+        if "fixed_params" in trial.system_attrs or number == count:
+            return False
+        others = [t for t in self.begun() if t.number != number]
+        return any(t.params == trial.params for t in others)
+
+    def tell(self, number: int, values: list[float]) -> None:
+        """End a trial well."""
+        self.study.tell(number, values)
+
+    def prune(self, number: int) -> None:
+        """End a trial that was cut short."""
+        from optuna.trial import TrialState
+
+        self.study.tell(number, state=TrialState.PRUNED)
+
+    def fail(self, number: int, error: str) -> bool:
+        """End a trial badly; False if somebody else has ended it."""
+        from optuna.exceptions import UpdateFinishedTrialError
+        from optuna.trial import TrialState
+
+        try:
+            self._attribute(number, ERROR, error[:2000])
+            self.study.tell(number, state=TrialState.FAIL)
+        except (ValueError, UpdateFinishedTrialError):
+            return False
+        return True
+
+    def requeue(self, number: int, reason: str) -> bool:
+        """Take down that a trial's worker is gone and run it again; False if it is given up."""
+        trial = self.study.get_trials(deepcopy=False)[number]
+        attempt = int(trial.user_attrs.get(ATTEMPT, 1))
+        if attempt > self.sweep.settings.retries:
+            self.fail(number, f"{reason}, {attempt} times")
+            return False
+        try:
+            self._attribute(number, LOST, reason)
+        except RuntimeError:  # It has ended meanwhile.
+            return True
+        if self.fail(number, reason):
+            point = trial.system_attrs.get("fixed_params") or trial.params
+            self.study.enqueue_trial(point, user_attrs={ATTEMPT: attempt + 1})
+        return True
+
+    def put_back(self, number: int) -> None:
+        """Take back a running trial that nobody is to blame for, and have it run again."""
+        trial = self.study.get_trials(deepcopy=False)[number]
+        attempt = int(trial.user_attrs.get(ATTEMPT, 1))
+        self._attribute(number, LOST, "interrupted")
+        if self.fail(number, "interrupted"):
+            point = trial.system_attrs.get("fixed_params") or trial.params
+            self.study.enqueue_trial(point, user_attrs={ATTEMPT: attempt})
+
+    def beat(self, numbers: list[int]) -> None:
+        """Say that these trials' worker lives."""
+        for number in numbers:
+            self._attribute(number, BEAT, time.time())
+
+    def stale(self, own: set[int]) -> list[int]:
+        """Return the running trials whose worker is gone.
+
+        On this machine by its process; elsewhere when its beat stands still for GRACE_S.
+        """
+        now, found = time.monotonic(), []
+        for trial in self.begun():
+            if trial.state.is_finished() or trial.number in own:
+                continue
+            owner, beat = trial.user_attrs.get(OWNER), trial.user_attrs.get(BEAT)
+            seen, since = self._seen.get(trial.number, (None, now))
+            if trial.number not in self._seen or seen != beat:
+                self._seen[trial.number] = (beat, now)
+                since = now
+            gone = owner is not None and not process_lives(owner)
+            # On another host a process counts as alive, so the beat decides there.
+            if gone or now - since > GRACE_S:
+                found.append(trial.number)
+        return found
+
+    def set(self, number: int, key: str, value: Any) -> None:
+        """Keep something with a trial that runs."""
+        self._attribute(number, key, value)
+
+    def _attribute(self, number: int, key: str, value: Any) -> None:
+        trials = self.study.get_trials(deepcopy=False)
+        # Optuna has this for the trial that it handed out itself, but not for those of others.
+        self.study._storage.set_trial_user_attr(trials[number]._trial_id, key, value)

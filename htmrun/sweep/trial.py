@@ -1,0 +1,161 @@
+"""One trial: its jobs one after the other, and what it says on the way."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from htmrun.config.schema import Experiment
+from htmrun.data import Source
+from htmrun.errors import UserError
+from htmrun.records import Failed, Finished, Progress
+from htmrun.scoreboard import RECENT
+
+
+@dataclass(frozen=True)
+class Task:
+    """A trial's number and the experiment that it runs."""
+
+    number: int
+    experiment: Experiment
+
+
+@dataclass(frozen=True)
+class Report:
+    """Figures on the way, at `step`: samples of this job and of those of the trial before it."""
+
+    step: int
+    figures: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The trial ran to its end: every job's figures and state hash, in the order of the seeds."""
+
+    figures: tuple[Mapping[str, float], ...]
+    hashes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Broken:
+    """The trial failed: one line, and the traceback."""
+
+    error: str
+    trace: str = ""
+
+
+@dataclass(frozen=True)
+class Lost:
+    """The trial's worker is gone."""
+
+    reason: str
+
+
+Message = Report | Ended | Broken | Lost
+
+
+def messages(
+    task: Task, source: Source, fingerprint: str | None = None
+) -> Generator[Report | Ended | Broken, None, None]:
+    """Run `task` and yield what it says; the last message is Ended or Broken.
+
+    With `fingerprint` the data must be those that the sweep was started with.
+    """
+    try:
+        if fingerprint is not None and source.fingerprint != fingerprint:
+            raise UserError(
+                f"data: {source.name} on this machine has the hash {source.fingerprint[:12]}, "
+                f"expected {fingerprint[:12]} as where the sweep was started"
+            )
+        yield from _jobs(task, source)
+    except Exception as error:
+        yield broken(error)
+
+
+def broken(error: Exception) -> Broken:
+    """Return what is said of an error: what the user can mend in its own words."""
+    text = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+    return Broken((text.splitlines() or [""])[0], traceback.format_exc())
+
+
+def _jobs(task: Task, source: Source) -> Generator[Report | Ended | Broken, None, None]:
+    from htmrun.build import Builder, jobs_of
+    from htmrun.runner import run_jobs
+
+    builder = Builder(task.experiment, source)
+    jobs = jobs_of(task.experiment)
+    held_out = source.test(1) is not None
+    builder.prepare()
+    before, last = 0, 0
+    ended: list[Finished] = []
+    for record in run_jobs(builder, jobs, 1):
+        if isinstance(record, Failed):
+            yield Broken(f"seed {record.job.seed}: {record.error}", record.trace)
+            return
+        if isinstance(record, Progress):
+            last = record.sample
+            yield Report(before + record.sample, on_the_way(record.metrics, held_out))
+        if isinstance(record, Finished):
+            ended.append(record)
+            before += int(record.metrics.get("samples", last))
+            if len(ended) < len(jobs):  # The last one's figures come with the trial's own.
+                yield Report(before, record.metrics)
+    yield Ended(tuple(r.metrics for r in ended), tuple(r.state_hash for r in ended))
+
+
+def on_the_way(figures: Mapping[str, float], held_out: bool) -> dict[str, float]:
+    """Return the figures by which a trial may be cut short, under the names they end with.
+
+    Of held-out samples, where there are any; of a stream those since the last point.
+    """
+    if held_out:
+        return {n: v for n, v in figures.items() if not n.startswith(RECENT)}
+    return {n.removeprefix(RECENT): v for n, v in figures.items() if n.startswith(RECENT)}
+
+
+def means(ended: Ended) -> dict[str, float]:
+    """Return the mean over the seeds of every figure that all of them report."""
+    first, *others = ended.figures
+    names = [name for name in first if all(name in figures for figures in others)]
+    count = len(ended.figures)
+    return {name: sum(figures[name] for figures in ended.figures) / count for name in names}
+
+
+def rehearse(experiment: Experiment, source: Source) -> list[str]:
+    """Run a trial on a few samples; return the names of the figures that it reports.
+
+    What cannot run, or is not reported, shows before a study exists. Raises UserError.
+    """
+    short = _Short(source)
+    *_, last = messages(Task(-1, experiment.model_copy(update={"epochs": 1})), short)
+    if isinstance(last, Broken):
+        raise UserError(last.error)
+    assert isinstance(last, Ended)
+    return list(means(last))
+
+
+class _Short:
+    """The first samples of a source."""
+
+    SAMPLES = 64
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
+
+    @property
+    def samples(self) -> int:
+        return min(self.SAMPLES, self._source.samples or self.SAMPLES)
+
+    def train(self, seed: int, epoch: int, chunk: int) -> Any:
+        for piece in self._source.train(seed, epoch, self.samples):
+            yield from piece.slice(0, self.samples).pieces(chunk)
+            return
+
+    def test(self, chunk: int) -> Any:
+        found = self._source.test(self.SAMPLES)
+        return None if found is None else iter([next(iter(found))])

@@ -1,0 +1,205 @@
+"""Studies that several workers share: exactly N trials, none lost, none twice."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from htmrun.config.sweep import Sweep, load_sweep
+from htmrun.errors import UserError
+from htmrun.sweep import study as module
+from htmrun.sweep.study import ATTEMPT, LOST, OWNER, SharedStudy
+
+OBJECTIVES = {"accuracy": "maximize"}
+
+
+def small(*arguments: str) -> Sweep:
+    return load_sweep(
+        ["experiment=digits", "sp.density=interval(0.05,0.2)", "sp.columns=choice(64,128)",
+         "classifier.learning_rate=log(0.01,0.1)", "sp.potential_fraction=0.5",
+         "sweep.start_with_default=false", *arguments]
+    )  # fmt: skip
+
+
+def opened(where: Path, *arguments: str, data: str = "abc") -> SharedStudy:
+    shared = SharedStudy.open(small(*arguments), str(where), OBJECTIVES, data)
+    shared.prepare()
+    return shared
+
+
+def value_at(trial: Any) -> list[float]:
+    return [float(trial.params["sp.density"])]
+
+
+def run_all(where: str, pause: float, arguments: tuple[str, ...] = ()) -> None:
+    """A worker that runs trials until there are enough."""
+    shared = opened(Path(where), *arguments)
+    while (trial := shared.ask()) is not None:
+        time.sleep(pause)
+        shared.tell(trial.number, value_at(trial))
+
+
+def points_of(shared: SharedStudy) -> list[tuple[Any, ...]]:
+    return [tuple(sorted(t.params.items())) for t in shared.complete()]
+
+
+@pytest.mark.parametrize("sampler", ["random", "grid", "tpe"])
+def test_workers_at_once_make_exactly_so_many_trials(sampler: str, tmp_path: Path) -> None:
+    arguments = (f"sweep.sampler={sampler}", "sweep.trials=11", "sweep.grid_points=3")
+    where = tmp_path / "study.journal"
+    context = multiprocessing.get_context("spawn")
+    workers = [
+        context.Process(target=run_all, args=(str(where), 0.01, arguments)) for _ in range(4)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(120)
+    assert [worker.exitcode for worker in workers] == [0] * 4
+    shared = opened(where, *arguments)
+    assert len(shared.complete()) == 11
+    assert len(set(points_of(shared))) == 11, "none was tried twice"
+
+
+def test_a_study_cut_short_goes_on_as_it_would_have(tmp_path: Path) -> None:
+    whole, cut = tmp_path / "whole.journal", tmp_path / "cut.journal"
+    run_all(str(whole), 0.0, ("sweep.trials=8",))
+    run_all(str(cut), 0.0, ("sweep.trials=3",))
+    run_all(str(cut), 0.0, ("sweep.trials=8",))
+    first, second = (opened(path, "sweep.trials=8") for path in (whole, cut))
+    assert points_of(first) == points_of(second)
+    run_all(str(tmp_path / "other.journal"), 0.0, ("sweep.trials=8", "sweep.seed=1"))
+    assert points_of(opened(tmp_path / "other.journal", "sweep.seed=1")) != points_of(first)
+
+
+def test_a_grid_is_tried_once_and_no_further(tmp_path: Path) -> None:
+    arguments = ("sweep.sampler=grid", "sweep.grid_points=2", "sweep.trials=1000")
+    run_all(str(tmp_path / "grid"), 0.0, arguments)
+    shared = opened(tmp_path / "grid", *arguments)
+    assert shared.wanted == 2 * 2 * 2
+    assert len(set(points_of(shared))) == 8
+
+
+def test_the_first_trial_has_the_experiments_own_settings(tmp_path: Path) -> None:
+    own = ("sweep.start_with_default=true", "sp.columns=choice(64,2048)")
+    trial = opened(tmp_path / "study", *own).ask()
+    assert trial is not None
+    assert trial.params == {
+        "sp.density": 0.1, "sp.columns": 2048, "classifier.learning_rate": 0.02,
+    }  # fmt: skip
+
+
+def ask_and_hang(where: str) -> None:
+    opened(Path(where), "sweep.trials=4").ask()
+    time.sleep(600)
+
+
+def test_a_trial_of_a_killed_worker_is_run_again(tmp_path: Path) -> None:
+    where = tmp_path / "study.journal"
+    opened(where, "sweep.trials=4")
+    worker = multiprocessing.get_context("spawn").Process(target=ask_and_hang, args=(str(where),))
+    worker.start()
+    shared = opened(where, "sweep.trials=4")
+    deadline = time.monotonic() + 60
+    while not [t for t in shared.begun() if OWNER in t.user_attrs]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert shared.stale(set()) == [], "it lives"
+    assert worker.pid is not None
+    os.kill(worker.pid, signal.SIGKILL)
+    worker.join()
+    (lost,) = shared.stale(set())
+    before = shared.begun()[0].params
+    assert shared.requeue(lost, "its worker is gone")
+    assert shared.begun() == []
+    again = shared.ask()
+    assert again is not None
+    assert (again.params, again.user_attrs[ATTEMPT]) == (before, 2)
+    shared.tell(again.number, [0.5])
+    run_all(str(where), 0.0, ("sweep.trials=4",))
+    assert len(shared.complete()) == 4
+
+
+def test_elsewhere_a_beat_that_stands_still_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "GRACE_S", 0.3)
+    shared = opened(tmp_path / "study")
+    shared.owner = {**shared.owner, "htmrun.host": "another-machine"}
+    living, gone = shared.ask(), shared.ask()
+    assert living is not None
+    assert gone is not None
+    watcher = opened(tmp_path / "study")
+    assert watcher.stale(set()) == []
+    for _ in range(8):
+        time.sleep(0.1)
+        shared.beat([living.number])
+        found = watcher.stale(set())
+    assert found == [gone.number]
+
+
+def test_what_keeps_killing_its_worker_is_given_up(tmp_path: Path) -> None:
+    shared = opened(tmp_path / "study", "sweep.retries=1", "sweep.trials=1")
+    first = shared.ask()
+    assert first is not None
+    assert shared.requeue(first.number, "it died")
+    second = shared.ask()
+    assert second is not None
+    assert not shared.requeue(second.number, "it died")
+    assert shared.ask() is None
+    (given_up,) = shared.ended()
+    assert given_up.state.name == "FAIL"
+    assert given_up.user_attrs["error"] == "it died, 2 times"
+
+
+def test_two_who_find_the_same_lost_trial_run_it_once(tmp_path: Path) -> None:
+    one, other = (opened(tmp_path / "study", "sweep.trials=5") for _ in range(2))
+    trial = one.ask()
+    assert trial is not None
+    one.requeue(trial.number, "gone")
+    other.requeue(trial.number, "gone")
+    waiting = [t for t in one.trials() if t.state.name == "WAITING"]
+    assert len(waiting) == 1
+
+
+def test_an_interrupted_trial_is_put_back_without_blame(tmp_path: Path) -> None:
+    shared = opened(tmp_path / "study", "sweep.retries=0")
+    trial = shared.ask()
+    assert trial is not None
+    shared.put_back(trial.number)
+    again = shared.ask()
+    assert again is not None
+    assert again.params == trial.params
+    assert again.user_attrs[ATTEMPT] == 1
+    assert shared.study.trials[trial.number].user_attrs[LOST] == "interrupted"
+
+
+def test_another_sweep_under_the_same_name_is_refused(tmp_path: Path) -> None:
+    where = tmp_path / "study.journal"
+    opened(where)
+    with pytest.raises(UserError, match="was begun with another space; repeat its command"):
+        opened(where, "sp.density=interval(0.05,0.3)")
+    with pytest.raises(UserError, match="was begun with another settings of the experiment;"):
+        opened(where, "epochs=2")
+    with pytest.raises(UserError, match="was begun with another data;"):
+        opened(where, data="other")
+    opened(where, "sweep.trials=99", "sweep.workers=3", "workers=1")
+
+
+def test_a_file_that_is_no_journal_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("mine")
+    with pytest.raises(UserError, match=r"sweep.storage: found .*, which is no journal"):
+        opened(path)
+    assert path.read_text() == "mine"
+    with pytest.raises(UserError, match="expected null, a file, postgresql"):
+        SharedStudy.open(small(), "mongodb://u:secret@h/d", OBJECTIVES, "abc")
+    with pytest.raises(UserError, match=r"sweep.storage: cannot use postgresql://\*\*\*@") as found:
+        SharedStudy.open(small(), "postgresql://u:secret@127.0.0.1:9/d", OBJECTIVES, "abc")
+    assert "secret" not in str(found.value)
