@@ -15,7 +15,7 @@ USAGE = {
     "FIELD=interval(0,3)": "numbers between; also log, integer, log_integer",
     "FIELD=choice(a,b)": "one of these",
     "FIELD=VALUE": "the same for all trials",
-    "sweep.FIELD=VALUE": "how to search: sweep.sampler=random sweep.seeds=[0,1]",
+    "sweep.FIELD=VALUE": "how: sweep.sampler=random 'sweep.seeds=[0,1]'",
 }
 
 

@@ -17,7 +17,7 @@ NAME = "train"
 HELP = "Run an experiment; without one, list the experiments."
 USAGE = {
     "experiment=NAME": "an experiment: htmrun show lists them",
-    "FILE.yaml": "or a whole configuration: a sweep's best.yaml, a run's resolved.yaml",
+    "FILE.yaml": "or a whole configuration, e.g. a sweep's best.yaml",
     "GROUP=CHOICE": "another choice in a group: sp=local",
     "FIELD=VALUE": "another value: sp.columns=4096 'seeds=[0,1,2]'",
     "~FIELD": "without it: ~control.no_sp",

@@ -13,7 +13,7 @@ from types import ModuleType
 import pytest
 
 import htmrun
-from htmrun.cli import compare, dashboard, doctor, main, show, train
+from htmrun.cli import app, compare, dashboard, doctor, main, show, sweep, train
 from htmrun.cli.diagnosis import examine
 from htmrun.errors import UserError
 
@@ -64,13 +64,15 @@ def test_listing_experiments_imports_nothing_heavy() -> None:
     assert "htmrun train experiment=digits" in done.stdout
 
 
+COMMANDS = ", ".join(str(command.name) for command in app.registered_commands)
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
         (
             ["trian"],
-            "trian: unknown command, expected one of train, show, compare, dashboard, doctor; did "
-            "you mean 'train'?",
+            f"trian: unknown command, expected one of {COMMANDS}; did you mean 'train'?",
         ),
         (
             ["train", "--quite"],
@@ -293,7 +295,7 @@ def test_tables_lose_no_word_at_80_columns(
             assert row.path in printed, "a path is there to be copied"
 
 
-@pytest.mark.parametrize("module", [train, show, compare, dashboard, doctor])
+@pytest.mark.parametrize("module", [train, sweep, show, compare, dashboard, doctor])
 def test_help_fits_80_columns_and_keeps_its_examples(
     module: ModuleType, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
