@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from htmrun import baselines
+from htmrun import baselines, build_network
 from htmrun.backends import Backend, load_backend
 from htmrun.classifiers.buckets import Buckets
 from htmrun.classifiers.parameters import PredictedColumnsConfig, SDRClassifierConfig
@@ -20,6 +20,7 @@ from htmrun.data import Source
 from htmrun.data.series import SeriesSource
 from htmrun.encoders import Encoder, build_encoder
 from htmrun.errors import UserError, nearest
+from htmrun.networks.parameters import NetworkParameters
 from htmrun.parameters import SpatialPoolerParameters, TemporalMemoryParameters
 from htmrun.pipeline import Pipeline, Predictor
 from htmrun.records import Job, Record
@@ -28,6 +29,7 @@ from htmrun.stages import MemoryStage, PoolerStage, Stage
 
 if TYPE_CHECKING:
     from htmrun.encoders.parameters import EncoderParameters
+    from htmrun.evaluation import Model
     from htmrun.meeting import Meeting, Work
 
 
@@ -69,6 +71,8 @@ class Builder:
     def horizons(self) -> tuple[int, ...]:
         """The classifier's horizons, in samples, ascending."""
         config = self.experiment.stages[self.experiment.pipeline[-1]]
+        if isinstance(config, NetworkParameters):
+            return (0,)
         return tuple(sorted(config.horizons)) if isinstance(config, SDRClassifierConfig) else (1,)
 
     @property
@@ -96,8 +100,23 @@ class Builder:
         parameters = cast("EncoderParameters", self.experiment.stages[name])
         return build_encoder(parameters, self.source.shapes, seed, self.source.ranges)
 
-    def pipeline(self, arm: Arm, seed: int) -> Pipeline:
+    def of(self, arm: Arm) -> Builder:
+        """Return a builder whose experiment has the arm's own pipeline, if it has one."""
+        stages = self.experiment.pipeline_of(arm)
+        if stages == self.experiment.pipeline:
+            return self
+        return replace(self, experiment=self.experiment.model_copy(update={"pipeline": stages}))
+
+    def pipeline(self, arm: Arm, seed: int) -> Model:
         """Return the pipeline of one arm with one seed, freshly initialised."""
+        own = self.of(arm)
+        if build_network.network_of(own.experiment) is not None:
+            return build_network.pipeline(
+                own.experiment, self.source, self.backend, arm, seed, self.samples()
+            )
+        return own._pipeline(arm, seed)
+
+    def _pipeline(self, arm: Arm, seed: int) -> Pipeline:
         names = [n for n in self.experiment.pipeline[1:-1] if n not in arm.bypass]
         encoder = self.encoder(seed)
         stages: list[Stage] = []
@@ -266,11 +285,15 @@ class Builder:
             if isinstance(regime, Baseline):
                 works[job] = self.work(job)
                 continue
+            if build_network.network_of(self.of(regime).experiment) is not None:
+                # torch shares no launches: a network on the card goes its own way.
+                works[job] = self.work(job)
+                continue
             shared.begin()
             works[job] = self._training(job, regime, builder.pipeline(regime, job.seed))
         return works
 
-    def _training(self, job: Job, arm: Arm, made: Pipeline | None) -> Work:
+    def _training(self, job: Job, arm: Arm, made: Model | None) -> Work:
         """Return what trains `made`, one of several in step, or a pipeline of its own."""
         from htmrun.scoreboard import Scoreboard
         from htmrun.trainer import Course, Trainer
@@ -279,14 +302,15 @@ class Builder:
 
         def records(stop: Callable[[], bool]) -> Iterator[Record]:
             samples = self.samples()
-            pipeline = made or self.pipeline(arm, job.seed)
+            pipeline, own = made or self.pipeline(arm, job.seed), self.of(arm)
             board = Scoreboard(
-                self.source.task, self.classes, self.estimate, self.horizons, pipeline,
+                self.source.task, own.classes, own.estimate, own.horizons, pipeline,
                 samples * e.epochs,
             )  # fmt: skip
             course = Course(
-                e.epochs, e.epoch_length, e.evaluate_every, e.curve_points, made is None
-            )
+                e.epochs, e.epoch_length, e.evaluate_every, e.curve_points, made is None,
+                e.noise_images,
+            )  # fmt: skip
             yield from Trainer(
                 job, pipeline, self.source, schedule_of(arm), course, board, samples=samples,
                 stop=stop,
@@ -351,6 +375,9 @@ def device_bytes(builder: Builder, name: str) -> int:
     experiment, regime = builder.experiment, builder.experiment.regime(name)
     if isinstance(regime, Baseline):
         return 0
+    experiment = (builder := builder.of(regime)).experiment
+    if build_network.network_of(experiment) is not None:
+        return build_network.state_bytes(experiment, builder.source, regime)
     encoder = builder.encoder(experiment.seeds[0])
     size, total, sizes = encoder.size, 0, {experiment.pipeline[0]: encoder.size}
     before = experiment.pipeline[0]
@@ -376,7 +403,9 @@ def device_bytes(builder: Builder, name: str) -> int:
 
 def _state_bytes(builder: Builder, arm: Arm) -> int:
     """Estimate the bytes of state of one pipeline, before a temporal memory grows segments."""
-    experiment = builder.experiment
+    experiment = (builder := builder.of(arm)).experiment
+    if build_network.network_of(experiment) is not None:
+        return build_network.state_bytes(experiment, builder.source, arm)
     encoder = builder.encoder(experiment.seeds[0])
     size, total = encoder.size, 0
     for name in experiment.pipeline[1:-1]:

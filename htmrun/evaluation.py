@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from htmrun import rng
 from htmrun.bits import Bits
-from htmrun.data import Source
+from htmrun.data import Chunk, Source, validation_chunks
 from htmrun.metrics import ClassificationMeter, Figures
+from htmrun.network_pipeline import NetworkPipeline
 from htmrun.pipeline import Pipeline
 from htmrun.rng import Purpose
 from htmrun.stages import PoolerStage
 
+Model = Pipeline | NetworkPipeline
 CHUNK = 1024
 PROBES = 256
 NOISE_LEVELS = tuple(round(0.05 * i, 2) for i in range(21))
@@ -23,12 +27,12 @@ FAULT_LEVELS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 
 @dataclass
 class Probes:
-    """Fixed encoded samples on which representations are watched.
+    """Fixed samples on which representations are watched: encoded, or images for a network.
 
     Nothing here reaches the pipeline's state. `target` is int64 (T,).
     """
 
-    bits: Bits
+    bits: Any
     target: npt.NDArray[np.int64]
     seed: int
     sample: int = 0
@@ -39,7 +43,7 @@ class Probes:
     churn_to_wrong: list[float] = field(default_factory=list)
     stability: list[float] = field(default_factory=list)
 
-    def look(self, pipeline: Pipeline, sample: int = 0) -> None:
+    def look(self, pipeline: Model, sample: int = 0) -> None:
         """Remember predictions after `sample` samples until the next commit; compare winners.
 
         Stability: mean overlap with the winners of the previous look over their number (Cui,
@@ -61,7 +65,7 @@ class Probes:
         """True while a commit is awaited."""
         return self._before is not None
 
-    def after_commit(self, pipeline: Pipeline) -> None:
+    def after_commit(self, pipeline: Model) -> None:
         """Take down which predictions the commit flipped, and which it made wrong."""
         if self._before is None:
             return
@@ -93,7 +97,7 @@ class Probes:
         return {name: float(np.mean(values)) for name, values in watched.items() if values}
 
 
-def take_probes(pipeline: Pipeline, source: Source, seed: int) -> Probes | None:
+def take_probes(pipeline: Model, source: Source, seed: int) -> Probes | None:
     """Return the first `PROBES` held-out samples, encoded; None without a held-out set."""
     chunks = source.test(PROBES)
     chunk = next(iter(chunks), None) if chunks is not None else None
@@ -102,11 +106,22 @@ def take_probes(pipeline: Pipeline, source: Source, seed: int) -> Probes | None:
     return Probes(pipeline.encoder.encode(chunk.fields), pipeline.classes_of(chunk.target), seed)
 
 
-def held_out(pipeline: Pipeline, source: Source) -> Figures:
+def held_out(pipeline: Model, source: Source) -> Figures:
     """Return accuracy, macro-F1, NLL and calibration error on the held-out samples, or nothing."""
     chunks = source.test(CHUNK)
+    return {} if chunks is None else figures_on(pipeline, source, chunks)
+
+
+def validation(pipeline: Model, source: Source) -> Figures:
+    """Return the same figures on the samples that choose the reported epoch, or nothing."""
+    chunks = validation_chunks(source, CHUNK)
     if chunks is None:
         return {}
+    return {f"validation/{n}": v for n, v in figures_on(pipeline, source, chunks).items()}
+
+
+def figures_on(pipeline: Model, source: Source, chunks: Iterator[Chunk]) -> Figures:
+    """Return accuracy, macro-F1, NLL and calibration error on given samples."""
     meter = ClassificationMeter(source.classes)
     for chunk in chunks:
         outcome = pipeline.compute(chunk)
@@ -114,12 +129,14 @@ def held_out(pipeline: Pipeline, source: Source) -> Figures:
     return meter.figures()
 
 
-def noise_curves(pipeline: Pipeline, probes: Probes) -> dict[str, npt.NDArray[np.float64]]:
+def noise_curves(pipeline: Model, probes: Probes) -> dict[str, npt.NDArray[np.float64]]:
     """Return accuracy, and output overlap of the first SP, over `NOISE_LEVELS`.
 
     At level v the share v of a sample's on-bits moves to off-bits. Overlap: common winners over
     the smaller of the two counts (Cui, Ahmad, Hawkins 2017).
     """
+    if isinstance(pipeline, NetworkPipeline):
+        return {}  # It has no bits to move; its noise is that of pixels (`pixel_noise`).
     pooler = first_pooler(pipeline)
     accuracy, common = [], []
     clean = pipeline.compute_bits(probes.bits, _no_reset(probes.bits))
@@ -137,13 +154,13 @@ def noise_curves(pipeline: Pipeline, probes: Probes) -> dict[str, npt.NDArray[np
     return curves | ({"noise_overlap": np.array(common)} if common else {})
 
 
-def fault_curve(pipeline: Pipeline, probes: Probes) -> npt.NDArray[np.float64] | None:
+def fault_curve(pipeline: Model, probes: Probes) -> npt.NDArray[np.float64] | None:
     """Return accuracy over `FAULT_LEVELS`, that share of the last SP's columns being killed.
 
     The classifier sees the winners that are left. None where it does not read an SP directly.
     """
     last = pipeline.stages[-1] if pipeline.stages else None
-    if not isinstance(last, PoolerStage):
+    if isinstance(pipeline, NetworkPipeline) or not isinstance(last, PoolerStage):
         return None
     outcome = pipeline.compute_bits(probes.bits, _no_reset(probes.bits))
     order = rng.permutation(probes.seed, Purpose.PROBE, 0, last.columns)
@@ -181,7 +198,7 @@ def keep(bits: Bits, alive: npt.NDArray[np.bool_]) -> Bits:
     return Bits(bits.size, bits.indices[left], offsets)
 
 
-def first_pooler(pipeline: Pipeline) -> PoolerStage | None:
+def first_pooler(pipeline: Model) -> PoolerStage | None:
     """Return the pipeline's first spatial pooler, if it has one."""
     return next((s for s in pipeline.stages if isinstance(s, PoolerStage)), None)
 
@@ -195,5 +212,5 @@ def _overlaps(a: Bits, b: Bits) -> npt.NDArray[np.int64]:
     return (a.dense() & b.dense()).sum(1, dtype=np.int64)
 
 
-def _no_reset(bits: Bits) -> npt.NDArray[np.uint8]:
+def _no_reset(bits: Any) -> npt.NDArray[np.uint8]:
     return np.zeros(len(bits), np.uint8)

@@ -9,14 +9,14 @@ from functools import partial
 import numpy as np
 
 from htmrun.data import Chunk, Source
+from htmrun.evaluation import Model
 from htmrun.metrics import Figures
-from htmrun.pipeline import Pipeline
 from htmrun.schedule import Cursor, Schedule
 
 SAMPLES = 128
 
 
-def measure(pipeline: Pipeline, source: Source, schedule: Schedule, seed: int) -> Figures:
+def measure(pipeline: Model, source: Source, schedule: Schedule, seed: int) -> Figures:
     """Return p50 and p99 in microseconds: of predicting, of learning without and with a commit.
 
     Trains the pipeline on; its state is not to be used afterwards.

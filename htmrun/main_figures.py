@@ -8,7 +8,13 @@ from collections.abc import Iterable, Sequence
 from htmrun.data import Task
 
 _MAIN: dict[str, tuple[str, ...]] = {
-    "classification": ("accuracy", "prequential/accuracy", "noise_accuracy_area", "churn"),
+    "classification": (
+        "accuracy",
+        "prequential/accuracy",
+        "noise_score",
+        "noise_accuracy_area",
+        "churn",
+    ),
     "sequence": ("accuracy", "prequential/accuracy", "{memory}/predicted"),
     "forecast": ("rmse_{horizon}", "mape", "nll_{last}"),
 }

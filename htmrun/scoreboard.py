@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from htmrun.classifiers.buckets import Buckets
 from htmrun.data import Chunk
+from htmrun.evaluation import Model
 from htmrun.metrics import (
     ActivityMeter,
     BucketForecastMeter,
@@ -18,7 +19,7 @@ from htmrun.metrics import (
     Figures,
     Meter,
 )
-from htmrun.pipeline import Outcome, Pipeline
+from htmrun.pipeline import Outcome
 from htmrun.stages import MemoryStage, PoolerStage
 
 Task = Literal["classification", "sequence", "forecast"]
@@ -37,7 +38,7 @@ class Meters:
     """Meters of one stretch of samples: one per horizon, one per learning stage."""
 
     def __init__(self, task: Task, classes: int, buckets: Buckets | None, estimate: str,
-                 horizons: Sequence[int], pipeline: Pipeline, *,
+                 horizons: Sequence[int], pipeline: Model, *,
                  keep_losses: bool = False) -> None:  # fmt: skip
         self._task = task
         self.scores: dict[int, Meter] = {
@@ -51,7 +52,7 @@ class Meters:
         }
         self.cells = {s.name: CellMeter() for s in pipeline.stages if isinstance(s, MemoryStage)}
 
-    def add(self, chunk: Chunk, outcome: Outcome, pipeline: Pipeline) -> None:
+    def add(self, chunk: Chunk, outcome: Outcome, pipeline: Model) -> None:
         """Add what the pipeline said of a chunk."""
         scored = chunk.scored != 0
         for scores in outcome.scores:
@@ -120,7 +121,7 @@ class Scoreboard:
     """Prequential figures since the last curve point, in the tail, and over all samples."""
 
     def __init__(self, task: Task, classes: int, estimate: str, horizons: Sequence[int],
-                 pipeline: Pipeline, total: int) -> None:  # fmt: skip
+                 pipeline: Model, total: int) -> None:  # fmt: skip
         self._arguments = (task, classes, pipeline.buckets, estimate, tuple(horizons), pipeline)
         self.task, self._pipeline, self._total = task, pipeline, total
         self._interval, self._tail = (Meters(*self._arguments) for _ in range(2))

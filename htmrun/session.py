@@ -125,7 +125,10 @@ def main_metrics(source: Source, builder: Builder) -> tuple[str, ...]:
     """Return the metrics that the final table shows."""
     stages = builder.experiment.stages
     memories = [n for n, stage in stages.items() if stage.kind == "temporal_memory"]
-    return main_figures(source.task, builder.horizons, memories)
+    names = main_figures(source.task, builder.horizons, memories)
+    # An area of its own where bits are swapped, the score where pixels are.
+    unused = "noise_score" if builder.experiment.noise_images == 0 else "noise_accuracy_area"
+    return tuple(name for name in names if name != unused)
 
 
 def main_curve(source: Source, builder: Builder) -> str:

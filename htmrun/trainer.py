@@ -12,8 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from htmrun import evaluation, latency, memory
+from htmrun.backends import State
 from htmrun.data import Chunk, Source
-from htmrun.pipeline import Pipeline
+from htmrun.network_figures import network_figures
+from htmrun.network_pipeline import NetworkPipeline
+from htmrun.pixel_noise import noise_score
 from htmrun.plan import Plan
 from htmrun.portrait import portrait
 from htmrun.records import Finished, Job, Progress, Record, Started
@@ -38,14 +41,25 @@ class Course:
     evaluate_every: int | None = None
     curve_points: int = 100
     measure_latency: bool = True
+    noise_images: int | None = 0
+
+
+@dataclass(frozen=True)
+class Best:
+    """The state that was best on the validation samples, and after which sample."""
+
+    accuracy: float
+    sample: int
+    state: State
 
 
 class Trainer:
     """Trains one pipeline under one schedule."""
 
     def __init__(
-        self, job: Job, pipeline: Pipeline, source: Source, schedule: Schedule, course: Course,
-        scoreboard: Scoreboard, *, samples: int, stop: Callable[[], bool] = lambda: False,
+        self, job: Job, pipeline: evaluation.Model, source: Source, schedule: Schedule,
+        course: Course, scoreboard: Scoreboard, *, samples: int,
+        stop: Callable[[], bool] = lambda: False,
     ) -> None:  # fmt: skip
         """`samples`: training samples of one epoch; `stop` is asked between chunks."""
         self.job, self.pipeline, self.source = job, pipeline, source
@@ -59,6 +73,7 @@ class Trainer:
         self._curve = points(self._total, course.curve_points)[1:]
         self._looks = self._look_points()
         self._probes: evaluation.Probes | None = None
+        self._best: Best | None = None
 
     def records(self) -> Iterator[Record]:
         """Train to the end; raises StopRequestedError when asked to stop."""
@@ -110,6 +125,7 @@ class Trainer:
             self._count()
         if self._sample in self._looks:
             figures |= evaluation.held_out(self.pipeline, self.source)
+            figures |= self._validate()
             if self._probes is not None:
                 self._probes.look(self.pipeline, self._sample)
         if figures:
@@ -118,8 +134,24 @@ class Trainer:
 
     def _finish(self, begun: float) -> Finished:
         figures = self.scoreboard.final()
+        self._validate()
+        if self._best is not None:
+            # What is reported is the state that validation chose, whatever came after it.
+            self.pipeline.load(self._best.state)
+            figures["validation/accuracy"] = self._best.accuracy
+            figures["reported_sample"] = float(self._best.sample)
         figures |= evaluation.held_out(self.pipeline, self.source)
         series = self._curves()
+        if self.course.noise_images != 0:
+            noise, curve = noise_score(
+                self.pipeline, self.source, self.job.seed, self.course.noise_images
+            )
+            figures |= noise
+            series |= curve
+        if isinstance(self.pipeline, NetworkPipeline):
+            measured, more = network_figures(self.pipeline, self.source)
+            figures |= measured
+            series |= more
         if self._probes is not None:
             figures |= self._probes.figures()
             curves = evaluation.noise_curves(self.pipeline, self._probes)
@@ -128,7 +160,8 @@ class Trainer:
             figures |= {f"{name}_area": float(curve.mean()) for name, curve in curves.items()}
             series |= curves | self._probes.series()
         state = self.pipeline.state()
-        series |= portrait(self.pipeline, state, self.scoreboard.activity())
+        if not isinstance(self.pipeline, NetworkPipeline):
+            series |= portrait(self.pipeline, state, self.scoreboard.activity())
         series |= self._growth() | self.scoreboard.losses()
         figures |= self._stage_figures(state)
         figures |= {
@@ -146,6 +179,14 @@ class Trainer:
             # The last thing that is done: it trains on, and the state is not used again.
             figures |= latency.measure(self.pipeline, self.source, self.schedule, self.job.seed)
         return Finished(self.job, figures, state_hash, time.perf_counter() - begun, series)
+
+    def _validate(self) -> dict[str, float]:
+        """Return the figures on the validation samples; keep the state if it is the best so far."""
+        figures = evaluation.validation(self.pipeline, self.source)
+        accuracy = figures.get("validation/accuracy")
+        if accuracy is not None and (self._best is None or accuracy > self._best.accuracy):
+            self._best = Best(accuracy, self._sample, self.pipeline.state())
+        return figures
 
     def _curves(self) -> dict[str, np.ndarray]:
         """Return one array for each figure, NaN where only others were taken: all fit `sample`."""

@@ -5,32 +5,54 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+from htmrun.config import network_checks
 from htmrun.encoders.parameters import SingleEncoderParameters
 from htmrun.errors import nearest
 from htmrun.parameters import SpatialPoolerParameters, TemporalMemoryParameters, round_half_up
 
 if TYPE_CHECKING:
-    from htmrun.config.schema import Arm, Experiment
+    from htmrun.config.schema import Arm, Baseline, Experiment
 
 T = TypeVar("T")
 # What encoders can read from generated data and images; a CSV file names its own columns.
-FIELDS = {"digits": "image", "idx": "image", "sequences": "symbol", "reber": "symbol"}
+FIELDS = {
+    "digits": "image", "idx": "image", "cifar10": "image", "folder": "image", "npz": "image",
+    "sequences": "symbol", "reber": "symbol",
+}  # fmt: skip
 CLASSIFIERS = ("sdr", "predicted_columns")
 LEARNING = ("spatial_pooler", "temporal_memory")
 
 
 def problems(experiment: Experiment) -> list[str]:
     """Return one line for each combination that cannot run, dotted path first."""
-    # What is wrong with the pipeline itself would come back as a dozen errors of the arms.
-    found = [*_sections(experiment)] or [*_order(experiment.pipeline, experiment, "pipeline")]
+    views = [*_views(experiment)]
+    # What is wrong with a pipeline itself would come back as a dozen errors of the arms.
+    found = [line for path, view in views for line in _sections(view, path)] or [
+        line for path, view in views for line in _order(view.pipeline, view, path)
+    ]
     if found:
         return found
-    return [
-        *_arms(experiment),
-        *_reads(experiment),
-        *_data(experiment),
-        *_pools(experiment),
-    ]
+    found = [*_arms(experiment)]
+    for _, view in views:
+        network = network_checks.network_of(view)
+        if network is not None:
+            found += network_checks.problems(view, network)
+        else:
+            found += [*_reads(view), *_data(view), *_pools(view)]
+    return list(dict.fromkeys(found))
+
+
+def _views(experiment: Experiment) -> Iterator[tuple[str, Experiment]]:
+    """Yield the experiment, and once more with the pipeline of each arm that has its own."""
+    yield "pipeline", experiment
+    for group, regimes in (("arm", experiment.arm), ("control", experiment.control)):
+        for name, regime in regimes.items():
+            if experiment.pipeline_of(regime) != experiment.pipeline:
+                yield f"{group}.{name}.pipeline", _view(experiment, regime)
+
+
+def _view(experiment: Experiment, regime: Arm | Baseline) -> Experiment:
+    return experiment.model_copy(update={"pipeline": experiment.pipeline_of(regime)})
 
 
 def _kind(experiment: Experiment, stage: str) -> str:
@@ -46,23 +68,30 @@ def _one_of(name: str, known: Iterable[str]) -> str:
     return f"found '{name}', expected one of {', '.join(names)}{nearest(name, names)}"
 
 
-def _sections(experiment: Experiment) -> Iterator[str]:
+def _sections(experiment: Experiment, path: str) -> Iterator[str]:
     for name in _repeated(experiment.pipeline):
-        yield f"pipeline: found '{name}' twice, expected each stage once"
+        yield f"{path}: found '{name}' twice, expected each stage once"
     for index, name in enumerate(experiment.pipeline):
         if name in type(experiment).model_fields:
-            yield f"pipeline[{index}]: found '{name}', which is no stage, expected a stage's name"
+            yield f"{path}[{index}]: found '{name}', which is no stage, expected a stage's name"
         elif name not in experiment.stages:
             known = experiment.stages
             yield (
-                f"pipeline[{index}]: found '{name}', which has no section, expected one of "
+                f"{path}[{index}]: found '{name}', which has no section, expected one of "
                 f"{', '.join(known)}{nearest(name, known)}"
             )
 
 
 def _order(stages: Sequence[str], experiment: Experiment, path: str) -> Iterator[str]:
     """Say which of `stages`, in this order, cannot stand where it stands."""
+    networks = [*network_checks.misplaced(experiment, path)]
+    if networks or network_checks.network_of(experiment) is not None:
+        yield from networks
+        return
     *front, last = stages
+    if not front:
+        yield _misplaced(path, last, experiment, "an encoder first and a classifier at the end")
+        return
     if _kind(experiment, last) not in CLASSIFIERS:
         yield _misplaced(path, last, experiment, "a classifier at the end")
     for index, name in enumerate(front):
@@ -105,7 +134,12 @@ def _arms(experiment: Experiment) -> Iterator[str]:
     for group, regimes in (("arm", experiment.arm), ("control", experiment.control)):
         for name, regime in regimes.items():
             if isinstance(regime, Arm):
-                yield from _regime(experiment, f"{group}.{name}", regime)
+                view = _view(experiment, regime)
+                network = network_checks.network_of(view)
+                if network is not None:
+                    yield from network_checks.regime(view, network, f"{group}.{name}", regime)
+                else:
+                    yield from _regime(view, f"{group}.{name}", regime)
             elif experiment.data.kind in FIELDS:
                 yield (
                     f"{group}.{name}.baseline: found '{regime.baseline}' with data.kind "

@@ -15,13 +15,18 @@ from htmrun import devices
 from htmrun.classifiers.parameters import ClassifierParameters
 from htmrun.data.parameters import DataParameters
 from htmrun.encoders.parameters import EncoderParameters
+from htmrun.networks.parameters import NetworkParameters
 from htmrun.parameters import Parameters, SpatialPoolerParameters, TemporalMemoryParameters
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
 Seed = Annotated[int, Field(ge=0, lt=1 << 63)]
 Window = Annotated[int, Field(ge=1, le=1 << 24)]
 StageParameters = Annotated[
-    EncoderParameters | SpatialPoolerParameters | TemporalMemoryParameters | ClassifierParameters,
+    EncoderParameters
+    | SpatialPoolerParameters
+    | TemporalMemoryParameters
+    | ClassifierParameters
+    | NetworkParameters,
     Field(discriminator="kind"),
 ]
 
@@ -62,6 +67,9 @@ class Arm(Parameters):
     )
     freeze: tuple[str, ...] = Field((), description="Stages that do not learn in this arm.")
     bypass: tuple[str, ...] = Field((), description="Stages left out of the pipeline in this arm.")
+    pipeline: tuple[Name, ...] | None = Field(
+        None, min_length=1, description="Stages of this arm; null: those of the experiment."
+    )
 
     @property
     def longest_window(self) -> int:
@@ -124,8 +132,9 @@ class Experiment(Parameters):
     description: str = Field("", description="What the experiment shows, in a sentence.")
     pipeline: tuple[Name, ...] = Field(
         ...,
-        min_length=2,
-        description="Stages in order, each a section of its own: encoder first, classifier last.",
+        min_length=1,
+        description="Stages in order, each a section of its own: encoder first, classifier last; "
+        "or one network.",
     )
     data: DataParameters = Field(..., description="Where the samples come from.")
     stages: dict[Name, StageParameters] = Field(
@@ -152,6 +161,11 @@ class Experiment(Parameters):
     )
     curve_points: int = Field(
         100, ge=1, le=100_000, description="Points in each learning curve, at most."
+    )
+    noise_images: int | None = Field(
+        0,
+        ge=0,
+        description="Held-out images on which pixel noise is tried at the end; 0: none, null: all.",
     )
     device: str = Field(
         "cpu",
@@ -184,6 +198,11 @@ class Experiment(Parameters):
     def regime(self, name: str) -> Arm | Baseline:
         """Return the arm or control called `name`; KeyError if there is none."""
         return self.arm[name] if name in self.arm else self.control[name]
+
+    def pipeline_of(self, regime: Arm | Baseline) -> tuple[str, ...]:
+        """Return the stages of an arm: its own, or the experiment's."""
+        own = regime.pipeline if isinstance(regime, Arm) else None
+        return own or self.pipeline
 
     @model_validator(mode="after")
     def _check(self) -> Self:

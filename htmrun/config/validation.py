@@ -13,14 +13,14 @@ from htmrun.config.schema import Experiment, root_fields
 from htmrun.errors import UserError
 
 # In the defaults of every experiment; one that its pipeline leaves out need not be deleted.
-STANDARD = ("encoder", "sp", "tm", "classifier")
+STANDARD = ("encoder", "sp", "tm", "classifier", "network")
 
 
 def validate(raw: Mapping[str, Any]) -> Experiment:
     """Return the experiment that `raw` declares; UserError has one line for each error."""
-    names = _pipeline(raw)
-    errors = _unknown_roots(raw, names)
-    collected = _collect(raw, names)
+    declared = _pipeline(raw)
+    errors = _unknown_roots(raw, declared)
+    collected = _collect(raw, declared)
     try:
         # JSON, because only there strict types go together with lists that become tuples.
         experiment = Experiment.model_validate_json(json.dumps(collected), strict=True)
@@ -28,7 +28,10 @@ def validate(raw: Mapping[str, Any]) -> Experiment:
         errors += lines(error, collected)
     if errors:
         raise UserError("\n".join(errors))
-    used = {name: experiment.stages[name] for name in experiment.pipeline}
+    regimes = [experiment.regime(name) for name in (*experiment.arm, *experiment.control)]
+    pipelines = (experiment.pipeline, *map(experiment.pipeline_of, regimes))
+    names = dict.fromkeys(name for pipeline in pipelines for name in pipeline)
+    used = {name: experiment.stages[name] for name in names}
     return experiment.model_copy(update={"stages": used})
 
 
@@ -57,7 +60,17 @@ def _kind_first(value: Any) -> Any:
 
 
 def _pipeline(raw: Mapping[str, Any]) -> list[str]:
-    value = raw.get("pipeline")
+    """Return the names of all stages that the experiment or one of its arms runs."""
+    found = _names(raw.get("pipeline"))
+    for group in ("arm", "control"):
+        regimes = raw.get(group)
+        for regime in regimes.values() if isinstance(regimes, Mapping) else ():
+            if isinstance(regime, Mapping):
+                found += _names(regime.get("pipeline"))
+    return list(dict.fromkeys(found))
+
+
+def _names(value: object) -> list[str]:
     return [name for name in value if isinstance(name, str)] if isinstance(value, list) else []
 
 
@@ -70,8 +83,9 @@ def _collect(raw: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
     for group in ("arm", "control"):
         result[group] = _without_nulls(result.get(group) or {})
     for name, section in result["stages"].items():
-        if isinstance(section, Mapping) and isinstance(section.get("fields"), Mapping):
-            result["stages"][name] = {**section, "fields": _without_nulls(section["fields"])}
+        for part in ("fields", "layers"):
+            if isinstance(section, Mapping) and isinstance(section.get(part), Mapping):
+                result["stages"][name] = {**section, part: _without_nulls(section[part])}
     return result
 
 

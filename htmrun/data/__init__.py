@@ -83,6 +83,12 @@ class Source(Protocol):
     def test(self, chunk: int) -> Iterator[Chunk] | None: ...
 
 
+def validation_chunks(source: Source, chunk: int) -> Iterator[Chunk] | None:
+    """Return the samples that choose the reported epoch; None where a source keeps none aside."""
+    kept = getattr(source, "validation", None)
+    return None if kept is None else kept(chunk)
+
+
 def open_source(parameters: DataParameters, *, base_dir: str | Path | None = None) -> Source:
     """Return the source that `parameters` describe.
 

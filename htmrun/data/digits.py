@@ -18,6 +18,8 @@ class DigitsSource:
     """1797 images of 8x8 pixels with grey values 0..16, ten classes."""
 
     name = "digits"
+    white = 16.0
+    _kept: LabelledImages
     task: Task = "classification"
     classes = 10
     class_names = tuple("0123456789")
@@ -46,9 +48,12 @@ class DigitsSource:
                     f"{what} images, expected about 0.01 to 0.99"
                 )
         train = LabelledImages(images[~held], labels[~held])
-        if self.parameters.held_out == "validation":
-            return apart(train, self.parameters.validation_fraction, self.parameters.split_seed)
-        return train, LabelledImages(images[held], labels[held])
+        test = LabelledImages(images[held], labels[held])
+        p = self.parameters
+        if p.held_out == "test":
+            return train, test
+        train, self._kept = apart(train, p.validation_fraction, p.split_seed)
+        return train, self._kept if p.held_out == "validation" else test
 
     @property
     def samples(self) -> int:
@@ -70,3 +75,10 @@ class DigitsSource:
     def test(self, chunk: int) -> Iterator[Chunk]:
         """Yield the held-out images."""
         return self.split[1].in_order(chunk)
+
+    def validation(self, chunk: int) -> Iterator[Chunk] | None:
+        """Yield the images that choose the reported epoch; None unless that is asked for."""
+        if self.parameters.held_out != "best_epoch":
+            return None
+        assert self.split
+        return self._kept.in_order(chunk)

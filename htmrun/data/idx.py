@@ -106,6 +106,8 @@ class IdxSource:
     """MNIST or any data set in its format; files are read when first needed."""
 
     task: Task = "classification"
+    white = 255.0
+    _kept: LabelledImages
     ranges: Mapping[str, tuple[float, float]] = {}
 
     def __init__(self, parameters: IdxParameters, base: Path) -> None:
@@ -132,9 +134,11 @@ class IdxSource:
                 f"{self._directory}: test images of {test.images.shape[1:]} pixels, expected "
                 f"{train.images.shape[1:]} as in training"
             )
-        if self.parameters.held_out == "validation":
-            return apart(train, self.parameters.validation_fraction, split_seed=0)
-        return train, test
+        p = self.parameters
+        if p.held_out == "test":
+            return train, test
+        train, self._kept = apart(train, p.validation_fraction, split_seed=0)
+        return train, self._kept if p.held_out == "validation" else test
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -177,3 +181,10 @@ class IdxSource:
     def test(self, chunk: int) -> Iterator[Chunk]:
         """Yield the test images as stored."""
         return self._parts[1].in_order(chunk)
+
+    def validation(self, chunk: int) -> Iterator[Chunk] | None:
+        """Yield the images that choose the reported epoch; None unless that is asked for."""
+        if self.parameters.held_out != "best_epoch":
+            return None
+        assert self._parts
+        return self._kept.in_order(chunk)

@@ -14,6 +14,15 @@ HeldOut = Literal["test", "validation"]
 """What results are measured on; validation is there for choosing settings, test for judging."""
 
 
+ImageHeldOut = Literal["test", "validation", "best_epoch"]
+"""As above, or on test, but of the epoch that was best on validation."""
+_IMAGE_HELD_OUT = (
+    "What results are measured on; validation: on a share of the training images, which is not "
+    "learned then, and the test images are not used at all; best_epoch: on the test images, but "
+    "of the epoch that did best on such a share."
+)
+
+
 def stream_number(epoch: int, held_out: HeldOut) -> int:
     """Return the number of the generated stream of `epoch`; validation has streams of its own."""
     return epoch if held_out == "test" else epoch + (1 << 32)
@@ -29,11 +38,7 @@ class DigitsParameters(Parameters):
     split_seed: int = Field(
         0, ge=0, description="Chooses the held-out images; the same for all seeds of a run."
     )
-    held_out: HeldOut = Field(
-        "test",
-        description="What results are measured on; validation: on a share of the training images, "
-        "which is not learned then, and the test images are not used at all.",
-    )
+    held_out: ImageHeldOut = Field("test", description=_IMAGE_HELD_OUT)
     validation_fraction: float = Field(
         0.2, gt=0.0, lt=1.0, description="Share of each class of the training images, if so."
     )
@@ -52,11 +57,7 @@ class IdxParameters(Parameters):
         None, description="Use the first so many training images; null: all."
     )
     test_samples: Limit = Field(None, description="Use the first so many test images; null: all.")
-    held_out: HeldOut = Field(
-        "test",
-        description="What results are measured on; validation: on a share of the training images, "
-        "which is not learned then, and the test images are not used at all.",
-    )
+    held_out: ImageHeldOut = Field("test", description=_IMAGE_HELD_OUT)
     validation_fraction: float = Field(
         0.2, gt=0.0, lt=1.0, description="Share of each class of the training images, if so."
     )

@@ -55,6 +55,21 @@ class Dropout(nn.Module):
         return values * kept.to(values.device) / (1 - self.rate)
 
 
+class VectorBatchNorm(nn.BatchNorm1d):
+    """Batch norm of vectors; in a window of one sample, which has no variance, the running
+    statistics stand in and stay as they are.
+    """
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Return normalised vectors (T, units)."""
+        if self.training and len(values) == 1:
+            return nn.functional.batch_norm(
+                values, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0,
+                self.eps,
+            )  # fmt: skip
+        return super().forward(values)
+
+
 class Chain(nn.Module):
     """Layers by name in order, then a linear readout of `classes` logits.
 
@@ -184,8 +199,9 @@ def _module(
 def _norm(layer: NormParameters, shape: tuple[int, ...]) -> nn.Module:
     channels = shape[0]
     if layer.over == "batch":
-        kind = nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d
-        return kind(channels, momentum=layer.momentum)
+        if len(shape) == 3:
+            return nn.BatchNorm2d(channels, momentum=layer.momentum)
+        return VectorBatchNorm(channels, momentum=layer.momentum)
     if layer.over == "layer":
         return nn.GroupNorm(1, channels)
     if layer.over == "group":

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -39,18 +40,26 @@ class Network:
 
     shape: of an image, (H, W) or (H, W, C). samples: training samples of the whole run, for the
     schedule of the learning rate; per_epoch: of an epoch, for the decay of boost strengths.
+    white: pixel value that counts as 1 unless the parameters say so.
     """
 
     def __init__(
         self, parameters: NetworkParameters, shape: tuple[int, ...], classes: int, seed: int,
         backend: Backend, *, samples: int, per_epoch: int, frozen: Collection[str] = (),
-        bypassed: Collection[str] = (), device: str = "cpu", path: str = "network",
+        bypassed: Collection[str] = (), white: float = 255.0, device: str = "cpu",
+        path: str = "network",
     ) -> None:  # fmt: skip
         """Raises `UserError` where layers do not fit, the path of the layer first."""
         # One thread: sums of several would depend on how many there are.
         torch.set_num_threads(1)
         self.parameters, self.shape, self.classes = parameters, shape, classes
-        self.device = torch.device(device)
+        self.device, self._path = torch.device(device), path
+        self._again = partial(
+            Network, shape=shape, classes=classes, seed=seed, backend=backend, samples=samples,
+            per_epoch=per_epoch, frozen=frozen, bypassed=bypassed, white=white, device=device,
+            path=path,
+        )  # fmt: skip
+        self._white = parameters.white or white
         self._samples, self._per_epoch = max(1, samples), max(1, per_epoch)
         self.chain = Chain(
             parameters, image_shape(shape), classes, seed, backend, frozen=frozen,
@@ -123,7 +132,7 @@ class Network:
         p = self.parameters
         values = torch.from_numpy(np.ascontiguousarray(images)).to(self.device, torch.float32)
         values = values[:, None] if values.dim() == 3 else values.permute(0, 3, 1, 2)
-        return (values / p.white - p.mean) / p.std
+        return (values / self._white - p.mean) / p.std
 
     def state(self) -> State:
         """Return every array that a later result depends on."""
@@ -154,6 +163,18 @@ class Network:
         self._images, self._targets = taken["pending.images"], taken["pending.targets"]
         self._learned, self._commits = (int(n) for n in taken["counters"])
 
+    def twin(self, parameters: NetworkParameters) -> Network:
+        """Return a network of its own with these weights and poolers, but other rules of credit."""
+        twin = self._again(parameters)
+        own = self.chain.arrays()
+        with torch.no_grad():
+            for name, tensor in twin.chain.arrays().items():
+                if name in own:
+                    tensor.copy_(own[name])
+        for name, pooler in twin.chain.poolers.items():
+            pooler.load_model_state(self.chain.poolers[name].model_state())
+        return twin
+
     def learning_rate(self) -> float:
         """Return the learning rate of the next commit."""
         o, done = self.parameters.optimizer, self._learned / self._samples
@@ -167,6 +188,8 @@ class Network:
         if o.warm_up > 0:
             risen = (self._learned + len(self._targets)) / self._samples
             rate *= min(1.0, risen / o.warm_up)
+        if o.window is not None:
+            rate *= len(self._targets) / o.window
         return rate
 
     def _commit(self, boost: bool) -> Probabilities:
@@ -188,6 +211,11 @@ class Network:
             errors.append(outcome.error)
         chain.eval()
         joined = torch.cat(logits)
+        if not bool(torch.isfinite(joined).all()):
+            raise UserError(
+                f"{self._path}.optimizer.learning_rate: {self.parameters.optimizer.learning_rate} "
+                f"made outputs infinite after {self._learned} samples, expected a smaller one"
+            )
         self._reward(joined, torch.cat(errors))
         if self._learning:
             for layer in self._masked:

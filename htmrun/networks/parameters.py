@@ -47,7 +47,9 @@ class NormParameters(Parameters):
 
     kind: Literal["norm"] = "norm"
     over: Literal["none", "batch", "layer", "group"] = Field(
-        "batch", description="batch: each channel over the window; layer, group: each sample."
+        "batch",
+        description="batch: each channel over the window (a single vector: by the running "
+        "statistics); layer, group: each sample.",
     )
     groups: Size = Field(4, description="Groups of channels; used by group only.")
     momentum: PositiveFraction = Field(
@@ -246,6 +248,13 @@ class OptimizerParameters(Parameters):
     learning_rate: float = Field(
         0.01, gt=0.0, le=100.0, allow_inf_nan=False, description="Length of a step, at first."
     )
+    window: int | None = Field(
+        None,
+        ge=1,
+        le=1 << 24,
+        description="The learning rate is meant for windows of this many samples, and others get "
+        "theirs in proportion; null: it is the same for all.",
+    )
     momentum: float = Field(
         0.9, ge=0.0, lt=1.0, description="Share of the last step in the next; momentum only."
     )
@@ -300,7 +309,9 @@ class NetworkParameters(Parameters):
     layers: dict[LayerName, Layer] = Field(
         default_factory=dict, description="Layers by name, in order; the readout is added."
     )
-    white: float = Field(255.0, gt=0.0, le=65_535.0, description="Pixel value that counts as 1.")
+    white: float | None = Field(
+        None, gt=0.0, le=65_535.0, description="Pixel value that counts as 1; null: of the data."
+    )
     mean: float = Field(
         0.1307, allow_inf_nan=False, description="Subtracted from pixels, which go from 0 to 1."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 from htmrun.errors import UserError
 from htmrun.networks.parameters import (
@@ -10,12 +11,52 @@ from htmrun.networks.parameters import (
     FlattenParameters,
     Layer,
     LinearParameters,
+    NetworkParameters,
     NormParameters,
     PoolParameters,
     SPLayerParameters,
 )
 
 Shape = tuple[int, ...]
+
+
+def walk(
+    network: NetworkParameters, shape: Shape, path: str, bypassed: Collection[str] = ()
+) -> dict[str, Shape]:
+    """Return the shape after each layer that is not bypassed; UserError where one does not fit."""
+    found = {}
+    for name, layer in network.layers.items():
+        if name not in bypassed:
+            shape = found[name] = after(layer, shape, f"{path}.layers.{name}")
+    return found
+
+
+def costs(
+    network: NetworkParameters, shape: Shape, classes: int, bypassed: Collection[str] = ()
+) -> tuple[int, int, int]:
+    """Return bytes of weights, and multiply-adds of an inference: with all weights, with existing.
+
+    Spatial poolers count their permanences as bytes and no multiply-adds.
+    """
+    numbers = dense = existing = 0
+    for name, layer in network.layers.items():
+        if name in bypassed:
+            continue
+        out = after(layer, shape, name)
+        if isinstance(layer, ConvParameters | LinearParameters):
+            units, places = out[0], math.prod(out[1:])
+            fan = math.prod(shape)
+            if isinstance(layer, ConvParameters):
+                fan = shape[0] * layer.kernel**2
+            kept = max(1, math.floor(layer.weight_density * fan + 0.5))
+            numbers += 4 * units * (fan + 1)
+            dense, existing = dense + units * places * fan, existing + units * places * kept
+        elif isinstance(layer, SPLayerParameters):
+            inside = math.prod(shape) if layer.patch is None else shape[0] * layer.patch**2
+            numbers += 2 * layer.columns * layer.copies * inside * len(layer.on_above)
+        shape = out
+    last = math.prod(shape) * classes
+    return numbers + 4 * (last + classes), dense + last, existing + last
 
 
 def after(layer: Layer, shape: Shape, path: str) -> Shape:

@@ -76,8 +76,9 @@ class SPLayer(nn.Module):
         self._connected: Tensor | None = None
         self._window: list[tuple[Bits, list[Bits]]] = []
         self._commit, self._boost, self._first = True, False, 0
-        self.watched: Tensor | None = None
+        # For measures: with `watch` on, what came in and went out of the last pass.
         self.watch = False
+        self.seen: tuple[Bits, list[Bits], Tensor] | None = None
         if p.output == "weights":
             bound = math.sqrt(3 / max(1.0, float(self.connected().sum(1).mean())))
             drawn = weights.uniform(seed, layer, "weights", self.units, self.inputs, bound)
@@ -109,8 +110,9 @@ class SPLayer(nn.Module):
                 self._window.append((bits, winners))
         output = self._put_out(values, winners, connected)
         if self.watch:
-            self.watched = output if output.requires_grad else output.requires_grad_()
-            self.watched.retain_grad()
+            watched = output if output.requires_grad else output.requires_grad_()
+            watched.retain_grad()
+            self.seen = (bits, winners, watched)
         return output
 
     def commit_reward(self, right: np.ndarray, error: np.ndarray) -> None:
