@@ -20,7 +20,7 @@ WRONG = [
     (
         "control.x.zzz=3",
         "control.x.zzz: unknown field, found 3, expected one of learn_every, boost_at, freeze, "
-        "bypass",
+        "bypass, pipeline",
     ),
     ("sp.columns=x", "sp.columns: found 'x', expected an integer 1 to 16777216"),
     ("sp.columns=true", "sp.columns: found true, expected an integer 1 to 16777216"),
@@ -146,7 +146,7 @@ WRONG = [
     (
         "pipeline=[encoder,spp,classifier]",
         "pipeline[1]: found 'spp', which has no section, expected one of encoder, classifier, sp, "
-        "tm; did you mean 'sp'?",
+        "tm, network; did you mean 'sp'?",
     ),
     (
         "pipeline=[encoder,data,classifier]",
