@@ -25,20 +25,13 @@
 // Order of a commit: sp_tally, sp_adapt, sp_bump; of a boosting point: sp_most_overlap_duty,
 // sp_boost_global. window_tm[t][m] is how many samples model m commits after sample t (0: none),
 // boost_tm[t][m] whether it boosts; models without work leave at once.
-#include "fixed_point.cuh"
 #include "select.cuh"
+#include "synapses.cuh"
 
 constexpr int SAMPLES_PER_WARP = 8;    // samples that share one read of a column's connected bits
 constexpr int PLANES = 8;              // bits of the vertical counters of sp_overlap_sparse
 constexpr int INPUTS_PER_THREAD = 4;   // of sp_adapt
 constexpr int ROWS_LISTED = 256;       // rows of a window that sp_adapt lists at a time
-
-// A key whose order is that of the scores; 0: the column cannot win.
-__device__ inline u32 score_key(
-    u32 overlap, const float* boost_c, int c, u32 threshold, int boosted) {
-    if (overlap < threshold) return 0;
-    return boosted ? __float_as_uint(__fmul_rn((float)overlap, boost_c[c])) + 1 : overlap;
-}
 
 // Overlaps from packed rows of both sides: one warp a column, for up to SAMPLES_PER_WARP samples.
 // Suits windows and dense inputs. Reads words * 4 bytes a column once.
@@ -178,21 +171,6 @@ extern "C" __global__ void sp_tally(
     }
 }
 
-// Write one permanence of each lane and bring both bit matrices in line. All lanes of a warp hold
-// consecutive inputs of one word.
-__device__ inline void write_synapse(
-    i16* perm_mci, u32* conn_mcw, u32* conn_miv, int model, int columns, int words,
-    int column_words, int c, int i, int before, int after, int connected) {
-    const u64 column = (u64)model * columns + c;
-    if (after != before) perm_mci[column * words * 32 + i] = (i16)after;
-    const u32 word = __ballot_sync(ALL_LANES, after >= connected);
-    if (i % WARP == 0) conn_mcw[column * words + i / 32] = word;
-    if ((before >= connected) != (after >= connected)) {
-        const u64 input = (u64)model * words * 32 + i;
-        atomicXor(&conn_miv[input * column_words + c / 32], 1u << (c % 32));
-    }
-}
-
 // Apply a window to the columns that won in it: per synapse all steps up and down are added up,
 // then clipped once. A block takes one column at a time.
 extern "C" __global__ void sp_adapt(
@@ -241,11 +219,10 @@ extern "C" __global__ void sp_adapt(
                 const int i = base + item * stride + (int)threadIdx.x;
                 if (i >= words * 32) continue;  // whole warps: a row is whole words
                 const int before = perm_mci[((u64)model * columns + c) * words * 32 + i];
-                i64 after = before + (i64)increment * on[item] - (i64)decrement * (wins - on[item]);
-                after = after < 0 ? 0 : after > PERMANENCE_ONE ? PERMANENCE_ONE : after;
                 write_synapse(
                     perm_mci, conn_mcw, conn_miv, model, columns, words, column_words, c, i,
-                    before, before == NO_SYNAPSE ? NO_SYNAPSE : (int)after, connected);
+                    before, adapted(before, on[item], wins - on[item], increment, decrement),
+                    connected);
             }
         }
     }
@@ -263,11 +240,9 @@ extern "C" __global__ void sp_bump(
     if (overlap_duty_mc[column] >= min_overlap_duty_mc[column]) return;
     for (int i = lane; i < words * 32; i += WARP) {
         const int before = perm_mci[column * words * 32 + i];
-        int after = before + bump < PERMANENCE_ONE ? before + bump : PERMANENCE_ONE;
-        if (before == NO_SYNAPSE) after = NO_SYNAPSE;
         write_synapse(
-            perm_mci, conn_mcw, conn_miv, model, columns, words, column_words, c, i, before, after,
-            connected);
+            perm_mci, conn_mcw, conn_miv, model, columns, words, column_words, c, i, before,
+            bumped(before, bump), connected);
     }
 }
 
@@ -294,5 +269,5 @@ extern "C" __global__ void sp_boost_global(
     const u64 at = (u64)t * gridDim.y + blockIdx.y, column = (u64)blockIdx.y * columns + c;
     if (c >= columns || !boost_tm[at]) return;
     boost_mc[column] = boost_factor(active_duty_mc[column], target, gain);
-    min_overlap_duty_mc[column] = (u32)(((u64)most_tm[at] * weak_share) >> 16);
+    min_overlap_duty_mc[column] = least_duty(most_tm[at], weak_share);
 }

@@ -77,7 +77,8 @@ class Pooling:
         seeds = [11 + m for m in range(len(self.every))]
         wanted = [reference.SpatialPooler(p, self.input_shape, s) for s in seeds]
         device = modules.device(*self.threads)
-        group = SpatialPoolerGroup(p, self.input_shape, seeds, device, **self.group)
+        options = {"steps": "phase"} | self.group
+        group = SpatialPoolerGroup(p, self.input_shape, seeds, device, **options)
         size = int(np.prod(self.input_shape))
         self._same_states(group, wanted, "start")
         for part in ("first run", "second run"):
@@ -198,6 +199,21 @@ CASES: dict[str, Pooling | Classifying] = {
         {**LOCAL, "columns": 30, "column_shape": (30,), "inhibition_radius": 15}, (40,)
     ),
 }  # fmt: skip
+CASES |= {
+    "chunk in one launch": Pooling(
+        {**FULL, "columns": 150, "stimulus_threshold": 6}, (83,), group={"steps": "block"},
+        every=(1.0, 3.0, 9.0), threads=(64, 96),
+    ),
+    "chunk in one launch, without boost": Pooling(
+        {"columns": 70, "winners": 7}, (40,), group={"steps": "block"}, share=0.1,
+        every=(1.0, 1.0),
+    ),
+    "chunk in one launch, longer window": Pooling(
+        {"columns": 33, "winners": 9, "duty_period": 1000, "boost_strength": 1.0,
+         "increment": 0.4, "decrement": 0.3}, (70,), group={"steps": "block"},
+        samples=40, every=(1000.0, 2.0), threads=(32, 64),
+    ),
+}  # fmt: skip
 for memory in ("global", "shared"):
     for shape, wrap in (((9, 34), True), ((9, 34), False), ((2, 33), True), ((1, 2), True)):
         kind = (
@@ -214,8 +230,8 @@ CASES |= {
     "classifier, learning from the past": Classifying(70, 33, separate=True, every=(2.0, 1000.0)),
     "classifier, steep": Classifying(40, 3, rate=60.0),
 }
-FILES = ("sp_start.cu", "spatial_pooler.cu", "sp_topology.cu", "local_inhibition.cu",
-         "sdr_classifier.cu")  # fmt: skip
+FILES = ("sp_start.cu", "spatial_pooler.cu", "sp_online.cu", "sp_topology.cu",
+         "local_inhibition.cu", "sdr_classifier.cu")  # fmt: skip
 
 
 def check(case: str, library_of: Callable[[str], Path], orders: Sequence[int]) -> None:

@@ -39,12 +39,14 @@ class Mutant(NamedTuple):
 
 WINDOWED = "long window"
 SMALL = "high threshold"
+ONLINE = "chunk in one launch"
 STEPS = "steps beyond the clip"
 CUT = "3 x 3 through shared memory, 9 x 34, cut"
 BARRIERS = {
     "warp.cuh": [("sdr_classifier.cu", "classifier, many classes")],
     "select.cuh": [("spatial_pooler.cu", SMALL)] * 5,
     "sp_start.cu": [("sp_start.cu", SMALL)],
+    "sp_online.cu": [("sp_online.cu", ONLINE)] * 4,
     "spatial_pooler.cu": [("spatial_pooler.cu", "many on-bits")] * 2
     + [("spatial_pooler.cu", WINDOWED)] * 3,
     "local_inhibition.cu": [("local_inhibition.cu", CUT)] * 2,
@@ -55,16 +57,22 @@ CHANGES = [
      "spatial_pooler", SMALL),
     ("select.cuh", "key > selection.limit", "key >= selection.limit", "spatial_pooler", SMALL),
     ("select.cuh", "up_to_here >= need", "up_to_here > need", "spatial_pooler", SMALL),
-    ("spatial_pooler.cu", "overlap < threshold", "overlap <= threshold", "spatial_pooler", SMALL),
+    ("synapses.cuh", "overlap < threshold", "overlap <= threshold", "spatial_pooler", SMALL),
     ("spatial_pooler.cu", "columns + c] >= threshold", "columns + c] > threshold",
      "spatial_pooler", SMALL),
-    ("spatial_pooler.cu", "after < 0 ? 0", "after < 1 ? 1", "spatial_pooler", STEPS),
-    ("spatial_pooler.cu", "ALL_LANES, after >= connected", "ALL_LANES, after > connected",
+    ("synapses.cuh", "after < 0 ? 0", "after < 1 ? 1", "spatial_pooler", STEPS),
+    ("synapses.cuh", "ALL_LANES, after >= connected", "ALL_LANES, after > connected",
      "spatial_pooler", "without boost"),
     ("spatial_pooler.cu", "overlap_duty_mc[column] >= min", "overlap_duty_mc[column] > min",
      "spatial_pooler", SMALL),
     ("spatial_pooler.cu", "== (1 << PLANES) - 1", "== (1 << PLANES)",
      "spatial_pooler", "many on-bits"),
+    ("sp_online.cu", "wins > 0", "wins > 1", "sp_online", ONLINE),
+    ("sp_online.cu", "row + 1 - n, row + 1, p", "row - n, row + 1, p", "sp_online", ONLINE),
+    ("sp_online.cu", "overlap >= threshold", "overlap > threshold", "sp_online", ONLINE),
+    ("sp_online.cu", "p.overlap_duty_c[c] < p.min", "p.overlap_duty_c[c] <= p.min", "sp_online",
+     ONLINE),
+    ("sp_online.cu", "> most) most", "< most) most", "sp_online", ONLINE),
     ("sp_topology.cu", "other < c", "other > c", "sp_topology", "local, cut"),
     ("topology.cuh", "centre + radius < size", "centre + radius <= size",
      "sp_topology", "local, cut"),

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,9 @@ CHUNK = 1024
 SEGMENT = 64
 """Samples between two commits that go through one launch; bounds the scratch memory."""
 
+BLOCK_WORK, BLOCK_WINDOW = 1 << 20, 16
+"""The most work of a step, and the longest window, with which one block runs a whole chunk."""
+
 
 @dataclass
 class _Window:
@@ -46,8 +49,9 @@ class SpatialPoolerGroup:
 
     `local_kernels` says how local inhibition is done: "any" radius, or the 3 x 3 kernels
     through "global" or "shared" memory (two dimensions, radius 1). `overlap` forces one way
-    of counting overlaps. Neither can be seen in a result. Raises `UserError` as
-    `SpatialPooler` does.
+    of counting overlaps, `steps` one way of going through a chunk: a launch for each "phase", or
+    a "block" for each model that runs the whole chunk. None can be seen in a result. Raises
+    `UserError` as `SpatialPooler` does.
     """
 
     def __init__(
@@ -59,11 +63,14 @@ class SpatialPoolerGroup:
         *,
         local_kernels: LocalKernels = "any",
         overlap: Literal["auto", "dense", "sparse"] = "auto",
+        steps: Literal["auto", "phase", "block"] = "auto",
     ) -> None:
+        if steps == "block" and parameters.inhibition != "global":
+            raise ValueError("steps 'block' with local inhibition, expected 'phase' or 'auto'")
         self.parameters = parameters
         self.inputs = check_shape(parameters, input_shape)
         self.models = len(seeds)
-        self._overlap = overlap
+        self._overlap, self._steps = overlap, steps
         self._kernels = Kernels(
             parameters, input_shape, seeds, device or cuda_device(), local_kernels
         )
@@ -158,6 +165,31 @@ class SpatialPoolerGroup:
             past = [packed(after_gap(w.winners, lead - len(w.winners))) for w in self._open]
             won[:, :lead] = k.device.xp.asarray(np.stack(past))
         schedule = Schedule.upload(k.device, plans, waiting, lead)
+        if self._in_one_launch(rows, schedule):
+            k.chunk(rows, won, schedule)
+        else:
+            self._phase_by_phase(rows, won, schedule)
+        host = k.device.to_host(won[:, lead:])
+        new = [unpacked(host[m], self.parameters.columns) for m in range(self.models)]
+        self._keep_open(history, new, schedule.left)
+        return new
+
+    def _in_one_launch(self, rows: Rows, schedule: Schedule) -> bool:
+        """Say whether a block for each model is enough: the work of a step is small.
+
+        A block does about a thousand operations at a time, launches of a step cost tens of
+        microseconds. The bound is a guess that no card has tested.
+        """
+        p = self.parameters
+        if self._steps != "auto" or p.inhibition != "global":
+            return self._steps == "block"
+        window = int(schedule.most_window.max(initial=0))
+        scored = int(rows.most_on.max(initial=0)) * p.columns
+        learned = p.active_columns * self.inputs * max(window, 1)
+        return window <= BLOCK_WINDOW and scored + learned <= BLOCK_WORK
+
+    def _phase_by_phase(self, rows: Rows, won: Any, schedule: Schedule) -> None:
+        k, lead = self._kernels, schedule.lead
         for start, stop in schedule.segments(SEGMENT):
             self._forward(rows, lead + start, lead + stop, self.parameters.boost_strength > 0)
             k.select(won, lead + start, lead + stop)
@@ -166,10 +198,6 @@ class SpatialPoolerGroup:
                 k.commit(rows, won, schedule, stop - 1)
             if schedule.boosts[stop - 1]:
                 k.boost(schedule, stop - 1)
-        host = k.device.to_host(won[:, lead:])
-        new = [unpacked(host[m], self.parameters.columns) for m in range(self.models)]
-        self._keep_open(history, new, schedule.left)
-        return new
 
     def _keep_open(self, history: Sequence[Bits], new: Sequence[Bits], left: Sequence[int]) -> None:
         """Keep the last `left` samples of each model, whose window has not ended."""

@@ -164,6 +164,25 @@ class Kernels:
                 i32(bump), i32(permanence(p.connected)),
             )  # fmt: skip
 
+    def chunk(self, rows: Rows, won: Any, schedule: Schedule) -> None:
+        """Run all samples of a chunk in one launch, a block for each model (global inhibition)."""
+        p = self.parameters
+        if len(self._keys) < self.models * p.columns:
+            self._keys = self.device.xp.empty(self.models * p.columns, np.uint32)
+        self.device.launch(
+            "sp_online.cu", "sp_chunk", (1, self.models), (self.device.select_threads,),
+            self._permanences, self._connected, self._by_input, rows.x_mrw, rows.on_j,
+            rows.offset_mr, won, self._keys, self._active_duty, self._overlap_duty,
+            self._min_overlap_duty, self._boost, self._reached, self._learners, schedule.window,
+            schedule.boost, i32(schedule.lead), i32(len(schedule.commits)), i32(rows.rows),
+            i32(p.columns), i32(self.words), i32(self.column_words), u32(p.stimulus_threshold),
+            i32(p.boost_strength > 0), u32(p.active_columns), i32(permanence(p.increment)),
+            i32(permanence(p.decrement)), i32(permanence(p.connected)),
+            i32(permanence(p.weak_bump)), u64(duty_reciprocal(p.duty_period)),
+            u32(DUTY_ONE // p.duty_period), i64(p.active_columns * DUTY_ONE // p.columns),
+            i64(boost_gain(p.boost_strength)), u32(int(p.weak_fraction * 65536)),
+        )  # fmt: skip
+
     def boost(self, schedule: Schedule, t: int) -> None:
         """Recompute boost factors and minimum duty cycles of the models that boost after `t`."""
         p = self.parameters
