@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
+from htmrun.backends.cuda import cards
+from tests import host_card
 from tests.kernels import host
+
+ON_HOST = os.environ.get("HTMRUN_TEST_CARD") == "host"
+"""Tests that need a card run their kernels on the host: `HTMRUN_TEST_CARD=host pytest -m gpu`."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a card where there is none, and say what is missing."""
+    marked = [item for item in items if item.get_closest_marker("gpu")]
+    lack = cards.lacking() if marked and not ON_HOST else None
+    for item in marked:
+        if lack is not None:
+            item.add_marker(pytest.mark.skip(reason=f"needs a card; found none: without {lack}"))
+
+
+@pytest.fixture(autouse=True)
+def _host_for_a_card(request: pytest.FixtureRequest) -> None:
+    """Let the host run what needs a card, if that is asked for: slow, but the same tests."""
+    if ON_HOST and request.node.get_closest_marker("gpu"):
+        patch = request.getfixturevalue("monkeypatch")
+        host_card.put_in(patch, request.getfixturevalue("build_folder"))
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,9 @@ import threading
 import numpy as np
 import pytest
 
-from htmrun.backends import NAMES
 from htmrun.schedule import Growth, Schedule
+from tests.devices import BACKENDS as NAMES
+from tests.devices import MEMORY_ON_CUDA, OTHERS
 from tests.pipelines import pipeline, stream, train
 
 BACKENDS = pytest.mark.parametrize("backend", NAMES)
@@ -77,12 +78,28 @@ def test_stop_anywhere_and_go_on_from_the_saved_state(backend, every):
         assert second.state_hash() == whole.state_hash()
 
 
+@pytest.mark.parametrize("other", OTHERS)
 @pytest.mark.parametrize("every", [1, 3, 16])
-def test_backends_have_the_same_hash_after_every_commit(every):
+def test_backends_have_the_same_hash_after_every_commit(every, other):
     """Promise 6, first half."""
     chunk, schedule = stream(SAMPLES), Schedule(every)
-    models = [pipeline(name) for name in NAMES]
+    memory = other != "cuda" or MEMORY_ON_CUDA
+    models = [pipeline(name, memory=memory) for name in ("reference", other)]
     for start in range(0, SAMPLES - every, every):
+        piece = chunk.slice(start, start + every)
+        made = [train(m, piece, schedule)[0] for m in models]
+        assert same(made[0], made[1])
+        assert models[0].state_hash() == models[1].state_hash(), f"after sample {start + every}"
+
+
+@pytest.mark.gpu
+@pytest.mark.slow
+@pytest.mark.parametrize(("every", "samples"), [(1, 3000), (10, 5000), (256, 10_240)])
+def test_a_card_has_the_processors_hash_after_every_commit_of_a_long_stream(every, samples):
+    """Promise 6, over thousands of steps."""
+    chunk, schedule = stream(samples), Schedule(every)
+    models = [pipeline(name, memory=MEMORY_ON_CUDA) for name in ("cpu", "cuda")]
+    for start in range(0, samples - every + 1, every):
         piece = chunk.slice(start, start + every)
         made = [train(m, piece, schedule)[0] for m in models]
         assert same(made[0], made[1])

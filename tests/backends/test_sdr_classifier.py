@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from htmrun.backends import cpu, reference
+from htmrun.backends import load_backend
 from htmrun.backends.state import state_hash
 from htmrun.bits import Bits
 from htmrun.parameters import SDRClassifierParameters
 from htmrun.plan import Plan
-
-BACKENDS = (reference, cpu)
+from tests.devices import BACKENDS, OTHERS
 
 
 def data(samples: int, size: int, classes: int, seed: int = 0) -> tuple[Bits, np.ndarray]:
@@ -44,18 +43,23 @@ def softmax_regression(bits: Bits, targets: np.ndarray, plan: Plan, classes: int
 def test_follows_softmax_regression(backend, every):
     bits, targets = data(120, 90, 5)
     plan = Plan.every(every, 120)
-    model = backend.SDRClassifier(SDRClassifierParameters(learning_rate=0.3), 90, 5)
+    model = classifier(backend, 90, 5, learning_rate=0.3)
     got = model.run(bits, targets, plan)
     assert got.dtype == np.float32
     np.testing.assert_allclose(got, softmax_regression(bits, targets, plan, 5, 0.3), atol=2e-5)
 
 
+def classifier(backend: str, size: int, classes: int, **settings: float):
+    return load_backend(backend).SDRClassifier(SDRClassifierParameters(**settings), size, classes)
+
+
+@pytest.mark.parametrize("other", OTHERS)
 @pytest.mark.parametrize("every", [1, 4, 1000])
-def test_backends_agree_byte_for_byte(every):
+def test_backends_agree_byte_for_byte(every, other):
     bits, targets = data(150, 70, 33)
     past, _ = data(150, 70, 33, seed=5)
     plan = Plan.every(every, 150)
-    models = [b.SDRClassifier(SDRClassifierParameters(learning_rate=0.7), 70, 33) for b in BACKENDS]
+    models = [classifier(b, 70, 33, learning_rate=0.7) for b in ("reference", other)]
     first, second = (m.run(bits, targets, plan, learn_bits=past) for m in models)
     assert first.tobytes() == second.tobytes()
     assert state_hash(models[0].state()) == state_hash(models[1].state())
@@ -66,11 +70,11 @@ def test_backends_agree_byte_for_byte(every):
 def test_cut_and_resumed_in_the_middle_of_a_window(backend):
     bits, targets = data(60, 40, 6)
     plan = Plan.every(8, 60)
-    whole = backend.SDRClassifier(SDRClassifierParameters(), 40, 6)
+    whole = classifier(backend, 40, 6)
     want = whole.run(bits, targets, plan)
-    first = backend.SDRClassifier(SDRClassifierParameters(), 40, 6)
+    first = classifier(backend, 40, 6)
     head = first.run(bits.slice(0, 29), targets[:29], plan.slice(0, 29))
-    second = backend.SDRClassifier(SDRClassifierParameters(), 40, 6)
+    second = classifier(backend, 40, 6)
     second.load(first.state())
     tail = second.run(bits.slice(29, 60), targets[29:], plan.slice(29, 60))
     assert np.concatenate([head, tail]).tobytes() == want.tobytes()
@@ -80,7 +84,7 @@ def test_cut_and_resumed_in_the_middle_of_a_window(backend):
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_inference_and_frozen_learning_write_nothing(backend):
     bits, targets = data(30, 40, 6)
-    model = backend.SDRClassifier(SDRClassifierParameters(), 40, 6)
+    model = classifier(backend, 40, 6)
     model.run(bits, targets, Plan.every(4, 30))
     before = state_hash(model.state())
     model.compute(bits)
@@ -90,7 +94,7 @@ def test_inference_and_frozen_learning_write_nothing(backend):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_state_of_another_shape_is_refused(backend):
-    model = backend.SDRClassifier(SDRClassifierParameters(), 40, 6)
-    other = backend.SDRClassifier(SDRClassifierParameters(), 40, 7)
+    model = classifier(backend, 40, 6)
+    other = classifier(backend, 40, 7)
     with pytest.raises(ValueError, match="weights"):
         model.load(other.state())

@@ -15,8 +15,7 @@ from htmrun.fixed_point import exp2, exp_f32
 from htmrun.parameters import SpatialPoolerParameters
 from htmrun.plan import Plan
 from htmrun.rng import mix
-
-BACKENDS = ("reference", "cpu")
+from tests.devices import BACKENDS, OTHERS
 
 
 def make(backend: str, shape: tuple[int, ...], seed: int = 5, **settings):
@@ -86,10 +85,11 @@ def drawn(seed: int) -> tuple[tuple[int, ...], dict]:
     return shape, settings
 
 
+@pytest.mark.parametrize("other", OTHERS)
 @pytest.mark.parametrize("seed", range(36))
-def test_backends_are_equal_byte_for_byte(seed: int) -> None:
+def test_backends_are_equal_byte_for_byte(seed: int, other: str) -> None:
     shape, settings = drawn(seed)
-    reference, cpu = (make(b, shape, seed, **settings) for b in BACKENDS)
+    reference, cpu = (make(b, shape, seed, **settings) for b in ("reference", other))
     assert_state_equal(reference.state(), cpu.state())
     size = math.prod(shape)
     density = [0.02, 0.1, 0.3, 0.9][seed % 4]
@@ -102,11 +102,13 @@ def test_backends_are_equal_byte_for_byte(seed: int) -> None:
         assert_bits_equal(reference.compute(bits), cpu.compute(bits))
 
 
+@pytest.mark.parametrize("other", OTHERS)
 @pytest.mark.parametrize("inputs", [300, 70_000])
-def test_overlaps_of_many_inputs(inputs: int) -> None:
+def test_overlaps_of_many_inputs(inputs: int, other: str) -> None:
     """More on-bits than one byte, and than two, of an overlap can hold."""
     settings = {"columns": 20, "winners": 3, "potential_fraction": 1.0, "boost_strength": 2.0}
-    reference, cpu = (make(b, (inputs,), initial_connected=1.0, **settings) for b in BACKENDS)
+    names = "reference", other
+    reference, cpu = (make(b, (inputs,), initial_connected=1.0, **settings) for b in names)
     bits = Bits.concatenate([noise(3, inputs, 0.97), noise(2, inputs, 0.001), noise(1, inputs, 1)])
     assert reference.overlaps(bits).max() == inputs
     np.testing.assert_array_equal(reference.overlaps(bits), cpu.overlaps(bits))
@@ -114,10 +116,11 @@ def test_overlaps_of_many_inputs(inputs: int) -> None:
     assert_state_equal(reference.state(), cpu.state())
 
 
+@pytest.mark.parametrize("other", OTHERS)
 @pytest.mark.parametrize(("increment", "decrement"), [(1.0, 1.0), (0.0, 1.0), (1.0, 0.001)])
-def test_large_windows_do_not_overflow(increment: float, decrement: float) -> None:
+def test_large_windows_do_not_overflow(increment: float, decrement: float, other: str) -> None:
     settings = {"columns": 5, "winners": 2, "increment": increment, "decrement": decrement}
-    reference, cpu = (make(b, (30,), **settings) for b in BACKENDS)
+    reference, cpu = (make(b, (30,), **settings) for b in ("reference", other))
     bits, plan = noise(900, 30, 0.4), Plan.every(900, 900)
     reference.run(bits, plan)
     cpu.run(bits, plan)

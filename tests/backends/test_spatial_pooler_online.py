@@ -12,10 +12,11 @@ import struct
 import numpy as np
 import pytest
 
-from htmrun.backends import NAMES, load_backend
+from htmrun.backends import load_backend
 from htmrun.bits import Bits
 from htmrun.parameters import SpatialPoolerParameters
 from htmrun.plan import Plan
+from tests.devices import BACKENDS
 
 INPUTS, COLUMNS, SAMPLES = 60, 40, 160
 POLYNOMIAL = (1073741824, 744260969, 257944274, 59576801, 10389024, 1338674, 232076)
@@ -86,7 +87,7 @@ class OnlinePooler:
         ]
 
 
-@pytest.mark.parametrize("backend", NAMES)
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize(
     "changes",
     [

@@ -6,17 +6,18 @@ import numpy as np
 import pytest
 
 from htmrun import rng
-from htmrun.backends import NAMES, load_backend
+from htmrun.backends import load_backend
 from htmrun.bits import Bits
 from htmrun.errors import UserError
 from htmrun.parameters import TemporalMemoryParameters
 from htmrun.plan import Plan
+from tests.devices import MEMORY
 
 COLUMNS = 6
 CELLS = 2
 
 
-@pytest.fixture(params=NAMES)
+@pytest.fixture(params=MEMORY)
 def backend(request):
     return load_backend(request.param)
 
