@@ -159,6 +159,13 @@ CASES: dict[str, Pooling | Classifying] = {
         {**FULL, "columns": 70}, (1100,), samples=20, every=(1000.0, 7.0),
         group={"overlap": "dense"}, threads=(32, 96),
     ),
+    "tiled overlap": Pooling(
+        {**FULL, "columns": 70, "stimulus_threshold": 5, "duty_period": 500}, (1100,), samples=70,
+        every=(1000.0, 40.0), group={"overlap": "tiled"}, threads=(32, 32),
+    ),
+    "tiled overlap, few of all": Pooling(
+        {"columns": 33, "winners": 4}, (31,), samples=5, every=(3.0,), group={"overlap": "tiled"},
+    ),
     "many on-bits": Pooling(
         {"columns": 40, "winners": 3, "initial_connected": 1.0, "potential_fraction": 1.0}, (700,),
         samples=4, every=(2.0,), share=0.9,
@@ -230,8 +237,8 @@ CASES |= {
     "classifier, learning from the past": Classifying(70, 33, separate=True, every=(2.0, 1000.0)),
     "classifier, steep": Classifying(40, 3, rate=60.0),
 }
-FILES = ("sp_start.cu", "spatial_pooler.cu", "sp_online.cu", "sp_topology.cu",
-         "local_inhibition.cu", "sdr_classifier.cu")  # fmt: skip
+FILES = ("sp_start.cu", "spatial_pooler.cu", "sp_online.cu", "sp_overlap_tiled.cu",
+         "sp_topology.cu", "local_inhibition.cu", "sdr_classifier.cu")  # fmt: skip
 
 
 def check(case: str, library_of: Callable[[str], Path], orders: Sequence[int]) -> None:

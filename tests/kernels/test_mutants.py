@@ -47,6 +47,7 @@ BARRIERS = {
     "select.cuh": [("spatial_pooler.cu", SMALL)] * 5,
     "sp_start.cu": [("sp_start.cu", SMALL)],
     "sp_online.cu": [("sp_online.cu", ONLINE)] * 4,
+    "sp_overlap_tiled.cu": [("sp_overlap_tiled.cu", "tiled overlap")] * 2,
     "spatial_pooler.cu": [("spatial_pooler.cu", "many on-bits")] * 2
     + [("spatial_pooler.cu", WINDOWED)] * 3,
     "local_inhibition.cu": [("local_inhibition.cu", CUT)] * 2,
@@ -73,6 +74,10 @@ CHANGES = [
     ("sp_online.cu", "p.overlap_duty_c[c] < p.min", "p.overlap_duty_c[c] <= p.min", "sp_online",
      ONLINE),
     ("sp_online.cu", "> most) most", "< most) most", "sp_online", ONLINE),
+    ("sp_overlap_tiled.cu", "words - base < TILE_WORDS", "words - base > TILE_WORDS",
+     "sp_overlap_tiled", "tiled overlap"),
+    ("sp_overlap_tiled.cu", "left[k] & right[q]", "left[k] | right[q]", "sp_overlap_tiled",
+     "tiled overlap"),
     ("sp_topology.cu", "other < c", "other > c", "sp_topology", "local, cut"),
     ("topology.cuh", "centre + radius < size", "centre + radius <= size",
      "sp_topology", "local, cut"),

@@ -11,8 +11,8 @@ from htmrun.backends.cuda.rows import words_of
 CHUNK = 1024
 """Samples handed over at a time by a trainer."""
 
-SEGMENT = 64
-"""Samples whose overlaps are kept at a time."""
+SCRATCH = 1 << 26
+"""Overlaps and keys of all models of a group that are kept at a time, about, in numbers."""
 
 
 def pooler_state(inputs: int, columns: int) -> int:
@@ -24,10 +24,15 @@ def pooler_state(inputs: int, columns: int) -> int:
     return permanences + connected + columns * 6 * 4
 
 
+def scratch_samples(columns: int, models: int) -> int:
+    """Return how many samples have their overlaps kept at a time: 64 to 256."""
+    return max(64, min(256, SCRATCH // (columns * models)))
+
+
 def pooler(inputs: int, columns: int, longest_window: int) -> int:
     """Return the bytes of one spatial pooler and of its chunk; windows stay on the card whole."""
     rows = CHUNK + longest_window
-    scratch = SEGMENT * columns * 8
+    scratch = scratch_samples(columns, 1) * columns * 8
     return pooler_state(inputs, columns) + scratch + rows * (_row(inputs) + words_of(columns) * 4)
 
 

@@ -18,9 +18,10 @@ import numpy.typing as npt
 
 from htmrun.backends import State
 from htmrun.backends.cuda.device import Device, cuda_device
+from htmrun.backends.cuda.footprint import scratch_samples
 from htmrun.backends.cuda.rows import Rows, after_gap, packed, unpacked
 from htmrun.backends.cuda.schedule import Schedule
-from htmrun.backends.cuda.sp_kernels import Kernels, LocalKernels
+from htmrun.backends.cuda.sp_kernels import Kernels, LocalKernels, OverlapWay
 from htmrun.backends.sp_contract import check_bits, check_plan, check_shape, check_state
 from htmrun.bits import Bits
 from htmrun.parameters import SpatialPoolerParameters
@@ -29,8 +30,11 @@ from htmrun.plan import Plan
 CHUNK = 1024
 """Samples uploaded at a time; bounds the dense winners on the host."""
 
-SEGMENT = 64
-"""Samples between two commits that go through one launch; bounds the scratch memory."""
+SEGMENT = 256
+"""Samples between two commits that go through one launch, at most."""
+
+TILED_FROM = 16
+"""So many samples fill enough of a tile of 64."""
 
 BLOCK_WORK, BLOCK_WINDOW = 1 << 20, 16
 """The most work of a step, and the longest window, with which one block runs a whole chunk."""
@@ -62,7 +66,7 @@ class SpatialPoolerGroup:
         device: Device | None = None,
         *,
         local_kernels: LocalKernels = "any",
-        overlap: Literal["auto", "dense", "sparse"] = "auto",
+        overlap: OverlapWay | Literal["auto"] = "auto",
         steps: Literal["auto", "phase", "block"] = "auto",
     ) -> None:
         if steps == "block" and parameters.inhibition != "global":
@@ -114,7 +118,7 @@ class SpatialPoolerGroup:
                 self._kernels.device, [b.slice(a, min(a + CHUNK, length)) for b in samples]
             )
             won = self._kernels.no_winners(rows.rows)
-            for start, stop in _segments(rows.rows):
+            for start, stop in _segments(rows.rows, self._segment()):
                 self._forward(rows, start, stop, boosted)
                 self._kernels.select(won, start, stop)
             host = self._kernels.device.to_host(won)
@@ -125,7 +129,7 @@ class SpatialPoolerGroup:
         """Return every column's overlap with each sample, int32 (T, columns) for each model."""
         length = self._check(samples)
         out = np.zeros((self.models, length, self.parameters.columns), np.int32)
-        for start, stop in _segments(length):
+        for start, stop in _segments(length, self._segment()):
             part = Rows.upload(self._kernels.device, [b.slice(start, stop) for b in samples])
             self._forward(part, 0, stop - start, boosted=False)
             out[:, start:stop] = self._kernels.last_overlaps(stop - start)
@@ -190,7 +194,7 @@ class SpatialPoolerGroup:
 
     def _phase_by_phase(self, rows: Rows, won: Any, schedule: Schedule) -> None:
         k, lead = self._kernels, schedule.lead
-        for start, stop in schedule.segments(SEGMENT):
+        for start, stop in schedule.segments(self._segment()):
             self._forward(rows, lead + start, lead + stop, self.parameters.boost_strength > 0)
             k.select(won, lead + start, lead + stop)
             k.count_reached(stop - start)
@@ -209,13 +213,22 @@ class SpatialPoolerGroup:
             )
 
     def _forward(self, rows: Rows, start: int, stop: int, boosted: bool) -> None:
-        sparse = self._overlap == "sparse"
-        if self._overlap == "auto":
-            # Words read a sample: the rows of on-bits, or every column, shared by some samples.
-            each = int(rows.most_on[start:stop].max()) * -(-self.parameters.columns // 32)
-            shared = self.parameters.columns * rows.words // min(stop - start, 8)
-            sparse = 2 * each <= shared
-        self._kernels.overlap(rows, start, stop, boosted, sparse)
+        way = self._way(rows, start, stop) if self._overlap == "auto" else self._overlap
+        self._kernels.overlap(rows, start, stop, boosted, way)
+
+    def _way(self, rows: Rows, start: int, stop: int) -> OverlapWay:
+        """Return how overlaps are counted, by the words that a sample makes the card read."""
+        columns = self.parameters.columns
+        by_input = int(rows.most_on[start:stop].max()) * -(-columns // 32)
+        tiled = stop - start >= TILED_FROM
+        shared = columns * rows.words // min(stop - start, 64 if tiled else 8)
+        if 2 * by_input <= shared:
+            return "sparse"
+        return "tiled" if tiled else "dense"
+
+    def _segment(self) -> int:
+        """Return the samples of a launch; bounds the scratch memory of all models together."""
+        return min(SEGMENT, scratch_samples(self.parameters.columns, self.models))
 
     def _check(self, samples: Sequence[Bits]) -> int:
         for bits in samples:
@@ -234,6 +247,6 @@ class SpatialPoolerGroup:
         return [Bits.concatenate([p[m] for p in parts]) for m in range(self.models)]
 
 
-def _segments(length: int) -> Iterator[tuple[int, int]]:
-    for i in range(math.ceil(length / SEGMENT)):
-        yield i * SEGMENT, min((i + 1) * SEGMENT, length)
+def _segments(length: int, most: int) -> Iterator[tuple[int, int]]:
+    for i in range(math.ceil(length / most)):
+        yield i * most, min((i + 1) * most, length)

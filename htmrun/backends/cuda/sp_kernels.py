@@ -24,9 +24,10 @@ from htmrun.fixed_point import DUTY_ONE, NO_SYNAPSE, boost_gain, duty_reciprocal
 from htmrun.parameters import SpatialPoolerParameters, round_half_up
 
 LocalKernels = Literal["any", "global", "shared"]
+OverlapWay = Literal["dense", "sparse", "tiled"]
 i32, u32, i64, u64 = np.int32, np.uint32, np.int64, np.uint64
 _TILE_X, _TILE_Y = 32, 8
-_SAMPLES_PER_WARP = 8
+_SAMPLES_PER_WARP, _TILE = 8, 64
 
 
 _OF_A_MODEL = (
@@ -80,7 +81,7 @@ class Kernels:
         """Return packed winners of `rows` samples, all zero, uint32 (models, rows, words)."""
         return self.device.xp.zeros((self.models, rows, self.column_words), np.uint32)
 
-    def overlap(self, rows: Rows, start: int, stop: int, boosted: bool, sparse: bool) -> None:
+    def overlap(self, rows: Rows, start: int, stop: int, boosted: bool, way: OverlapWay) -> None:
         """Compute overlaps and score keys of rows start..stop into the scratch arrays."""
         p, samples = self.parameters, stop - start
         needed = self.models * samples * p.columns
@@ -90,11 +91,17 @@ class Kernels:
         results = (self._boost, self._overlaps, self._keys, i32(start), i32(samples))
         sizes = (i32(rows.rows), i32(p.columns), i32(self.words))
         rule = (u32(p.stimulus_threshold), i32(boosted))
-        if sparse:
+        if way == "sparse":
             blocks = (-(-self.column_words // 32), self.models, samples)
             self._launch(
                 "sp_overlap_sparse", blocks, self._by_input, rows.on_j, rows.offset_mr,
                 *results, *sizes, i32(self.column_words), *rule,
+            )  # fmt: skip
+        elif way == "tiled":
+            tiles = (-(-p.columns // _TILE), self.models, -(-samples // _TILE))
+            self.device.launch(
+                "sp_overlap_tiled.cu", "sp_overlap_tiled", tiles, (256,), self._connected,
+                rows.x_mrw, *results, *sizes, *rule,
             )  # fmt: skip
         else:
             blocks = (self._blocks_of_warps(), self.models, -(-samples // _SAMPLES_PER_WARP))
