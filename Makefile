@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 TORCH  := torch==2.13.0
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 
-.PHONY: demo test check install develop bench docs clean
+.PHONY: demo test check install develop bench gpu docs clean
 .DELETE_ON_ERROR:
 
 demo: install
@@ -23,6 +23,11 @@ check: develop
 
 bench: develop
 	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/cuda.py || test $$? -eq 2
+
+# Everything that needs a card: tests, compute-sanitizer, benchmark.
+gpu:
+	benchmarks/gpu.sh
 
 install: $(VENV)/.installed
 develop: $(VENV)/.develop
