@@ -225,12 +225,26 @@ class CellMeter:
     columns that came.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, keep_anomalies: bool = False) -> None:
         self._sums = np.zeros(4)
+        self._anomalies: list[npt.NDArray[np.float64]] | None = [] if keep_anomalies else None
 
-    def add(self, hits: np.ndarray, bursting: np.ndarray, active: int, predicted: int) -> None:
-        """Add a chunk: columns hit and bursting per sample, active and predicted in all."""
-        self._sums += [hits.sum(), bursting.sum(), active, predicted]
+    def add(
+        self, hits: np.ndarray, bursting: np.ndarray, active: np.ndarray, predicted: int
+    ) -> None:
+        """Add a chunk: columns hit, bursting and active per sample; predicted ones in all."""
+        self._sums += [hits.sum(), bursting.sum(), active.sum(), predicted]
+        if self._anomalies is not None:
+            self._anomalies.append(1 - hits / np.maximum(active, 1) - (active == 0))
+
+    def anomalies(self) -> npt.NDArray[np.float64] | None:
+        """Return each sample's anomaly score, float64 0 to 1, if they are kept.
+
+        The share of its active columns that nobody predicted; 0 where none was active.
+        """
+        if self._anomalies is None:
+            return None
+        return np.concatenate([np.zeros(0), *self._anomalies])
 
     def figures(self) -> Figures:
         """Return the figures by name; empty if no column was active."""

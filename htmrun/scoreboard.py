@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from htmrun.anomaly import AnomalyLikelihood
 from htmrun.classifiers.buckets import Buckets
 from htmrun.data import Chunk
 from htmrun.evaluation import Model
@@ -28,7 +29,7 @@ RECENT = "recent/"
 """Names of figures since the last curve point begin with this; final figures are over more."""
 
 MOST_LOSSES = 1_000_000
-"""Losses sample by sample are kept of streams up to this length: 4 MB for each horizon."""
+"""Samples of a stream up to which losses and anomaly scores are kept one by one: 4 MB each."""
 
 TAIL = 0.8
 """Final figures of sequences and of activity are taken from this share of the samples on."""
@@ -50,7 +51,9 @@ class Meters:
         self.columns = {
             s.name: ActivityMeter(s.columns) for s in pipeline.stages if isinstance(s, PoolerStage)
         }
-        self.cells = {s.name: CellMeter() for s in pipeline.stages if isinstance(s, MemoryStage)}
+        self.cells = {
+            s.name: CellMeter(keep_losses) for s in pipeline.stages if isinstance(s, MemoryStage)
+        }
 
     def add(self, chunk: Chunk, outcome: Outcome, pipeline: Model) -> None:
         """Add what the pipeline said of a chunk."""
@@ -62,9 +65,8 @@ class Meters:
         for stage in pipeline.stages:
             if isinstance(stage, MemoryStage) and stage.cells is not None:
                 cells = stage.cells
-                active = int(cells.active.counts().shape[0] and _active_columns(stage, outcome))
                 self.cells[stage.name].add(
-                    cells.hits, cells.bursting, active, len(cells.predicted.indices)
+                    cells.hits, cells.bursting, stage.active_columns, len(cells.predicted.indices)
                 )
 
     def task_figures(self) -> Figures:
@@ -91,15 +93,6 @@ class Meters:
             *self.cells.items(),
         ]
         return {f"{stage}/{n}": v for stage, meter in named for n, v in meter.figures().items()}
-
-
-def _active_columns(stage: MemoryStage, outcome: Outcome) -> int:
-    """Count the active columns of a chunk: distinct columns among the active cells, per sample."""
-    cells = outcome.activity[stage.name]
-    column = cells.indices // stage.cells_per_column
-    row = np.repeat(np.arange(len(cells)), cells.counts())
-    change = (np.diff(column) != 0) | (np.diff(row) != 0)
-    return int(change.sum()) + (1 if len(column) else 0)
 
 
 CURVES = ("accuracy", "nll", "rmse", "mape", "entropy", "dead_columns", "predicted", "bursting")
@@ -155,6 +148,19 @@ class Scoreboard:
         """
         kept = {h: meter.losses() for h, meter in self._all.scores.items()}
         return {f"loss/{h}": values for h, values in kept.items() if values is not None}
+
+    def anomalies(self) -> dict[str, npt.NDArray[np.float32]]:
+        """Return the raw anomaly score of every sample and its likelihood, float32.
+
+        Named `anomaly/raw` and `anomaly/likelihood`, of the last temporal memory; empty without
+        one, and wherever `losses` is.
+        """
+        kept = [raw for m in self._all.cells.values() if (raw := m.anomalies()) is not None]
+        if not kept:
+            return {}
+        likelihood = AnomalyLikelihood().add(kept[-1])
+        series = {"raw": kept[-1], "likelihood": likelihood}
+        return {f"anomaly/{name}": values.astype(np.float32) for name, values in series.items()}
 
     def activity(self) -> dict[str, npt.NDArray[np.float64]]:
         """Return, by pooler, the share of the last fifth of the samples that each column won."""

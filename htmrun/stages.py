@@ -6,8 +6,11 @@ name, and the temporal memory also under `NAME.winners` and `NAME.predicted`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
 
 from htmrun.backends import CellActivity, SpatialPoolerBackend, State, TemporalMemoryBackend
 from htmrun.bits import Bits
@@ -81,6 +84,7 @@ class MemoryStage:
     cells_per_column: int
     learn: bool
     cells: CellActivity | None = None
+    active_columns: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -93,7 +97,11 @@ class MemoryStage:
         }
 
     def run(self, before: Bits, plan: Plan, activity: Activity) -> Bits:
-        """Return the active cells; learn as `plan` says."""
+        """Return the active cells; learn as `plan` says.
+
+        Keeps what the memory said in `cells`, and how many columns each sample had.
+        """
+        self.active_columns = before.counts()
         self.cells = self.model.run(before, plan, self.learn)
         return self._publish(self.cells, activity)
 

@@ -162,7 +162,7 @@ class Trainer:
         state = self.pipeline.state()
         if not isinstance(self.pipeline, NetworkPipeline):
             series |= portrait(self.pipeline, state, self.scoreboard.activity())
-        series |= self._growth() | self.scoreboard.losses()
+        series |= self._growth() | self.scoreboard.losses() | self.scoreboard.anomalies()
         figures |= self._stage_figures(state)
         figures |= {
             "samples_per_s": self._rate(),
