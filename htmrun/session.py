@@ -163,6 +163,7 @@ def _tracker(
         parameters=resolved,
         tags=tags,
         job_parameters=lambda job: job_parameters(experiment, resolved, job),
+        order=jobs_of(experiment),
         notice=view.notice,
     )
 

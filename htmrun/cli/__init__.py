@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import htmrun
-from htmrun.cli import compare, dashboard, doctor, show, sweep, train
+from htmrun.cli import (
+    compare,
+    dashboard,
+    doctor,
+    export,
+    rerun,
+    resume,
+    show,
+    sweep,
+    train,
+)
 from htmrun.cli.usage import two_columns
 from htmrun.errors import UserError
 
@@ -28,7 +38,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (train, sweep, show, compare, dashboard, doctor):
+for module in (train, resume, rerun, export, sweep, show, compare, dashboard, doctor):
     text = f"{module.HELP}\n\n\b\n{two_columns(module.USAGE)}"
     app.command(name=module.NAME, help=text, short_help=module.HELP)(module.command)
 

@@ -10,7 +10,7 @@ from typing import Any
 from htmrun.config.schema import Experiment
 from htmrun.data import Source
 from htmrun.errors import UserError
-from htmrun.records import Failed, Finished, Progress
+from htmrun.records import Failed, Finished, Job, Progress
 from htmrun.scoreboard import RECENT
 
 
@@ -81,28 +81,32 @@ def broken(error: Exception) -> Broken:
 
 
 def _jobs(task: Task, source: Source) -> Generator[Report | Ended | Broken, None, None]:
+    from htmrun import in_step
     from htmrun.build import Builder, jobs_of
-    from htmrun.runner import run_jobs
+    from htmrun.placement import place
 
-    builder = Builder(task.experiment, source)
-    jobs = jobs_of(task.experiment)
+    where = place(task.experiment)
+    experiment = task.experiment.model_copy(update={"device": where.device})
+    builder = Builder(experiment, source)
+    jobs = jobs_of(experiment)
     held_out = source.test(1) is not None
     builder.prepare()
-    before, last = 0, 0
-    ended: list[Finished] = []
-    for record in run_jobs(builder, jobs, 1):
+    total = builder.samples() * experiment.epochs
+    ended: dict[Job, Finished] = {}
+    # On a card the seeds run in step, on the processor one after the other.
+    for record in in_step.records(builder, jobs, in_step.lots_of(builder, where, jobs)):
+        before = jobs.index(record.job) * total
         if isinstance(record, Failed):
             yield Broken(f"seed {record.job.seed}: {record.error}", record.trace)
             return
         if isinstance(record, Progress):
-            last = record.sample
             yield Report(before + record.sample, on_the_way(record.metrics, held_out))
         if isinstance(record, Finished):
-            ended.append(record)
-            before += int(record.metrics.get("samples", last))
+            ended[record.job] = record
             if len(ended) < len(jobs):  # The last one's figures come with the trial's own.
-                yield Report(before, record.metrics)
-    yield Ended(tuple(r.metrics for r in ended), tuple(r.state_hash for r in ended))
+                yield Report(before + total, record.metrics)
+    finished = [ended[job] for job in jobs]
+    yield Ended(tuple(r.metrics for r in finished), tuple(r.state_hash for r in finished))
 
 
 def on_the_way(figures: Mapping[str, float], held_out: bool) -> dict[str, float]:

@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -61,11 +61,12 @@ class Tracker:
         parameters: Mapping[str, Any],
         tags: Mapping[str, str],
         job_parameters: Callable[[Job], Mapping[str, Any]],
+        order: Sequence[Job] = (),
         notice: Callable[[str], None] = _to_stderr,
     ) -> None:
         """Open the store (`uri`, None: SQLite in `directory`), creating what is missing.
 
-        `parameters` is the whole resolved configuration, `job_parameters` gives a job's own;
+        `order` lists all jobs of the run. `parameters` is the whole resolved configuration, `job_parameters` gives a job's own;
         `tags` go on every run; `notice` takes lines meant for the user. Raises UserError when the
         store cannot be used.
         """
@@ -78,6 +79,7 @@ class Tracker:
         self._run = run_id
         self._parameters = parameters
         self._job_parameters = job_parameters
+        self._order = list(order)
         self._notice = notice
         client = open_client(self._uri, notice)
         with explained(self._uri):
@@ -191,7 +193,7 @@ class Tracker:
             "htmrun.arm": job.arm,
             "htmrun.seed": str(job.seed),
             "htmrun.control": "true" if job.control else "false",
-            "htmrun.index": str(len(self._begun)),
+            "htmrun.index": str(self._place(job)),
             # Seeds of one arm share its colour, in MLflow's charts as in the plots.
             "mlflow.runColor": self._arm_colour(job.arm),
         }
@@ -202,6 +204,10 @@ class Tracker:
         self._write(Log(job.name, parameters=flatten(own)))
         self._write(Attach(job.name, str(self._resolved)))
         self._write(Attach(job.name, str(self._file("job.yaml", to_yaml(own)))))
+
+    def _place(self, job: Job) -> int:
+        """Return where the job stands in the whole run: a part of it may have run before."""
+        return self._order.index(job) if job in self._order else len(self._begun)
 
     def _arm_colour(self, arm: str) -> str:
         place = self._places.setdefault(arm, len(self._places))

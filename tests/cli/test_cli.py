@@ -13,7 +13,19 @@ from types import ModuleType
 import pytest
 
 import htmrun
-from htmrun.cli import app, compare, dashboard, doctor, main, show, sweep, train
+from htmrun.cli import (
+    app,
+    compare,
+    dashboard,
+    doctor,
+    export,
+    main,
+    rerun,
+    resume,
+    show,
+    sweep,
+    train,
+)
 from htmrun.cli.diagnosis import examine
 from htmrun.errors import UserError
 
@@ -295,7 +307,9 @@ def test_tables_lose_no_word_at_80_columns(
             assert row.path in printed, "a path is there to be copied"
 
 
-@pytest.mark.parametrize("module", [train, sweep, show, compare, dashboard, doctor])
+@pytest.mark.parametrize(
+    "module", [train, resume, rerun, export, sweep, show, compare, dashboard, doctor]
+)
 def test_help_fits_80_columns_and_keeps_its_examples(
     module: ModuleType, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -310,7 +324,7 @@ def test_help_fits_80_columns_and_keeps_its_examples(
 
 
 def test_the_examples_of_help_name_options_that_exist(capsys: pytest.CaptureFixture[str]) -> None:
-    for module in (show, compare, dashboard, doctor):
+    for module in (show, compare, dashboard, doctor, resume, rerun, export):
         main([module.NAME, "--help"])
         text = capsys.readouterr().out.partition("Options:")[2]
         for typed in module.USAGE:

@@ -1,0 +1,39 @@
+"""`htmrun rerun`: repeat a run and say whether it is the same."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from htmrun.cli.options import Directory, Uri
+
+NAME = "rerun"
+HELP = "Repeat a run and say whether every state hash and figure is the same."
+USAGE = {
+    "htmrun rerun": "the latest run",
+    "htmrun rerun 20261122-0540 'seeds=[0]'": "fewer arms and seeds of an earlier one",
+    "htmrun rerun DIR": "what htmrun export has written",
+}
+
+
+def command(
+    run: Annotated[
+        str | None,
+        typer.Argument(metavar="RUN", help="A run's id, how it begins, or a folder.", hidden=True),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="arms, seeds.", hidden=True)
+    ] = None,
+    uri: Uri = None,
+    directory: Directory = "runs",
+) -> int:
+    from htmrun.reproduce.rerun import repeat, verdict
+    from htmrun.reproduce.stored import read_run
+
+    chosen, wanted = list(overrides or []), run
+    if run is not None and "=" in run:
+        chosen, wanted = [run, *chosen], None
+    found = repeat(read_run(wanted, uri, directory), chosen, lambda line: print(line, flush=True))
+    print(verdict(found))
+    return 0 if all(repeated.same for repeated in found) else 1

@@ -1,0 +1,1 @@
+"""Recorded runs taken up again: continued, repeated and compared, handed to somebody else."""
