@@ -12,7 +12,7 @@ NAME = "rerun"
 HELP = "Repeat a run and say whether every state hash and figure is the same."
 USAGE = {
     "htmrun rerun": "the latest run",
-    "htmrun rerun 20261122-0540 'seeds=[0]'": "fewer arms and seeds of an earlier one",
+    "htmrun rerun RUN 'seeds=[0]'": "fewer arms and seeds of an earlier one",
     "htmrun rerun DIR": "what htmrun export has written",
 }
 

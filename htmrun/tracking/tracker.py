@@ -66,9 +66,9 @@ class Tracker:
     ) -> None:
         """Open the store (`uri`, None: SQLite in `directory`), creating what is missing.
 
-        `order` lists all jobs of the run. `parameters` is the whole resolved configuration, `job_parameters` gives a job's own;
-        `tags` go on every run; `notice` takes lines meant for the user. Raises UserError when the
-        store cannot be used.
+        `parameters` is the whole resolved configuration, `job_parameters` gives a job's own;
+        `order` lists all jobs of the run; `tags` go on every run; `notice` takes lines meant for
+        the user. Raises UserError when the store cannot be used.
         """
         self.seconds = 0.0
         self.plot_seconds = 0.0
