@@ -136,8 +136,9 @@ class FlattenParameters(Parameters):
 class RewardParameters(Parameters):
     """A spatial pooler that hears how good the network's answer was, and nothing else."""
 
-    levels: Literal["off", "good_bad", "good_neutral_bad", "scalar", "error_gate"] = Field(
-        "off", description="What is heard of an answer; off: it learns without being told anything."
+    levels: Literal["none", "good_bad", "good_neutral_bad", "scalar", "error_gate"] = Field(
+        "none",
+        description="What is heard of an answer; none: it learns without being told anything.",
     )
     on_wrong: Literal["none", "weaken"] = Field(
         "none", description="After a bad answer: nothing, or synapses of participants weaken."
@@ -206,17 +207,17 @@ class SPLayerParameters(SpatialPoolerParameters):
         if self.output == "weights" and self.gradient == "straight_through":
             raise ValueError("gradient: found 'straight_through' with output 'weights', expected "
                              "none or kwinner")  # fmt: skip
-        if self.reward.levels == "off" and self.reward.vote_sigma is not None:
+        if self.reward.levels == "none" and self.reward.vote_sigma is not None:
             raise ValueError(
-                f"reward.vote_sigma: found {self.reward.vote_sigma} with reward.levels 'off', "
+                f"reward.vote_sigma: found {self.reward.vote_sigma} with reward.levels 'none', "
                 "expected null"
             )
-        if self.reward.levels != "off" and self.patch is not None:
+        if self.reward.levels != "none" and self.patch is not None:
             raise ValueError(
-                f"reward.levels: found '{self.reward.levels}' with patch, expected off (a reward "
+                f"reward.levels: found '{self.reward.levels}' with patch, expected none (a reward "
                 "speaks of whole samples)"
             )
-        if self.reward.levels != "off" and self.weak_bump > 0:
+        if self.reward.levels != "none" and self.weak_bump > 0:
             raise ValueError(
                 f"weak_bump: found {self.weak_bump} with a reward, expected 0 (only participants "
                 "learn)"

@@ -71,7 +71,7 @@ class SPLayer(nn.Module):
         ]
         self.units = p.columns * p.copies
         self.output_shape = (self.units, *self.places)
-        self.reward = Reward(p.reward) if p.reward.levels != "off" else None
+        self.reward = Reward(p.reward) if p.reward.levels != "none" else None
         self._floats = p.output != "binary" or p.gradient != "none"
         self._connected: Tensor | None = None
         self._window: list[tuple[Bits, list[Bits]]] = []
