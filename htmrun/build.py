@@ -309,7 +309,7 @@ class Builder:
             )  # fmt: skip
             course = Course(
                 e.epochs, e.epoch_length, e.evaluate_every, e.curve_points, made is None,
-                e.noise_images,
+                e.noise_images, e.target,
             )  # fmt: skip
             yield from Trainer(
                 job, pipeline, self.source, schedule_of(arm), course, board, samples=samples,

@@ -110,6 +110,11 @@ def points(samples: int, most: int) -> list[int]:
     return sorted({int(p) for p in places})
 
 
+def main_curve(task: Task, horizons: Sequence[int]) -> str:
+    """Return the name of the curve that tells most of a task."""
+    return f"{RECENT}{f'rmse_{min(horizons)}' if task == 'forecast' else 'accuracy'}"
+
+
 class Scoreboard:
     """Prequential figures since the last curve point, in the tail, and over all samples."""
 
@@ -117,6 +122,7 @@ class Scoreboard:
                  pipeline: Model, total: int) -> None:  # fmt: skip
         self._arguments = (task, classes, pipeline.buckets, estimate, tuple(horizons), pipeline)
         self.task, self._pipeline, self._total = task, pipeline, total
+        self.main_curve = main_curve(task, horizons)
         self._interval, self._tail = (Meters(*self._arguments) for _ in range(2))
         # Images come in another order with every seed: their losses are no stream.
         keep = task != "classification" and total <= MOST_LOSSES

@@ -19,7 +19,7 @@ from htmrun.data import Source, open_source
 from htmrun.main_figures import main_figures
 from htmrun.placement import Place, place
 from htmrun.records import Failed, Finished, Job
-from htmrun.scoreboard import RECENT
+from htmrun.scoreboard import main_curve as main_curve_of
 from htmrun.termination import terminations_raised
 from htmrun.tracking import Tracker
 from htmrun.tracking.store import hide_password
@@ -133,8 +133,7 @@ def main_metrics(source: Source, builder: Builder) -> tuple[str, ...]:
 
 def main_curve(source: Source, builder: Builder) -> str:
     """Return the curve that the progress bars and the dashboard show."""
-    figure = f"rmse_{builder.horizons[0]}" if source.task == "forecast" else "accuracy"
-    return f"{RECENT}{figure}"
+    return main_curve_of(source.task, builder.horizons)
 
 
 def _tracker(

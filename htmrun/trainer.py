@@ -21,7 +21,7 @@ from htmrun.plan import Plan
 from htmrun.portrait import portrait
 from htmrun.records import Finished, Job, Progress, Record, Started
 from htmrun.schedule import Cursor, Schedule
-from htmrun.scoreboard import Scoreboard, points
+from htmrun.scoreboard import RECENT, Scoreboard, points
 from htmrun.stages import MemoryStage, PoolerStage
 
 CHUNK = 1024
@@ -42,6 +42,7 @@ class Course:
     curve_points: int = 100
     measure_latency: bool = True
     noise_images: int | None = 0
+    target: float | None = None
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,7 @@ class Trainer:
         if not isinstance(self.pipeline, NetworkPipeline):
             series |= portrait(self.pipeline, state, self.scoreboard.activity())
         series |= self._growth() | self.scoreboard.losses() | self.scoreboard.anomalies()
-        figures |= self._stage_figures(state)
+        figures |= self._stage_figures(state) | self._until_target()
         figures |= {
             "samples_per_s": self._rate(),
             "train_seconds": self._train_seconds,
@@ -217,6 +218,18 @@ class Trainer:
                 counters = stage.model.counters()
                 figures |= {f"{stage.name}/{name}": float(n) for name, n in counters.items()}
         return figures
+
+    def _until_target(self) -> dict[str, float]:
+        """Return the samples until the main curve first reached the target; nothing if never."""
+        target, name = self.course.target, self.scoreboard.main_curve
+        if target is None:
+            return {}
+        lower = name.startswith(f"{RECENT}rmse")
+        for point in self._points:
+            value = point.get(name)
+            if value is not None and (value <= target if lower else value >= target):
+                return {"samples_to_target": point["sample"]}
+        return {}
 
     def _epoch_ends(self, samples: int, last: bool) -> np.ndarray:
         """Flag the samples after which an epoch ends: the pass's last, and every epoch_length."""

@@ -181,3 +181,20 @@ def test_it_stops_between_pieces_when_asked(series: Path) -> None:
         )
     with pytest.raises(StopIteration):
         next(asked)
+
+
+def test_samples_until_the_target_are_where_the_curve_first_reached_it() -> None:
+    points, finished = run(*DIGITS, "curve_points=20", "target=0.5")
+    accuracy = {p.sample: p.metrics["recent/accuracy"] for p in points}
+    reached = finished.metrics["samples_to_target"]
+    assert accuracy[int(reached)] >= 0.5
+    assert all(value < 0.5 for sample, value in accuracy.items() if sample < reached)
+    assert "samples_to_target" not in run(*DIGITS, "target=1.5")[1].metrics
+    assert "samples_to_target" not in run(*DIGITS)[1].metrics
+
+
+def test_a_forecast_comes_down_to_its_target(series: Path) -> None:
+    points, finished = run(*stream(series), "curve_points=10", "target=4")
+    errors = [(p.sample, p.metrics["recent/rmse_1"]) for p in points]
+    assert finished.metrics["samples_to_target"] == next(s for s, e in errors if e <= 4)
+    assert max(e for _, e in errors) > 4

@@ -162,6 +162,11 @@ class Experiment(Parameters):
     curve_points: int = Field(
         100, ge=1, le=100_000, description="Points in each learning curve, at most."
     )
+    target: float | None = Field(
+        None,
+        description="Value of the main curve that counts as learned: an accuracy to reach, an RMSE "
+        "to come down to; null: none.",
+    )
     noise_images: int | None = Field(
         0,
         ge=0,
