@@ -12,10 +12,14 @@ from dataclasses import dataclass
 from htmrun.backends import cuda
 from htmrun.backends.cuda import cards
 from htmrun.backends.cuda.cards import Card
-from htmrun.config.schema import Experiment
+from htmrun.config.schema import Baseline, Experiment
 from htmrun.devices import cuda_index
 from htmrun.errors import UserError
 from htmrun.records import Job
+
+LEARNING = ("spatial_pooler", "temporal_memory", "sdr")
+"""The kinds of stages that learn on a backend. Encoders and the reading of predicted columns stay
+on the host; whether a network can run is torch's to say."""
 
 MARGIN = 0.9
 """Share of a card's free memory that is planned with: allocations are rounded up."""
@@ -70,17 +74,31 @@ def _automatic(experiment: Experiment) -> Place:
     unable = _without_kernels(experiment)
     if unable:
         return Place("cpu", f"{unable} has no kernels for a card yet")
+    if _has_network(experiment):
+        import torch
+
+        if not torch.cuda.is_available():
+            return Place("cpu", "this build of torch sees no card")
     found = cards.card(0)
     return Place(found.device, "a card is there", found)
 
 
+def _has_network(experiment: Experiment) -> bool:
+    pipelines = (experiment.pipeline_of(experiment.regime(a)) for a in experiment.selected)
+    return any(experiment.stages[n].kind == "network" for names in pipelines for n in names)
+
+
 def _without_kernels(experiment: Experiment) -> str | None:
-    """Return the first stage that a card cannot run, with its kind."""
-    for name in experiment.pipeline[1:]:
-        kind = experiment.stages[name].kind
-        # Its scores come from the memory's output alone: nothing of it belongs on a card.
-        if kind not in (*cuda.STAGES, "predicted_columns"):
-            return f"{name} ({kind})"
+    """Return the first stage of any arm that a card cannot run, with its kind."""
+    for arm in experiment.selected:
+        regime = experiment.regime(arm)
+        if isinstance(regime, Baseline):
+            continue
+        for name in experiment.pipeline_of(regime):
+            kind = experiment.stages[name].kind
+            learns = kind in LEARNING and name not in regime.bypass
+            if learns and kind not in cuda.STAGES:
+                return f"{name} ({kind})"
     return None
 
 

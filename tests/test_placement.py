@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from htmrun.backends import cuda
 from htmrun.backends.cuda import cards, footprint
 from htmrun.backends.cuda.sdr_classifier import SDRClassifierGroup
 from htmrun.backends.cuda.sp_kernels import Kernels
@@ -90,6 +91,30 @@ def test_auto_takes_the_processor_where_there_is_no_card_and_says_so(monkeypatch
     chosen, said = train(capsys, *DIGITS, "device=auto")
     assert "device: auto chose cpu: a card would need CuPy" in said
     assert chosen["arms"]["online"]["state_hash"] == named["arms"]["online"]["state_hash"]
+
+
+def test_stages_without_kernels_are_refused_and_auto_says_so(monkeypatch, capsys, build_folder):
+    host_card.put_in(monkeypatch, build_folder)
+    monkeypatch.setattr(cuda, "STAGES", ("spatial_pooler", "sdr"))
+    with_memory = ("experiment=sequences", "arms=[online]", "tracking=none", "--dry-run")
+    assert main(["train", *with_memory[:-1], "device=cuda"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: device: found 'cuda' with tm (temporal_memory), which has no")
+    assert main(["train", *with_memory, "device=auto"]) == 0
+    text = capsys.readouterr().out
+    assert "auto chose cpu: tm (temporal_memory) has no kernels for a card yet" in text
+    # An arm that leaves the stage out can run.
+    assert main(["train", *with_memory, "device=cuda", "arms=[no_tm]"]) == 0
+    assert "cannot run here" not in capsys.readouterr().out
+
+
+def test_auto_with_a_network_goes_where_torch_can(monkeypatch, capsys, build_folder):
+    import torch
+
+    host_card.put_in(monkeypatch, build_folder)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert main(["train", "experiment=sparse_digits", "device=auto", "--dry-run"]) == 0
+    assert "auto chose cpu: this build of torch sees no card" in capsys.readouterr().out
 
 
 def test_what_auto_chose_is_recorded(monkeypatch, capsys, tmp_path):
