@@ -135,7 +135,34 @@ class HostModules:
 
     def device(self, threads: int = 64, select_threads: int = 128) -> Device:
         """Return a device of NumPy arrays; `empty` gives garbage, as a card does."""
-        return Device(_Dirty(), self.find, np.array, threads, select_threads)
+        made = Device(_Dirty(), self.find, np.array, threads, select_threads)
+        made.capture = lambda run: _noted(made, run)
+        return made
+
+
+def _noted(device: Device, run: Callable[[], None]) -> Callable[[], None]:
+    """Note down the launches of `run` without doing them, as the capture of a stream does."""
+    noted: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
+    find, known = device.find, dict(device._found)
+
+    def noting(file: str, name: str) -> Callable[..., None]:
+        kernel = find(file, name)
+        return lambda *call: noted.append((kernel, call))
+
+    device.find = noting
+    device._found.clear()
+    try:
+        run()
+    finally:
+        device.find = find
+        device._found.clear()
+        device._found.update(known)
+
+    def again() -> None:
+        for kernel, call in noted:
+            kernel(*call)
+
+    return again
 
 
 class _Dirty:
@@ -149,6 +176,10 @@ class _Dirty:
         out = np.empty(shape, dtype)
         out.view(np.uint8).reshape(-1)[:] = 0xB7
         return out
+
+    def empty_like(self, array: np.ndarray) -> np.ndarray:
+        """Garbage of the shape and dtype of `array`."""
+        return self.empty(array.shape, array.dtype)
 
     @staticmethod
     def asarray(array: np.ndarray) -> np.ndarray:

@@ -117,6 +117,34 @@ def test_a_model_in_a_group_ends_as_it_would_alone(library_of):
         cases.same_state(group.state(m), alone.state(), f"model {m}")
 
 
+@pytest.mark.parametrize("every", [1, 3])
+def test_a_captured_chunk_goes_on_as_its_launches_would(every, library_of, monkeypatch):
+    from htmrun.backends.cuda import replay
+
+    captures = []
+    modules = host.HostModules(library_of)
+    device = modules.device()
+    capture = device.capture
+    device.capture = lambda run: captures.append(1) or capture(run)
+    draw, seeds = np.random.default_rng(every), [1, 2]
+    group = SpatialPoolerGroup(POOLER, (40,), seeds, device, steps="phase")
+    wanted = [reference.SpatialPooler(POOLER, (40,), s) for s in seeds]
+    # Chunks of one form with more and fewer bits, another form between them, twice a full house.
+    for k, (samples, share) in enumerate([(24, 0.2), (24, 0.1), (27, 0.1), (24, 0.2), (24, 0.8),
+                                          (27, 0.3), (24, 0.1)]):  # fmt: skip
+        bits = [cases.random_bits(draw, samples, 40, share) for _ in seeds]
+        plans = [Plan.every(every, samples)] * 2
+        won = group.run(bits, plans)
+        for m, model in enumerate(wanted):
+            cases.same_bits(won[m], model.run(bits[m], plans[m]), f"chunk {k}, model {m}")
+            cases.same_state(group.state(m), model.state(), f"chunk {k}, model {m}")
+    # Each form when it comes again, and the first twice more where its on-bits find no room.
+    assert len(captures) == 4
+    monkeypatch.setattr(replay, "FORMS", 0)
+    group.run(bits, plans)
+    assert group._replays._by_form == {}
+
+
 def test_nothing_learns_when_told_not_to(library_of):
     bits, plan = stream()
     device = host.HostModules(library_of).device()

@@ -23,6 +23,8 @@ class Device:
     find(file, name) returns a kernel of a file in `kernels/`; to_host copies an array of `xp`
     to NumPy. `threads` is the block size of most kernels, `select_threads` that of the kernels
     that give a whole block to one sample; both multiples of 32, at most 1024.
+    capture(run) returns a function that repeats the launches of run(), which it does not start:
+    the same kernels, grids and arguments, in the same order.
     """
 
     xp: Any
@@ -30,6 +32,7 @@ class Device:
     to_host: Callable[[Any], np.ndarray]
     threads: int = 256
     select_threads: int = 1024
+    capture: Callable[[Callable[[], None]], Callable[[], None]] | None = None
     _found: dict[str, Kernel] = field(default_factory=dict)
 
     def launch(
@@ -74,4 +77,16 @@ def cuda_device(index: int = 0) -> Device:
     def module(file: str) -> Any:
         return cupy.RawModule(code=(KERNELS / file).read_text(), options=options)
 
-    return Device(cupy, lambda file, name: module(file).get_function(name), cupy.asnumpy)
+    def capture(run: Callable[[], None]) -> Callable[[], None]:
+        # Work on a stream that is captured is noted down instead of done.
+        stream = cupy.cuda.Stream(non_blocking=True)
+        with stream:
+            stream.begin_capture()
+            run()
+            graph = stream.end_capture()
+        again: Callable[[], None] = graph.launch
+        return again
+
+    return Device(
+        cupy, lambda file, name: module(file).get_function(name), cupy.asnumpy, capture=capture
+    )

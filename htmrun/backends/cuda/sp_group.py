@@ -19,6 +19,7 @@ import numpy.typing as npt
 from htmrun.backends import State
 from htmrun.backends.cuda.device import Device, cuda_device
 from htmrun.backends.cuda.footprint import scratch_samples
+from htmrun.backends.cuda.replay import Replays
 from htmrun.backends.cuda.rows import Rows, after_gap, packed, unpacked
 from htmrun.backends.cuda.schedule import Schedule
 from htmrun.backends.cuda.sp_kernels import Kernels, LocalKernels, OverlapWay
@@ -32,6 +33,9 @@ CHUNK = 1024
 
 SEGMENT = 256
 """Samples between two commits that go through one launch, at most."""
+
+REPLAYED_FROM = 8
+"""So many segments of a chunk are worth capturing: each is three to seven launches."""
 
 TILED_FROM = 16
 """So many samples fill enough of a tile of 64."""
@@ -80,12 +84,14 @@ class SpatialPoolerGroup:
         )
         none = Bits.empty(self.inputs), Bits.empty(parameters.columns)
         self._open = [_Window(*none) for _ in seeds]
+        self._replays = Replays()
 
     def part(self, first: int, last: int) -> SpatialPoolerGroup:
         """Return models first..last as a group over the same memory."""
         part = copy(self)
         part.models = last - first
         part._kernels, part._open = self._kernels.part(first, last), self._open[first:last]
+        part._replays = Replays()
         return part
 
     def run(self, samples: Sequence[Bits], plans: Sequence[Plan], learn: bool = True) -> list[Bits]:
@@ -172,7 +178,13 @@ class SpatialPoolerGroup:
         if self._in_one_launch(rows, schedule):
             k.chunk(rows, won, schedule)
         else:
-            self._phase_by_phase(rows, won, schedule)
+            ways = tuple(self._ways(rows, schedule))
+            if len(ways) < REPLAYED_FROM:
+                self._phase_by_phase(rows, won, schedule)
+            else:
+                won = self._replays.run(
+                    k.device, ways, self._phase_by_phase, k.scratch, rows, won, schedule
+                )
         host = k.device.to_host(won[:, lead:])
         new = [unpacked(host[m], self.parameters.columns) for m in range(self.models)]
         self._keep_open(history, new, schedule.left)
@@ -191,6 +203,10 @@ class SpatialPoolerGroup:
         scored = int(rows.most_on.max(initial=0)) * p.columns
         learned = p.active_columns * self.inputs * max(window, 1)
         return window <= BLOCK_WINDOW and scored + learned <= BLOCK_WORK
+
+    def _ways(self, rows: Rows, schedule: Schedule) -> Iterator[OverlapWay]:
+        for start, stop in schedule.segments(self._segment()):
+            yield self._way(rows, schedule.lead + start, schedule.lead + stop)
 
     def _phase_by_phase(self, rows: Rows, won: Any, schedule: Schedule) -> None:
         k, lead = self._kernels, schedule.lead
@@ -213,13 +229,15 @@ class SpatialPoolerGroup:
             )
 
     def _forward(self, rows: Rows, start: int, stop: int, boosted: bool) -> None:
-        way = self._way(rows, start, stop) if self._overlap == "auto" else self._overlap
-        self._kernels.overlap(rows, start, stop, boosted, way)
+        self._kernels.overlap(rows, start, stop, boosted, self._way(rows, start, stop))
 
     def _way(self, rows: Rows, start: int, stop: int) -> OverlapWay:
         """Return how overlaps are counted, by the words that a sample makes the card read."""
+        if self._overlap != "auto":
+            return self._overlap
         columns = self.parameters.columns
-        by_input = int(rows.most_on[start:stop].max()) * -(-columns // 32)
+        # By the fullest sample of the whole chunk: so that the launches of chunks are alike.
+        by_input = int(rows.most_on.max()) * -(-columns // 32)
         tiled = stop - start >= TILED_FROM
         shared = columns * rows.words // min(stop - start, 64 if tiled else 8)
         if 2 * by_input <= shared:

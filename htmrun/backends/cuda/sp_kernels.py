@@ -77,6 +77,10 @@ class Kernels:
         part._overlaps, part._keys = self._overlaps[:0], self._keys[:0]
         return part
 
+    def scratch(self) -> tuple[Any, ...]:
+        """Return the arrays that launches use meanwhile; larger ones replace them when needed."""
+        return self._overlaps, self._keys
+
     def no_winners(self, rows: int) -> Any:
         """Return packed winners of `rows` samples, all zero, uint32 (models, rows, words)."""
         return self.device.xp.zeros((self.models, rows, self.column_words), np.uint32)
