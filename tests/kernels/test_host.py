@@ -140,9 +140,10 @@ def test_a_captured_chunk_goes_on_as_its_launches_would(every, library_of, monke
             cases.same_state(group.state(m), model.state(), f"chunk {k}, model {m}")
     # Each form when it comes again, and the first twice more where its on-bits find no room.
     assert len(captures) == 4
-    monkeypatch.setattr(replay, "FORMS", 0)
-    group.run(bits, plans)
-    assert group._replays._by_form == {}
+    assert len(group._replays._by_form) == 2
+    monkeypatch.setattr(replay, "FORMS", 1)
+    group.run([cases.random_bits(draw, 30, 40, 0.1) for _ in seeds], [Plan.every(every, 30)] * 2)
+    assert len(group._replays._by_form) == 1
 
 
 def test_nothing_learns_when_told_not_to(library_of):
