@@ -20,7 +20,9 @@ from htmrun.backends.cuda.sp_group import SpatialPoolerGroup
 from htmrun.bits import Bits
 from htmrun.parameters import SDRClassifierParameters, SpatialPoolerParameters
 from htmrun.plan import Plan
+from tests.kernels import tm_cases
 from tests.kernels.host import HostModules
+from tests.kernels.tm_cases import Remembering
 
 POISONS = (0xA5C3E187, 0x00000000, 0xFFFFFFFF, 0x7FC00001, 0x00000001)
 
@@ -150,7 +152,7 @@ FULL = {
 }
 LOCAL = {**FULL, "inhibition": "local", "potential_fraction": 0.7}
 
-CASES: dict[str, Pooling | Classifying] = {
+CASES: dict[str, Pooling | Classifying | Remembering] = {
     "global": Pooling({**FULL, "columns": 150}, (83,)),
     "global, sparse overlap": Pooling(
         {**FULL, "columns": 1060}, (70,), group={"overlap": "sparse"}, samples=8, every=(2.0,)
@@ -236,9 +238,11 @@ CASES |= {
     "classifier, many classes": Classifying(40, 150, samples=8, every=(3.0,), threads=96),
     "classifier, learning from the past": Classifying(70, 33, separate=True, every=(2.0, 1000.0)),
     "classifier, steep": Classifying(40, 3, rate=60.0),
+    **tm_cases.CASES,
 }
 FILES = ("sp_start.cu", "spatial_pooler.cu", "sp_online.cu", "sp_overlap_tiled.cu",
-         "sp_topology.cu", "local_inhibition.cu", "sdr_classifier.cu")  # fmt: skip
+         "sp_topology.cu", "local_inhibition.cu", "sdr_classifier.cu",
+         "temporal_memory.cu")  # fmt: skip
 
 
 def check(case: str, library_of: Callable[[str], Path], orders: Sequence[int]) -> None:

@@ -83,7 +83,7 @@ static void prepare(Context& context, char* stack, void (*entry)()) {
 // ---- one block of threads -----------------------------------------------------------------
 
 enum class Waiting { nothing, barrier, warp, done };
-enum class Collective { none, ballot, shuffle_xor, shuffle_up };
+enum class Collective { none, ballot, shuffle_xor, shuffle_up, sync };
 
 struct Fiber {
     Context context;
@@ -381,7 +381,11 @@ T __shfl_up_sync(unsigned mask, T value, unsigned lanes) {
         meet(Collective::shuffle_up, mask, to_word(value), static_cast<int>(lanes)));
 }
 
-// Add, or and xor: returns what was there before.
+inline void __syncwarp() {
+    cuda_host::meet(cuda_host::Collective::sync, 0xffffffffu, 0, 0);
+}
+
+// Each returns what was there before.
 #define CUDA_HOST_ATOMIC(name, operation)                                                         \
     template <typename T>                                                                         \
     T name(T* at, T value) {                                                                      \
@@ -393,6 +397,20 @@ T __shfl_up_sync(unsigned mask, T value, unsigned lanes) {
 CUDA_HOST_ATOMIC(atomicAdd, +)
 CUDA_HOST_ATOMIC(atomicOr, |)
 CUDA_HOST_ATOMIC(atomicXor, ^)
+template <typename T>
+T atomicMax(T* at, T value) {
+    cuda_host::maybe_interrupt();
+    T before = *at;
+    if (value > before) *at = value;
+    return before;
+}
+template <typename T>
+T atomicMin(T* at, T value) {
+    cuda_host::maybe_interrupt();
+    T before = *at;
+    if (value < before) *at = value;
+    return before;
+}
 
 inline int __popc(unsigned x) { return __builtin_popcount(x); }
 inline int __ffs(int x) { return __builtin_ffs(x); }

@@ -42,6 +42,13 @@ SMALL = "high threshold"
 ONLINE = "chunk in one launch"
 STEPS = "steps beyond the clip"
 CUT = "3 x 3 through shared memory, 9 x 34, cut"
+MEMORY = "temporal_memory.cu"
+ONLINE = "memory, online"
+FULL = "memory, full cells"
+FRAGILE = "memory, fragile segments"
+SINGLE = "memory, one cell a column"
+CROWDED = "memory, more winners than wanted"
+SPLIT = "memory, split launches"
 BARRIERS = {
     "warp.cuh": [("sdr_classifier.cu", "classifier, many classes")],
     "select.cuh": [("spatial_pooler.cu", SMALL)] * 5,
@@ -52,6 +59,10 @@ BARRIERS = {
     + [("spatial_pooler.cu", WINDOWED)] * 3,
     "local_inhibition.cu": [("local_inhibition.cu", CUT)] * 2,
     "sdr_classifier.cu": [("sdr_classifier.cu", "classifier, many classes")] * 2,
+    "tm_model.cuh": [(MEMORY, ONLINE)] * 2,
+    "tm_cells.cuh": [(MEMORY, ONLINE)] * 7,
+    "tm_commit.cuh": [(MEMORY, FULL), (MEMORY, ONLINE), (MEMORY, FRAGILE), (MEMORY, ONLINE)],
+    "temporal_memory.cu": [(MEMORY, ONLINE)] * 2 + [(MEMORY, SPLIT), (MEMORY, ONLINE)],
 }
 CHANGES = [
     ("select.cuh", "rank < selection.at_limit", "rank <= selection.at_limit",
@@ -91,11 +102,36 @@ CHANGES = [
     ("fixed_point.cuh", ">> 30)", ">> 29)", "sdr_classifier", "classifier"),
     ("sdr_classifier.cu", "target < 0", "target < 1", "sdr_classifier", "classifier"),
 ]  # fmt: skip
+MEMORY_CHANGES = [
+    ("tm_model.cuh", "flags_t[t] & 1 ? -1", "flags_t[t] & 4 ? -1", ONLINE),
+    ("tm_dendrites.cuh", "potential < matching", "potential <= matching", ONLINE),
+    ("tm_dendrites.cuh", "connected >= activation", "connected > activation", ONLINE),
+    ("tm_dendrites.cuh", ">= connected_from", "> connected_from", ONLINE),
+    ("tm_cells.cuh", "owned > fewest", "owned < fewest", ONLINE),
+    ("tm_cells.cuh", "word > smallest", "word < smallest", ONLINE),
+    ("tm_cells.cuh", "winner_count_r[before] > 0", "winner_count_r[before] >= 0", ONLINE),
+    ("tm_cells.cuh", "staged_e[base + j] < s", "staged_e[base + j] > s", FRAGILE),
+    ("tm_cells.cuh", "row - 1 - m.lead", "row - m.lead", ONLINE),
+    ("tm_learn.cuh", "p <= 0", "p < 0", FRAGILE),
+    ("tm_learn.cuh", "p < PERMANENCE_ONE ?", "p < PERMANENCE_ONE + 500 ?", ONLINE),
+    ("tm_learn.cuh", "kept >= n || bound >> 32", "true", "memory, one synapse"),
+    ("tm_learn.cuh", "key_f[j] < key", "key_f[j] > key", CROWDED),
+    ("tm_learn.cuh", "cell == m.cells || bit_at", "cell == m.cells && bit_at", ONLINE),
+    ("tm_learn.cuh", "empty && rank < n", "empty && rank <= n", ONLINE),
+    ("tm_commit.cuh", "m.gone_s[s] ==", "false && m.gone_s[s] ==", FRAGILE),
+    ("tm_commit.cuh", "m.born_s[s] != q ||", "", SINGLE),
+    ("tm_commit.cuh", "among &=", "among |=", SINGLE),
+    ("tm_commit.cuh", "[cell] < m.rules", "[cell] <= m.rules", FULL),
+    ("tm_commit.cuh", "used == m.oldest_e[e]", "used >= m.oldest_e[e]", FULL),
+    ("tm_commit.cuh", "size == 0", "size < 0", FRAGILE),
+    ("tm_commit.cuh", "free > 0", "free > 1", FRAGILE),
+]
 MUTANTS = [
     Mutant(file, "__syncthreads();", "", library, case, k)
     for file, shown in BARRIERS.items()
     for k, (library, case) in enumerate(shown)
 ] + [Mutant(file, old, new, f"{lib}.cu", case) for file, old, new, lib, case in CHANGES]
+MUTANTS += [Mutant(file, old, new, MEMORY, case) for file, old, new, case in MEMORY_CHANGES]
 
 
 def test_each_barrier_has_its_mutant():

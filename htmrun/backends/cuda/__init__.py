@@ -13,23 +13,12 @@ from htmrun.backends import SDRClassifierBackend, SpatialPoolerBackend, Temporal
 from htmrun.backends.cuda import device
 from htmrun.backends.cuda.sdr_classifier import SDRClassifier
 from htmrun.backends.cuda.spatial_pooler import SpatialPooler
-from htmrun.errors import UserError
-from htmrun.parameters import TemporalMemoryParameters
+from htmrun.backends.cuda.temporal_memory import TemporalMemory
 
 __all__ = ["STAGES", "Placed", "SDRClassifier", "SpatialPooler", "TemporalMemory", "placed"]
 
-STAGES = ("spatial_pooler", "sdr")
+STAGES = ("spatial_pooler", "temporal_memory", "sdr")
 """The kinds of stages that have kernels."""
-
-
-def TemporalMemory(  # noqa: N802
-    parameters: TemporalMemoryParameters, columns: int, seed: int
-) -> TemporalMemoryBackend:
-    """Raise `UserError`: there are no kernels for it yet."""
-    raise UserError(NO_MEMORY)
-
-
-NO_MEMORY = "device: the temporal memory does not run on a card yet, expected device=cpu"
 
 
 @dataclass(frozen=True)
@@ -45,5 +34,7 @@ def placed(index: int) -> Placed:
     """Return the backend on card number `index`; raise `UserError` where it is not there."""
     card = device.cuda_device(index)
     return Placed(
-        partial(SpatialPooler, device=card), TemporalMemory, partial(SDRClassifier, device=card)
+        partial(SpatialPooler, device=card),
+        partial(TemporalMemory, device=card),
+        partial(SDRClassifier, device=card),
     )

@@ -193,6 +193,12 @@ def _check_window(state: State, parameters: TemporalMemoryParameters, columns: i
     key = np.stack([state["event_sample"], column, kind, target]).astype(np.int64)
     ordered = np.array_equal(np.lexsort(key[::-1]), np.arange(len(kind)))
     _require("event_sample", ordered, "order by (sample, column, kind, target)")
+    together = np.all(key[:2, 1:] == key[:2, :-1], axis=0)
+    again = together & ((kind[1:] != kind[:-1]) | (target[1:] == target[:-1]) | creates[1:])
+    _require("event_kind", not again.any(), "one create, or other events of one kind, in a column")
+    winners = np.diff(state["snapshot_winners_offsets"])
+    after = winners[np.searchsorted(samples, state["event_sample"][creates])]
+    _require("event_kind", np.all(after > 0), "creates only where there were winner cells")
 
 
 def _check_counters(state: State) -> None:

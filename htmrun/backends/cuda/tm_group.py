@@ -1,0 +1,242 @@
+"""Temporal memories of equal parameters, one for each seed, all in the same launches.
+
+Every model has its own segments, cells and schedule, and ends as it would alone. A chunk
+runs on the device from its first sample to its last; the host looks at it again only if an
+array has become too short, and then the models concerned go on where they stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from htmrun.backends import CellActivity, State
+from htmrun.backends.cuda import tm_arrays, tm_transfer
+from htmrun.backends.cuda.device import Device, cuda_device
+from htmrun.backends.cuda.tm_chunk import Chunk
+from htmrun.backends.cuda.tm_rows import Rows, rows_of
+from htmrun.backends.reference import tm_state
+from htmrun.bits import Bits
+from htmrun.parameters import TemporalMemoryParameters
+from htmrun.plan import Flags, Plan
+
+i32 = np.int32
+
+CHUNK = 1024
+"""Samples uploaded at a time, at most."""
+
+CHUNK_WORDS = 1 << 24
+"""Words of cells uploaded at a time, about; keeps chunks of dense samples or many models short."""
+
+WHOLE_FROM = 32
+"""So many models, one block each, keep a card busy; fewer share their segments out."""
+
+WHOLE_BELOW = 8192
+"""With fewer segments than this, launches for each sample cost more than a block's own search."""
+
+SEARCH_BLOCKS = 264
+"""Blocks that search segments at the same time, in all models together: two on each of 132
+processors. Any number gives the same."""
+
+RUN, PREPARE, SCAN, APPLY = 0, 1, 2, 3
+
+Launches = Literal["auto", "whole", "split"]
+
+
+class TemporalMemoryGroup:
+    """Temporal memories over `columns` columns, one for each of `seeds`.
+
+    `launches`: "whole" gives each model one block for the whole chunk, "split" searches the
+    segments of each sample with many blocks; `shared_masks=False` keeps masks of cells out of
+    shared memory. Neither can be seen in a result. Raises `UserError` where there is no CUDA
+    device, if the cells cannot be numbered, and when the device has no room.
+    """
+
+    def __init__(
+        self,
+        parameters: TemporalMemoryParameters,
+        columns: int,
+        seeds: Sequence[int],
+        device: Device | None = None,
+        *,
+        launches: Launches = "auto",
+        shared_masks: bool = True,
+    ) -> None:
+        self.parameters, self.columns, self.models = parameters, columns, len(seeds)
+        self._device = device or cuda_device()
+        self._launches = launches
+        self._arrays = tm_arrays.Arrays(parameters, columns, seeds, self._device, shared_masks)
+        cells = self._arrays.cells
+        none = Bits.from_rows(cells, [[]])
+        first = rows_of(none, none, np.zeros(1, np.int64), parameters.cells_per_column)
+        # The rows before the samples with pending events, then the last row.
+        self._history = [first] * self.models
+
+    def run(
+        self, samples: Sequence[Bits], plans: Sequence[Plan], learn: bool = True
+    ) -> list[CellActivity]:
+        """Predict, emit events and commit as `TemporalMemory.run` does, for each model its own."""
+        length = self._check(samples)
+        for plan in plans:
+            if len(plan) != length:
+                raise ValueError(f"plan of {len(plan)} samples for {length} samples")
+        learn = learn and self.parameters.learn
+        parts = []
+        for a, b in self._chunks(samples, length):
+            cut = [p.slice(a, b) for p in plans]
+            rows, said = self._advance(self._history, [x.slice(a, b) for x in samples], cut, learn)
+            self._keep(rows)
+            parts.append(said)
+        return self._joined(parts)
+
+    def compute(self, samples: Sequence[Bits], resets: Sequence[Flags]) -> list[CellActivity]:
+        """Return what `run` would say with frozen segments; no model changes."""
+        length = self._check(samples)
+        for reset in resets:
+            if len(reset) != length:
+                raise ValueError(f"{len(reset)} reset flags for {length} samples")
+        none = np.zeros(length, np.uint8)
+        history, parts = self._history, []
+        for a, b in self._chunks(samples, length):
+            cut = [Plan(reset, none, none).slice(a, b) for reset in resets]
+            rows, said = self._advance(history, [x.slice(a, b) for x in samples], cut, False)
+            history = [_last(r) for r in rows]
+            parts.append(said)
+        return self._joined(parts)
+
+    def counters(self, model: int) -> dict[str, int]:
+        """Return one model's live segments and synapses, and what happened to them so far."""
+        scalars = self._device.to_host(self._arrays.scalars[model])
+        counters = scalars[: len(tm_state.COUNTERS)]
+        named = dict(zip(tm_state.COUNTERS, counters.tolist(), strict=True))
+        segments = named["segments_created"] - named["segments_destroyed"]
+        synapses = named["synapses_created"] - named["synapses_destroyed"]
+        return tm_state.named(counters, segments, synapses)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes on the device that outlive a call, slack included."""
+        return self._arrays.nbytes
+
+    def state(self, model: int) -> State:
+        """Return one model's canonical state; names, dtypes and orders: `tm_state.DTYPES`."""
+        return tm_transfer.state(self._arrays, model, self._history[model])
+
+    def load(self, model: int, state: State) -> None:
+        """Take over what `state(model)` returned; raises UserError for anything else."""
+        tm_state.check(state, self.parameters, self.columns)
+        self._history[model] = tm_transfer.load(self._arrays, model, state)
+
+    # A chunk
+
+    def _advance(
+        self,
+        history: Sequence[Rows],
+        samples: Sequence[Bits],
+        plans: Sequence[Plan],
+        learn: bool,
+    ) -> tuple[list[Rows], list[CellActivity]]:
+        """Run a chunk; return each model's rows, `history` first, and what it says."""
+        per_column = self.parameters.cells_per_column
+        before = max(int(rows.winner_counts().max()) for rows in history)
+        winners = max(before, max(int(bits.counts().max()) for bits in samples) * per_column)
+        chunk = Chunk.upload(self._device, history, samples, plans)
+        self._arrays.reserve(snapshots=chunk.lead + chunk.length, winners=winners)
+        self._launch_until_done(chunk, learn)
+        return chunk.download(self._device, per_column)
+
+    def _keep(self, parts: Sequence[Rows]) -> None:
+        """Keep of all rows those that pending events refer to, and the last."""
+        lead = max(len(rows) for rows in self._history)
+        pending = self._arrays.pending_rows()
+        for m, (rows, referred) in enumerate(zip(parts, pending, strict=True)):
+            last = len(rows) - 1
+            self._history[m] = rows.take(np.append(referred + lead, last))
+        self._arrays.number_pending_rows([len(rows) for rows in pending])
+
+    def _launch_until_done(self, chunk: Chunk, learn: bool) -> None:
+        arrays, arguments = self._arrays, chunk.arguments(learn)
+        arrays.scalars[:, tm_arrays.POSITION] = 0
+        while True:
+            self._launch_chunk(arguments, chunk.length)
+            scalars = self._device.to_host(arrays.scalars)
+            short = scalars[:, tm_arrays.SHORT]
+            if not short.any():
+                return
+            need = scalars[:, tm_arrays.NEED]
+            arrays.reserve(
+                segments=int(need[short == tm_arrays.SHORT_OF_SEGMENTS].max(initial=0)),
+                events=int(need[short == tm_arrays.SHORT_OF_EVENTS].max(initial=0)),
+            )
+            arrays.scalars[:, tm_arrays.SHORT] = 0
+
+    def _launch_chunk(self, chunk: tuple[Any, ...], length: int) -> None:
+        scalars = self._device.to_host(self._arrays.scalars)
+        segments = int(scalars[:, tm_arrays.NEXT_ID].max())
+        whole = self.models >= WHOLE_FROM or segments < WHOLE_BELOW
+        if self._launches == "whole" or (self._launches == "auto" and whole):
+            self._launch(1, chunk, RUN)
+            return
+        threads = self._device.select_threads
+        blocks = min(-(-SEARCH_BLOCKS // self.models), max(1, -(-segments // threads)))
+        self._launch(1, chunk, PREPARE)
+        # A model whose commit is still to come spends a launch on that alone.
+        behind = scalars[:, tm_arrays.POSITION] - scalars[:, tm_arrays.COMMITTING]
+        for _ in range(length - int(behind.min())):
+            self._launch(blocks, chunk, SCAN)
+            self._launch(1, chunk, APPLY)
+
+    def _launch(self, blocks: int, chunk: tuple[Any, ...], part: int) -> None:
+        a = self._arrays
+        self._device.launch(
+            "temporal_memory.cu", "tm_advance", (blocks, self.models),
+            (self._device.select_threads,),
+            a.rules, a.keys, a.scalars, a.seg_cell, a.used, a.room, a.syn_cell, a.syn_permanence,
+            a.owned, a.free, a.gone, a.born, a.found, a.found_count, a.queue, a.oldest, a.snapshot,
+            a.of_column, a.best, a.mask, a.keys_of_growth, *chunk, i32(part),
+        )  # fmt: skip
+
+    def _chunks(self, samples: Sequence[Bits], length: int) -> Iterator[tuple[int, int]]:
+        if length == 0:
+            return
+        words = tm_arrays.words(self.parameters.cells_per_column)
+        most_on = max(int(bits.counts().max()) for bits in samples)
+        step = min(CHUNK, max(1, CHUNK_WORDS // max(1, most_on * words * self.models)))
+        for a in range(0, length, step):
+            yield a, min(a + step, length)
+
+    def _check(self, samples: Sequence[Bits]) -> int:
+        for bits in samples:
+            if bits.size != self.columns:
+                raise ValueError(f"samples of {bits.size} bits for {self.columns} columns")
+            on = bits.indices
+            if len(on) and (on.min() < 0 or on.max() >= self.columns):
+                raise ValueError(f"on-bits outside of 0 to {self.columns - 1}")
+        lengths = {len(b) for b in samples}
+        if len(samples) != self.models or len(lengths) != 1:
+            raise ValueError(
+                f"{len(samples)} inputs of {sorted(lengths)} samples, expected {self.models} of "
+                "equal length"
+            )
+        return lengths.pop()
+
+    def _joined(self, parts: Sequence[Sequence[CellActivity]]) -> list[CellActivity]:
+        if not parts:
+            cells, none = Bits.empty(self._arrays.cells), np.zeros(0, np.int32)
+            return [CellActivity(cells, cells, Bits.empty(self.columns), none, none)] * self.models
+        return [
+            CellActivity(
+                Bits.concatenate([p[m].active for p in parts]),
+                Bits.concatenate([p[m].winners for p in parts]),
+                Bits.concatenate([p[m].predicted for p in parts]),
+                np.concatenate([p[m].hits for p in parts]),
+                np.concatenate([p[m].bursting for p in parts]),
+            )
+            for m in range(self.models)
+        ]
+
+
+def _last(rows: Rows) -> Rows:
+    return rows.take(np.array([len(rows) - 1]))

@@ -1,0 +1,216 @@
+// The cells of a sample: predicted ones, bursts, winners; and the events that it emits.
+//
+// All functions are entered by the whole block. `row` is the sample's own row, `before` that of
+// the cells before it, -1: none. Events are queued in the order (column, kind, id): each column
+// has one bucket, and a prefix sum over buckets gives their places.
+#pragma once
+#include "tm_dendrites.cuh"
+
+// With punishment every column may emit events, else only those of the sample.
+__device__ inline int bucket_of(const Model& m, int column, int slot) {
+    return m.rules.punishment > 0 ? column : slot;
+}
+__device__ inline int buckets(const Model& m, int on) {
+    return m.rules.punishment > 0 ? m.rules.columns : on;
+}
+
+// The event of a segment that matches, PUNISH or REINFORCE; -1: none (a burst has its own).
+__device__ inline int event_of(const Model& m, u64 found, int slot) {
+    if (slot < 0) return m.rules.punishment > 0 ? PUNISH : -1;
+    return found & ACTIVE ? REINFORCE : -1;
+}
+
+__device__ inline void open_columns(const Model& m, int row, u32* predicted_v) {
+    const i64 first = m.offset_r[row];
+    const int on = (int)(m.offset_r[row + 1] - first);
+    const Words words = words_of(m, row);
+    for (int j = threadIdx.x; j < on; j += blockDim.x) {
+        m.slot_c[m.on_j[first + j]] = j;
+        m.best_c[j] = 0;
+    }
+    for (i64 i = threadIdx.x; i < words.count; i += blockDim.x) m.active_jw[words.first + i] = 0;
+    for (int v = threadIdx.x; v < m.column_words; v += blockDim.x) predicted_v[v] = 0;
+    for (int b = threadIdx.x; b < buckets(m, on); b += blockDim.x) m.count_c[b] = 0;
+    __syncthreads();
+}
+
+// Predicted columns, predictive cells, the best matching segment of each column of the sample, and
+// how many events each column's segments emit. Ends without a barrier.
+__device__ inline void visit_found(const Model& m, int row, u32* predicted_v) {
+    const i64 first = m.offset_r[row];
+    const int per_column = m.rules.cells_per_column;
+    for (u32 i = threadIdx.x; i < *m.found_count; i += blockDim.x) {
+        const u64 found = m.found_s[i];
+        const int cell = m.seg_cell_s[id_of(found)], column = cell / per_column;
+        const int slot = m.slot_c[column], k = cell % per_column;
+        if (found & ACTIVE) {
+            atomicOr(&predicted_v[column / 32], 1u << (column % 32));
+            if (slot >= 0) {
+                atomicOr(&m.active_jw[(first + slot) * m.cell_words + k / 32], 1u << (k % 32));
+            }
+        }
+        if (slot >= 0) {
+            atomicMax(&m.best_c[slot], (u64)potential_of(found) << 32 | (u32)~id_of(found));
+        }
+        if (event_of(m, found, slot) >= 0) atomicAdd(&m.count_c[bucket_of(m, column, slot)], 1);
+    }
+}
+
+// The cell of a column with the fewest segments, ties by the smallest (word, cell); one warp.
+__device__ inline int least_used_cell(const Model& m, int column, u64 sample) {
+    const int lane = threadIdx.x % WARP, per_column = m.rules.cells_per_column;
+    int fewest = 0x7fffffff, best = 0x7fffffff;
+    u64 smallest = ~0ull;
+    auto take = [&](int owned, u64 word, int cell) {
+        if (owned > fewest || (owned == fewest && word > smallest)) return;
+        if (owned == fewest && word == smallest && cell > best) return;
+        fewest = owned, smallest = word, best = cell;
+    };
+    for (int k = lane; k < per_column; k += WARP) {
+        const int cell = column * per_column + k;
+        take(m.owned_n[cell], hash2(m.cell_key, sample, (u64)cell), cell);
+    }
+    for (int step = WARP / 2; step > 0; step /= 2) {
+        const int owned = __shfl_xor_sync(ALL_LANES, fewest, step);
+        const u64 word = __shfl_xor_sync(ALL_LANES, smallest, step);
+        take(owned, word, __shfl_xor_sync(ALL_LANES, best, step));
+    }
+    return best;
+}
+
+// Active and winner cells of each column of the sample, one warp a column. choice_c[slot] is the
+// segment that a burst reinforces or the cell that it creates for, -1: no event.
+__device__ inline void choose_cells(Model& m, int row, int before) {
+    const int lane = threadIdx.x % WARP, per_column = m.rules.cells_per_column;
+    const i64 first = m.offset_r[row];
+    const int on = (int)(m.offset_r[row + 1] - first);
+    const bool may_create = before >= 0 && m.winner_count_r[before] > 0;
+    if (threadIdx.x == 0) m.total = 0;
+    __syncthreads();
+    for (int slot = threadIdx.x / WARP; slot < on; slot += blockDim.x / WARP) {
+        const int column = m.on_j[first + slot];
+        const i64 at = (first + slot) * m.cell_words + lane;
+        const bool holds = lane < m.cell_words;
+        u32 active = holds ? m.active_jw[at] : 0, winner = active;
+        int choice = -1;
+        if (__ballot_sync(ALL_LANES, active != 0) == 0) {
+            const u64 best = m.best_c[slot];
+            const int segment = (int)~(u32)best;
+            const int cell = best ? m.seg_cell_s[segment]
+                                  : least_used_cell(m, column, (u64)m.following_r[row - 1]);
+            const int k = cell - column * per_column, cells = per_column - lane * 32;
+            active = cells >= 32 ? ALL_LANES : cells > 0 ? (1u << cells) - 1 : 0;
+            winner = k / 32 == lane ? 1u << (k % 32) : 0;
+            choice = best ? segment : may_create ? cell : -1;
+        }
+        if (holds) {
+            m.active_jw[at] = active;
+            m.winner_jw[at] = winner;
+        }
+        const u32 winners = warp_sum((u32)__popc(holds ? winner : 0));
+        if (lane == 0) {
+            m.choice_c[slot] = choice;
+            if (choice >= 0) m.count_c[bucket_of(m, column, slot)] = 1;
+            atomicAdd(&m.total, winners);
+        }
+    }
+    __syncthreads();
+    if (threadIdx.x == 0) m.winner_count_r[row] = m.total;
+}
+
+// base_c[b] becomes the sum of the counts before b, counts become 0; returns the sum of all.
+__device__ inline u32 sum_before(Model& m, int n) {
+    const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
+    const int items = (n + (int)blockDim.x - 1) / (int)blockDim.x;
+    const int begin = (int)threadIdx.x * items, end = begin + items < n ? begin + items : n;
+    u32 mine = 0;
+    for (int b = begin; b < end; ++b) mine += m.count_c[b];
+    u32 up_to_here = mine;
+    for (int step = 1; step < WARP; step *= 2) {
+        const u32 below = __shfl_up_sync(ALL_LANES, up_to_here, step);
+        if (lane >= step) up_to_here += below;
+    }
+    if (lane == WARP - 1) m.per_warp[warp] = up_to_here;
+    __syncthreads();
+    u32 before = up_to_here - mine, all = 0;
+    for (int w = 0; w < (int)blockDim.x / WARP; ++w) {
+        if (w < warp) before += m.per_warp[w];
+        all += m.per_warp[w];
+    }
+    for (int b = begin; b < end; ++b) {
+        m.base_c[b] = (int)before;
+        before += m.count_c[b];
+        m.count_c[b] = 0;
+    }
+    __syncthreads();
+    return all;
+}
+
+// Write the `events` events of the sample behind those in the queue; there is room.
+__device__ inline void queue_events(Model& m, int row, u32 events) {
+    const i64 first = m.offset_r[row];
+    const int on = (int)(m.offset_r[row + 1] - first), end = (int)m.scalar[EVENTS];
+    u32 creates = 0;
+    for (int slot = threadIdx.x; slot < on; slot += blockDim.x) {
+        if (m.choice_c[slot] < 0) continue;
+        const int e = end + m.base_c[bucket_of(m, m.on_j[first + slot], slot)];
+        m.target_e[e] = m.choice_c[slot];
+        m.kind_e[e] = m.best_c[slot] ? REINFORCE : CREATE;
+        creates += m.best_c[slot] == 0;
+    }
+    creates = warp_sum(creates);
+    if (threadIdx.x % WARP == 0) atomicAdd(&m.scalar[CREATES], (u64)creates);
+    // Segments first into their column's bucket in any order, then each to its rank there.
+    int* staged_e = m.subject_e + end;
+    for (u32 i = threadIdx.x; i < *m.found_count; i += blockDim.x) {
+        const int s = id_of(m.found_s[i]), column = m.seg_cell_s[s] / m.rules.cells_per_column;
+        const int slot = m.slot_c[column];
+        if (event_of(m, m.found_s[i], slot) < 0) continue;
+        const int bucket = bucket_of(m, column, slot);
+        staged_e[m.base_c[bucket] + atomicAdd(&m.count_c[bucket], 1)] = s;
+    }
+    __syncthreads();
+    for (u32 i = threadIdx.x; i < *m.found_count; i += blockDim.x) {
+        const int s = id_of(m.found_s[i]), column = m.seg_cell_s[s] / m.rules.cells_per_column;
+        const int slot = m.slot_c[column], kind = event_of(m, m.found_s[i], slot);
+        if (kind < 0) continue;
+        const int bucket = bucket_of(m, column, slot);
+        const int base = m.base_c[bucket], count = m.count_c[bucket];
+        int rank = 0;
+        for (int j = 0; j < count; ++j) rank += staged_e[base + j] < s;
+        m.target_e[end + base + rank] = s;
+        m.kind_e[end + base + rank] = kind;
+    }
+    if (threadIdx.x == 0) {
+        const int q = (int)m.scalar[SNAPSHOTS]++;
+        m.snapshot_row_q[q] = row - 1 - m.lead;
+        m.snapshot_first_q[q] = end;
+        m.scalar[EVENTS] = end + events;
+    }
+    __syncthreads();
+}
+
+// Choose the cells of sample t and queue its events. Returns false, with nothing queued, if the
+// queue is too short. Ends without a barrier.
+__device__ inline bool take_sample(Model& m, int t) {
+    const int row = m.lead + t;
+    u32* predicted_v = m.predicted_tv + (i64)t * m.column_words;
+    open_columns(m, row, predicted_v);
+    visit_found(m, row, predicted_v);
+    choose_cells(m, row, row_before(m, t));
+    bool enough = true;
+    const i64 first = m.offset_r[row];
+    const int on = (int)(m.offset_r[row + 1] - first);
+    if (m.learn) {
+        const u32 events = sum_before(m, buckets(m, on));
+        enough = m.scalar[EVENTS] + events <= (u64)m.rules.events;
+        if (!enough && threadIdx.x == 0) {
+            m.scalar[SHORT] = SHORT_OF_EVENTS;
+            m.scalar[NEED] = m.scalar[EVENTS] + events;
+        }
+        if (enough && events > 0) queue_events(m, row, events);
+    }
+    for (int j = threadIdx.x; j < on; j += blockDim.x) m.slot_c[m.on_j[first + j]] = -1;
+    if (threadIdx.x == 0) *m.found_count = 0;
+    return enough;
+}

@@ -1,0 +1,200 @@
+"""The temporal memory's kernels, run on the host, equal the reference byte for byte.
+
+The cases of `tm_cases` run in `test_host` in every order of threads; here are the cases that
+are worked by hand, random ones, and how chunks, groups and states fit together.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from htmrun.backends import cpu, cuda, reference
+from htmrun.backends.cuda import tm_arrays, tm_group
+from htmrun.backends.cuda.tm_group import TemporalMemoryGroup
+from htmrun.backends.state import state_hash
+from htmrun.bits import Bits
+from htmrun.errors import UserError
+from htmrun.parameters import TemporalMemoryParameters
+from htmrun.plan import Plan
+from tests.backends.temporal_streams import (
+    Case,
+    cuts,
+    joined,
+    random_case,
+    same_activity,
+    same_state,
+)
+from tests.backends.test_temporal_memory import *  # noqa: F403  # with the fixture `backend` below
+from tests.kernels import cases, host
+from tests.kernels.tm_cases import tiny_arrays
+
+
+@pytest.fixture(scope="module")
+def modules(build_folder):
+    return host.HostModules(lambda file: host.build(file, build_folder))
+
+
+@pytest.fixture
+def device(modules):
+    modules.order, modules.poison = 4, cases.POISONS[0]
+    return modules.device(64, 64)
+
+
+@pytest.fixture
+def backend(device):
+    """What the tests of all backends are given, here with the kernels."""
+    return SimpleNamespace(
+        TemporalMemory=lambda p, columns, seed: cuda.TemporalMemory(p, columns, seed, device)
+    )
+
+
+def memory(case: Case, device, **options) -> TemporalMemoryGroup:
+    return TemporalMemoryGroup(case.parameters, case.columns, [case.seed], device, **options)
+
+
+@pytest.mark.parametrize("seed", range(200, 216))
+def test_random_memories(seed, modules):
+    """Any parameters, cuts, block sizes, ways to launch, room, and stretches without learning."""
+    case, draw = random_case(seed), np.random.default_rng(seed)
+    modules.order = int(draw.integers(8))
+    modules.poison = cases.POISONS[modules.order % len(cases.POISONS)]
+    expected = cpu.TemporalMemory(case.parameters, case.columns, case.seed)
+
+    def made():
+        device = modules.device(64, int(draw.choice([32, 64, 96, 256])))
+        launches = ("whole", "split")[draw.integers(2)]
+        with tiny_arrays():
+            return memory(case, device, launches=launches, shared_masks=bool(draw.integers(2)))
+
+    tm = made()
+    for start, stop in cuts(draw, len(case.bits)):
+        bits, plan = case.bits.slice(start, stop), case.plan.slice(start, stop)
+        learn = bool(draw.random() > 0.1)
+        same_activity(tm.run([bits], [plan], learn)[0], expected.run(bits, plan, learn))
+        state = expected.state()
+        same_state(tm.state(0), state)
+        same_activity(tm.compute([bits], [plan.reset])[0], expected.compute(bits, plan.reset))
+        if draw.random() < 0.3:
+            tm = made()
+            tm.load(0, state)
+        same_state(tm.state(0), state)
+        assert tm.counters(0) == expected.counters()
+
+
+@pytest.mark.parametrize("window", [1, 10, 100])
+def test_it_stops_and_goes_on_on_another_backend(window, device):
+    case = random_case(3, samples=120, window=window)
+    whole = reference.TemporalMemory(case.parameters, case.columns, case.seed)
+    expected = whole.run(case.bits, case.plan)
+    parts, state = [], None
+    made = (
+        lambda: cuda.TemporalMemory(case.parameters, case.columns, case.seed, device),
+        lambda: reference.TemporalMemory(case.parameters, case.columns, case.seed),
+        lambda: cpu.TemporalMemory(case.parameters, case.columns, case.seed),
+    )
+    for k, (start, stop) in enumerate(((0, 35), (35, 77), (77, 83), (83, 120))):
+        tm = made[k % 3]()
+        if state is not None:
+            tm.load(state)
+        parts.append(tm.run(case.bits.slice(start, stop), case.plan.slice(start, stop)))
+        state = tm.state()
+    same_activity(joined(parts), expected)
+    assert state_hash(state) == state_hash(whole.state())
+
+
+def test_chunks_cannot_be_seen(device, monkeypatch):
+    case = random_case(7)
+    hashes = set()
+    for chunk, words in ((1024, 1 << 24), (13, 1 << 24), (1, 1 << 24), (1024, 40)):
+        monkeypatch.setattr(tm_group, "CHUNK", chunk)
+        monkeypatch.setattr(tm_group, "CHUNK_WORDS", words)
+        tm = memory(case, device)
+        said = tm.run([case.bits], [case.plan])[0]
+        hashes.add((state_hash(tm.state(0)), said.active.indices.tobytes()))
+    assert len(hashes) == 1
+
+
+@pytest.mark.parametrize("launches", ["whole", "split"])
+def test_a_model_in_a_group_ends_as_it_would_alone(launches, device):
+    first = random_case(11)
+    group = TemporalMemoryGroup(
+        first.parameters, first.columns, range(5), device, launches=launches
+    )
+    draw = np.random.default_rng(1)
+    samples = [first.bits.slice(10 * m, 10 * m + 90) for m in range(5)]
+    plans = [Plan.every(n, 90) for n in (1, 3, 10, 40, 100)]
+    for plan in plans:
+        plan.reset[:] = draw.random(90) < 0.1
+    together = group.run(samples, plans)
+    for m in range(5):
+        alone = cuda.TemporalMemory(first.parameters, first.columns, m, device)
+        same_activity(together[m], alone.run(samples[m], plans[m]))
+        same_state(group.state(m), alone.state())
+
+
+def test_a_group_chooses_how_to_launch_by_its_segments(device, monkeypatch):
+    """Few models with many segments share the search out; nobody can tell from what they say."""
+    case, parts = random_case(5), set()
+    monkeypatch.setattr(tm_group, "WHOLE_BELOW", 20)
+    launch = device.launch
+    monkeypatch.setattr(
+        device, "launch", lambda *a: (parts.add((int(a[-1]), a[2][0] > 1)), launch(*a))
+    )
+    tm, expected = (
+        memory(case, device),
+        cpu.TemporalMemory(case.parameters, case.columns, case.seed),
+    )
+    for start in range(0, 150, 30):
+        bits, plan = case.bits.slice(start, start + 30), case.plan.slice(start, start + 30)
+        same_activity(tm.run([bits], [plan])[0], expected.run(bits, plan))
+    same_state(tm.state(0), expected.state())
+    assert parts >= {(tm_group.RUN, False), (tm_group.PREPARE, False), (tm_group.SCAN, True)}
+
+
+def test_wrong_input_changes_nothing(device):
+    case = random_case(2)
+    tm = memory(case, device)
+    tm.run([case.bits], [case.plan])
+    before = state_hash(tm.state(0))
+    columns = case.columns
+    with pytest.raises(ValueError, match=f"for {columns} columns"):
+        tm.run([Bits.empty(columns + 1)], [Plan.every(1, 0)])
+    with pytest.raises(ValueError, match="on-bits outside"):
+        tm.run([Bits.from_rows(columns, [[columns]])], [Plan.every(1, 1)])
+    with pytest.raises(ValueError, match="plan of 150 samples for 10"):
+        tm.run([case.bits.slice(0, 10)], [case.plan])
+    with pytest.raises(ValueError, match="3 reset flags for 10 samples"):
+        tm.compute([case.bits.slice(0, 10)], [case.plan.reset[:3]])
+    with pytest.raises(ValueError, match="expected 1 of equal length"):
+        tm.run([case.bits] * 2, [case.plan] * 2)
+    assert len(tm.run([Bits.empty(columns)], [Plan.every(1, 0)])[0].active) == 0
+    assert state_hash(tm.state(0)) == before
+
+
+def test_a_full_device_is_one_clear_line(device, monkeypatch):
+    case = random_case(2)
+    with tiny_arrays():
+        tm = memory(case, device)
+
+    def full(*_):
+        raise MemoryError("Out of memory allocating 512 bytes\n(allocated so far: ...)")
+
+    monkeypatch.setattr(type(device.xp), "full", full, raising=False)
+    with pytest.raises(UserError, match=r"^device: found no room for .*, expected .*$") as error:
+        tm.run([case.bits], [case.plan])
+    assert "\n" not in str(error.value)
+
+
+def test_memory_is_what_was_estimated(device):
+    parameters = TemporalMemoryParameters(segments_per_cell=128)
+    tm = TemporalMemoryGroup(parameters, 512, range(3), device)
+    estimate = 3 * tm_arrays.memory_bytes(parameters, 512)
+    assert 0.9 * tm.nbytes < estimate < 1.02 * tm.nbytes
+
+
+def test_cells_that_cannot_be_numbered_are_refused(device):
+    with pytest.raises(UserError, match=r"^tm.cells_per_column: found 256 on 8388608 columns"):
+        tm_arrays.memory_bytes(TemporalMemoryParameters(cells_per_column=256), 1 << 23)
