@@ -135,6 +135,28 @@ def test_a_model_in_a_group_ends_as_it_would_alone(launches, device):
         same_state(group.state(m), alone.state())
 
 
+def test_parts_of_a_group_are_the_group(device):
+    """Models asked apart or together, windows open and arrays growing in between."""
+    case = random_case(12)
+    with tiny_arrays():
+        group = TemporalMemoryGroup(case.parameters, case.columns, range(4), device)
+    alone = [cpu.TemporalMemory(case.parameters, case.columns, m) for m in range(4)]
+    parts = [(group, 0, 4), (group.part(1, 3), 1, 3), (group.part(1, 3).part(1, 2), 2, 3)]
+    for k, start in enumerate(range(0, 150, 25)):
+        bits, plan = case.bits.slice(start, start + 25), case.plan.slice(start, start + 25)
+        part, first, last = parts[k % 3]
+        said = part.run([bits] * (last - first), [plan] * (last - first))
+        for m in range(first, last):
+            same_activity(said[m - first], alone[m].run(bits, plan))
+        looked = part.compute([bits] * (last - first), [plan.reset] * (last - first))
+        same_activity(looked[0], alone[first].compute(bits, plan.reset))
+        for m in range(4):
+            same_state(group.state(m), alone[m].state())
+        assert part.counters(0) == alone[first].counters()
+    parts[1][0].load(1, alone[0].state())
+    same_state(group.state(2), alone[0].state())
+
+
 def test_a_group_chooses_how_to_launch_by_its_segments(device, monkeypatch):
     """Few models with many segments share the search out; nobody can tell from what they say."""
     case, parts = random_case(5), set()

@@ -125,21 +125,36 @@ class Arrays:
             self.keys_of_growth = self._new(shape, np.uint64)
         self._write_rules()
 
-    def pending_rows(self) -> list[npt.NDArray[np.int64]]:
-        """Return the rows that each model's pending events refer to, from the chunk's start."""
-        pending = self.device.to_host(self.scalars[:, SNAPSHOTS])
-        if pending.max() == 0:
-            return [np.zeros(0, np.int64)] * self.models
-        rows = self.device.to_host(self.snapshot[:, 0, : pending.max()]).astype(np.int64)
-        return [rows[m, :n] for m, n in enumerate(pending)]
+    def arguments(self, first: int, last: int) -> tuple[Any, ...]:
+        """Return what the kernel takes of models first..last."""
+        by_model = (
+            self.keys, self.scalars, self.seg_cell, self.used, self.room, self.syn_cell,
+            self.syn_permanence, self.owned, self.free, self.gone, self.born, self.found,
+            self.found_count, self.queue, self.oldest, self.snapshot, self.of_column, self.best,
+            self.mask, self.keys_of_growth,
+        )  # fmt: skip
+        return self.rules, *(array[first:last] for array in by_model)
 
-    def number_pending_rows(self, counts: Sequence[int]) -> None:
-        """Make each model's `n` pending rows the first of the n + 1 before the next chunk."""
+    def pending_rows(self, first: int, last: int) -> list[npt.NDArray[np.int64]]:
+        """Return the rows that pending events of models first..last refer to.
+
+        They are counted from the start of the chunk.
+        """
+        pending = self.device.to_host(self.scalars[first:last, SNAPSHOTS])
+        if pending.max() == 0:
+            return [np.zeros(0, np.int64)] * (last - first)
+        rows = self.device.to_host(self.snapshot[first:last, 0, : pending.max()])
+        return [rows[m, :n].astype(np.int64) for m, n in enumerate(pending)]
+
+    def number_pending_rows(self, first: int, counts: Sequence[int]) -> None:
+        """Make the `n` pending rows of each model, from `first` on, the first of the n + 1 rows
+        before its next chunk."""
         if max(counts) > 0:
-            rows = np.zeros((self.models, max(counts)), np.int32)
+            rows = np.zeros((len(counts), max(counts)), np.int32)
             for m, n in enumerate(counts):
                 rows[m, :n] = np.arange(n) - (n + 1)
-            self.snapshot[:, 0, : max(counts)] = self._upload(rows)
+            models = slice(first, first + len(counts))
+            self.snapshot[models, 0, : max(counts)] = self._upload(rows)
 
     @property
     def nbytes(self) -> int:

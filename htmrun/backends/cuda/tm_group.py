@@ -8,6 +8,7 @@ array has become too short, and then the models concerned go on where they stopp
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from typing import Any, Literal
 
 import numpy as np
@@ -66,13 +67,19 @@ class TemporalMemoryGroup:
     ) -> None:
         self.parameters, self.columns, self.models = parameters, columns, len(seeds)
         self._device = device or cuda_device()
-        self._launches = launches
+        self._launches, self._first = launches, 0
         self._arrays = tm_arrays.Arrays(parameters, columns, seeds, self._device, shared_masks)
         cells = self._arrays.cells
         none = Bits.from_rows(cells, [[]])
         first = rows_of(none, none, np.zeros(1, np.int64), parameters.cells_per_column)
         # The rows before the samples with pending events, then the last row.
         self._history = [first] * self.models
+
+    def part(self, first: int, last: int) -> TemporalMemoryGroup:
+        """Return models first..last as a group over the same memory."""
+        part = copy(self)
+        part.models, part._first = last - first, self._first + first
+        return part
 
     def run(
         self, samples: Sequence[Bits], plans: Sequence[Plan], learn: bool = True
@@ -86,7 +93,7 @@ class TemporalMemoryGroup:
         parts = []
         for a, b in self._chunks(samples, length):
             cut = [p.slice(a, b) for p in plans]
-            rows, said = self._advance(self._history, [x.slice(a, b) for x in samples], cut, learn)
+            rows, said = self._advance(self._kept(), [x.slice(a, b) for x in samples], cut, learn)
             self._keep(rows)
             parts.append(said)
         return self._joined(parts)
@@ -98,7 +105,7 @@ class TemporalMemoryGroup:
             if len(reset) != length:
                 raise ValueError(f"{len(reset)} reset flags for {length} samples")
         none = np.zeros(length, np.uint8)
-        history, parts = self._history, []
+        history, parts = self._kept(), []
         for a, b in self._chunks(samples, length):
             cut = [Plan(reset, none, none).slice(a, b) for reset in resets]
             rows, said = self._advance(history, [x.slice(a, b) for x in samples], cut, False)
@@ -108,7 +115,7 @@ class TemporalMemoryGroup:
 
     def counters(self, model: int) -> dict[str, int]:
         """Return one model's live segments and synapses, and what happened to them so far."""
-        scalars = self._device.to_host(self._arrays.scalars[model])
+        scalars = self._device.to_host(self._arrays.scalars[self._first + model])
         counters = scalars[: len(tm_state.COUNTERS)]
         named = dict(zip(tm_state.COUNTERS, counters.tolist(), strict=True))
         segments = named["segments_created"] - named["segments_destroyed"]
@@ -122,12 +129,14 @@ class TemporalMemoryGroup:
 
     def state(self, model: int) -> State:
         """Return one model's canonical state; names, dtypes and orders: `tm_state.DTYPES`."""
-        return tm_transfer.state(self._arrays, model, self._history[model])
+        place = self._first + model
+        return tm_transfer.state(self._arrays, place, self._history[place])
 
     def load(self, model: int, state: State) -> None:
         """Take over what `state(model)` returned; raises UserError for anything else."""
         tm_state.check(state, self.parameters, self.columns)
-        self._history[model] = tm_transfer.load(self._arrays, model, state)
+        place = self._first + model
+        self._history[place] = tm_transfer.load(self._arrays, place, state)
 
     # A chunk
 
@@ -149,19 +158,22 @@ class TemporalMemoryGroup:
 
     def _keep(self, parts: Sequence[Rows]) -> None:
         """Keep of all rows those that pending events refer to, and the last."""
-        lead = max(len(rows) for rows in self._history)
-        pending = self._arrays.pending_rows()
+        first, lead = self._first, max(len(rows) for rows in self._kept())
+        pending = self._arrays.pending_rows(first, first + self.models)
         for m, (rows, referred) in enumerate(zip(parts, pending, strict=True)):
             last = len(rows) - 1
-            self._history[m] = rows.take(np.append(referred + lead, last))
-        self._arrays.number_pending_rows([len(rows) for rows in pending])
+            self._history[first + m] = rows.take(np.append(referred + lead, last))
+        self._arrays.number_pending_rows(first, [len(rows) for rows in pending])
+
+    def _kept(self) -> list[Rows]:
+        return self._history[self._first : self._first + self.models]
 
     def _launch_until_done(self, chunk: Chunk, learn: bool) -> None:
-        arrays, arguments = self._arrays, chunk.arguments(learn)
-        arrays.scalars[:, tm_arrays.POSITION] = 0
+        arrays, models = self._arrays, slice(self._first, self._first + self.models)
+        arrays.scalars[models, tm_arrays.POSITION] = 0
         while True:
-            self._launch_chunk(arguments, chunk.length)
-            scalars = self._device.to_host(arrays.scalars)
+            self._launch_chunk(chunk, learn)
+            scalars = self._device.to_host(arrays.scalars[models])
             short = scalars[:, tm_arrays.SHORT]
             if not short.any():
                 return
@@ -170,33 +182,35 @@ class TemporalMemoryGroup:
                 segments=int(need[short == tm_arrays.SHORT_OF_SEGMENTS].max(initial=0)),
                 events=int(need[short == tm_arrays.SHORT_OF_EVENTS].max(initial=0)),
             )
-            arrays.scalars[:, tm_arrays.SHORT] = 0
+            arrays.scalars[models, tm_arrays.SHORT] = 0
 
-    def _launch_chunk(self, chunk: tuple[Any, ...], length: int) -> None:
-        scalars = self._device.to_host(self._arrays.scalars)
+    def _launch_chunk(self, chunk: Chunk, learn: bool) -> None:
+        models = self._first, self._first + self.models
+        arguments = (*self._arrays.arguments(*models), *chunk.arguments(learn))
+        scalars = self._device.to_host(self._arrays.scalars[slice(*models)])
         segments = int(scalars[:, tm_arrays.NEXT_ID].max())
         whole = self.models >= WHOLE_FROM or segments < WHOLE_BELOW
         if self._launches == "whole" or (self._launches == "auto" and whole):
-            self._launch(1, chunk, RUN)
+            self._launch(1, arguments, RUN)
             return
         threads = self._device.select_threads
         blocks = min(-(-SEARCH_BLOCKS // self.models), max(1, -(-segments // threads)))
-        self._launch(1, chunk, PREPARE)
+        self._launch(1, arguments, PREPARE)
         # A model whose commit is still to come spends a launch on that alone.
         behind = scalars[:, tm_arrays.POSITION] - scalars[:, tm_arrays.COMMITTING]
-        for _ in range(length - int(behind.min())):
-            self._launch(blocks, chunk, SCAN)
-            self._launch(1, chunk, APPLY)
+        for _ in range(chunk.length - int(behind.min())):
+            self._launch(blocks, arguments, SCAN)
+            self._launch(1, arguments, APPLY)
 
-    def _launch(self, blocks: int, chunk: tuple[Any, ...], part: int) -> None:
-        a = self._arrays
+    def _launch(self, blocks: int, arguments: tuple[Any, ...], part: int) -> None:
         self._device.launch(
-            "temporal_memory.cu", "tm_advance", (blocks, self.models),
+            "temporal_memory.cu",
+            "tm_advance",
+            (blocks, self.models),
             (self._device.select_threads,),
-            a.rules, a.keys, a.scalars, a.seg_cell, a.used, a.room, a.syn_cell, a.syn_permanence,
-            a.owned, a.free, a.gone, a.born, a.found, a.found_count, a.queue, a.oldest, a.snapshot,
-            a.of_column, a.best, a.mask, a.keys_of_growth, *chunk, i32(part),
-        )  # fmt: skip
+            *arguments,
+            i32(part),
+        )
 
     def _chunks(self, samples: Sequence[Bits], length: int) -> Iterator[tuple[int, int]]:
         if length == 0:
