@@ -43,7 +43,7 @@ ONLINE = "chunk in one launch"
 STEPS = "steps beyond the clip"
 CUT = "3 x 3 through shared memory, 9 x 34, cut"
 MEMORY = "temporal_memory.cu"
-ONLINE = "memory, online"
+EVERY = "memory, online"
 FULL = "memory, full cells"
 FRAGILE = "memory, fragile segments"
 SINGLE = "memory, one cell a column"
@@ -59,10 +59,10 @@ BARRIERS = {
     + [("spatial_pooler.cu", WINDOWED)] * 3,
     "local_inhibition.cu": [("local_inhibition.cu", CUT)] * 2,
     "sdr_classifier.cu": [("sdr_classifier.cu", "classifier, many classes")] * 2,
-    "tm_model.cuh": [(MEMORY, ONLINE)] * 2,
-    "tm_cells.cuh": [(MEMORY, ONLINE)] * 7,
-    "tm_commit.cuh": [(MEMORY, FULL), (MEMORY, ONLINE), (MEMORY, FRAGILE), (MEMORY, ONLINE)],
-    "temporal_memory.cu": [(MEMORY, ONLINE)] * 2 + [(MEMORY, SPLIT), (MEMORY, ONLINE)],
+    "tm_model.cuh": [(MEMORY, EVERY)] * 2,
+    "tm_cells.cuh": [(MEMORY, EVERY)] * 7,
+    "tm_commit.cuh": [(MEMORY, FULL), (MEMORY, EVERY), (MEMORY, FRAGILE), (MEMORY, EVERY)],
+    "temporal_memory.cu": [(MEMORY, EVERY)] * 2 + [(MEMORY, SPLIT), (MEMORY, EVERY)],
 }
 CHANGES = [
     ("select.cuh", "rank < selection.at_limit", "rank <= selection.at_limit",
@@ -103,21 +103,21 @@ CHANGES = [
     ("sdr_classifier.cu", "target < 0", "target < 1", "sdr_classifier", "classifier"),
 ]  # fmt: skip
 MEMORY_CHANGES = [
-    ("tm_model.cuh", "flags_t[t] & 1 ? -1", "flags_t[t] & 4 ? -1", ONLINE),
-    ("tm_dendrites.cuh", "potential < matching", "potential <= matching", ONLINE),
-    ("tm_dendrites.cuh", "connected >= activation", "connected > activation", ONLINE),
-    ("tm_dendrites.cuh", ">= connected_from", "> connected_from", ONLINE),
-    ("tm_cells.cuh", "owned > fewest", "owned < fewest", ONLINE),
-    ("tm_cells.cuh", "word > smallest", "word < smallest", ONLINE),
-    ("tm_cells.cuh", "winner_count_r[before] > 0", "winner_count_r[before] >= 0", ONLINE),
+    ("tm_model.cuh", "flags_t[t] & 1 ? -1", "flags_t[t] & 4 ? -1", EVERY),
+    ("tm_dendrites.cuh", "potential < matching", "potential <= matching", EVERY),
+    ("tm_dendrites.cuh", "connected >= activation", "connected > activation", EVERY),
+    ("tm_dendrites.cuh", ">= connected_from", "> connected_from", EVERY),
+    ("tm_cells.cuh", "owned > fewest", "owned < fewest", EVERY),
+    ("tm_cells.cuh", "word > smallest", "word < smallest", EVERY),
+    ("tm_cells.cuh", "winner_count_r[before] > 0", "winner_count_r[before] >= 0", EVERY),
     ("tm_cells.cuh", "staged_e[base + j] < s", "staged_e[base + j] > s", FRAGILE),
-    ("tm_cells.cuh", "row - 1 - m.lead", "row - m.lead", ONLINE),
+    ("tm_cells.cuh", "row - 1 - m.lead", "row - m.lead", EVERY),
     ("tm_learn.cuh", "p <= 0", "p < 0", FRAGILE),
-    ("tm_learn.cuh", "p < PERMANENCE_ONE ?", "p < PERMANENCE_ONE + 500 ?", ONLINE),
+    ("tm_learn.cuh", "p < PERMANENCE_ONE ?", "p < PERMANENCE_ONE + 500 ?", EVERY),
     ("tm_learn.cuh", "kept >= n || bound >> 32", "true", "memory, one synapse"),
     ("tm_learn.cuh", "key_f[j] < key", "key_f[j] > key", CROWDED),
-    ("tm_learn.cuh", "cell == m.cells || bit_at", "cell == m.cells && bit_at", ONLINE),
-    ("tm_learn.cuh", "empty && rank < n", "empty && rank <= n", ONLINE),
+    ("tm_learn.cuh", "cell == m.cells || bit_at", "cell == m.cells && bit_at", EVERY),
+    ("tm_learn.cuh", "empty && rank < n", "empty && rank <= n", EVERY),
     ("tm_commit.cuh", "m.gone_s[s] ==", "false && m.gone_s[s] ==", FRAGILE),
     ("tm_commit.cuh", "m.born_s[s] != q ||", "", SINGLE),
     ("tm_commit.cuh", "among &=", "among |=", SINGLE),
