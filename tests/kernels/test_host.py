@@ -130,7 +130,7 @@ def test_a_captured_chunk_goes_on_as_its_launches_would(every, library_of, monke
     group = SpatialPoolerGroup(POOLER, (40,), seeds, device, steps="phase")
     wanted = [reference.SpatialPooler(POOLER, (40,), s) for s in seeds]
     # Chunks of one form with more and fewer bits, another form between them, twice a full house.
-    for k, (samples, share) in enumerate([(24, 0.2), (24, 0.1), (27, 0.1), (24, 0.2), (24, 0.8),
+    for k, (samples, share) in enumerate([(24, 0.2), (24, 0.05), (27, 0.1), (24, 0.3), (24, 0.9),
                                           (27, 0.3), (24, 0.1)]):  # fmt: skip
         bits = [cases.random_bits(draw, samples, 40, share) for _ in seeds]
         plans = [Plan.every(every, samples)] * 2
