@@ -98,7 +98,9 @@ class Chain(nn.Module):
             out = shapes.after(layer, now, f"{path}.layers.{name}")
             try:
                 learns = name not in frozen
-                module = _module(layer, now, seed, number, backend, feedback, learns)
+                module = _module(
+                    layer, now, seed, number, backend, feedback, learns, parameters.gain
+                )
             except (UserError, ValueError) as error:
                 raise UserError(f"{path}.layers.{name}.{error}") from None
             for p in module.parameters():
@@ -108,7 +110,9 @@ class Chain(nn.Module):
                 self.blocks.append(name)
         self.inputs, self.classes = math.prod(now), classes
         last = len(parameters.layers)
-        self.readout = Linear(self.inputs, classes, 1.0, seed, last, feedback=feedback)
+        self.readout = Linear(
+            self.inputs, classes, 1.0, seed, last, feedback=feedback, gain=parameters.gain
+        )
         self.heads: dict[str, Linear] = {}
         if parameters.probes or parameters.credit.method == "local":
             for name in self.blocks:
@@ -168,17 +172,19 @@ class Chain(nn.Module):
 
 def _module(
     layer: Layer, shape: tuple[int, ...], seed: int, number: int, backend: Backend,
-    feedback: bool, learns: bool,
+    feedback: bool, learns: bool, gain: float,
 ) -> nn.Module:  # fmt: skip
     if isinstance(layer, ConvParameters):
         kernel = (layer.channels, shape[0], layer.kernel, layer.kernel)
         return Conv(
             kernel, layer.weight_density, seed, number, stride=layer.stride,
-            padding=layer.padding, feedback=feedback,
+            padding=layer.padding, feedback=feedback, gain=gain,
         )  # fmt: skip
     if isinstance(layer, LinearParameters):
         size = math.prod(shape)
-        linear = Linear(size, layer.units, layer.weight_density, seed, number, feedback=feedback)
+        linear = Linear(
+            size, layer.units, layer.weight_density, seed, number, feedback=feedback, gain=gain
+        )
         return nn.Sequential(nn.Flatten(), linear) if len(shape) > 1 else linear
     if isinstance(layer, NormParameters):
         return _norm(layer, shape)

@@ -319,6 +319,12 @@ class NetworkParameters(Parameters):
     std: float = Field(
         0.3081, gt=0.0, le=1e6, description="Pixels are divided by this, after the mean."
     )
+    gain: float = Field(
+        1.0,
+        gt=0.0,
+        le=100.0,
+        description="Weights start with a variance of gain squared over a unit's inputs.",
+    )
     optimizer: OptimizerParameters = Field(
         OptimizerParameters.model_validate({}), description="How a commit makes a step."
     )

@@ -53,22 +53,23 @@ def sparse_mask(seed: int, layer: int, units: int, inputs: int, density: float) 
 class Weighted(nn.Module):
     """What linear and convolution layers share: weights, bias, mask, feedback weights.
 
-    Weights start uniform within sqrt(3 / existing weights of a unit) (variance 1 / fan-in, LeCun
-    et al. 1998), biases at zero. A sparse layer takes the same words as its dense twin.
+    Weights start uniform within gain * sqrt(3 / existing weights of a unit) (with a gain of 1
+    variance 1 / fan-in, LeCun et al. 1998), biases at zero. A sparse layer takes the same words as its dense twin.
     """
 
     mask: Tensor | None
     feedback: Tensor | None
 
     def __init__(
-        self, shape: tuple[int, ...], density: float, seed: int, layer: int, *, feedback: bool
-    ) -> None:
+        self, shape: tuple[int, ...], density: float, seed: int, layer: int, *, feedback: bool,
+        gain: float = 1.0,
+    ) -> None:  # fmt: skip
         """`shape`: of the weights, units first; `feedback`: errors go back by fixed weights."""
         super().__init__()
         units, inputs = shape[0], math.prod(shape[1:])
         mask = sparse_mask(seed, layer, units, inputs, density) if density < 1 else None
         existing = inputs if mask is None else int(mask[0].sum())
-        bound = math.sqrt(3 / existing)
+        bound = gain * math.sqrt(3 / existing)
         weight = uniform(seed, layer, "weights", units, inputs, bound)
         back = uniform(seed, layer, "feedback", units, inputs, bound) if feedback else None
         if mask is not None:
@@ -92,9 +93,9 @@ class Linear(Weighted):
 
     def __init__(
         self, inputs: int, units: int, density: float, seed: int, layer: int,
-        *, feedback: bool = False,
+        *, feedback: bool = False, gain: float = 1.0,
     ) -> None:  # fmt: skip
-        super().__init__((units, inputs), density, seed, layer, feedback=feedback)
+        super().__init__((units, inputs), density, seed, layer, feedback=feedback, gain=gain)
 
     def forward(self, values: Tensor) -> Tensor:
         """Return the weighted sums and the bias."""
@@ -109,9 +110,9 @@ class Conv(Weighted):
 
     def __init__(
         self, shape: tuple[int, ...], density: float, seed: int, layer: int,
-        *, stride: int = 1, padding: int = 0, feedback: bool = False,
+        *, stride: int = 1, padding: int = 0, feedback: bool = False, gain: float = 1.0,
     ) -> None:  # fmt: skip
-        super().__init__(shape, density, seed, layer, feedback=feedback)
+        super().__init__(shape, density, seed, layer, feedback=feedback, gain=gain)
         self.stride, self.padding = stride, padding
 
     def forward(self, values: Tensor) -> Tensor:

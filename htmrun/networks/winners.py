@@ -23,11 +23,11 @@ def choose(scores: Tensor, k: int) -> Tensor:
     """
     if k >= scores.shape[1]:
         return torch.ones_like(scores, dtype=torch.bool)
-    least = scores.topk(k, 1).values.narrow(1, k - 1, 1)
+    least = scores.kthvalue(scores.shape[1] - k + 1, 1, keepdim=True).values
     mask = scores >= least
-    if int(mask.sum()) == k * (scores.numel() // scores.shape[1]):
+    if int(mask.count_nonzero()) == k * (scores.numel() // scores.shape[1]):
         return mask
-    # topk names no order among equals: of those at the limit, the first ones win.
+    # Of those at the limit, the first ones win.
     tied = scores == least
     room = k - (scores > least).sum(1, keepdim=True)
     return (mask & ~tied) | (tied & (tied.cumsum(1) <= room))
@@ -67,6 +67,7 @@ class KWinners(nn.Module):
         self.k_inference = min(self.competitors, max(1, round_half_up(self.k * p.inference_factor)))
         self.register_buffer("duty", torch.zeros(shape[0], dtype=torch.float64))
         self.register_buffer("boost", torch.ones(shape[0], dtype=torch.float32))
+        self._across = (-1, 1, 1) if len(shape) == 3 else (-1,)
         self._counts: Tensor | None = None
 
     def forward(self, values: Tensor) -> Tensor:
@@ -81,6 +82,8 @@ class KWinners(nn.Module):
             won = mask.sum(0) if mask.dim() == 2 else mask.sum((0, 2, 3))
             self._counts = won if self._counts is None else self._counts + won
         as_values = mask.to(values.dtype)
+        if p.winner_time == "forward" and p.error_target == "active":
+            return values * as_values
         shown = None if p.winner_time == "learning" else as_values
         reached = {"active": as_values, "inactive": 1 - as_values, "all": None}[p.error_target]
         result: Tensor = _Competition.apply(values, shown, reached)
@@ -90,8 +93,7 @@ class KWinners(nn.Module):
         """Return the mask of the winners of `values` (T, *shape), under the present boost."""
         boosted = values
         if self.rules.boost_strength > 0:
-            factors = self.boost.to(values.dtype)
-            boosted = values * (factors[:, None, None] if values.dim() == 4 else factors)
+            boosted = values * self.boost.view(self._across).to(values.dtype)
         k = self.k if self.training else self.k_inference
         if self.local:
             return choose(boosted, k)
