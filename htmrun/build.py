@@ -390,6 +390,7 @@ def device_bytes(builder: Builder, name: str) -> int:
             total += footprint.pooler(size, parameters.columns, regime.longest_window)
             size = parameters.columns
         elif isinstance(parameters, TemporalMemoryParameters):
+            total += footprint.memory(parameters, size)
             sizes[f"{stage}.predicted"] = size
             size *= parameters.cells_per_column
             sizes[f"{stage}.winners"] = size

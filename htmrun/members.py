@@ -14,15 +14,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from htmrun.backends import State
-from htmrun.backends.cuda import TemporalMemory
+from htmrun.backends import CellActivity, State
 from htmrun.backends.cuda.device import Device
 from htmrun.backends.cuda.sdr_classifier import SDRClassifierGroup
 from htmrun.backends.cuda.sp_group import SpatialPoolerGroup
+from htmrun.backends.cuda.tm_group import TemporalMemoryGroup
 from htmrun.bits import Bits
 from htmrun.meeting import Meeting, Request
-from htmrun.parameters import SDRClassifierParameters, SpatialPoolerParameters
-from htmrun.plan import Plan
+from htmrun.parameters import (
+    SDRClassifierParameters,
+    SpatialPoolerParameters,
+    TemporalMemoryParameters,
+)
+from htmrun.plan import Flags, Plan
 
 
 @dataclass
@@ -66,7 +70,16 @@ class SharedBackend:
         key = ("sdr", parameters.model_dump_json(), size, classes)
         return ClassifierMember(*self._seat(key, _Classifiers, make, 0))
 
-    TemporalMemory = staticmethod(TemporalMemory)
+    def TemporalMemory(  # noqa: N802
+        self, parameters: TemporalMemoryParameters, columns: int, seed: int
+    ) -> MemoryMember:
+        """Return a member of the group of equal parameters and columns."""
+
+        def make(seeds: Sequence[int]) -> TemporalMemoryGroup:
+            return TemporalMemoryGroup(parameters, columns, seeds, self.device)
+
+        key = ("tm", parameters.model_dump_json(), columns)
+        return MemoryMember(*self._seat(key, _Memories, make, seed))
 
     def _seat(
         self,
@@ -98,6 +111,8 @@ class _Shared:
             self._group = self.make(self.seeds)
         if verb == "state":
             return [self._group.state(first + k) for k in range(len(calls))]
+        if verb == "counters":
+            return [self._group.counters(first + k) for k in range(len(calls))]
         if verb == "load":
             return [self._group.load(first + k, *call) for k, call in enumerate(calls)]
         place = first, first + len(calls)
@@ -139,6 +154,25 @@ class _Classifiers(_Shared):
         apart = None if sources[0] is None else sources
         made: list[Any] = part.run(samples, targets, plans, learn[0], apart)
         return made
+
+
+class _Memories(_Shared):
+    def together(self, part: Any, verb: str, calls: Sequence[tuple[Any, ...]]) -> list[Any]:
+        samples, marks = [call[0] for call in calls], [call[1] for call in calls]
+        if verb == "compute":
+            looked: list[Any] = part.compute(samples, marks)
+            return looked
+        made: list[Any] = part.run(samples, marks, calls[0][2])
+        return made
+
+    def joined(self, answers: Sequence[Any]) -> CellActivity:
+        return CellActivity(
+            active=Bits.concatenate([a.active for a in answers]),
+            winners=Bits.concatenate([a.winners for a in answers]),
+            predicted=Bits.concatenate([a.predicted for a in answers]),
+            hits=np.concatenate([a.hits for a in answers]),
+            bursting=np.concatenate([a.bursting for a in answers]),
+        )
 
 
 def _cut(argument: Any, start: int, stop: int) -> Any:
@@ -190,6 +224,25 @@ class PoolerMember(_Member):
         """Return every column's overlap with each sample, int32 (T, columns)."""
         found: npt.NDArray[np.int32] = self._ask("overlaps", (bits,))
         return found
+
+
+class MemoryMember(_Member):
+    """A temporal memory that shares launches."""
+
+    def run(self, bits: Bits, plan: Plan, learn: bool = True) -> CellActivity:
+        """Predict, emit events and commit sample by sample as `plan` says."""
+        made: CellActivity = self._ask("run", (bits, plan, learn), (learn,))
+        return made
+
+    def compute(self, bits: Bits, reset: Flags) -> CellActivity:
+        """Return what `run` would say with frozen segments, from the current cells on."""
+        made: CellActivity = self._ask("compute", (bits, reset))
+        return made
+
+    def counters(self) -> dict[str, int]:
+        """Return live segments and synapses, and what happened to them so far."""
+        counted: dict[str, int] = self._ask("counters", ())
+        return counted
 
 
 class ClassifierMember(_Member):

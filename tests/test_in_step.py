@@ -77,6 +77,20 @@ def test_a_whole_experiment_gives_what_the_processor_gives(capsys, modules, imag
     assert np.mean(learning) > 4, "and stay in step"
 
 
+def test_memories_share_launches_too(capsys, modules):
+    chosen = (
+        "experiment=sequences", "data.steps=90", "seeds=[0,1]", "arms=[online,minibatch_50,no_tm]",
+        "data.sequences=2", "data.noise_symbols=20", "encoder.size=64", "encoder.active=6",
+        "tm.cells_per_column=4", "tm.activation_threshold=4", "tm.matching_threshold=2",
+        "tm.new_synapses=6", "tm.initial_permanence=0.5", "curve_points=4", "tracking=none",
+    )  # fmt: skip
+    plain, _ = train(capsys, *chosen, "workers=1")
+    together, said = train(capsys, *chosen, "device=cuda")
+    assert "6 models, all at once" in said
+    assert figures(together) == figures(plain)
+    assert any("segments" in name for name in figures(plain)["online"]), "or nothing was learned"
+
+
 def test_lots_of_fewer_models_give_the_same(capsys, modules, images):
     chosen = (*SMALL, images, "arms=[online,no_sp]", "device=cuda:0")
     whole, _ = train(capsys, *chosen)

@@ -7,6 +7,8 @@ is assumed, which few encoders reach.
 from __future__ import annotations
 
 from htmrun.backends.cuda.rows import words_of
+from htmrun.backends.cuda.tm_arrays import SEGMENTS, checked_cells, memory_bytes
+from htmrun.parameters import TemporalMemoryParameters
 
 CHUNK = 1024
 """Samples handed over at a time by a trainer."""
@@ -44,6 +46,18 @@ def classifier_state(size: int, classes: int) -> int:
 def classifier(size: int, classes: int) -> int:
     """Return the bytes of one SDR classifier and of two chunks: to predict and to learn from."""
     return classifier_state(size, classes) + 2 * CHUNK * (_row(size) + classes * 4)
+
+
+def memory(parameters: TemporalMemoryParameters, columns: int) -> int:
+    """Return the bytes of one temporal memory with a segment for each cell, and of its chunk.
+
+    Segments beyond that grow on the card as long as there is room.
+    """
+    cells = checked_cells(parameters, columns)
+    limit = cells * parameters.segments_per_cell
+    # Active and winner cells, and predicted columns, of every sample as bits; its own columns.
+    chunk = CHUNK * (2 * words_of(cells) * 4 + words_of(columns) * 4 + _row(columns))
+    return memory_bytes(parameters, columns, min(max(SEGMENTS, cells), limit)) + chunk
 
 
 def _row(size: int) -> int:
