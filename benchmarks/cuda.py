@@ -24,9 +24,10 @@ from htmrun.backends import load_backend
 from htmrun.backends.cuda import cards
 from htmrun.backends.cuda.device import Device, cuda_device
 from htmrun.backends.cuda.sp_group import SpatialPoolerGroup
+from htmrun.backends.cuda.tm_group import TemporalMemoryGroup
 from htmrun.bits import Bits
 from htmrun.errors import UserError
-from htmrun.parameters import SpatialPoolerParameters
+from htmrun.parameters import SpatialPoolerParameters, TemporalMemoryParameters
 from htmrun.plan import Plan
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
@@ -34,6 +35,15 @@ MARK = "## Measured\n"
 BOOST = {"boost_strength": 3.0}
 HEADS = ["size", "on", "boost", "window", "models", "learn/s", "infer/s", "kB/step", "bandwidth"]
 HEADS += ["kop/step", "reference/s", "ratio"]
+INPUTS, COLUMNS, ON, ELEMENTS, WARM = 1024, 2048, 40, 100, 8192
+HEADS_BOTH = ["models", "SP + TM learn/s", "TM learn/s", "TM infer/s", "TM reference/s", "ratio"]
+HEADS_BOTH += ["segments"]
+ABOUT_BOTH = """
+1024 inputs, 2048 columns, 32 cells a column, 100 sequences of 10 elements in random order without
+resets, windows of 1, after 8192 steps of learning. Steps per second of all models of a row
+together, by the clock. *reference* is the NumPy backend on the first model's memory; *segments*
+are those of the first model.
+"""
 ABOUT = """
 Steps per second of all models of a row together, by the clock, uploads and downloads included.
 *kB/step*: bytes that learning a step cannot avoid: the rows of connected bits of the on-inputs
@@ -163,6 +173,44 @@ def measure(device: Device, case: Case, peak: float, seconds: float) -> list[str
     ]
 
 
+def measure_both(device: Device, models: int, seconds: float) -> list[str]:
+    """Time poolers and memories that share launches, at steady state; return a row's cells."""
+    random = np.random.default_rng(0)
+    elements = [np.sort(random.choice(INPUTS, ON, replace=False)) for _ in range(ELEMENTS * 10)]
+    order = random.integers(0, ELEMENTS, WARM // 10 + 1)
+    rows = [elements[10 * s + k] for s in order for k in range(10)][:WARM]
+    stream = Bits.from_rows(INPUTS, rows)
+    sp = SpatialPoolerParameters(columns=COLUMNS, winners=ON)
+    tm = TemporalMemoryParameters(
+        activation_threshold=15, matching_threshold=12, new_synapses=20, segment_size=32,
+        initial_permanence=0.21, connected=0.5, increment=0.1, decrement=0.1,
+    )  # fmt: skip
+    poolers = SpatialPoolerGroup(sp, (INPUTS,), range(models), device)
+    memories = TemporalMemoryGroup(tm, COLUMNS, range(models), device)
+    part = min(WARM, 1024)
+
+    def learn(a: int) -> None:
+        bits, plan = stream.slice(a, a + part), Plan.every(1, part)
+        won = poolers.run([bits] * models, [plan] * models)
+        memories.run(won, [plan] * models)
+
+    for a in range(0, WARM - part + 1, part):
+        learn(a)
+    both = rate(device, lambda: learn(0), part * models, seconds)
+    won = poolers.compute([stream.slice(0, part)] * models)
+    plans = [Plan.every(1, part)] * models
+    memory = rate(device, lambda: memories.run(won, plans), part * models, seconds)
+    none = np.zeros(part, np.uint8)
+    infer = rate(device, lambda: memories.compute(won, [none] * models), part * models, seconds)
+    plain = load_backend("reference").TemporalMemory(tm, COLUMNS, 0)
+    plain.load(memories.state(0))
+    few = won[0].slice(0, 4)
+    slow = measuring.plain_rate(lambda: plain.run(few, Plan.every(1, 4)), 4, 0.3)
+    segments = memories.counters(0)["segments"]
+    cells = (number(x) for x in (both, memory, infer, slow))
+    return [f"{models}", *cells, times(memory, slow), f"{segments}"]
+
+
 def tables(device: Device, peak: float, quick: bool, minutes: float) -> list[Table]:
     """Return the tables to measure, within about so many minutes."""
     end = time.monotonic() + 60 * minutes
@@ -177,8 +225,18 @@ def tables(device: Device, peak: float, quick: bool, minutes: float) -> list[Tab
             except MemoryError:
                 print(f"no room on the card: left out {case}")
 
+    def together(quick: bool) -> Iterator[list[str]]:
+        for models in (1, 32, 128) if quick else (1, 8, 32, 100, 128, 256):
+            if time.monotonic() > end:
+                print(f"out of time: left out {models} models")
+                return
+            yield measure_both(device, models, 0.3 if quick else 1.0)
+
     about = ABOUT.format(bandwidth=peak / 1e9)
-    return [Table("Spatial pooler", about, HEADS, 5, rows)]
+    return [
+        Table("Both together", ABOUT_BOTH, HEADS_BOTH, 1, together),
+        Table("Spatial pooler", about, HEADS, 5, rows),
+    ]
 
 
 def write(card: cards.Card, results: list[tuple[Table, list[list[str]]]], peak: float) -> None:
@@ -189,8 +247,9 @@ def write(card: cards.Card, results: list[tuple[Table, list[list[str]]]], peak: 
     plot = RESULTS / "roofline-gpu.png"
     points = [
         roofline.Point(f"{row[0]}, window {row[3]}, {row[4]} models", *roofline.of_row(row, HEADS))
-        for _, rows in results
+        for table, rows in results
         for row in rows
+        if table.heads is HEADS
     ]
     roofline.draw(plot, f"{card.name}, {time.strftime('%Y-%m-%d')}", peak, points)
     intro = (

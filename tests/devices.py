@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from htmrun.backends import NAMES, cuda
+from htmrun.backends import NAMES, load_backend
 
 CUDA = pytest.param("cuda", marks=pytest.mark.gpu)
 BACKENDS = (*NAMES, CUDA)
 OTHERS = ("cpu", CUDA)
 """Those that are held to the reference."""
 
-MEMORY_ON_CUDA = "temporal_memory" in cuda.STAGES
-MEMORY = (*NAMES, CUDA) if MEMORY_ON_CUDA else NAMES
-"""The backends with a temporal memory."""
+
+class Lazy:
+    """A backend by name, imported when a test asks it for a model."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __getattr__(self, model: str) -> Any:
+        return getattr(load_backend(self.name), model)
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+LAZY = (*(Lazy(name) for name in NAMES), pytest.param(Lazy("cuda"), marks=pytest.mark.gpu))
+"""Every backend as a package, for tests that take one."""

@@ -15,7 +15,6 @@ from htmrun.parameters import SpatialPoolerParameters, TemporalMemoryParameters
 from htmrun.pipeline import Pipeline
 from htmrun.schedule import Cursor, Schedule
 from htmrun.stages import MemoryStage, PoolerStage, Stage
-from tests.devices import MEMORY_ON_CUDA
 
 INPUTS, COLUMNS, CELLS, CLASSES = 90, 100, 4, 5
 
@@ -49,7 +48,6 @@ def pipeline(
 ) -> Pipeline:  # fmt: skip
     """encoder -> SP -> (TM) -> SDR classifier, small enough for the plain reference."""
     found = load_backend(backend)
-    memory = memory and (backend != "cuda" or MEMORY_ON_CUDA)
     settings: dict[str, object] = {
         "columns": COLUMNS, "density": 0.08, "duty_period": 200, "boost_strength": 2.0,
         "weak_bump": 0.01, "weak_fraction": 0.2, "stimulus_threshold": 2,

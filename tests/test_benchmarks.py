@@ -35,7 +35,12 @@ def test_rows_and_page(cuda, build_folder, tmp_path, monkeypatch):
         cuda, "cases", lambda quick: [cuda.Case(40, 64, 0.1, 4, 2), cuda.Case(40, 64, 0.1)]
     )
     (tmp_path / "gpu.md").write_text("# Before\n\n## Measured\n\nNothing yet.\n")
-    (table,) = cuda.tables(device, 1e9, True, 1.0)
+    for name, small in (("INPUTS", 40), ("COLUMNS", 32), ("ON", 6), ("ELEMENTS", 2), ("WARM", 20)):
+        monkeypatch.setattr(cuda, name, small)
+    both, table = cuda.tables(device, 1e9, True, 1.0)
+    row = cuda.measure_both(device, 2, 0.0)
+    assert len(row) == len(both.heads)
+    assert float(row[1].replace(",", "")) > 0
     rows = cuda.measuring.measure(table, True)
     assert [row[:5] for row in rows] == [
         ["40 -> 64", "10 %", "no", "4", "2"],
@@ -43,7 +48,8 @@ def test_rows_and_page(cuda, build_folder, tmp_path, monkeypatch):
     ]
     assert all(len(row) == len(cuda.HEADS) for row in rows)
     assert float(rows[1][5].replace(",", "")) > 0
-    cuda.write(cards.Card(0, "Tried Card", 1 << 30, 2 << 30), [(table, rows)], 1e9)
+    card = cards.Card(0, "Tried Card", 1 << 30, 2 << 30)
+    cuda.write(card, [(both, [row]), (table, rows)], 1e9)
     page = (tmp_path / "gpu.md").read_text()
     assert page.startswith("# Before\n\n## Measured\n\nTried Card, 2 GiB, 20")
     assert "Nothing yet" not in page

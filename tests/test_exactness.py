@@ -9,7 +9,7 @@ import pytest
 
 from htmrun.schedule import Growth, Schedule
 from tests.devices import BACKENDS as NAMES
-from tests.devices import MEMORY_ON_CUDA, OTHERS
+from tests.devices import OTHERS
 from tests.pipelines import pipeline, stream, train
 
 BACKENDS = pytest.mark.parametrize("backend", NAMES)
@@ -83,8 +83,7 @@ def test_stop_anywhere_and_go_on_from_the_saved_state(backend, every):
 def test_backends_have_the_same_hash_after_every_commit(every, other):
     """Promise 6, first half."""
     chunk, schedule = stream(SAMPLES), Schedule(every)
-    memory = other != "cuda" or MEMORY_ON_CUDA
-    models = [pipeline(name, memory=memory) for name in ("reference", other)]
+    models = [pipeline(name) for name in ("reference", other)]
     for start in range(0, SAMPLES - every, every):
         piece = chunk.slice(start, start + every)
         made = [train(m, piece, schedule)[0] for m in models]
@@ -98,7 +97,7 @@ def test_backends_have_the_same_hash_after_every_commit(every, other):
 def test_a_card_has_the_processors_hash_after_every_commit_of_a_long_stream(every, samples):
     """Promise 6, over thousands of steps."""
     chunk, schedule = stream(samples), Schedule(every)
-    models = [pipeline(name, memory=MEMORY_ON_CUDA) for name in ("cpu", "cuda")]
+    models = [pipeline(name) for name in ("cpu", "cuda")]
     for start in range(0, samples - every + 1, every):
         piece = chunk.slice(start, start + every)
         made = [train(m, piece, schedule)[0] for m in models]

@@ -11,13 +11,13 @@ from htmrun.bits import Bits
 from htmrun.errors import UserError
 from htmrun.parameters import TemporalMemoryParameters
 from htmrun.plan import Plan
-from tests.devices import MEMORY
+from tests.devices import BACKENDS
 
 COLUMNS = 6
 CELLS = 2
 
 
-@pytest.fixture(params=MEMORY)
+@pytest.fixture(params=BACKENDS)
 def backend(request):
     return load_backend(request.param)
 

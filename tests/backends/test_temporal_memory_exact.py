@@ -17,9 +17,10 @@ from tests.backends.temporal_streams import (
     same_activity,
     same_state,
 )
+from tests.devices import LAZY
 from tests.independent_tm import OnlineTemporalMemory
 
-BACKENDS = [reference, cpu]
+BACKENDS = LAZY
 
 
 def memory(backend, case: Case):
@@ -220,7 +221,7 @@ def test_lists_longer_than_the_places_a_synapse_can_hold():
         "active": np.array([5], np.int32),
         "winners": np.array([5], np.int32),
     }
-    a, b = (m.TemporalMemory(parameters, 2, 0) for m in BACKENDS)
+    a, b = (m.TemporalMemory(parameters, 2, 0) for m in (reference, cpu))
     case = random_case(0)
     bits = case.bits.from_rows(2, [[1], [1]])
     for tm in (a, b):
