@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,11 +41,13 @@ def run_experiment(
     quiet: bool = False,
     json_output: bool = False,
     earlier: Earlier | None = None,
+    afterwards: Callable[[str], None] | None = None,
 ) -> int:
     """Run every arm and seed; return the exit status: 0, or 1 if a job failed.
 
     `resolved` is the plain configuration and `overrides` what the user changed; both are
-    recorded. With `earlier` only the jobs that it has not finished are run, under its id. Raises
+    recorded. With `earlier` only the jobs that it has not finished are run, under its id.
+    `afterwards` gets the run's id once everything is recorded and printed. Raises
     UserError for anything that can be known before the first sample, and KeyboardInterrupt or
     SystemExit once what was recorded is safe.
     """
@@ -97,6 +99,8 @@ def run_experiment(
         run_id, status, results, main_metrics(source, builder),
         _closing_lines(experiment, run_id, tracker, seconds, failed),
     )  # fmt: skip
+    if afterwards is not None:
+        afterwards(run_id)
     return 1 if failed else 0
 
 
@@ -211,6 +215,7 @@ def _closing_lines(
         )
         place = _place_option(experiment)
         lines.append(f"see it: htmrun dashboard{place}    compare arms: htmrun compare{place}")
+        lines.append(f"a page with every plot: htmrun compare {run_id} --report FOLDER{place}")
     if failed:
         lines.append(f"{len(failed)} of the jobs failed: {', '.join(f.job.name for f in failed)}")
     return lines

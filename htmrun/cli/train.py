@@ -11,6 +11,8 @@ import typer
 from htmrun.cli.options import ConfigDir
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from htmrun.config.compose import Loaded
 
 NAME = "train"
@@ -55,6 +57,10 @@ def command(
     json_output: Annotated[
         bool, typer.Option("--json", help="Print the results as one line of JSON.")
     ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="FOLDER", help="Write report.html and plots at the end."),
+    ] = None,
 ) -> int:
     if not overrides and not json_output and not (config_dir and _has_root(config_dir)):
         from htmrun.cli.listing import how_to_start
@@ -75,7 +81,26 @@ def command(
         loaded.overrides,
         quiet=quiet,
         json_output=json_output,
+        afterwards=None if report is None else _report(loaded, report),
     )
+
+
+def _report(loaded: Loaded, folder: Path) -> Callable[[str], None]:
+    """Return what writes the report of a run, of which nothing is printed on stdout."""
+    from htmrun.errors import UserError
+
+    tracking = loaded.experiment.tracking
+    if not tracking.enabled:
+        raise UserError("--report: found tracking=none, expected a run that is recorded")
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"--report: {folder} is a file, expected a folder")
+
+    def write(run_id: str) -> None:
+        from htmrun.compare import Choice, report
+
+        report(Choice((run_id,), force=True, report=folder), tracking.uri, tracking.dir)
+
+    return write
 
 
 def _has_root(config_dir: Path) -> bool:

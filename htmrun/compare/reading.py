@@ -1,75 +1,75 @@
-"""Reading one experiment run back from MLflow."""
+"""Reading experiment runs back from MLflow."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from htmrun.compare.choosing import choose
 from htmrun.errors import UserError, nearest
-from htmrun.tracking.store import (
-    FIRST_STEP,
-    RUN_TAG,
-    all_experiments,
-    all_runs,
-    newest_run,
-    open_existing,
-)
+from htmrun.tracking.store import open_existing
+
+_SUFFIX = 4
 
 
 @dataclass
 class ExperimentRun:
-    """One experiment run: metric values by arm and seed, in the order the arms were run."""
+    """One or several experiment runs: metric values by arm and seed, in the order they were run.
+
+    `run` is the id, or all of them; `runs` has each. `values`: arm -> metric -> seed -> value;
+    `jobs`: arm -> seed -> MLflow run; `data`: the hash of the data by arm.
+    """
 
     run: str
     experiment: str
     task: str = ""
+    runs: tuple[str, ...] = ()
     arms: list[str] = field(default_factory=list)
     controls: list[str] = field(default_factory=list)
     metrics: list[str] = field(default_factory=list)
     values: dict[str, dict[str, dict[int, float]]] = field(default_factory=dict)
     unfinished: list[tuple[str, str]] = field(default_factory=list)
+    jobs: dict[str, dict[int, Any]] = field(default_factory=dict)
+    data: dict[str, str] = field(default_factory=dict)
+    tasks: dict[str, str] = field(default_factory=dict)
 
     def of(self, arm: str, metric: str) -> dict[int, float]:
         """Return the metric's value by seed; empty if the arm does not report it."""
         return self.values.get(arm, {}).get(metric, {})
 
+    def seeds(self, arm: str) -> set[int]:
+        """Return the seeds with which the arm finished."""
+        return set(self.jobs.get(arm, {}))
+
+    @property
+    def everybody(self) -> list[str]:
+        """Arms, then controls."""
+        return [*self.arms, *self.controls]
+
 
 def find_run(client: Any, wanted: str | None) -> tuple[str, list[Any]]:
-    """Return the id and MLflow runs of the newest experiment run, or of the one `wanted` begins.
+    """Return the id and MLflow runs, as they were begun, of the one run meant by `wanted`.
 
-    Raises UserError when there is none, or when several begin with `wanted`.
+    None means the latest. Raises UserError where a word means none, or several.
     """
-    experiments = list(all_experiments(client))
-    if wanted is None:
-        name = newest_run(client).data.tags[RUN_TAG]
-    else:
-        name = _by_prefix(client, experiments, wanted)
-    query = f"tags.`{RUN_TAG}` = '{name}'"
-    return name, all_runs(client, experiments, query, newest_first=False)
+    chosen = choose(client, () if wanted is None else (wanted,))
+    if len(chosen) > 1:
+        raise UserError(f"run: '{wanted}' means {len(chosen)} runs, expected one")
+    [(name, jobs)] = chosen.items()
+    return name, list(jobs)[::-1]
 
 
-def _by_prefix(client: Any, experiments: list[str], wanted: str) -> str:
-    runs = all_runs(client, experiments, f"tags.`{RUN_TAG}` LIKE '%'")
-    known = list(dict.fromkeys(run.data.tags[RUN_TAG] for run in runs))
-    if wanted in known:
-        return wanted
-    found = [name for name in known if name.startswith(wanted)]
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        hint = nearest(wanted, known) or (
-            f"; the newest is {known[0]}" if known else f"; {FIRST_STEP}"
-        )
-        raise UserError(f"run: no experiment run begins with '{wanted}'{hint}")
-    some = ", ".join(found[:4]) + (", ..." if len(found) > 4 else "")
-    raise UserError(f"run: '{wanted}' begins {len(found)} experiment runs, expected one: {some}")
+def gather(name: str, runs: Sequence[Any]) -> ExperimentRun:
+    """Return the experiment run that MLflow's `runs`, newest first, make up.
 
-
-def gather(name: str, runs: list[Any]) -> ExperimentRun:
-    """Return the experiment run that MLflow's `runs` make up; unfinished ones are only listed."""
+    Unfinished ones are only listed. A job that was begun twice (a continued run) counts as it was
+    begun last.
+    """
     of_all = runs[0].data.tags
+    runs = list({run.info.run_name: run for run in reversed(runs)}.values())
     gathered = ExperimentRun(
-        name, of_all.get("htmrun.experiment", ""), of_all.get("htmrun.task", "")
+        name, of_all.get("htmrun.experiment", ""), of_all.get("htmrun.task", ""), (name,)
     )
     for run in sorted(runs, key=lambda run: int(run.data.tags.get("htmrun.index", "0"))):
         tags = run.data.tags
@@ -80,6 +80,9 @@ def gather(name: str, runs: list[Any]) -> ExperimentRun:
         side = gathered.controls if tags.get("htmrun.control") == "true" else gathered.arms
         if arm not in side:
             side.append(arm)
+        gathered.jobs.setdefault(arm, {})[seed] = run
+        gathered.data[arm] = tags.get("htmrun.data_hash", "")
+        gathered.tasks[arm] = gathered.task
         names = [metric for metric in tags.get("htmrun.metrics", "").split(",") if metric]
         for metric in names:
             if metric not in gathered.metrics:
@@ -90,8 +93,72 @@ def gather(name: str, runs: list[Any]) -> ExperimentRun:
     return gathered
 
 
-def read(run: str | None, uri: str | None, directory: str) -> ExperimentRun:
-    """Return the newest experiment run, or the one whose id begins with `run`; raises UserError."""
+def merge(found: Sequence[ExperimentRun]) -> ExperimentRun:
+    """Return several runs as one; an arm that several have is called ARM@ the end of the run's id.
+
+    At least one run.
+    """
+    if len(found) == 1:
+        return found[0]
+    names = [arm for run in found for arm in run.everybody]
+    endings = _endings([run.run for run in found])
+    merged = ExperimentRun(
+        ", ".join(run.run for run in found),
+        ", ".join(dict.fromkeys(run.experiment for run in found)),
+        found[0].task if len({run.task for run in found}) == 1 else "",
+        tuple(run.run for run in found),
+    )
+    for run, ending in zip(found, endings, strict=True):
+
+        def label(arm: str, ending: str = ending) -> str:
+            return f"{arm}@{ending}" if names.count(arm) > 1 else arm
+
+        merged.arms += map(label, run.arms)
+        merged.controls += map(label, run.controls)
+        merged.metrics += [name for name in run.metrics if name not in merged.metrics]
+        merged.unfinished += [(f"{name}@{ending}", status) for name, status in run.unfinished]
+        for arm in run.everybody:
+            merged.values[label(arm)] = run.values.get(arm, {})
+            merged.jobs[label(arm)] = run.jobs[arm]
+            merged.data[label(arm)] = run.data[arm]
+            merged.tasks[label(arm)] = run.tasks[arm]
+    return merged
+
+
+def _endings(ids: Sequence[str]) -> list[str]:
+    """Return the shortest endings of the ids, at least four characters, that tell them apart."""
+    length = _SUFFIX
+    while len({name[-length:] for name in ids}) < len(set(ids)):
+        length += 1
+    return [name[-length:] for name in ids]
+
+
+def keep_arms(run: ExperimentRun, wanted: Sequence[str]) -> None:
+    """Leave only the arms and controls `wanted`; a name without @ means it in every run.
+
+    Raises UserError for a name that is none of them.
+    """
+    if not wanted:
+        return
+    for name in wanted:
+        if not any(name in (arm, arm.partition("@")[0]) for arm in run.everybody):
+            raise UserError(
+                f"--arm: found '{name}', expected among {', '.join(run.everybody)}"
+                f"{nearest(name, run.everybody)}"
+            )
+
+    def kept(arm: str) -> bool:
+        return arm in wanted or arm.partition("@")[0] in wanted
+
+    run.arms = [arm for arm in run.arms if kept(arm)]
+    run.controls = [arm for arm in run.controls if kept(arm)]
+    run.unfinished = [
+        (name, status) for name, status in run.unfinished if kept(name.rpartition("-s")[0])
+    ]
+
+
+def read(wanted: Sequence[str], uri: str | None, directory: str) -> list[ExperimentRun]:
+    """Return the experiment runs meant by `wanted` (see `choose`); raises UserError."""
     _, client = open_existing(uri, directory)
-    name, runs = find_run(client, run)
-    return gather(name, runs)
+    chosen: Mapping[str, Sequence[Any]] = choose(client, wanted)
+    return [gather(name, jobs) for name, jobs in chosen.items()]

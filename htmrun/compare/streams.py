@@ -8,7 +8,8 @@ beside it an interval from the circular block bootstrap of Politis and Romano 19
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +24,8 @@ class StreamDifference:
     """Mean loss of `arm` minus that of `reference` over a stream, per sample.
 
     `low`..`high` is the 95 % block bootstrap interval, `statistic` and `p` are Diebold and
-    Mariano's (two-sided), `lags` how far samples were taken to depend on each other.
+    Mariano's (two-sided), `p_holm` the same after Holm's correction; `lags`: how far samples were
+    taken to depend on each other.
     """
 
     arm: str
@@ -36,6 +38,7 @@ class StreamDifference:
     statistic: float
     p: float
     lags: int
+    p_holm: float | None = None
 
 
 def lags_for(series: npt.NDArray[np.float64], horizon: int) -> int:
@@ -76,6 +79,16 @@ def diebold_mariano(
         arm, reference, loss, len(series), float(series.mean()), low, high,
         float(fit.tvalues[0]), float(fit.pvalues[0]), lags,
     )  # fmt: skip
+
+
+def corrected(found: Sequence[StreamDifference]) -> list[StreamDifference]:
+    """Return `found` with `p_holm` filled in: they are one family."""
+    if not found:
+        return []
+    from statsmodels.stats.multitest import multipletests
+
+    values = multipletests([d.p for d in found], method="holm")[1]
+    return [replace(d, p_holm=float(p)) for d, p in zip(found, values, strict=True)]
 
 
 def block_interval(

@@ -47,6 +47,11 @@ def mean_and_half(interval: Interval, metric: str = "") -> str:
     return f"{mean} ± {half}"
 
 
+def probability(p: float) -> str:
+    """Return a p-value with four places, or what it is under: ``"0.0312"``, ``"<0.0001"``."""
+    return f"{p:.4f}" if p >= 0.00005 else "<0.0001"
+
+
 def duration(seconds: float) -> str:
     """Return ``"12 s"``, ``"3:05"`` (minutes) or ``"1:02:05"`` (hours)."""
     if not math.isfinite(seconds):

@@ -8,6 +8,9 @@ from typing import Any, Literal, NamedTuple
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
+SERIES = "series.npz"
+"""Name of the artifact that holds a job's arrays."""
+
 
 class Point(NamedTuple):
     """One metric value: `time` in milliseconds since 1970, `step` in training samples."""

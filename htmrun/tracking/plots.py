@@ -81,7 +81,7 @@ def _panel(
 ) -> None:
     for arm, seeds in arms.items():
         look = _look(order.index(arm))
-        samples, values = _on_one_grid(list(seeds.values()))
+        samples, values = on_one_grid(list(seeds.values()))
         axis.plot(
             samples,
             values.mean(axis=0),
@@ -100,7 +100,7 @@ def _panel(
     axis.spines[["top", "right"]].set_visible(False)
 
 
-def _on_one_grid(seeds: list[list[tuple[int, float]]]) -> tuple[np.ndarray, np.ndarray]:
+def on_one_grid(seeds: list[list[tuple[int, float]]]) -> tuple[np.ndarray, np.ndarray]:
     """Return samples (n,) that every seed has passed, and values (seeds, n), interpolated."""
     import numpy as np
 

@@ -17,7 +17,7 @@ from htmrun.termination import terminations_raised
 from htmrun.tracking.curves import CurveBook
 from htmrun.tracking.database import fold_log, sqlite_file
 from htmrun.tracking.links import charts, save_view
-from htmrun.tracking.operations import Attach, Begin, End, Log, Operation, Status
+from htmrun.tracking.operations import SERIES, Attach, Begin, End, Log, Operation, Status
 from htmrun.tracking.outbox import Outbox, resend, waiting
 from htmrun.tracking.plots import COLOURS, plot_curves
 from htmrun.tracking.provenance import code_tags, process_lives, process_tags, version_tags
@@ -227,7 +227,7 @@ class Tracker:
         if record.series:
             import numpy as np
 
-            path = Path(self._files.name) / "series.npz"
+            path = Path(self._files.name) / SERIES
             arrays: dict[str, Any] = dict(record.series)
             np.savez(path, **arrays)  # Not compressed: 8 MB take .05 s instead of .5 s.
             self._write(Attach(job.name, str(path)))

@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import scipy.stats
 
-from htmrun.compare import compare
+from htmrun.compare import Choice, compare
 from htmrun.errors import UserError
 from htmrun.records import Failed, Finished, Job, Started
 from htmrun.tracking.database import prepare_database
@@ -57,8 +59,26 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(directory)
 
 
+def show(
+    run: str | None,
+    store: str,
+    output_format: str,
+    metrics: Sequence[str] = (),
+    everything: bool = False,
+    force: bool = True,
+    runs: tuple[str, ...] = (),
+    **more: Any,
+) -> None:
+    """Print a comparison; with `force`, because two jobs of the newest run did not finish."""
+    chosen = runs or (() if run is None else (run,))
+    choice = Choice(
+        chosen, tuple(metrics), everything, force=force, output_format=output_format, **more
+    )
+    compare(choice, None, store)
+
+
 def read_json(capsys: pytest.CaptureFixture[str], store: str, run: str | None) -> dict[str, object]:
-    compare(run, None, store, "json")
+    show(run, store, "json")
     return json.loads(capsys.readouterr().out)
 
 
@@ -91,7 +111,7 @@ def test_figures_are_those_of_scipy(store: str, capsys: pytest.CaptureFixture[st
 def test_unfinished_runs_are_listed_and_left_out(
     store: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    compare(None, None, store, "table")
+    show(None, store, "table")
     out, err = capsys.readouterr()
     assert "did not finish: epoch_boost-s006 (failed), online-s007 (killed)" in err
     assert "epoch_boost has no result for seed 6" in err
@@ -119,9 +139,9 @@ def test_six_seeds_and_two_comparisons_cannot_be_significant(
 def test_table_and_markdown_put_the_arms_side_by_side(
     store: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    compare(None, None, store, "table")
+    show(None, store, "table")
     table = capsys.readouterr().out
-    compare(None, None, store, "markdown")
+    show(None, store, "markdown")
     markdown = capsys.readouterr().out
     head = "| metric | minibatch | online | epoch_boost | no_sp (control) |"
     assert head in markdown.splitlines()
@@ -137,7 +157,7 @@ def test_table_and_markdown_put_the_arms_side_by_side(
 def test_csv_has_a_line_for_each_metric_and_arm(
     store: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    compare(None, None, store, "csv")
+    show(None, store, "csv")
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert [(row["metric"], row["arm"]) for row in rows[:4]] == [
         ("accuracy", arm) for arm in ("minibatch", "online", "epoch_boost", "no_sp")
@@ -153,7 +173,7 @@ def test_csv_has_a_line_for_each_metric_and_arm(
 
 
 def shown(capsys: pytest.CaptureFixture[str], store: str, **choice: object) -> list[str]:
-    compare(None, None, store, "json", **choice)  # type: ignore[arg-type]
+    show(None, store, "json", **choice)  # type: ignore[arg-type]
     return list(json.loads(capsys.readouterr().out)["metrics"])
 
 
@@ -174,11 +194,11 @@ def test_the_same_figures_stand_in_every_format(
     store: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for output_format in ("table", "json", "csv", "markdown"):
-        compare(None, None, store, output_format)
+        show(None, store, output_format)
         text = capsys.readouterr().out
         assert "sp/entropy" in text
         assert "commits" not in text
-        compare(None, None, store, output_format, ["commits"])
+        show(None, store, output_format, ["commits"])
         text = capsys.readouterr().out
         assert "commits" in text
         assert "sp/entropy" not in text
@@ -189,11 +209,11 @@ def test_tables_lose_nothing_on_narrow_terminals(
     width: int, store: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("htmrun.console.terminal._WIDTH_OF_FILES", width)
-    compare(None, None, store, "table", everything=True)
+    show(None, store, "table", everything=True)
     text = capsys.readouterr().out
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
-    compare(None, None, store, "json", everything=True)
+    show(None, store, "json", everything=True)
     found = json.loads(capsys.readouterr().out)["metrics"]
     for name, metric in found.items():
         assert name in text
@@ -205,9 +225,9 @@ def test_tables_lose_nothing_on_narrow_terminals(
 def test_p_values_have_no_column_where_there_are_none(
     store: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    compare("20261101", None, store, "table")
+    show("20261101", store, "table")
     assert "p (Holm)" not in capsys.readouterr().out
-    compare(None, None, store, "table")
+    show(None, store, "table")
     assert "p (Holm)" in capsys.readouterr().out
 
 
@@ -223,7 +243,7 @@ def test_mistaken_figures_are_one_line(
     store: str, choice: dict[str, object], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(UserError, match=message) as caught:
-        compare(None, None, store, "table", **choice)  # type: ignore[arg-type]
+        show(None, store, "table", **choice)  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
     assert capsys.readouterr().out == ""
 
@@ -240,11 +260,101 @@ def test_mistakes_are_one_line(
     store: str, run: str | None, output_format: str, message: str
 ) -> None:
     with pytest.raises(UserError, match=message) as caught:
-        compare(run, None, store, output_format)
+        show(run, store, output_format)
     assert "\n" not in str(caught.value)
 
 
 def test_an_empty_directory_says_how_to_start_and_stays_empty(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="run `htmrun train experiment=digits` first"):
-        compare(None, None, str(tmp_path), "table")
+        show(None, str(tmp_path), "table")
     assert not list(tmp_path.iterdir())
+
+
+def test_unequal_runs_are_listed_and_refused(
+    store: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(UserError) as caught:
+        show(None, store, "table", force=False)
+    lines = str(caught.value).splitlines()
+    assert "--force compares what they share" in lines[0]
+    assert "run: did not finish: epoch_boost-s006 (failed), online-s007 (killed)" in lines
+    assert "run: epoch_boost has no result for seed 6" in lines
+    assert capsys.readouterr().out == ""
+    # Without the arm that is short of a seed nothing stands in the way.
+    show(NEW, store, "json", force=False, arms=("minibatch", "no_sp"))
+    found = json.loads(capsys.readouterr().out)
+    assert (found["arms"], found["controls"]) == (["minibatch"], ["no_sp"])
+
+
+def test_several_runs_are_compared_together(store: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UserError, match="online@aaaa has no result for seed 1, 2"):
+        show(None, store, "json", force=False, runs=(OLD, NEW))
+    show(None, store, "json", runs=(OLD, "latest"))
+    found = json.loads(capsys.readouterr().out)
+    assert found["arms"][:2] == ["online@aaaa", "minibatch@aaaa"]
+    assert found["reference"] == "online@aaaa"
+    # A name that only one run has needs no ending.
+    assert "epoch_boost" in found["arms"]
+    differences = {d["arm"]: d for d in found["metrics"]["accuracy"]["differences"]}
+    assert differences["online@bbbb"]["seeds"] == 1
+    assert differences["online@bbbb"]["mean"] == 0.0
+
+
+def test_another_reference_turns_the_sign(store: str, capsys: pytest.CaptureFixture[str]) -> None:
+    usual = {
+        d["arm"]: d for d in read_json(capsys, store, NEW)["metrics"]["accuracy"]["differences"]
+    }  # type: ignore[index]
+    show(NEW, store, "json", reference="minibatch")
+    found = json.loads(capsys.readouterr().out)["metrics"]["accuracy"]["differences"]
+    turned = {d["arm"]: d for d in found}
+    assert turned["online"]["mean"] == pytest.approx(-usual["minibatch"]["mean"])
+    assert turned["online"]["p"] == pytest.approx(usual["minibatch"]["p"])
+    with pytest.raises(UserError, match=r"--reference: found 'onlin', .* did you mean 'online'"):
+        show(NEW, store, "json", reference="onlin")
+    with pytest.raises(UserError, match="--arm: found 'x', expected among minibatch, online"):
+        show(NEW, store, "json", arms=("x",))
+
+
+@pytest.mark.parametrize("word", ["digits", "latest", "bbbb", "htmrun.run=" + NEW, "run=" + NEW])
+def test_words_for_the_newest_run(
+    word: str, store: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert read_json(capsys, store, word)["run"] == NEW
+
+
+def test_a_tag_means_all_runs_that_have_it(store: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert read_json(capsys, store, "arm=minibatch")["run"] == f"{OLD}, {NEW}"
+    for word, message in (
+        ("armm=online", "no run has a tag 'armm'; did you mean"),
+        ("arm=onlin", "no run has the tag arm = 'onlin'; did you mean 'online'"),
+        ("digts", "no experiment is called so; did you mean 'digits'"),
+    ):
+        with pytest.raises(UserError, match=message):
+            show(word, store, "json")
+
+
+def test_friedman_over_the_seeds_is_scipy_s(store: str, capsys: pytest.CaptureFixture[str]) -> None:
+    found = read_json(capsys, store, NEW)["metrics"]["accuracy"]["friedman"]  # type: ignore[index]
+    values = [[accuracy(arm, seed) for seed in range(6)] for arm in found["arms"]]
+    theirs = scipy.stats.friedmanchisquare(*values)
+    assert (found["chi2"], found["p"]) == pytest.approx((theirs.statistic, theirs.pvalue))
+    assert found["blocks"] == 6  # Seed 6 is not common to all.
+
+
+def test_latex_is_escaped_and_balanced(store: str, capsys: pytest.CaptureFixture[str]) -> None:
+    show(NEW, store, "latex")
+    text = capsys.readouterr().out
+    assert r"epoch\_boost - online" in text
+    assert r"95 \% interval" in text
+    assert r"$\pm$" in text
+    body = [line for line in text.splitlines() if line.endswith(r" \\")]
+    assert all(line.count("&") - line.count(r"\&") >= 3 for line in body)
+    for part in ("table", "tabular"):
+        assert text.count(rf"\begin{{{part}}}") == text.count(rf"\end{{{part}}}")
+
+
+def test_the_usual_output_is_short(store: str, capsys: pytest.CaptureFixture[str]) -> None:
+    show(NEW, store, "table")
+    text = capsys.readouterr().out
+    assert text.startswith("minibatch has accuracy 0.0")
+    assert len(text.splitlines()) < 40

@@ -1,0 +1,129 @@
+"""One self-contained page that says what was compared, what came out, and shows every plot."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from htmrun.compare import sentences
+from htmrun.compare.comparison import Comparison, compare_arms
+from htmrun.compare.reading import ExperimentRun
+from htmrun.compare.report import facts
+from htmrun.compare.report.blocks import Chart
+from htmrun.compare.report.charts import charts
+from htmrun.compare.report.glossary import meanings
+from htmrun.compare.report.style import config
+from htmrun.compare.selection import select
+from htmrun.compare.series import Series
+from htmrun.compare.tables import means, tables
+from htmrun.errors import UserError
+
+PAGE = "report.html"
+PLOTS = "plots"
+ARTIFACT = "report"
+_PNG_WIDTH = 460
+
+
+def write_report(folder: Path, comparison: Comparison, run: ExperimentRun, series: Series) -> Path:
+    """Write report.html and plots/*.png into `folder`, creating it; return the page's path.
+
+    Raises UserError if the folder cannot be written to.
+    """
+    made = charts(run, comparison, series)
+    page = render(comparison, run, made)
+    try:
+        (folder / PLOTS).mkdir(parents=True, exist_ok=True)
+        for chart in made:
+            (folder / PLOTS / f"{chart.name}.png").write_bytes(png(chart))
+        path = folder / PAGE
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"--report: cannot write to {folder}: {error.strerror}") from None
+    return path
+
+
+def log_report(client: Any, run: ExperimentRun, folder: Path) -> str:
+    """Store the page with the first job of each experiment run; return their names.
+
+    The other jobs do not get a copy: the page belongs to all of them and is found at the first.
+    """
+    first: dict[str, Any] = {}
+    for seeds in run.jobs.values():
+        for job in seeds.values():
+            tags = job.data.tags
+            known = first.get(tags["htmrun.run"])
+            if known is None or int(tags.get("htmrun.index", 0)) < int(
+                known.data.tags.get("htmrun.index", 0)
+            ):
+                first[tags["htmrun.run"]] = job
+    for job in first.values():
+        client.log_artifact(job.info.run_id, str(folder / PAGE), ARTIFACT)
+    return ", ".join(f"{job.info.run_name} ({job.info.run_id})" for job in first.values())
+
+
+def png(chart: Chart) -> bytes:
+    """Return the chart as PNG on white paper."""
+    import vl_convert
+
+    spec = dict(chart.spec)
+    if spec.get("width") == "container":
+        spec["width"] = _PNG_WIDTH
+    spec["title"] = chart.title
+    drawn: bytes = vl_convert.vegalite_to_png(spec, scale=2, config=config(dark=False))
+    return drawn
+
+
+def render(comparison: Comparison, run: ExperimentRun, made: Sequence[Chart]) -> str:
+    """Return the page."""
+    import vl_convert
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    loader = PackageLoader("htmrun.compare.report", "")
+    environment = Environment(
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    every = compare_arms(
+        run, select(run.metrics, run.task, everything=True), reference=comparison.reference
+    )
+    answers = [
+        *sentences.answers(comparison, 1),
+        *sentences.of_controls(comparison),
+        *sentences.of_speed(comparison),
+        *sentences.of_streams(comparison),
+    ]
+    first = len(sentences.answers(comparison, 1))
+    return environment.get_template("page.html.jinja").render(
+        title=f"{comparison.experiment}: {', '.join(comparison.arms)}",
+        facts=facts.facts(run),
+        arms=facts.arms_table(run),
+        shared=facts.shared(run),
+        meanings=meanings([m.metric for m in comparison.metrics]),
+        commands=facts.commands(run),
+        jobs=facts.jobs_table(run),
+        answers=answers,
+        others=sentences.answers(comparison)[first:],
+        tables=tables(comparison),
+        everything=means(every),
+        notes=comparison.notes,
+        warnings=comparison.warnings,
+        charts=made,
+        specs=_script({c.name: c.spec for c in made}),
+        configs=_script(
+            {"light": config(dark=False) | {"background": "transparent"}, "dark": config(dark=True)}
+        ),
+        bundle=vl_convert.javascript_bundle(),  # type: ignore[call-arg]
+    )
+
+
+def _script(value: Any) -> Any:
+    """Return JSON that may stand inside a script element."""
+    from markupsafe import Markup
+
+    text = json.dumps(value, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c"))

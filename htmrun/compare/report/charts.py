@@ -1,0 +1,27 @@
+"""The charts of the report in their order."""
+
+from __future__ import annotations
+
+from htmrun.compare.comparison import Comparison
+from htmrun.compare.reading import ExperimentRun
+from htmrun.compare.report.answers import by_seed, differences, offers, over_windows
+from htmrun.compare.report.blocks import Chart
+from htmrun.compare.report.inside import distributions, maps
+from htmrun.compare.report.learning import curves, levels, over_samples
+from htmrun.compare.series import Series
+
+
+def charts(run: ExperimentRun, comparison: Comparison, series: Series) -> list[Chart]:
+    """Return every chart for which there are data."""
+    made: list[Chart | None] = [
+        *differences(comparison),
+        by_seed(run, comparison),
+        *curves(run, series),
+        offers(run, comparison),
+        over_windows(run, comparison),
+        *levels(run, series),
+        *over_samples(run, series),
+        *distributions(run, series),
+        *maps(run, series),
+    ]
+    return [chart for chart in made if chart is not None]
