@@ -9,12 +9,14 @@ import typer
 
 import htmrun
 from htmrun.cli import (
+    clean,
     compare,
     dashboard,
     doctor,
     export,
     rerun,
     resume,
+    runs,
     show,
     sweep,
     train,
@@ -38,7 +40,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (train, resume, rerun, export, sweep, show, compare, dashboard, doctor):
+for module in (train, resume, rerun, export, sweep, show, runs, compare, clean, dashboard, doctor):
     text = f"{module.HELP}\n\n\b\n{two_columns(module.USAGE)}"
     app.command(name=module.NAME, help=text, short_help=module.HELP)(module.command)
 

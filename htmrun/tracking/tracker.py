@@ -17,6 +17,7 @@ from htmrun.termination import terminations_raised
 from htmrun.tracking.curves import CurveBook
 from htmrun.tracking.database import fold_log, sqlite_file
 from htmrun.tracking.links import charts, save_view
+from htmrun.tracking.machine import MachineMonitor
 from htmrun.tracking.operations import SERIES, Attach, Begin, End, Log, Operation, Status
 from htmrun.tracking.outbox import Outbox, resend, waiting
 from htmrun.tracking.plots import COLOURS, plot_curves
@@ -88,6 +89,7 @@ class Tracker:
         self._store = Store(client, number, run_id)
         self._outbox: Outbox | None = None
         self._book = CurveBook()
+        self._machine = MachineMonitor()
         self._open: dict[Job, None] = {}
         self._begun: set[Job] = set()
         self._places: dict[str, int] = {}
@@ -223,7 +225,8 @@ class Tracker:
             "htmrun.state_hash": record.state_hash,
             "htmrun.metrics": ",".join(record.metrics),
         }
-        self._write(Log(job.name, (*self._book.take(job), *points), tags=tags))
+        machine = self._machine.points(job, _now(), last=True)
+        self._write(Log(job.name, (*self._book.take(job), *points, *machine), tags=tags))
         if record.series:
             import numpy as np
 
@@ -252,7 +255,8 @@ class Tracker:
         begun = time.monotonic()
         for job in self._book.waiting:
             self._begin(job)
-            self._write(Log(job.name, tuple(self._book.take(job))))
+            points = [*self._book.take(job), *self._machine.points(job, _now())]
+            self._write(Log(job.name, tuple(points)))
         now = time.monotonic()
         self._next_flush = now + max(_FLUSH_EVERY_S, _PAUSE * (now - begun))
 

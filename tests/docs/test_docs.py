@@ -16,7 +16,7 @@ from tests.docs.pages import ROOT, Command, anchors, blocks, commands, links, me
 from tests.tracking.synthetic import RUN, tracker
 
 WRITTEN = ("yaml", "csv")
-RUNNABLE = ("train", "show", "compare", "dashboard", "doctor")
+RUNNABLE = ("train", "show", "compare", "runs", "clean", "dashboard", "doctor")
 
 
 def name_of(page: Path) -> str:
@@ -110,7 +110,7 @@ def try_out(command: Command, place: str, capsys: pytest.CaptureFixture[str]) ->
     assert words[:1] == [] or words[0].startswith("-") or words[0] in RUNNABLE, place
     if words[:1] == ["train"] and len(words) > 1:
         words.append("--dry-run")
-    if words[:1] == ["compare"] and not Path("runs").exists():
+    if words[:1] in (["compare"], ["runs"], ["clean"]) and not Path("runs").exists():
         finished_run()
         capsys.readouterr()
     if words[:2] == ["compare", "RUN"]:
