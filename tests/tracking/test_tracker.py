@@ -151,7 +151,8 @@ def test_batches_stay_within_mlflows_limits(runs: Path) -> None:
     assert made.notices == []
     run = stored(runs)[job.name]
     assert len(run.data.params) == 250
-    assert len(run.data.metrics) == 1902
+    own = [name for name in run.data.metrics if not name.startswith("system/")]
+    assert len(own) == 1902
 
 
 def test_a_failed_job_is_marked_and_explained(runs: Path) -> None:
