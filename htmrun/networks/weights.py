@@ -54,7 +54,8 @@ class Weighted(nn.Module):
     """What linear and convolution layers share: weights, bias, mask, feedback weights.
 
     Weights start uniform within gain * sqrt(3 / existing weights of a unit) (with a gain of 1
-    variance 1 / fan-in, LeCun et al. 1998), biases at zero. A sparse layer takes the same words as its dense twin.
+    variance 1 / fan-in, LeCun et al. 1998), biases at zero. A sparse layer takes the same words
+    as its dense twin.
     """
 
     mask: Tensor | None
