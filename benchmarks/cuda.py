@@ -251,7 +251,8 @@ def write(card: cards.Card, results: list[tuple[Table, list[list[str]]]], peak: 
         for row in rows
         if table.heads is HEADS
     ]
-    roofline.draw(plot, f"{card.name}, {time.strftime('%Y-%m-%d')}", peak, points)
+    title = f"{card.name}, {time.strftime('%Y-%m-%d')}"
+    roofline.draw(plot, title, {"copying 1 GiB": peak}, points)
     intro = (
         f"{MARK}\n{card.name}, {card.total / 2**30:.0f} GiB, {time.strftime('%Y-%m-%d')}, by "
         "`benchmarks/gpu.sh`.\n\n![Roofline](roofline-gpu.png)\n"

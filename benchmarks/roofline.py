@@ -2,14 +2,15 @@
 
 Measures the rows of benchmarks/spatial_pooler.py on one core and writes
 docs/results/roofline-cpu.png: how many additions each makes per byte that it has to move, how many
-per second, and what the measured bandwidth of memory would allow.
+per second, and what the measured bandwidth of memory and of a cache would allow. To be run when
+nothing else runs on the machine.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,8 +33,8 @@ def of_row(row: Sequence[str], heads: Sequence[str]) -> tuple[float, float]:
     return operations / moved, operations * float(cell["learn/s"].replace(",", ""))
 
 
-def draw(path: Path, title: str, bandwidth: float, points: Sequence[Point]) -> None:
-    """Draw additions per second over additions per byte, and the roof that memory sets."""
+def draw(path: Path, title: str, roofs: Mapping[str, float], points: Sequence[Point]) -> None:
+    """Draw additions per second over additions per byte, and roofs: bytes per second by name."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -42,10 +43,11 @@ def draw(path: Path, title: str, bandwidth: float, points: Sequence[Point]) -> N
     figure, axes = pyplot.subplots(figsize=(9, 5.5), layout="constrained")
     low = min(p.intensity for p in points) / 2
     high = max(p.intensity for p in points) * 2
-    axes.loglog(
-        [low, high], [low * bandwidth, high * bandwidth], color="black", linewidth=1,
-        label=f"memory: {bandwidth / 1e9:.0f} GB/s, measured",
-    )  # fmt: skip
+    for (name, bandwidth), line in zip(roofs.items(), ("-", "--", ":"), strict=False):
+        axes.loglog(
+            [low, high], [low * bandwidth, high * bandwidth], line, color="black", linewidth=1,
+            label=f"{name}: {bandwidth / 1e9:.0f} GB/s, measured",
+        )  # fmt: skip
     colours = pyplot.get_cmap("tab20")
     for k, point in enumerate(points):
         axes.loglog(
@@ -95,9 +97,12 @@ def main() -> None:
         )
         points.append(Point(name, operations / moved, operations * learn.best))
         print(f"{name}: {operations / moved:.2f} additions/byte, {learn.best:,.0f} steps/s")
-    # Larger than any cache: the roof for what does not fit.
-    bandwidth = measuring.read_rate(1 << 29)
-    draw(RESULT, f"one core, {time.strftime('%Y-%m-%d')}", bandwidth, points)
+    # Most of the sizes fit into a cache, the largest into none.
+    roofs = {
+        "reading memory": measuring.read_rate(1 << 29),
+        "reading a cache (1 MiB)": measuring.read_rate(1 << 20),
+    }
+    draw(RESULT, f"one core, {time.strftime('%Y-%m-%d')}", roofs, points)
     print(f"wrote {RESULT.name}")
 
 

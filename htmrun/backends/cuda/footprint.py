@@ -6,6 +6,7 @@ is assumed, which few encoders reach.
 
 from __future__ import annotations
 
+from htmrun.backends.cuda.replay import FORMS
 from htmrun.backends.cuda.rows import words_of
 from htmrun.backends.cuda.tm_arrays import SEGMENTS, checked_cells, memory_bytes
 from htmrun.parameters import TemporalMemoryParameters
@@ -32,8 +33,11 @@ def scratch_samples(columns: int, models: int) -> int:
 
 
 def pooler(inputs: int, columns: int, longest_window: int) -> int:
-    """Return the bytes of one spatial pooler and of its chunk; windows stay on the card whole."""
-    rows = CHUNK + longest_window
+    """Return the bytes of one spatial pooler and of its chunks: the present one and captured ones.
+
+    A window stays on the card whole.
+    """
+    rows = (CHUNK + longest_window) * (1 + FORMS)
     scratch = scratch_samples(columns, 1) * columns * 8
     return pooler_state(inputs, columns) + scratch + rows * (_row(inputs) + words_of(columns) * 4)
 

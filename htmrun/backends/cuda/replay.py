@@ -17,8 +17,8 @@ from htmrun.backends.cuda.schedule import Schedule
 
 Run = Callable[[Rows, Any, Schedule], None]
 
-FORMS = 8
-"""Captured chunks that a group keeps; forms beyond that push out the oldest."""
+FORMS = 2
+"""Forms of chunks that a group remembers; further ones push out the oldest."""
 
 ROOM = 1.5
 """Room for on-bits, as a multiple of those of the chunk that is captured."""
