@@ -104,6 +104,11 @@ def open_source(parameters: DataParameters, *, base_dir: str | Path | None = Non
         from htmrun.data.idx import IdxSource
 
         return IdxSource(parameters, base)
+    if parameters.kind == "cifar10" or parameters.kind == "folder" or parameters.kind == "npz":
+        from htmrun.data import image_files
+
+        kinds = {"cifar10": image_files.Cifar10Source, "folder": image_files.FolderSource}
+        return kinds.get(parameters.kind, image_files.NpzSource)(parameters, base)
     if parameters.kind == "series":
         from htmrun.data.series import SeriesSource
 

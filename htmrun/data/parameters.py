@@ -63,6 +63,62 @@ class IdxParameters(Parameters):
     )
 
 
+class Cifar10Parameters(Parameters):
+    """CIFAR-10 in its binary version (Krizhevsky 2009): 32x32 colour images, ten classes."""
+
+    kind: Literal["cifar10"] = "cifar10"
+    path: str = Field(
+        ..., description="Folder with data_batch_1.bin to data_batch_5.bin and test_batch.bin."
+    )
+    train_samples: Limit = Field(
+        None, description="Use the first so many training images; null: all."
+    )
+    test_samples: Limit = Field(None, description="Use the first so many test images; null: all.")
+    held_out: ImageHeldOut = Field("test", description=_IMAGE_HELD_OUT)
+    validation_fraction: float = Field(
+        0.2, gt=0.0, lt=1.0, description="Share of each class of the training images, if so."
+    )
+
+
+class FolderParameters(Parameters):
+    """Image files in a folder for each class, with or without folders train and test above."""
+
+    kind: Literal["folder"] = "folder"
+    path: str = Field(
+        ..., description="Folder with train/CLASS/*.png and test/CLASS/*.png, or with CLASS/*.png."
+    )
+    grey: bool = Field(True, description="Images are read as grey values; false: as colours.")
+    test_fraction: float = Field(
+        0.2,
+        gt=0.0,
+        lt=1.0,
+        description="Share of each class that is held out for testing, if there is no folder test.",
+    )
+    train_samples: Limit = Field(
+        None, description="Use the first so many training images; null: all."
+    )
+    test_samples: Limit = Field(None, description="Use the first so many test images; null: all.")
+    held_out: ImageHeldOut = Field("test", description=_IMAGE_HELD_OUT)
+    validation_fraction: float = Field(
+        0.2, gt=0.0, lt=1.0, description="Share of each class of the training images, if so."
+    )
+
+
+class NpzParameters(Parameters):
+    """A NumPy archive: train_images, train_labels, test_images, test_labels (or x_train, ...)."""
+
+    kind: Literal["npz"] = "npz"
+    path: str = Field(..., description="File made by numpy.savez; images are uint8.")
+    train_samples: Limit = Field(
+        None, description="Use the first so many training images; null: all."
+    )
+    test_samples: Limit = Field(None, description="Use the first so many test images; null: all.")
+    held_out: ImageHeldOut = Field("test", description=_IMAGE_HELD_OUT)
+    validation_fraction: float = Field(
+        0.2, gt=0.0, lt=1.0, description="Share of each class of the training images, if so."
+    )
+
+
 class SeriesParameters(Parameters):
     """A series to forecast: a CSV file, or one that ships inside statsmodels."""
 
@@ -187,6 +243,13 @@ class ReberParameters(Parameters):
 
 
 DataParameters = Annotated[
-    DigitsParameters | IdxParameters | SeriesParameters | SequencesParameters | ReberParameters,
+    DigitsParameters
+    | IdxParameters
+    | Cifar10Parameters
+    | FolderParameters
+    | NpzParameters
+    | SeriesParameters
+    | SequencesParameters
+    | ReberParameters,
     Field(discriminator="kind"),
 ]
