@@ -17,6 +17,7 @@ from urllib.parse import parse_qs
 import psutil
 import pytest
 
+from htmrun.compare import Choice, compare
 from htmrun.errors import UserError
 from htmrun.tracking import dashboard
 from tests.tracking.synthetic import ARMS, RUN, records, tracker
@@ -42,6 +43,7 @@ def runs_of_three_arms(tmp_path_factory: pytest.TempPathFactory, prepared: Path)
     with tracker(directory) as made:
         for record in records(seeds=SEEDS):
             made.handle(record)
+    compare(Choice(report=directory / "report"), None, str(directory))
     return directory
 
 
@@ -125,14 +127,43 @@ def test_the_link_shows_all_arms_in_one_chart(served: list[str], tmp_path: Path)
         chart.wait_for(timeout=60_000)
         names = _drawn(chart, deadline=time.monotonic() + 30)
         text = page.inner_text("body")
-        kept = os.environ.get("HTMRUN_SCREENSHOT", str(tmp_path / "dashboard.png"))
-        page.screenshot(path=kept)
+        kept = os.environ.get("HTMRUN_SCREENSHOTS", str(tmp_path))
+        page.screenshot(path=Path(kept) / "dashboard.png")
         browser.close()
     expected = {f"{arm}-s{seed:03d}" for arm in (*ARMS, "no_sp") for seed in range(SEEDS)}
     assert names == expected
     assert "arms compared" in text
     assert expected <= set(text.splitlines())  # The run list beside the charts.
     assert "older_arm" not in text
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+def test_the_report_is_read_in_the_dashboard(
+    served: list[str], runs_of_three_arms: Path, tmp_path: Path
+) -> None:
+    sync_playwright = pytest.importorskip("playwright.sync_api").sync_playwright
+
+    _, client = dashboard.open_existing(None, runs_of_three_arms)
+    found = dashboard.newest(client)
+    first = next(r for r in found.runs if client.get_run(r).info.run_name == "online-s000")
+    base = next(line.strip() for line in served if line.startswith("  http")).partition("/#")[0]
+    link = f"{base}/#/experiments/{found.experiment}/runs/{first}/artifacts/report/report.html"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+        )
+        page = browser.new_page(viewport={"width": 1500, "height": 1000})
+        page.goto(link)
+        answer = page.frame_locator("iframe").locator(".answer")
+        answer.wait_for(timeout=60_000)
+        said = answer.inner_text()
+        page.wait_for_timeout(2000)
+        kept = os.environ.get("HTMRUN_SCREENSHOTS", str(tmp_path))
+        page.screenshot(path=Path(kept) / "dashboard-report.png")
+        browser.close()
+    assert "minibatch has accuracy" in said
+    assert "nothing is called significant" in said
 
 
 def _drawn(chart: object, deadline: float) -> set[str]:
