@@ -152,7 +152,7 @@ def check(folder: Path, *names: str) -> subprocess.CompletedProcess[str]:
 def link_libraries(build_folder: Path, into: Path, mutant: Mutant | None = None) -> None:
     for file in cases.FILES:
         edited = {mutant.file: mutant.text} if mutant and file == mutant.library else None
-        built = host.build(file, build_folder, ("-w",) if edited else (), edited)
+        built = host.build(file, build_folder, ("-w", "-O1") if edited else (), edited)
         (into / built.name).symlink_to(built)
 
 
