@@ -93,9 +93,17 @@ def _words_of(cells: Bits, columns: Bits, cells_per_column: int) -> U32:
 
 def cells_of(columns: Bits, words: U32, cells_per_column: int) -> Bits:
     """Return the cells that `words` hold for each row of `columns`."""
-    octets = np.ascontiguousarray(words).astype("<u4").view(np.uint8)
-    place, k = np.nonzero(np.unpackbits(octets, axis=1, bitorder="little"))
-    cells = columns.indices[place].astype(np.int64) * cells_per_column + k
-    before = np.searchsorted(place, columns.offsets)
-    size = columns.size * cells_per_column
-    return Bits(size, cells.astype(np.int32), before.astype(np.int64))
+    flat, each = words.reshape(-1), words.shape[1]
+    column = columns.indices[:, None].astype(np.int64)
+    first = (column * cells_per_column + np.arange(0, 32 * each, 32)).reshape(-1)
+    counts = np.bitwise_count(flat).astype(np.int64)
+    before = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+    cells = np.empty(before[-1], np.int32)
+    # Nearly every word holds one cell, a winner or a predicted one; few are worth unpacking.
+    one, more = counts == 1, np.flatnonzero(counts > 1)
+    cells[before[:-1][one]] = first[one] + np.bitwise_count(flat[one] - np.uint32(1))
+    octets = flat[more].astype("<u4").view(np.uint8).reshape(-1, 4)
+    place, bit = np.nonzero(np.unpackbits(octets, axis=1, bitorder="little"))
+    rank = np.arange(len(place)) - np.repeat(np.cumsum(counts[more]) - counts[more], counts[more])
+    cells[before[more][place] + rank] = first[more][place] + bit
+    return Bits(columns.size * cells_per_column, cells, before[columns.offsets * each])
