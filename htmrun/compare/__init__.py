@@ -12,6 +12,7 @@ from htmrun.errors import UserError, nearest
 
 if TYPE_CHECKING:
     from htmrun.compare.comparison import Comparison
+    from htmrun.compare.overranks import OverRanks
     from htmrun.compare.reading import ExperimentRun
     from htmrun.compare.series import Series
 
@@ -85,8 +86,6 @@ def _check(choice: Choice) -> None:
             f"format: found '{choice.output_format}', expected one of {', '.join(FORMATS)}"
             f"{nearest(choice.output_format, FORMATS)}"
         )
-    if choice.rank and choice.report is not None:
-        raise UserError("--report: found together with --rank, expected one of the two")
     if choice.report is not None and choice.report.exists() and not choice.report.is_dir():
         raise UserError(f"--report: {choice.report} is a file, expected a folder")
 
@@ -150,7 +149,6 @@ def _print(output_format: str, comparison: Comparison) -> None:
 
 
 def _ranked(choice: Choice, runs: Sequence[ExperimentRun]) -> None:
-    from htmrun.compare import formats, tables, terminal
     from htmrun.compare.overranks import over_ranks
     from htmrun.compare.reading import keep_arms
 
@@ -159,18 +157,28 @@ def _ranked(choice: Choice, runs: Sequence[ExperimentRun]) -> None:
         for warning in _unequal(run, force=choice.force):
             print(warning, file=sys.stderr)
     found = over_ranks(runs, choice.metrics, controls=bool(choice.arms))
+    _print_ranks(choice.output_format, found)
+    if choice.report is not None:
+        from htmrun.compare.report import write_ranks
+
+        print(f"report: {write_ranks(choice.report, found, runs)}", file=sys.stderr)
+
+
+def _print_ranks(output_format: str, found: OverRanks) -> None:
+    from htmrun.compare import formats, tables, terminal
+
     title = f"{len(found.sets)} data sets"
-    if choice.output_format == "table":
+    if output_format == "table":
         from htmrun.console.terminal import console_for
 
         group = terminal.words(title, tables.rank_tables(found), found.notes)
         console_for(sys.stdout).print(group)
         return
-    if choice.output_format in ("json", "csv"):
-        as_json = choice.output_format == "json"
+    if output_format in ("json", "csv"):
+        as_json = output_format == "json"
         text = (formats.ranks_to_json if as_json else formats.ranks_to_csv)(found)
     else:
-        write = formats.markdown if choice.output_format == "markdown" else formats.latex
+        write = formats.markdown if output_format == "markdown" else formats.latex
         text = write(title, tables.rank_tables(found), found.notes)
     print(text.rstrip("\n"))
 

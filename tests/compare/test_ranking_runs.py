@@ -86,3 +86,26 @@ def test_mistakes_in_a_ranking_are_one_line(choice: Choice, message: str, store:
     with pytest.raises(UserError, match=message) as caught:
         compare(choice, None, store)
     assert "\n" not in str(caught.value)
+
+
+def test_the_report_of_a_ranking_has_its_plot(
+    store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from htmrun.compare.overranks import over_ranks
+    from htmrun.compare.reading import read
+    from htmrun.compare.report.ranked import critical_difference
+
+    compare(Choice(tuple(SETS), rank=True, report=tmp_path / "page"), None, store)
+    assert "report.html" in capsys.readouterr().err
+    page = (tmp_path / "page" / "report.html").read_text(encoding="utf-8")
+    assert "Mean ranks, 1 is best: online 1.00, minibatch 2.25, epoch_boost 2.75." in page
+    drawn = tmp_path / "page" / "plots" / "critical-difference.png"
+    assert drawn.read_bytes()[:4] == b"\x89PNG"
+    ranking = over_ranks(read(tuple(SETS), None, store), (), controls=False).ranking
+    length, bars, points = critical_difference(ranking).spec["layer"]
+    # Nemenyi: q.05 of three is 2.343; 2.343 * sqrt(3 * 4 / (6 * 4)) = 1.657.
+    assert length["data"]["values"][0]["to"] == pytest.approx(1 + 1.657, abs=0.002)
+    assert [p["rank"] for p in points["data"]["values"]] == [1.0, 2.25, 2.75]
+    # 2.75 - 1 is more than that: two groups.
+    spans = {(b["from"], b["to"]) for b in bars["data"]["values"]}
+    assert spans == {(1.0, 2.25), (2.25, 2.75)}

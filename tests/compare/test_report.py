@@ -175,8 +175,6 @@ def test_a_report_that_cannot_be_written_is_one_line(store: Path, tmp_path: Path
         with pytest.raises(UserError, match=message) as caught:
             compare(Choice(report=folder), None, str(store))
         assert "\n" not in str(caught.value)
-    with pytest.raises(UserError, match="--report: found together with --rank"):
-        compare(Choice(report=tmp_path, rank=True), None, str(store))
 
 
 def test_one_seed_and_one_arm_make_a_page_too(runs: Path) -> None:

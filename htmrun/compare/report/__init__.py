@@ -9,15 +9,19 @@ from typing import Any
 
 from htmrun.compare import sentences
 from htmrun.compare.comparison import Comparison, compare_arms
+from htmrun.compare.overranks import OverRanks
 from htmrun.compare.reading import ExperimentRun
 from htmrun.compare.report import facts
 from htmrun.compare.report.blocks import Chart
 from htmrun.compare.report.charts import charts
 from htmrun.compare.report.glossary import meanings
+from htmrun.compare.report.ranked import critical_difference
 from htmrun.compare.report.style import config
 from htmrun.compare.selection import select
 from htmrun.compare.series import Series
-from htmrun.compare.tables import means, tables
+from htmrun.compare.statistics import SIGNIFICANT
+from htmrun.compare.tables import Words, means, rank_tables, tables
+from htmrun.console.figures import probability
 from htmrun.errors import UserError
 
 PAGE = "report.html"
@@ -32,7 +36,16 @@ def write_report(folder: Path, comparison: Comparison, run: ExperimentRun, serie
     Raises UserError if the folder cannot be written to.
     """
     made = charts(run, comparison, series)
-    page = render(comparison, run, made)
+    return _write(folder, render(comparison, run, made), made)
+
+
+def write_ranks(folder: Path, found: OverRanks, runs: Sequence[ExperimentRun]) -> Path:
+    """Write the same of a ranking over data sets; raises UserError as `write_report` does."""
+    made = [critical_difference(found.ranking)]
+    return _write(folder, render_ranks(found, runs, made), made)
+
+
+def _write(folder: Path, page: str, made: Sequence[Chart]) -> Path:
     try:
         (folder / PLOTS).mkdir(parents=True, exist_ok=True)
         for chart in made:
@@ -77,17 +90,6 @@ def png(chart: Chart) -> bytes:
 
 def render(comparison: Comparison, run: ExperimentRun, made: Sequence[Chart]) -> str:
     """Return the page."""
-    import vl_convert
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    loader = PackageLoader("htmrun.compare.report", "")
-    environment = Environment(
-        loader=loader,
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     every = compare_arms(
         run, select(run.metrics, run.task, everything=True), reference=comparison.reference
     )
@@ -98,7 +100,9 @@ def render(comparison: Comparison, run: ExperimentRun, made: Sequence[Chart]) ->
         *sentences.of_streams(comparison),
     ]
     first = len(sentences.answers(comparison, 1))
-    return environment.get_template("page.html.jinja").render(
+    return _page(
+        made,
+        intro="",
         title=f"{comparison.experiment}: {', '.join(comparison.arms)}",
         facts=facts.facts(run),
         arms=facts.arms_table(run),
@@ -112,12 +116,56 @@ def render(comparison: Comparison, run: ExperimentRun, made: Sequence[Chart]) ->
         everything=means(every),
         notes=comparison.notes,
         warnings=comparison.warnings,
+    )
+
+
+def render_ranks(found: OverRanks, runs: Sequence[ExperimentRun], made: Sequence[Chart]) -> str:
+    """Return the page of a ranking over data sets."""
+    ordered = sorted(zip(found.ranking.ranks, found.ranking.arms, strict=True))
+    told = "tell" if found.ranking.p < SIGNIFICANT else "do not tell"
+    names = " ".join(run.run for run in runs)
+    return _page(
+        made,
+        intro="Every run is one data set. In each the arms are ranked by the mean of its main "
+        "figure over the seeds.",
+        title=f"{', '.join(arm for _, arm in ordered)} over {len(found.sets)} data sets",
+        facts=[(one.experiment, f"{one.run}, ranked by {one.metric}") for one in found.sets],
+        arms=Words("", (), ()),
+        shared=[],
+        commands=[f"htmrun compare {names} --rank --report report"],
+        jobs=Words("", (), ()),
+        answers=[
+            f"Mean ranks, 1 is best: {', '.join(f'{arm} {rank:.2f}' for rank, arm in ordered)}.",
+            f"{len(found.sets)} data sets {told} the arms apart by Friedman's test "
+            f"(p: {probability(found.ranking.p)}).",
+        ],
+        others=[],
+        meanings=[],
+        tables=rank_tables(found),
+        everything=Words("", (), ()),
+        notes=found.notes,
+        warnings=(),
+    )
+
+
+def _page(made: Sequence[Chart], **parts: Any) -> str:
+    import vl_convert
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("htmrun.compare.report", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    both = {"light": config(dark=False) | {"background": "transparent"}, "dark": config(dark=True)}
+    return environment.get_template("page.html.jinja").render(
         charts=made,
         specs=_script({c.name: c.spec for c in made}),
-        configs=_script(
-            {"light": config(dark=False) | {"background": "transparent"}, "dark": config(dark=True)}
-        ),
+        configs=_script(both),
         bundle=vl_convert.javascript_bundle(),  # type: ignore[call-arg]
+        **parts,
     )
 
 
