@@ -19,7 +19,8 @@ SYNAPSES = 1 << 24
 def network_figures(
     pipeline: NetworkPipeline, source: Source
 ) -> tuple[Figures, dict[str, np.ndarray]]:
-    """Return figures by name, and each block's activity by unit as `NAME/activity`.
+    """Return figures by name, and each block's activity by unit as `NAME/activity`,
+    and of the first layer that has some what its units see, as `NAME/fields`.
 
     Leaves no trace in the pipeline. Empty without held-out images.
     """
@@ -39,6 +40,7 @@ def network_figures(
         series[f"{name}.{layer}/activity"] = np.average(
             by_class[counts > 0], axis=0, weights=counts[counts > 0]
         )
+    series |= {f"{name}.{n}/fields": array for n, array in measures.fields(network).items()}
     for layer, accuracy in measures.probe_accuracy(network, images, targets).items():
         figures[f"{name}.{layer}/probe_accuracy"] = accuracy
     if _worth_comparing(pipeline):

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from htmrun.networks.network import Network
+from htmrun.networks.network import Network, image_shape
 from htmrun.networks.sp_layer import SPLayer
-from htmrun.networks.weights import Weighted
+from htmrun.networks.weights import Conv, Weighted
 
 Figures = dict[str, float]
 Targets = npt.NDArray[np.int64]
@@ -97,6 +97,25 @@ def gradient_cosines(network: Network, images: np.ndarray, targets: Targets) -> 
         if size > 0:
             found[name] = float((first * second).sum() / size)
     return found
+
+
+def fields(network: Network) -> dict[str, Double]:
+    """Return what units of the first layer see, (units, height, width), at most 32 of them.
+
+    Convolution: weights, mean over channels. Spatial pooler on the image or its patches: 1 where a
+    synapse is connected, mean over planes and channels. Empty where another layer stands first.
+    """
+    name, layer = next(iter(network.chain.layers.items()), ("", None))
+    _, height, width = image_shape(network.shape)
+    if isinstance(layer, Conv):
+        return {name: layer.weight[:32].detach().mean(1).cpu().numpy().astype(np.float64)}
+    if isinstance(layer, SPLayer):
+        side = layer.rules.patch
+        if side is not None:
+            height = width = side
+        seen = layer.connected()[:32].numpy().astype(np.float64)
+        return {name: seen.reshape(len(seen), -1, height, width).mean(1)}
+    return {}
 
 
 def _learned(

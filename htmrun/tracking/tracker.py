@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from htmrun.records import Failed, Finished, Job, Progress, Record, Started
 from htmrun.termination import terminations_raised
+from htmrun.tracking import layer_plots
 from htmrun.tracking.curves import CurveBook
 from htmrun.tracking.database import fold_log, sqlite_file
 from htmrun.tracking.links import charts, save_view
@@ -73,6 +74,7 @@ class Tracker:
         """
         self.seconds = 0.0
         self.plot_seconds = 0.0
+        self._layers: dict[str, list[layer_plots.Series]] = {}
         begun = time.perf_counter()
         self._uri = store_uri(uri, directory)
         self._directory = Path(directory)
@@ -227,6 +229,7 @@ class Tracker:
         }
         machine = self._machine.points(job, _now(), last=True)
         self._write(Log(job.name, (*self._book.take(job), *points, *machine), tags=tags))
+        self._layers.setdefault(job.arm, []).append(layer_plots.kept(record.series))
         if record.series:
             import numpy as np
 
@@ -264,10 +267,13 @@ class Tracker:
         path = Path(self._files.name) / "curves.png"
         begun = time.perf_counter()
         plot_curves(self._book.curves, path, f"{self._experiment}, {self._run}")
+        layers = Path(self._files.name) / "networks.png"
+        layer_plots.plot_layers(self._layers, layers, f"{self._experiment}, {self._run}")
         self.plot_seconds = time.perf_counter() - begun
-        if path.exists():
-            for job in sorted(self._begun):
-                self._write(Attach(job.name, str(path), "plots"))
+        for file in (path, layers):
+            if file.exists():
+                for job in sorted(self._begun):
+                    self._write(Attach(job.name, str(file), "plots"))
 
     def _prepare_charts(self) -> None:
         """Put the main curve on top of the page behind `url`; the dashboard does it for itself."""

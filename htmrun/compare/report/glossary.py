@@ -12,6 +12,7 @@ _MEANINGS = {
     "is learned, over all training samples",
     r"noise_accuracy_area": "accuracy on samples of which on-bits were moved, mean over 0 to 100 % "
     "of them",
+    r"noise_score": "images classified right, summed over 11 levels of pixel noise from 0 to 50 %",
     r"churn": "share of the predictions for fixed samples that one commit flips",
     r"[^/]+/predicted": "share of the active columns that the temporal memory had predicted",
     r"rmse_\d+": "root mean squared error of the forecast so many samples ahead, in the value's "

@@ -23,6 +23,7 @@ from htmrun.compare.report.blocks import (
 from htmrun.compare.series import Series
 from htmrun.evaluation import FAULT_LEVELS, NOISE_LEVELS
 from htmrun.main_figures import main_among
+from htmrun.pixel_noise import LEVELS as PIXEL_LEVELS
 from htmrun.tracking.plots import on_one_grid
 
 _CURVES = 6
@@ -85,6 +86,16 @@ def levels(run: ExperimentRun, series: Series) -> list[Chart | None]:
             "accuracy",
             "Noise: accuracy",
             f"Accuracy on samples of which on-bits were moved. {told}",
+        ),
+        _level(
+            run,
+            series,
+            "noise_score_curve",
+            PIXEL_LEVELS,
+            "share of pixels hit",
+            "accuracy",
+            "Pixel noise: accuracy",
+            f"Accuracy on held-out images of which pixels were set to a bright value. {told}",
         ),
         _level(
             run,
