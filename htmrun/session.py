@@ -155,7 +155,8 @@ def _tracker(
         "htmrun.task": source.task,
         "htmrun.data": source.name,
         "htmrun.data_hash": source.fingerprint,
-        "htmrun.overrides": " ".join(overrides),
+        "htmrun.overrides": hide_password(" ".join(overrides)),
+        "htmrun.held_out": experiment.data.held_out,
         "htmrun.curve": main_curve(source, builder),
     }
     return Tracker(
@@ -163,12 +164,19 @@ def _tracker(
         directory=Path(settings.dir),
         experiment=settings.experiment or experiment.name,
         run_id=run_id,
-        parameters=resolved,
+        parameters=_without_password(resolved),
         tags=tags,
         job_parameters=lambda job: job_parameters(experiment, resolved, job),
         order=jobs_of(experiment),
         notice=view.notice,
     )
+
+
+def _without_password(resolved: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configuration as it may be kept where others read it."""
+    tracking = resolved.get("tracking") or {}
+    shown = hide_password(tracking.get("uri") or "") or None
+    return {**resolved, "tracking": {**tracking, "uri": shown}}
 
 
 def job_parameters(experiment: Experiment, resolved: Mapping[str, Any], job: Job) -> dict[str, Any]:
@@ -208,6 +216,8 @@ def _closing_lines(
     failed: Sequence[Failed],
 ) -> list[str]:  # fmt: skip
     lines = [f"run {run_id}, {seconds:.1f} s"]
+    if experiment.data.held_out == "validation":
+        lines.append("measured on validation samples; data.held_out=test judges")
     if tracker is not None:
         store = hide_password(experiment.tracking.uri or f"{experiment.tracking.dir}/mlflow.db")
         lines.append(

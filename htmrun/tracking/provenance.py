@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -71,7 +72,8 @@ def process_tags() -> dict[str, str]:
         HOST_TAG: platform.node(),
         PID_TAG: str(os.getpid()),
         START_TAG: f"{psutil.Process().create_time():.2f}",
-        "htmrun.command": " ".join(sys.argv)[:5000],
+        # A password in an address is nobody's business who reads the run.
+        "htmrun.command": re.sub(r"//[^/@\s]*@", "//***@", " ".join(sys.argv))[:5000],
     }
 
 

@@ -44,7 +44,7 @@ def store_uri(uri: str | None, directory: Path | str) -> str:
 
 def hide_password(uri: str) -> str:
     """Return `uri` without the user and password that may stand in it."""
-    return re.sub(r"//[^/@]*@", "//***@", uri)
+    return re.sub(r"//[^/@\s]*@", "//***@", uri)
 
 
 def open_client(uri: str, notice: Callable[[str], None]) -> Any:

@@ -228,3 +228,31 @@ def test_a_killed_run_is_continued(here: Path, capsys: Capsys) -> None:
     assert len(summary["arms"]["online"]["accuracy"]["values"]) == 3
     assert finished() == 3
     assert said(capsys, "rerun")[-1] == "3 of 3 jobs are the same"
+
+
+def test_passwords_stay_out_of_what_a_run_keeps(
+    here: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from htmrun.session import _without_password
+    from htmrun.tracking.provenance import process_tags
+
+    address = "postgresql://me:secret@host/study"
+    monkeypatch.setattr(
+        "sys.argv", ["htmrun", "sweep", f"sweep.storage={address}", "--trials", "3"]
+    )
+    command = process_tags()["htmrun.command"]
+    assert command == "htmrun sweep sweep.storage=postgresql://***@host/study --trials 3"
+    kept = _without_password({"seeds": [1], "tracking": {"uri": address, "dir": "runs"}})
+    assert "secret" not in str(kept)
+    assert kept["tracking"]["dir"] == "runs"
+    assert _without_password({"tracking": {"uri": None}}) == {"tracking": {"uri": None}}
+
+
+def test_a_run_on_validation_says_so(here: Path, capsys: Capsys) -> None:
+    few = ("arms=[no_sp]", "seeds=[1]", "data.held_out=validation")
+    assert "measured on validation samples; data.held_out=test judges" in said(
+        capsys, "train", *SMALL, *few
+    )
+    (run,) = recorded(here)
+    assert run.data.tags["htmrun.held_out"] == "validation"
+    assert "validation" not in " ".join(said(capsys, "train", *SMALL, *few[:2]))
