@@ -162,8 +162,8 @@ CASES: dict[str, Pooling | Classifying | Remembering] = {
         group={"overlap": "dense"}, threads=(32, 96),
     ),
     "tiled overlap": Pooling(
-        {**FULL, "columns": 70, "stimulus_threshold": 5, "duty_period": 500}, (1100,), samples=70,
-        every=(1000.0, 40.0), group={"overlap": "tiled"}, threads=(32, 32),
+        {**FULL, "columns": 70, "stimulus_threshold": 5, "duty_period": 500}, (1040,), samples=66,
+        every=(40.0,), group={"overlap": "tiled"}, threads=(32, 32),
     ),
     "tiled overlap, few of all": Pooling(
         {"columns": 33, "winners": 4}, (31,), samples=5, every=(3.0,), group={"overlap": "tiled"},

@@ -189,7 +189,8 @@ SANITIZED = (
     "local, whole grid", "local, three dimensions", "3 x 3 through global memory, 2 x 33, wrap",
     "3 x 3 through shared memory, 2 x 33, wrap", "classifier, learning from the past",
     "memory, fragile segments", "memory, split launches that run short", "memory, full cells",
-    "memory, many cells a column",
+    "memory, many cells a column", "tiled overlap, few of all",
+    "chunk in one launch, without boost",
 )  # fmt: skip
 
 
