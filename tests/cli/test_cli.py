@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -27,6 +27,7 @@ from htmrun.cli import (
     train,
 )
 from htmrun.cli.diagnosis import examine
+from htmrun.compare import Choice
 from htmrun.errors import UserError
 
 HEAVY = (
@@ -88,8 +89,8 @@ COMMANDS = ", ".join(str(command.name) for command in app.registered_commands)
         ),
         (
             ["train", "--quite"],
-            "--quite: unknown option, expected one of --config-dir, --dry-run, --quiet, --json; "
-            "did you mean '--quiet'?",
+            "--quite: unknown option, expected one of --config-dir, --dry-run, --quiet, --json, "
+            "--report; did you mean '--quiet'?",
         ),
         (
             ["train", "experiment=digit"],
@@ -238,6 +239,7 @@ def test_status_of_the_run_is_the_status_of_the_process(monkeypatch: pytest.Monk
     assert seen == {
         "quiet": True,
         "json_output": False,
+        "afterwards": None,
         "overrides": ["experiment=digits", "sp.columns=64"],
     }
 
@@ -248,7 +250,8 @@ def test_compare_and_dashboard_hand_over_their_options(monkeypatch: pytest.Monke
     monkeypatch.setattr("htmrun.tracking.dashboard.serve", lambda *a: seen.append(a))
     assert main(["compare", "2026", "--format", "json", "--dir", "x"]) == 0
     assert main(["dashboard", "--port", "5001", "--uri", "sqlite:///a.db"]) == 0
-    assert seen == [("2026", None, "x", "json", (), False), ("sqlite:///a.db", "runs", 5001, False)]
+    chosen = Choice(("2026",), output_format="json")
+    assert seen == [(chosen, None, "x"), ("sqlite:///a.db", "runs", 5001, False)]
 
 
 def test_errors_of_commands_are_one_line(
@@ -343,3 +346,27 @@ def test_a_dry_run_loses_no_word_on_a_narrow_terminal(
     description = "A sentence that is much longer than forty columns can ever be, to the end."
     assert main(["train", "experiment=digits", f"description='{description}'", "--dry-run"]) == 0
     assert set(description.split()) <= set(capsys.readouterr().out.split())
+
+
+def test_a_report_is_written_once_the_run_is_over(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen: list[object] = []
+
+    def run_experiment(*_: object, afterwards: Callable[[str], None], **__: object) -> int:
+        afterwards("20261122-041530-digits-3f2a")
+        return 0
+
+    monkeypatch.setattr("htmrun.session.run_experiment", run_experiment)
+    monkeypatch.setattr("htmrun.compare.report", lambda *a: seen.append(a))
+    page = tmp_path / "page"
+    assert main(["train", "experiment=digits", "--report", str(page)]) == 0
+    chosen = Choice(("20261122-041530-digits-3f2a",), force=True, report=page)
+    assert seen == [(chosen, None, "runs")]
+    page.write_text("")
+    for words, message in (
+        (["--report", str(page)], f"--report: {page} is a file, expected a folder"),
+        (["tracking=none", "--report", "x"], "--report: found tracking=none, expected a run"),
+    ):
+        assert message in error_of(capsys, ["train", "experiment=digits", *words])
+    assert len(seen) == 1
