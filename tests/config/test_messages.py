@@ -61,8 +61,8 @@ WRONG = [
     ),
     (
         "data.kind=digit",
-        "data.kind: found 'digit', expected one of digits, idx, series, sequences, reber; did you "
-        "mean 'digits'?",
+        "data.kind: found 'digit', expected one of digits, idx, cifar10, folder, npz, series, "
+        "sequences, reber; did you mean 'digits'?",
     ),
     (
         "sp.horizons=[1]",
