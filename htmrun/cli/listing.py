@@ -29,6 +29,10 @@ def console() -> Console:
     return terminal if terminal.is_terminal else Console(highlight=False, width=WIDTH_OF_FILES)
 
 
+FIRST = "digits"
+"""The experiment to start with: no file, half a minute."""
+
+
 def print_experiments(config_dir: Path | None) -> None:
     """Print every experiment with the first comment lines of its file."""
     table = _table("experiment", "what it shows")
@@ -52,7 +56,8 @@ def how_to_start(config_dir: Path | None) -> None:
     """Print the experiments and the commands that start, try out and explain one."""
     print_experiments(config_dir)
     out = console()
-    name = next((e.name for e in experiments(config_dir)), "NAME")
+    names = [e.name for e in experiments(config_dir)]
+    name = FIRST if FIRST in names else next(iter(names), "NAME")
     commands = {
         f"htmrun train experiment={name}": "run it",
         f"htmrun train experiment={name} sp.columns=1024 epochs=1": "with other settings",

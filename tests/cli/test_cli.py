@@ -35,6 +35,11 @@ HEAVY = (
     "statsmodels", "numpy",
 )  # fmt: skip
 
+EXPERIMENTS = (
+    "credit_digits, digits, mnist, reber, reward_digits, sequences, sp_mnist, sparse_digits, "
+    "sparse_mnist, stream"
+)
+
 
 def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -94,8 +99,7 @@ COMMANDS = ", ".join(str(command.name) for command in app.registered_commands)
         ),
         (
             ["train", "experiment=digit"],
-            "experiment: found 'digit', expected one of digits, mnist, reber, sequences, stream; "
-            "did you mean 'digits'?",
+            f"experiment: found 'digit', expected one of {EXPERIMENTS}; did you mean 'digits'?",
         ),
         (
             ["train", "experiment=digits", "sp.colums=4096"],
@@ -117,8 +121,7 @@ COMMANDS = ", ".join(str(command.name) for command in app.registered_commands)
         ),
         (
             ["show", "digts"],
-            "experiment: found 'digts', expected one of digits, mnist, reber, sequences, stream; "
-            "did you mean 'digits'?",
+            f"experiment: found 'digts', expected one of {EXPERIMENTS}; did you mean 'digits'?",
         ),
         (
             ["train", "--config-dir", "/no/such", "experiment=digits"],
@@ -126,8 +129,7 @@ COMMANDS = ", ".join(str(command.name) for command in app.registered_commands)
         ),
         (
             ["train", "--json"],
-            "experiment: none chosen, expected experiment=NAME with one of digits, mnist, reber, "
-            "sequences, stream",
+            f"experiment: none chosen, expected experiment=NAME with one of {EXPERIMENTS}",
         ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

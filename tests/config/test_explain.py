@@ -32,7 +32,9 @@ def test_rows_say_type_bounds_choices_and_what_was_changed() -> None:
     assert found["sp.density"].allowed == "number > 0, <= 0.5"
     assert found["sp.inhibition"].allowed == "global | local"
     assert found["arm.minibatch.learn_every"].allowed == "integer 1 to 16777216 | section"
-    assert found["data.kind"].allowed == "digits | idx | series | sequences | reber"
+    assert found["data.kind"].allowed == (
+        "digits | idx | cifar10 | folder | npz | series | sequences | reber"
+    )
     assert found["arm.minibatch.learn_every"].changed
     assert not found["arm.online.learn_every"].changed
     assert not found["sp.wrap"].changed
