@@ -99,7 +99,8 @@ def test_a_wrong_dimension_is_one_line(argument: str, line: str) -> None:
             "or sweep=NAME",
         ),
         (["sweep=poler"],
-         "sweep: found 'poler', expected one of cost, default, digits, pooler; did you mean 'pooler'?"),
+         "sweep: found 'poler', expected one of cost, default, digits, pooler; did you mean "
+         "'pooler'?"),
         (["sweep.trails=3"], "sweep.trails: unknown field, found 3; did you mean 'trials'?"),
         (["sweep.trials=0"], "sweep.trials: found 0, expected integer 1 to 1000000"),
         (
