@@ -6,6 +6,7 @@ when the first question comes, so all jobs build their models before any of them
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -97,7 +98,7 @@ class SharedBackend:
 
 
 @dataclass
-class _Shared:
+class _Shared(ABC):
     """A group that is made once its first member is asked."""
 
     make: Callable[[Sequence[int]], Any]
@@ -120,9 +121,9 @@ class _Shared:
             self._parts[place] = self._group.part(*place)
         return self.together(self._parts[place], verb, calls)
 
+    @abstractmethod
     def together(self, part: Any, verb: str, calls: Sequence[tuple[Any, ...]]) -> list[Any]:
         """Ask all models of `part` at once, one call each."""
-        raise NotImplementedError
 
     def cut(self, call: tuple[Any, ...], start: int, stop: int) -> tuple[Any, ...]:
         """Return the samples start..stop of a call of "run"."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +26,7 @@ CIFAR_RECORD = 1 + 3 * 32 * 32
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".pgm", ".ppm", ".tif", ".tiff")
 
 
-class ImageFilesSource:
+class ImageFilesSource(ABC):
     """What sources of image files have in common; files are read when first needed."""
 
     task: Task = "classification"
@@ -45,8 +46,9 @@ class ImageFilesSource:
 
     expected = "a file or folder"
 
+    @abstractmethod
     def _read(self) -> tuple[Split, tuple[str, ...]]:
-        raise NotImplementedError
+        """Return training and test images, and the names of the classes."""
 
     @cached_property
     def _all(self) -> tuple[Split, tuple[str, ...]]:

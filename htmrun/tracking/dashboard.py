@@ -9,17 +9,17 @@ import subprocess
 import sys
 import time
 import webbrowser
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
-from types import FrameType
 from typing import IO, Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
 from htmrun.errors import UserError
+from htmrun.termination import terminations_raised
 from htmrun.tracking import links
 from htmrun.tracking.store import RUN_TAG, all_runs, explained, newest_run, open_existing
 
@@ -115,7 +115,7 @@ def serve(uri: str | None, directory: str, port: int | None, open_browser: bool)
         return
     chosen = free_port(port)
     base = f"http://{HOST}:{chosen}"
-    with _exit_on_signals(), TemporaryFile() as log:
+    with terminations_raised(), TemporaryFile() as log:
         print(f"starting MLflow's interface on {base} (takes about ten seconds) ...", flush=True)
         with _server(target, Path(directory), chosen, log) as process:
             try:
@@ -207,22 +207,3 @@ def _last_line(log: IO[bytes]) -> str:
     log.seek(0)
     lines = log.read().decode(errors="replace").strip().splitlines()
     return lines[-1] if lines else "it said nothing"
-
-
-@contextmanager
-def _exit_on_signals() -> Iterator[None]:
-    """Turn SIGTERM and SIGHUP into SystemExit, so that the server is ended on the way out."""
-
-    def leave(number: int, _frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    before: dict[int, Callable[..., Any] | int | None] = {}
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-            before[number] = signal.signal(number, leave)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
