@@ -38,6 +38,10 @@ part of that. A share near 1 cannot be improved without another layout; a small 
 or overhead. A share above 1 means that the rate of memory was measured in a busier moment.
 
 Machine: {machine}.
+
+The pooler's rows as a picture (`python benchmarks/roofline.py`): [roofline](roofline-cpu.png).
+Memory and cache are those of the same machine; points above the line of memory live in caches.
+The temporal memory on input that never repeats: [endless](endless.md).
 """
 
 
