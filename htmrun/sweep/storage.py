@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from htmrun.tracking.store import hide_password
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
+
+_ATTEMPTS = 6
 
 _DATABASES = ("postgresql", "mysql", "sqlite")
 
@@ -32,10 +35,23 @@ def open_storage(where: str) -> BaseStorage:
             "postgresql://..., mysql://... or sqlite:///FILE"
         )
     try:
-        return optuna.storages.RDBStorage(where)
+        return _database(where)
     except (SQLAlchemyError, ImportError, OSError) as error:
         text = hide_password(" ".join(str(error).split()))[:300]
         raise UserError(f"sweep.storage: cannot use {hide_password(where)}: {text}") from error
+
+
+def _database(where: str) -> BaseStorage:
+    """Open a database; where several workers create its tables at once, all but one must wait."""
+    from optuna.storages import RDBStorage
+    from sqlalchemy.exc import IntegrityError, ProgrammingError
+
+    for _ in range(_ATTEMPTS):
+        try:
+            return RDBStorage(where)
+        except (IntegrityError, ProgrammingError):
+            time.sleep(0.5)
+    return RDBStorage(where)
 
 
 def _journal(path: Path) -> BaseStorage:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from htmrun.tracking.store import RUN_TAG
+
+_ATTEMPTS = 20
 
 
 def view_name(run: str) -> str:
@@ -35,9 +38,26 @@ def save_view(client: Any, experiment: str, run: str, curve: str | None = None) 
     }
     if curve is not None:
         state |= _chart_on_top(curve)
-    client.set_experiment_tag(
-        experiment, f"mlflow.sharedViewState.{view_name(run)}", json.dumps(state)
-    )
+    _set_tag(client, experiment, f"mlflow.sharedViewState.{view_name(run)}", json.dumps(state))
+
+
+def _set_tag(client: Any, experiment: str, name: str, value: str) -> None:
+    """Tag an experiment, again if another run did so meanwhile.
+
+    MLflow writes all tags of the experiment that it knows of: one that another process has just
+    added makes it fail.
+    """
+    from mlflow.exceptions import MlflowException
+
+    for _ in range(_ATTEMPTS):
+        try:
+            client.set_experiment_tag(experiment, name, value)
+            return
+        except MlflowException as error:
+            if "UNIQUE" not in str(error).upper():
+                raise
+            time.sleep(0.1)
+    client.set_experiment_tag(experiment, name, value)
 
 
 def _chart_on_top(curve: str) -> dict[str, Any]:
