@@ -7,6 +7,7 @@ all open jobs, and goes the way of every other point.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Any
 
 from htmrun.records import Job
@@ -69,8 +70,6 @@ def _monitors() -> list[Any]:
     found[0].collect_metrics()  # psutil measures from one call to the next: the first says nothing.
     found[0].clear_metrics()
     # Without NVIDIA's library, or without a card, there is nothing to read, and nothing is made up.
-    try:
+    with suppress(ImportError, RuntimeError):
         found.append(GPUMonitor())
-    except Exception:
-        return found
     return found
