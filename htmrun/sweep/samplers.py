@@ -35,12 +35,15 @@ def distributions(space: Space) -> dict[str, BaseDistribution]:
     return found
 
 
-def sampler_for(settings: SweepParameters, number: int) -> BaseSampler:
-    """Return the sampler that chooses the settings of trial `number`.
+def sampler_for(settings: SweepParameters) -> BaseSampler:
+    """Return the sampler of a study; its seed belongs to (seed, number of the trial)."""
+    from htmrun.sweep.seeding import SeededByTrial
 
-    Its seed belongs to (seed, number): a sweep that was cut short goes on as it would have, and
-    workers on one study do not choose the same.
-    """
+    return SeededByTrial(lambda number: _sampler_of(settings, number))
+
+
+def _sampler_of(settings: SweepParameters, number: int) -> BaseSampler:
+    """Return the sampler that chooses the settings of trial `number`."""
     import optuna.samplers as known
 
     word = int(rng.hash2(rng.key(settings.seed, rng.Purpose.PROBE), number, 0))

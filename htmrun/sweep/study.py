@@ -79,6 +79,7 @@ class SharedStudy:
         settings: dict[str, Any] = {
             "study_name": name,
             "storage": storage,
+            "sampler": sampler_for(sweep.settings),
             "pruner": pruner_for(sweep.settings, len(objectives)),
         }
         wanted = signature(sweep, objectives, data)
@@ -168,26 +169,15 @@ class SharedStudy:
     def ask(self) -> Trial | None:
         """Begin a trial; None if there are enough."""
         while len(self.begun()) < self.wanted:
-            count = len(self.study.get_trials(deepcopy=False))
-            self.study.sampler = sampler_for(self.sweep.settings, count)
             trial = self.study.ask(distributions(self.sweep.space))
             trial.set_user_attr(OWNER, self.owner)
             earlier = [t for t in self.begun() if t.number < trial.number]
-            raced = self._chosen_by_another(trial.number, count)
-            if len(earlier) < self.wanted and not raced:
+            if len(earlier) < self.wanted:
                 return trial
-            # Somebody else was faster, with the last one or with the same settings.
+            # Somebody else was faster with the last one.
             trial.set_user_attr(LOST, "surplus")
             self.fail(trial.number, "more workers than trials were left")
         return None
-
-    def _chosen_by_another(self, number: int, count: int) -> bool:
-        """Say whether a sampler seeded for one number has served another worker too."""
-        trial = self.study.get_trials(deepcopy=False)[number]
-        if "fixed_params" in trial.system_attrs or number == count:
-            return False
-        others = [t for t in self.begun() if t.number != number]
-        return any(t.params == trial.params for t in others)
 
     def tell(self, number: int, values: list[float]) -> None:
         """End a trial well."""

@@ -14,6 +14,7 @@ import pytest
 from htmrun.config.sweep import Sweep, load_sweep
 from htmrun.errors import UserError
 from htmrun.sweep import study as module
+from htmrun.sweep.samplers import distributions
 from htmrun.sweep.study import ATTEMPT, LOST, OWNER, SharedStudy
 
 OBJECTIVES = {"accuracy": "maximize"}
@@ -65,6 +66,29 @@ def test_workers_at_once_make_exactly_so_many_trials(sampler: str, tmp_path: Pat
     shared = opened(where, *arguments)
     assert len(shared.complete()) == 11
     assert len(set(points_of(shared))) == 11, "none was tried twice"
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_who_begins_before_another_has_chosen_chooses_something_else(
+    sampler: str, tmp_path: Path
+) -> None:
+    slow, fast = (opened(tmp_path / "study", f"sweep.sampler={sampler}") for _ in range(2))
+    begun = slow.study.ask()
+    other = fast.ask()
+    assert other is not None
+    late = {n: begun._suggest(n, d) for n, d in distributions(slow.sweep.space).items()}
+    assert (begun.number, other.number) == (0, 1)
+    assert late["sp.density"] != other.params["sp.density"]
+    alone = opened(tmp_path / "alone", f"sweep.sampler={sampler}").ask()
+    assert alone is not None
+    assert late == alone.params, "what a number is given does not depend on who asks beside it"
+
+
+@pytest.mark.parametrize("sampler", ["cmaes", "gp", "qmc", "nsga2"])
+def test_the_other_samplers_choose_other_settings_each_time(sampler: str, tmp_path: Path) -> None:
+    arguments = (f"sweep.sampler={sampler}", "sweep.trials=6")
+    run_all(str(tmp_path / "study"), 0.0, arguments)
+    assert len({point[2] for point in points_of(opened(tmp_path / "study", *arguments))}) == 6
 
 
 def test_a_study_cut_short_goes_on_as_it_would_have(tmp_path: Path) -> None:
