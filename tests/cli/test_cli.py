@@ -48,7 +48,7 @@ def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess
         text=True,
         cwd=cwd,
         env=None,
-        timeout=120,
+        timeout=240,
     )
 
 
@@ -65,7 +65,7 @@ def test_the_command_line_and_its_help_import_nothing_heavy() -> None:
         "htmrun.cli.main(['--help']); htmrun.cli.main(['train', '--help'])\n"
         f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=240)
     assert done.stderr.strip() == "[]"
     for command in ("train", "show", "compare", "dashboard", "doctor"):
         assert command in done.stdout
@@ -77,7 +77,7 @@ def test_listing_experiments_imports_nothing_heavy() -> None:
         "htmrun.cli.main(['train'])\n"
         f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=240)
     assert done.stderr.strip() == "[]"
     assert "htmrun train experiment=digits" in done.stdout
 

@@ -212,7 +212,7 @@ def test_the_page_draws_offline(scheme: str, folder: Path, browser: object, tmp_
     page.goto((folder / "report.html").as_uri())
     page.wait_for_function(
         f"document.querySelectorAll('.chart svg.marks, .chart canvas').length >= {len(PLOTS)}",
-        timeout=60_000,
+        timeout=180_000,
     )
     paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
     ink = page.evaluate("document.querySelector('#seeds svg text').getAttribute('fill')")

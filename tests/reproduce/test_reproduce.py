@@ -216,7 +216,7 @@ def test_a_killed_run_is_continued(here: Path, capsys: Capsys) -> None:
         while finished() < 1 and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGKILL)
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)

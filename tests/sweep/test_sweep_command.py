@@ -173,7 +173,7 @@ def test_killed_in_the_middle_and_started_again_it_continues(
         while trials_there(here) < 2 and time.monotonic() < deadline and process.poll() is None:
             time.sleep(0.02)
         os.killpg(process.pid, number)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=240)
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)

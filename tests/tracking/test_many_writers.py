@@ -20,7 +20,7 @@ WRITERS, JOBS, POINTS = 8, 2, 15
 def write(number: int, uri: str, folder: str, start: Any) -> None:
     """One process: its own experiment run with several jobs, curves and final figures."""
     own = tracker(Path(folder), run=f"run-{number}", uri=uri)
-    start.wait(120)
+    start.wait(300)
     with own:
         for seed in range(JOBS):
             job = Job("online", seed)
