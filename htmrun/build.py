@@ -309,7 +309,7 @@ class Builder:
             )  # fmt: skip
             course = Course(
                 e.epochs, e.epoch_length, e.evaluate_every, e.curve_points, made is None,
-                e.noise_images, e.target,
+                e.noise_images, e.target, drift_at(e),
             )  # fmt: skip
             yield from Trainer(
                 job, pipeline, self.source, schedule_of(arm), course, board, samples=samples,
@@ -317,6 +317,11 @@ class Builder:
             ).records()  # fmt: skip
 
         return records
+
+
+def drift_at(experiment: Experiment) -> int | None:
+    """Return the sample at which the data are known to change, None if they are not."""
+    return getattr(experiment.data, "drift_at", None)
 
 
 def plan_table(experiment: Experiment, source: Source) -> list[dict[str, object]]:

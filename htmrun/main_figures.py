@@ -15,8 +15,8 @@ _MAIN: dict[str, tuple[str, ...]] = {
         "noise_accuracy_area",
         "churn",
     ),
-    "sequence": ("accuracy", "prequential/accuracy", "{memory}/predicted"),
-    "forecast": ("rmse_{horizon}", "mape", "nll_{last}"),
+    "sequence": ("accuracy", "prequential/accuracy", "{memory}/predicted", "recovery_samples"),
+    "forecast": ("rmse_{horizon}", "mape", "nll_{last}", "recovery_samples"),
 }
 
 

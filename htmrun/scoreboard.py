@@ -21,6 +21,7 @@ from htmrun.metrics import (
     Meter,
 )
 from htmrun.pipeline import Outcome
+from htmrun.recovery import recovery
 from htmrun.stages import MemoryStage, PoolerStage
 
 Task = Literal["classification", "sequence", "forecast"]
@@ -154,6 +155,14 @@ class Scoreboard:
         """
         kept = {h: meter.losses() for h, meter in self._all.scores.items()}
         return {f"loss/{h}": values for h, values in kept.items() if values is not None}
+
+    def recovery(self, drift_at: int) -> Figures:
+        """Return the figures of `recovery`, at the nearest horizon; empty where `losses` is."""
+        series = self.losses()
+        if not series:
+            return {}
+        nearest = series[f"loss/{min(self._all.scores)}"]
+        return recovery(nearest, drift_at, forecast=self.task == "forecast")
 
     def anomalies(self) -> dict[str, npt.NDArray[np.float32]]:
         """Return the raw anomaly score of every sample and its likelihood, float32.

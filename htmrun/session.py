@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from htmrun import in_step
-from htmrun.build import Builder, jobs_of
+from htmrun.build import Builder, drift_at, jobs_of
 from htmrun.config.schema import Experiment, Tracking
 from htmrun.console import LiveView
 from htmrun.data import Source, open_source
@@ -131,8 +131,10 @@ def main_metrics(source: Source, builder: Builder) -> tuple[str, ...]:
     memories = [n for n, stage in stages.items() if stage.kind == "temporal_memory"]
     names = main_figures(source.task, builder.horizons, memories)
     # An area of its own where bits are swapped, the score where pixels are.
-    unused = "noise_score" if builder.experiment.noise_images == 0 else "noise_accuracy_area"
-    return tuple(name for name in names if name != unused)
+    unused = {"noise_score" if builder.experiment.noise_images == 0 else "noise_accuracy_area"}
+    if drift_at(builder.experiment) is None:
+        unused.add("recovery_samples")
+    return tuple(name for name in names if name not in unused)
 
 
 def main_curve(source: Source, builder: Builder) -> str:

@@ -43,6 +43,7 @@ class Course:
     measure_latency: bool = True
     noise_images: int | None = 0
     target: float | None = None
+    drift_at: int | None = None
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,8 @@ class Trainer:
 
     def _finish(self, begun: float) -> Finished:
         figures = self.scoreboard.final()
+        if self.course.drift_at is not None:
+            figures |= self.scoreboard.recovery(self.course.drift_at)
         self._validate()
         if self._best is not None:
             # What is reported is the state that validation chose, whatever came after it.

@@ -21,6 +21,7 @@ COMPARED = (
     r"[^/]+/(selectivity|probe_accuracy|update_cosine)",
     r"[^/]+/(predicted|bursting|specificity)",
     r"churn(_\w+)?",
+    r"drift/\w+|recovery_samples|samples_to_target",
     r"[^/]+/boost_p\d+",
     r"[^/]+/(segments|synapses|events_dropped)",
     r"samples_per_s",

@@ -39,6 +39,7 @@ def problems(experiment: Experiment) -> list[str]:
             found += network_checks.problems(view, network)
         else:
             found += [*_reads(view), *_data(view), *_pools(view)]
+    found += [*_drift(experiment)]
     return list(dict.fromkeys(found))
 
 
@@ -234,6 +235,14 @@ def _data(experiment: Experiment) -> Iterator[str]:
         yield (
             f"{last}.horizons: found {list(horizons)} with data.kind '{kind}', expected [0] "
             "(images have no order)"
+        )
+
+
+def _drift(experiment: Experiment) -> Iterator[str]:
+    if getattr(experiment.data, "drift_at", None) is not None and experiment.epochs > 1:
+        yield (
+            f"epochs: found {experiment.epochs} with data.drift_at, expected 1 "
+            "(a second pass begins before the change again)"
         )
 
 

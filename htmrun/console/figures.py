@@ -7,7 +7,10 @@ import math
 from htmrun.console.interval import Interval
 
 RATE = "samples_per_s"
-_LOWER_IS_BETTER = ("rmse", "nrmse", "mape", "mae", "nll", "error", "loss", "seconds", "churn")
+_LOWER_IS_BETTER = (
+    "rmse", "nrmse", "mape", "mae", "nll", "error", "loss", "seconds", "churn",
+    "recovery", "target",
+)  # fmt: skip
 
 
 def lower_is_better(metric: str) -> bool:
@@ -20,7 +23,7 @@ def number(value: float, metric: str = "") -> str:
     """Return `value` with about four places; large numbers and rates are whole."""
     if math.isnan(value):
         return "nan"
-    if metric == RATE:
+    if metric == RATE or metric.endswith("_samples"):
         return f"{value:,.0f}"
     if value != 0 and abs(value) < 0.0001:
         return f"{value:.2e}"

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from htmrun.parameters import Parameters
 
 Steps = Annotated[int, Field(ge=1, le=1 << 32)]
+DriftAt = Annotated[int | None, Field(ge=1)]
 Limit = Annotated[int | None, Field(ge=1)]
 HeldOut = Literal["test", "validation"]
 """What results are measured on; validation is there for choosing settings, test for judging."""
@@ -155,6 +156,11 @@ class SeriesParameters(Parameters):
     score_from: int = Field(
         0, ge=0, description="First sample whose prediction counts in the metrics."
     )
+    drift_at: DriftAt = Field(
+        None,
+        description="First sample after a change that is known: how a model recovers from it "
+        "is measured, in series of up to a million samples; null: none.",
+    )
     held_out: HeldOut = Field(
         "test",
         description="test: the whole series; validation: only its first part is used, the rest "
@@ -188,6 +194,12 @@ class SequencesParameters(Parameters):
         0.0, ge=0.0, le=1.0, description="Chance that an element is replaced by a noise symbol."
     )
     steps: Steps = Field(5000, description="Samples in an epoch.")
+    drift_at: DriftAt = Field(
+        None,
+        description="Sequences that begin at this sample or later end as the other one of "
+        "their pair did before; null: they never change. How a model recovers is measured, in "
+        "streams of up to a million samples.",
+    )
     resets: bool = Field(False, description="Tell the temporal memory where a sequence starts.")
     score: Literal["ending", "determined"] = Field(
         "ending",
@@ -206,6 +218,10 @@ class SequencesParameters(Parameters):
             raise ValueError(
                 f"shared: {self.shared} leaves no first and last element of its own in length = "
                 f"{self.length}, expected at most {self.length - 2}"
+            )
+        if self.drift_at is not None and self.drift_at >= self.steps:
+            raise ValueError(
+                f"drift_at: found {self.drift_at}, expected less than steps = {self.steps}"
             )
         if self.noise_symbols == 0 and (self.gap or self.noise):
             raise ValueError(

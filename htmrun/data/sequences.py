@@ -63,7 +63,10 @@ class SequencesSource:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the parameters and of the sequences they make."""
-        digest = hashlib.sha256(self.parameters.model_dump_json(exclude={"held_out"}).encode())
+        # Fields that came later are left out where they change nothing: old runs compare on.
+        unset = {"drift_at"} if self.parameters.drift_at is None else set()
+        settings = self.parameters.model_dump_json(exclude={"held_out"} | unset)
+        digest = hashlib.sha256(settings.encode())
         if self.parameters.held_out == "validation":
             digest.update(b"validation")
         digest.update(self.table.tobytes())
@@ -94,6 +97,10 @@ class SequencesSource:
         pick = rng.below(rng.hash2(draw, number, 0), p.sequences)
         symbol = np.empty((BLOCK, period), np.int64)
         symbol[:, : p.length] = self.table[pick]
+        if p.drift_at is not None:
+            drifted = place[:, 0] >= p.drift_at
+            # Sequences 2k and 2k + 1 are a pair.
+            symbol[drifted, p.length - 1] = self.table[pick[drifted] ^ 1, -1]
         replaced = rng.uniform(rng.hash2(spoil, place, 0)) < p.noise
         replaced[:, p.length :] = True
         if p.noise_symbols:

@@ -36,8 +36,8 @@ HEAVY = (
 )  # fmt: skip
 
 EXPERIMENTS = (
-    "credit_digits, digits, mnist, reber, reward_digits, sequences, sp_mnist, sparse_digits, "
-    "sparse_mnist, stream"
+    "credit_digits, digits, drift, mnist, reber, reward_digits, sequences, sp_mnist, "
+    "sparse_digits, sparse_mnist, stream"
 )
 
 

@@ -86,8 +86,10 @@ def test_the_final_table_shows_what_compare_shows_first() -> None:
 
 
 def test_main_figures_of_several_horizons_and_memories() -> None:
-    assert main_figures("forecast", (1, 5), ()) == ("rmse_1", "rmse_5", "mape", "nll_5")
-    assert main_figures("sequence", (), ("a", "b"))[-2:] == ("a/predicted", "b/predicted")
+    assert main_figures("forecast", (1, 5), ()) == (
+        *("rmse_1", "rmse_5", "mape", "nll_5", "recovery_samples"),
+    )
+    assert main_figures("sequence", (), ("a", "b"))[-3:-1] == ("a/predicted", "b/predicted")
     assert main_figures("other", (1,), ("tm",)) == ()
     assert main_among("forecast", ["rmse_10", "rmse_2", "nll_10"]) == (
         *("rmse_2", "rmse_10", "nll_10"),

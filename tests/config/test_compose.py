@@ -16,7 +16,7 @@ from htmrun.errors import UserError
 from htmrun.paths import CONF
 
 SHIPPED = (
-    "credit_digits", "digits", "mnist", "reber", "reward_digits", "sequences", "sp_mnist",
+    "credit_digits", "digits", "drift", "mnist", "reber", "reward_digits", "sequences", "sp_mnist",
     "sparse_digits", "sparse_mnist", "stream",
 )  # fmt: skip
 MINE = """\

@@ -19,6 +19,8 @@ _MEANINGS = {
     "unit",
     r"mape": "sum of absolute errors over sum of absolute values, at the longest horizon",
     r"nll(_\d+)?": "negative log-likelihood of what came, in nats",
+    r"recovery_samples": "samples from the change in the data until 100 scored ones in a row are "
+    "back at 95 % of the level before; only seeds that got there",
     r"samples_per_s": "training samples per second of this job",
 }
 
