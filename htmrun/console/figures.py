@@ -25,7 +25,7 @@ def number(value: float, metric: str = "") -> str:
         return "nan"
     if metric == RATE or metric.endswith("_samples"):
         return f"{value:,.0f}"
-    if value != 0 and abs(value) < 0.0001:
+    if 1e-12 < abs(value) < 0.0001:  # Below that it is what is left of a sum that is 0.
         return f"{value:.2e}"
     return f"{value:,.{_places(value)}f}"
 
