@@ -89,7 +89,7 @@ def band(run: ExperimentRun, rows: Sequence[Row], x: str, y: str) -> Spec:
                 "encoding": {
                     "x": across,
                     "y": quantity("mean", y),
-                    "color": colour(run),
+                    "color": colour(run) | {"legend": {"symbolType": "stroke", "symbolSize": 300}},
                     "strokeDash": dash(run),
                 },
             },
