@@ -16,6 +16,7 @@ from htmrun.metrics import ClassificationMeter, Figures
 from htmrun.network_pipeline import NetworkPipeline
 from htmrun.pipeline import Pipeline
 from htmrun.rng import Purpose
+from htmrun.selectivity import ClassActivity
 from htmrun.stages import PoolerStage
 
 Model = Pipeline | NetworkPipeline
@@ -121,12 +122,20 @@ def validation(pipeline: Model, source: Source) -> Figures:
 
 
 def figures_on(pipeline: Model, source: Source, chunks: Iterator[Chunk]) -> Figures:
-    """Return accuracy, macro-F1, NLL and calibration error on given samples."""
+    """Return accuracy, macro-F1, NLL and calibration error on given samples.
+
+    And of each spatial pooler, as `STAGE/selectivity`, how selective its columns are for classes.
+    """
     meter = ClassificationMeter(source.classes)
+    poolers = [stage for stage in pipeline.stages if isinstance(stage, PoolerStage)]
+    wins = {s.name: ClassActivity(source.classes, s.columns) for s in poolers}
     for chunk in chunks:
         outcome = pipeline.compute(chunk)
         meter.add(outcome.scores[0], chunk.target, chunk.scored != 0)
-    return meter.figures()
+        for name, activity in wins.items():
+            activity.add(outcome.activity[name], pipeline.classes_of(chunk.target))
+    found = {f"{name}/selectivity": activity.selectivity() for name, activity in wins.items()}
+    return meter.figures() | {name: value for name, value in found.items() if value is not None}
 
 
 def noise_curves(pipeline: Model, probes: Probes) -> dict[str, npt.NDArray[np.float64]]:

@@ -13,6 +13,7 @@ from torch import Tensor
 from htmrun.networks.network import Network, image_shape
 from htmrun.networks.sp_layer import SPLayer
 from htmrun.networks.weights import Conv, Weighted
+from htmrun.selectivity import selectivity
 
 Figures = dict[str, float]
 Targets = npt.NDArray[np.int64]
@@ -44,9 +45,7 @@ def activity(network: Network, images: np.ndarray, targets: Targets) -> dict[str
 def activity_figures(by_class: Double, counts: npt.NDArray[np.int64]) -> Figures:
     """Return how a block's units are used; by_class: from `activity`, counts: samples of a class.
 
-    entropy: mean binary entropy of the units' activity, in bits. selectivity: mean over units of
-    (highest - mean of the others) / (highest + mean of the others) over classes (Morcos et al.
-    2018), units that are never active left out.
+    entropy: mean binary entropy of the units' activity, in bits.
     """
     seen = counts > 0
     means = by_class[seen]
@@ -59,12 +58,8 @@ def activity_figures(by_class: Double, counts: npt.NDArray[np.int64]) -> Figures
         "dead_units": float((p == 0).mean()),
         "activity_p05": float(low), "activity_p50": float(middle), "activity_p95": float(high),
     }  # fmt: skip
-    used = means[:, p > 0]
-    if len(means) > 1 and used.shape[1]:
-        most = used.max(0)
-        others = (used.sum(0) - most) / (len(means) - 1)
-        figures["selectivity"] = float(((most - others) / (most + others)).mean())
-    return figures
+    by_unit = selectivity(means)
+    return figures if by_unit is None else figures | {"selectivity": by_unit}
 
 
 def probe_accuracy(network: Network, images: np.ndarray, targets: Targets) -> Figures:
