@@ -161,13 +161,6 @@ CASES: dict[str, Pooling | Classifying | Remembering] = {
         {**FULL, "columns": 70}, (1100,), samples=20, every=(1000.0, 7.0),
         group={"overlap": "dense"}, threads=(32, 96),
     ),
-    "tiled overlap": Pooling(
-        {**FULL, "columns": 70, "stimulus_threshold": 5, "duty_period": 500}, (1040,), samples=66,
-        every=(40.0,), group={"overlap": "tiled"}, threads=(32, 32),
-    ),
-    "tiled overlap, few of all": Pooling(
-        {"columns": 33, "winners": 4}, (31,), samples=5, every=(3.0,), group={"overlap": "tiled"},
-    ),
     "many on-bits": Pooling(
         {"columns": 40, "winners": 3, "initial_connected": 1.0, "potential_fraction": 1.0}, (700,),
         samples=4, every=(2.0,), share=0.9,
@@ -208,6 +201,15 @@ CASES: dict[str, Pooling | Classifying | Remembering] = {
         {**LOCAL, "columns": 30, "column_shape": (30,), "inhibition_radius": 15}, (40,)
     ),
 }  # fmt: skip
+for way in ("tiled", "bits", "bytes"):
+    # More than a tile of samples, of columns and of words, none a multiple of anything.
+    CASES[f"{way} overlap"] = Pooling(
+        {**FULL, "columns": 70, "stimulus_threshold": 5, "duty_period": 500}, (1070,), samples=66,
+        every=(40.0,), group={"overlap": way}, threads=(32, 32),
+    )  # fmt: skip
+    CASES[f"{way} overlap, few of all"] = Pooling(
+        {"columns": 33, "winners": 4}, (31,), samples=5, every=(3.0, 2.0), group={"overlap": way}
+    )
 CASES |= {
     "chunk in one launch": Pooling(
         {**FULL, "columns": 150, "stimulus_threshold": 6}, (83,), group={"steps": "block"},
@@ -241,7 +243,7 @@ CASES |= {
     **tm_cases.CASES,
 }
 FILES = ("sp_start.cu", "spatial_pooler.cu", "sp_online.cu", "sp_overlap_tiled.cu",
-         "sp_topology.cu", "local_inhibition.cu", "sdr_classifier.cu",
+         "sp_overlap_tensor.cu", "sp_topology.cu", "local_inhibition.cu", "sdr_classifier.cu",
          "temporal_memory.cu")  # fmt: skip
 
 

@@ -190,6 +190,7 @@ SANITIZED = (
     "3 x 3 through shared memory, 2 x 33, wrap", "classifier, learning from the past",
     "memory, fragile segments", "memory, split launches that run short", "memory, full cells",
     "memory, many cells a column", "tiled overlap, few of all",
+    "bits overlap, few of all", "bytes overlap, few of all",
     "chunk in one launch, without boost",
 )  # fmt: skip
 
