@@ -233,7 +233,7 @@ for memory in ("global", "shared"):
         CASES[kind] = Pooling(
             {**LOCAL, "columns": shape[0] * shape[1], "column_shape": shape,
              "inhibition_radius": 1, "wrap": wrap, "density": 0.25}, (20,),
-            samples=5, every=(2.0,), group={"local_kernels": memory},
+            samples=5, every=(2.0, 3.0), group={"local_kernels": memory},
         )  # fmt: skip
 CASES |= {
     "classifier": Classifying(90, 5),
@@ -245,6 +245,17 @@ CASES |= {
 FILES = ("sp_start.cu", "spatial_pooler.cu", "sp_online.cu", "sp_overlap_tiled.cu",
          "sp_overlap_tensor.cu", "sp_topology.cu", "local_inhibition.cu", "sdr_classifier.cu",
          "temporal_memory.cu")  # fmt: skip
+
+SMALL = (
+    "high threshold", "many on-bits", "steps beyond the clip", "pool by radius, cut",
+    "local, whole grid", "local, three dimensions", "3 x 3 through global memory, 2 x 33, wrap",
+    "3 x 3 through shared memory, 2 x 33, wrap", "classifier, learning from the past",
+    "memory, fragile segments", "memory, split launches that run short", "memory, full cells",
+    "memory, many cells a column", "tiled overlap, few of all",
+    "bits overlap, few of all", "bytes overlap, few of all",
+    "chunk in one launch, without boost",
+)  # fmt: skip
+"""Small cases that reach every kernel: for what makes everything slow."""
 
 
 def check(case: str, library_of: Callable[[str], Path], orders: Sequence[int]) -> None:

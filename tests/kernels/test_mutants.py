@@ -119,6 +119,19 @@ CHANGES = [
      "sp_start", STEPS),
     ("local_inhibition.cu", "size > 2 ? -1", "size > 1 ? -1", "local_inhibition",
      "3 x 3 through shared memory, 2 x 33, wrap"),
+    *(("local_inhibition.cu", before, after, "local_inhibition",
+       f"3 x 3 through {memory} memory, {case}")
+      for memory, case, before, after in (
+          ("global", "9 x 34, cut", "beaten < places_c[c]", "beaten <= places_c[c]"),
+          ("global", "9 x 34, wrap", "own && other < c", "own && other > c"),
+          ("global", "9 x 34, cut", "(i64)(sum / around)", "(i64)(sum / 9)"),
+          ("global", "9 x 34, wrap", "active_duty_mc[first + other]", "active_duty_mc[other]"),
+          ("global", "9 x 34, cut", "at + 1 < size ? 1", "at + 2 < size ? 1"),
+          ("shared", "9 x 34, cut", "0 && beaten < places", "0 && beaten <= places"),
+          ("shared", "9 x 34, wrap", "dy * HALO_X + dx", "dx * HALO_X + dy"),
+          ("shared", "9 x 34, wrap", "(overlap_duty_mc + first", "(overlap_duty_mc"),
+          ("shared", "9 x 34, wrap", "if (wrap && x", "if (!wrap && x"),
+      )),
     ("fixed_point.cuh", ">> 30)", ">> 29)", "sdr_classifier", "classifier"),
     ("sdr_classifier.cu", "target < 0", "target < 1", "sdr_classifier", "classifier"),
 ]  # fmt: skip
