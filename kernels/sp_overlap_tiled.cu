@@ -9,23 +9,12 @@
 //
 // kernel            grid x                grid y  grid z                writes
 // sp_overlap_tiled  ceil(columns / TILE)  models  ceil(samples / TILE)  overlap_msc, key_msc
-#include "synapses.cuh"
+#include "overlap_tile.cuh"
 
-constexpr int TILE = 64;
-constexpr int TILE_WORDS = 32;
 constexpr int PITCH = TILE_WORDS + 1;  // rows of 33 words, so that lanes read different banks
 constexpr int SIDE = 16;               // threads along each side of a tile
+constexpr int THREADS = SIDE * SIDE;
 constexpr int EACH = TILE / SIDE;      // columns, and samples, of a thread
-
-// Copy rows first .. first + TILE, words base .. base + TILE_WORDS, zero outside.
-__device__ inline void load_tile(
-    u32* tile, const u32* row_w, int first, int rows, int base, int words) {
-    for (int j = threadIdx.x; j < TILE * TILE_WORDS; j += SIDE * SIDE) {
-        const int row = j / TILE_WORDS, w = j % TILE_WORDS;
-        const bool inside = first + row < rows && base + w < words;
-        tile[row * PITCH + w] = inside ? row_w[(u64)(first + row) * words + base + w] : 0u;
-    }
-}
 
 extern "C" __global__ void __launch_bounds__(256) sp_overlap_tiled(
     const u32* conn_mcw, const u32* x_mrw, const float* boost_mc, u32* overlap_msc, u32* key_msc,
@@ -38,8 +27,8 @@ extern "C" __global__ void __launch_bounds__(256) sp_overlap_tiled(
     const u32* x_sw = x_mrw + ((u64)model * rows + first_row) * words;
     u32 count[EACH][EACH] = {};
     for (int base = 0; base < words; base += TILE_WORDS) {
-        load_tile(conn, conn_cw, first_c, columns, base, words);
-        load_tile(x, x_sw, first_s, samples, base, words);
+        load_tile<PITCH, THREADS>(conn, conn_cw, first_c, columns, base, words);
+        load_tile<PITCH, THREADS>(x, x_sw, first_s, samples, base, words);
         __syncthreads();
         const int some = words - base < TILE_WORDS ? words - base : TILE_WORDS;
         for (int w = 0; w < some; ++w) {
@@ -57,17 +46,14 @@ extern "C" __global__ void __launch_bounds__(256) sp_overlap_tiled(
         }
         __syncthreads();
     }
+    const u64 first = (u64)model * samples * columns;
+    const Scores scores = {overlap_msc + first, key_msc + first, boost_mc + (u64)model * columns,
+                           samples, columns, threshold, boosted};
 #pragma unroll
     for (int q = 0; q < EACH; ++q) {
-        const int s = first_s + down + q * SIDE;
 #pragma unroll
         for (int k = 0; k < EACH; ++k) {
-            const int c = first_c + across + k * SIDE;
-            if (s >= samples || c >= columns) continue;
-            const u64 at = ((u64)model * samples + s) * columns + c;
-            overlap_msc[at] = count[k][q];
-            key_msc[at] =
-                score_key(count[k][q], boost_mc + (u64)model * columns, c, threshold, boosted);
+            scores.write(first_s + down + q * SIDE, first_c + across + k * SIDE, count[k][q]);
         }
     }
 }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -18,60 +20,139 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.fixture
 def cuda(monkeypatch):
-    """benchmarks/cuda.py as a module."""
+    """benchmarks/cuda.py as a module, and small memories."""
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     import cuda
 
+    for name, small in (("INPUTS", 40), ("COLUMNS", 32), ("ON", 6), ("ELEMENTS", 2), ("WARM", 20)):
+        monkeypatch.setattr(cuda.cuda_models, name, small)
     yield cuda
-    for name in ("cuda", "roofline", "measuring"):
+    for name in ("cuda", "cuda_kernels", "cuda_models", "card", "roofline", "measuring"):
         sys.modules.pop(name, None)
 
 
-def test_rows_and_page(cuda, build_folder, tmp_path, monkeypatch):
-    device = host.HostModules(lambda file: host.build(file, build_folder)).device()
+@pytest.fixture
+def device(build_folder):
+    modules = host.HostModules(lambda file: host.build(file, build_folder))
+    return modules.device()
+
+
+def value(cell: str) -> float:
+    return float(cell.replace(",", ""))
+
+
+CARD = cards.Card(0, "Tried Card", 1 << 30, 2 << 30)
+
+
+def test_rows_and_page(cuda, device, tmp_path, monkeypatch):
+    models = cuda.cuda_models
     monkeypatch.setattr(cuda, "RESULTS", tmp_path)
-    monkeypatch.setattr(cuda.Case, "samples", 16)
+    monkeypatch.setattr(models.Case, "samples", 256)
+    images = models.Case(40, 64, 0.1, 256)
+    monkeypatch.setattr(models, "IMAGES", images)
+    monkeypatch.setattr(models, "LARGE", models.Case(40, 96, 0.1))
     monkeypatch.setattr(
-        cuda, "cases", lambda quick: [cuda.Case(40, 64, 0.1, 4, 2), cuda.Case(40, 64, 0.1)]
+        models, "cases", lambda quick: [models.Case(40, 64, 0.1, 4, 2), images, models.LARGE]
     )
     (tmp_path / "gpu.md").write_text("# Before\n\n## Measured\n\nNothing yet.\n")
-    for name, small in (("INPUTS", 40), ("COLUMNS", 32), ("ON", 6), ("ELEMENTS", 2), ("WARM", 20)):
-        monkeypatch.setattr(cuda, name, small)
-    both, table = cuda.tables(device, 1e9, True, 1.0)
-    row = cuda.measure_both(device, 2, 0.0)
-    assert len(row) == len(both.heads)
-    assert float(row[1].replace(",", "")) > 0
-    rows = cuda.measuring.measure(table, True)
+    clock, report = cuda.Clock(60), cuda.Report()
+    pooler, both, *_ = cuda.parts(device, 1e9, True, clock)
+    both = dataclasses.replace(both, rows=both.rows[:1])
+    cuda.measure([pooler, both], clock, report, True, CARD, 1e9)
+    (table, rows), (_, together) = report.results
     assert [row[:5] for row in rows] == [
         ["40 -> 64", "10 %", "no", "4", "2"],
-        ["40 -> 64", "10 %", "no", "1", "1"],
+        ["40 -> 64", "10 %", "no", "256", "1"],
+        ["40 -> 96", "10 %", "no", "1", "1"],
     ]
-    assert all(len(row) == len(cuda.HEADS) for row in rows)
-    assert float(rows[1][5].replace(",", "")) > 0
-    card = cards.Card(0, "Tried Card", 1 << 30, 2 << 30)
-    cuda.write(card, [(both, [row]), (table, rows)], 1e9)
+    assert all(len(row) == len(table.heads) for row in rows)
+    assert value(rows[1][5]) > 0
+    assert len(together[0]) == len(both.heads)
+    assert value(together[0][1]) > 0
     page = (tmp_path / "gpu.md").read_text()
     assert page.startswith("# Before\n\n## Measured\n\nTried Card, 2 GiB, 20")
     assert "Nothing yet" not in page
+    assert "Left out" not in page
     assert len(re.findall(r"^\| 40 -> 64 \|", page, re.M)) == 2
+    assert re.search(r"^- .*16384 squared reaches \d+ % .* 60 %, is missed\.$", page, re.M)
+    assert f"windows of 256: {rows[1][6]} images/s" in page
+    assert f"together: {together[0][1]} steps/s with 1 models" in page
     assert (tmp_path / "roofline-gpu.png").read_bytes()[:4] == b"\x89PNG"
+    assert not report.failed
+
+
+def test_what_fails_or_finds_no_time_is_named_and_the_rest_goes_on(cuda, tmp_path, monkeypatch):
+    def fails(error):
+        def measure():
+            raise error
+
+        return measure
+
+    monkeypatch.setattr(cuda, "RESULTS", tmp_path)
+    (tmp_path / "gpu.md").write_text("## Measured\n")
+    row, part = cuda.cuda_models.Row, cuda.Part
+    bad = part("Bad", "", ["a"], [row("one", fails(ValueError("wrong\nmore"))),
+                                  row("two", fails(MemoryError())),
+                                  row("three", lambda: ["good"])], 1.0)  # fmt: skip
+    late = part("Late", "", ["a"], [row("four", lambda: ["never"])], 1e-9)
+    last = part("Last", "", ["a"], [row("five", lambda: ["well"])], 1.0)
+    report = cuda.Report()
+    cuda.measure([bad, late, last], cuda.Clock(6), report, True, CARD, 1e9)
+    assert [rows for _, rows in report.results] == [[["good"]], [], [["well"]]]
+    assert report.failed
+    assert report.left_out == [
+        "Bad, one: ValueError: wrong", "Bad, two: no room on the card", "Late, four: out of time",
+    ]  # fmt: skip
+    page = (tmp_path / "gpu.md").read_text()
+    assert "| good |" in page
+    assert "### Left out\n\n- Bad, one: ValueError: wrong\n" in page
+
+
+def test_a_memory_that_learns_too_long_is_given_up(cuda, device):
+    with pytest.raises(cuda.cuda_models.OutOfTimeError):
+        cuda.cuda_models.measure_both(device, 1, 0.0, time.monotonic() - 1)
+
+
+def test_kernels_side_by_side(cuda, device, monkeypatch):
+    kernels = cuda.cuda_kernels
+    monkeypatch.setattr(kernels, "REPEATED", 2)
+    row = kernels.ways_of(device, 70, 65, 0.3, 17, 2, 0.0)
+    assert len(row) == len(kernels.HEADS_WAYS)
+    cell = dict(zip(kernels.HEADS_WAYS, row, strict=True))
+    assert all(value(cell[way]) > 0 for way in kernels.WAYS)
+    assert cell["chosen"] == "bits"
+    assert cell["best"] in kernels.WAYS
+    device.capability = (7, 0)
+    cell = dict(zip(kernels.HEADS_WAYS, kernels.ways_of(device, 70, 65, 0.3, 17, 1, 0.0),
+                    strict=True))  # fmt: skip
+    assert (cell["bits"], cell["bytes"], cell["chosen"]) == ("", "", "tiled")
+    row = kernels.neighbours_of(device, 9, 34, True, 0.0)
+    assert len(row) == len(kernels.HEADS_3X3)
+    assert all(value(c) > 0 for c in row[2:])
+
+
+def test_the_plan_needs_no_card():
+    command = [sys.executable, str(ROOT / "benchmarks" / "cuda.py"), "--plan", "--seconds", "120"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=120,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    parts = re.findall(r"^(\S.*): about (\d+) s$", done.stdout, re.M)
+    assert [name for name, _ in parts] == [
+        "Spatial pooler", "Both together", "Ways of counting overlaps", "3 x 3 neighbours",
+    ]  # fmt: skip
+    assert sum(int(s) for _, s in parts) == pytest.approx(120, abs=4)
+    for line in ("784 -> 2048, 19 % on, window 256, models 1", "128 models",
+                 "16384 -> 16384, 2 % on, window 1, models 1"):  # fmt: skip
+        assert f"  {line}\n" in done.stdout
 
 
 def test_bytes_of_a_step_by_hand(cuda):
+    case = cuda.cuda_models.Case
     # 1024 inputs, 51.2 on: their rows of 2048 bits; 41 winners of 1024 int16, read and written.
-    assert cuda.Case(1024, 2048, 0.05).bytes() == pytest.approx(51.2 * 256 + 41 * 1024 * 4)
+    assert case(1024, 2048, 0.05).bytes() == pytest.approx(51.2 * 256 + 41 * 1024 * 4)
     # A dense window reads the whole matrix of bits once for 64 samples.
-    assert cuda.Case(784, 2048, 0.19, 64).bytes() == pytest.approx(
+    assert case(784, 2048, 0.19, 64).bytes() == pytest.approx(
         784 * 2048 / 8 / 64 + 4 * (2048 / 64) * 784
     )
-
-
-def test_without_a_card_the_script_says_so_at_once(tmp_path):
-    # A PATH without nvidia-smi.
-    for tool in ("bash", "dirname", "env"):
-        (tmp_path / tool).symlink_to(Path("/usr/bin") / tool)
-    done = subprocess.run(
-        ["bash", str(ROOT / "benchmarks" / "gpu.sh")],
-        env={**os.environ, "PATH": str(tmp_path)}, capture_output=True, text=True, timeout=30,
-    )  # fmt: skip
-    assert (done.returncode, done.stderr) == (2, "no card: nvidia-smi shows none\n")

@@ -161,13 +161,6 @@ CASES: dict[str, Pooling | Classifying | Remembering] = {
         {**FULL, "columns": 70}, (1100,), samples=20, every=(1000.0, 7.0),
         group={"overlap": "dense"}, threads=(32, 96),
     ),
-    "tiled overlap": Pooling(
-        {**FULL, "columns": 70, "stimulus_threshold": 5, "duty_period": 500}, (1040,), samples=66,
-        every=(40.0,), group={"overlap": "tiled"}, threads=(32, 32),
-    ),
-    "tiled overlap, few of all": Pooling(
-        {"columns": 33, "winners": 4}, (31,), samples=5, every=(3.0,), group={"overlap": "tiled"},
-    ),
     "many on-bits": Pooling(
         {"columns": 40, "winners": 3, "initial_connected": 1.0, "potential_fraction": 1.0}, (700,),
         samples=4, every=(2.0,), share=0.9,
@@ -208,6 +201,15 @@ CASES: dict[str, Pooling | Classifying | Remembering] = {
         {**LOCAL, "columns": 30, "column_shape": (30,), "inhibition_radius": 15}, (40,)
     ),
 }  # fmt: skip
+for way in ("tiled", "bits", "bytes"):
+    # More than a tile of samples, of columns and of words, none a multiple of anything.
+    CASES[f"{way} overlap"] = Pooling(
+        {**FULL, "columns": 70, "stimulus_threshold": 5, "duty_period": 500}, (1070,), samples=66,
+        every=(40.0,), group={"overlap": way}, threads=(32, 32),
+    )  # fmt: skip
+    CASES[f"{way} overlap, few of all"] = Pooling(
+        {"columns": 33, "winners": 4}, (31,), samples=5, every=(3.0, 2.0), group={"overlap": way}
+    )
 CASES |= {
     "chunk in one launch": Pooling(
         {**FULL, "columns": 150, "stimulus_threshold": 6}, (83,), group={"steps": "block"},
@@ -231,7 +233,7 @@ for memory in ("global", "shared"):
         CASES[kind] = Pooling(
             {**LOCAL, "columns": shape[0] * shape[1], "column_shape": shape,
              "inhibition_radius": 1, "wrap": wrap, "density": 0.25}, (20,),
-            samples=5, every=(2.0,), group={"local_kernels": memory},
+            samples=5, every=(2.0, 3.0), group={"local_kernels": memory},
         )  # fmt: skip
 CASES |= {
     "classifier": Classifying(90, 5),
@@ -241,8 +243,19 @@ CASES |= {
     **tm_cases.CASES,
 }
 FILES = ("sp_start.cu", "spatial_pooler.cu", "sp_online.cu", "sp_overlap_tiled.cu",
-         "sp_topology.cu", "local_inhibition.cu", "sdr_classifier.cu",
+         "sp_overlap_tensor.cu", "sp_topology.cu", "local_inhibition.cu", "sdr_classifier.cu",
          "temporal_memory.cu")  # fmt: skip
+
+SMALL = (
+    "high threshold", "many on-bits", "steps beyond the clip", "pool by radius, cut",
+    "local, whole grid", "local, three dimensions", "3 x 3 through global memory, 2 x 33, wrap",
+    "3 x 3 through shared memory, 2 x 33, wrap", "classifier, learning from the past",
+    "memory, fragile segments", "memory, split launches that run short", "memory, full cells",
+    "memory, many cells a column", "tiled overlap, few of all",
+    "bits overlap, few of all", "bytes overlap, few of all",
+    "chunk in one launch, without boost",
+)  # fmt: skip
+"""Small cases that reach every kernel: for what makes everything slow."""
 
 
 def check(case: str, library_of: Callable[[str], Path], orders: Sequence[int]) -> None:

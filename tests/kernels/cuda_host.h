@@ -83,7 +83,7 @@ static void prepare(Context& context, char* stack, void (*entry)()) {
 // ---- one block of threads -----------------------------------------------------------------
 
 enum class Waiting { nothing, barrier, warp, done };
-enum class Collective { none, ballot, shuffle_xor, shuffle_up, sync };
+enum class Collective { none, ballot, shuffle_xor, shuffle_up, sync, product };
 
 struct Fiber {
     Context context;
@@ -93,6 +93,7 @@ struct Fiber {
     Collective collective;
     int argument;
     uint64_t offered, received;
+    const void* lent;  // what the other lanes may read between two collectives
 };
 
 static Fiber fibers[MAX_THREADS];
@@ -423,3 +424,4 @@ inline unsigned __float_as_uint(float x) { return static_cast<unsigned>(cuda_hos
 inline float __uint_as_float(unsigned x) { return cuda_host::from_word<float>(x); }
 using std::floor;
 using std::fmax;
+#include "fragments.cuh"

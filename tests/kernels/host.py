@@ -112,13 +112,15 @@ class HostModules:
     """The libraries of all .cu files, built when first used.
 
     `order` is the order of threads and blocks (see `arrange` in cuda_host.h: 0 to 3 are fixed,
-    from 4 on shuffled), `poison` what shared memory holds at first.
+    from 4 on shuffled), `poison` what shared memory holds at first, `capability` the card that the
+    host stands for.
     """
 
     def __init__(self, library_of: Callable[[str], Path]) -> None:
         self._library_of = library_of
         self._libraries: dict[str, ctypes.CDLL] = {}
         self.order, self.poison = 0, 0xA5C3E187
+        self.capability = (8, 0)
 
     def find(self, file: str, name: str) -> Callable[..., None]:
         """Return a kernel that runs under this object's order and poison."""
@@ -137,6 +139,7 @@ class HostModules:
         """Return a device of NumPy arrays; `empty` gives garbage, as a card does."""
         made = Device(_Dirty(), self.find, np.array, threads, select_threads)
         made.capture = lambda run: _noted(made, run)
+        made.capability = self.capability
         return made
 
 

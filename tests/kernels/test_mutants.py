@@ -41,6 +41,7 @@ WINDOWED = "long window"
 SMALL = "high threshold"
 ONLINE = "chunk in one launch"
 STEPS = "steps beyond the clip"
+TENSOR, AS_BYTES = "bits overlap", "bytes overlap"
 CUT = "3 x 3 through shared memory, 9 x 34, cut"
 MEMORY = "temporal_memory.cu"
 EVERY = "memory, online"
@@ -55,6 +56,7 @@ BARRIERS = {
     "sp_start.cu": [("sp_start.cu", SMALL)],
     "sp_online.cu": [("sp_online.cu", ONLINE)] * 4,
     "sp_overlap_tiled.cu": [("sp_overlap_tiled.cu", "tiled overlap")] * 2,
+    "sp_overlap_tensor.cu": [("sp_overlap_tensor.cu", "bits overlap")] * 2,
     "spatial_pooler.cu": [("spatial_pooler.cu", "many on-bits")] * 2
     + [("spatial_pooler.cu", WINDOWED)] * 3,
     "local_inhibition.cu": [("local_inhibition.cu", CUT)] * 2,
@@ -89,6 +91,24 @@ CHANGES = [
      "sp_overlap_tiled", "tiled overlap"),
     ("sp_overlap_tiled.cu", "left[k] & right[q]", "left[k] | right[q]", "sp_overlap_tiled",
      "tiled overlap"),
+    ("overlap_tile.cuh", "s >= samples ||", "", "sp_overlap_tiled", "tiled overlap"),
+    *(("sp_overlap_tensor.cu", before, after, "sp_overlap_tensor", case)
+      for case, before, after in (
+          (TENSOR, "a[d][0], a[d][2]", "a[d][0], a[d][1]"),
+          (TENSOR, "a[d][1], a[d][3]", "a[d][3], a[d][1]"),
+          (TENSOR, "b[n][0], b[n][1]", "b[n][1], b[n][0]"),
+          (TENSOR, "row_w + 8 * PITCH", "row_w + 4 * PITCH"),
+          (TENSOR, "n * TENSOR_COLUMNS + group", "n * TENSOR_COLUMNS + within"),
+          (TENSOR, "2 * within", "within"),
+          (TENSOR, "c + k % 2", "c + k / 2"),
+          (TENSOR, "warp / 2 * QUARTER, quarter_c = warp % 2", "warp / 2 * QUARTER, quarter_c = 0"),
+          (TENSOR, "row_w[within + 4]", "row_w[within]"),
+          (TENSOR, "w += Step::WORDS", "w += 2 * Step::WORDS"),
+          (AS_BYTES, "(within + 4) & 0x01010101u", "within & 0x01010101u"),
+          (AS_BYTES, "within & 0x01010101u", "within & 0x03030303u"),
+          (TENSOR, "model * rows + first_row", "model * rows"),
+      )),
+    ("overlap_tile.cuh", "&& base + w < words", "", "sp_overlap_tensor", TENSOR),
     ("sp_topology.cu", "other < c", "other > c", "sp_topology", "local, cut"),
     ("topology.cuh", "centre + radius < size", "centre + radius <= size",
      "sp_topology", "local, cut"),
@@ -99,6 +119,19 @@ CHANGES = [
      "sp_start", STEPS),
     ("local_inhibition.cu", "size > 2 ? -1", "size > 1 ? -1", "local_inhibition",
      "3 x 3 through shared memory, 2 x 33, wrap"),
+    *(("local_inhibition.cu", before, after, "local_inhibition",
+       f"3 x 3 through {memory} memory, {case}")
+      for memory, case, before, after in (
+          ("global", "9 x 34, cut", "beaten < places_c[c]", "beaten <= places_c[c]"),
+          ("global", "9 x 34, wrap", "own && other < c", "own && other > c"),
+          ("global", "9 x 34, cut", "(i64)(sum / around)", "(i64)(sum / 9)"),
+          ("global", "9 x 34, wrap", "active_duty_mc[first + other]", "active_duty_mc[other]"),
+          ("global", "9 x 34, cut", "at + 1 < size ? 1", "at + 2 < size ? 1"),
+          ("shared", "9 x 34, cut", "0 && beaten < places", "0 && beaten <= places"),
+          ("shared", "9 x 34, wrap", "dy * HALO_X + dx", "dx * HALO_X + dy"),
+          ("shared", "9 x 34, wrap", "(overlap_duty_mc + first", "(overlap_duty_mc"),
+          ("shared", "9 x 34, wrap", "if (wrap && x", "if (!wrap && x"),
+      )),
     ("fixed_point.cuh", ">> 30)", ">> 29)", "sdr_classifier", "classifier"),
     ("sdr_classifier.cu", "target < 0", "target < 1", "sdr_classifier", "classifier"),
 ]  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from htmrun.backends.cuda.overlap_ways import Capability
 from htmrun.paths import KERNELS
 
 Kernel = Callable[..., Any]
@@ -23,6 +24,7 @@ class Device:
     find(file, name) returns a kernel of a file in `kernels/`; to_host copies an array of `xp`
     to NumPy. `threads` is the block size of most kernels, `select_threads` that of the kernels
     that give a whole block to one sample; both multiples of 32, at most 1024.
+    `capability` is the card's compute capability: what its instructions are.
     capture(run) returns a function that repeats the launches of run(), which it does not start:
     the same kernels, grids and arguments, in the same order.
     """
@@ -33,6 +35,7 @@ class Device:
     threads: int = 256
     select_threads: int = 1024
     capture: Callable[[Callable[[], None]], Callable[[], None]] | None = None
+    capability: Capability = (7, 0)
     _found: dict[str, Kernel] = field(default_factory=dict)
 
     def launch(
@@ -87,6 +90,8 @@ def cuda_device(index: int = 0) -> Device:
         again: Callable[[], None] = graph.launch
         return again
 
+    properties = cupy.cuda.runtime.getDeviceProperties(index)
     return Device(
-        cupy, lambda file, name: module(file).get_function(name), cupy.asnumpy, capture=capture
-    )
+        cupy, lambda file, name: module(file).get_function(name), cupy.asnumpy, capture=capture,
+        capability=(int(properties["major"]), int(properties["minor"])),
+    )  # fmt: skip

@@ -19,10 +19,11 @@ import numpy.typing as npt
 from htmrun.backends import State
 from htmrun.backends.cuda.device import Device, cuda_device
 from htmrun.backends.cuda.footprint import scratch_samples
+from htmrun.backends.cuda.overlap_ways import OverlapWay, chosen, possible
 from htmrun.backends.cuda.replay import Replays
 from htmrun.backends.cuda.rows import Rows, after_gap, packed, unpacked
 from htmrun.backends.cuda.schedule import Schedule
-from htmrun.backends.cuda.sp_kernels import Kernels, LocalKernels, OverlapWay
+from htmrun.backends.cuda.sp_kernels import Kernels, LocalKernels
 from htmrun.backends.sp_contract import check_bits, check_plan, check_shape, check_state
 from htmrun.bits import Bits
 from htmrun.parameters import SpatialPoolerParameters
@@ -36,9 +37,6 @@ SEGMENT = 256
 
 REPLAYED_FROM = 8
 """So many segments of a chunk are worth capturing: each is three to seven launches."""
-
-TILED_FROM = 16
-"""So many samples fill enough of a tile of 64."""
 
 BLOCK_WORK, BLOCK_WINDOW = 1 << 20, 16
 """The most work of a step, and the longest window, with which one block runs a whole chunk."""
@@ -79,9 +77,13 @@ class SpatialPoolerGroup:
         self.inputs = check_shape(parameters, input_shape)
         self.models = len(seeds)
         self._overlap, self._steps = overlap, steps
-        self._kernels = Kernels(
-            parameters, input_shape, seeds, device or cuda_device(), local_kernels
-        )
+        device = device or cuda_device()
+        if overlap != "auto" and overlap not in possible(device.capability):
+            raise ValueError(
+                f"overlap {overlap!r} on a card of compute capability {device.capability}, "
+                f"expected one of {', '.join(possible(device.capability))}"
+            )
+        self._kernels = Kernels(parameters, input_shape, seeds, device, local_kernels)
         none = Bits.empty(self.inputs), Bits.empty(parameters.columns)
         self._open = [_Window(*none) for _ in seeds]
         self._replays = Replays()
@@ -235,14 +237,9 @@ class SpatialPoolerGroup:
         """Return how overlaps are counted, by the words that a sample makes the card read."""
         if self._overlap != "auto":
             return self._overlap
-        columns = self.parameters.columns
         # By the fullest sample of the whole chunk: so that the launches of chunks are alike.
-        by_input = int(rows.most_on.max()) * -(-columns // 32)
-        tiled = stop - start >= TILED_FROM
-        shared = columns * rows.words // min(stop - start, 64 if tiled else 8)
-        if 2 * by_input <= shared:
-            return "sparse"
-        return "tiled" if tiled else "dense"
+        on_bits, capability = int(rows.most_on.max()), self._kernels.device.capability
+        return chosen(capability, on_bits, stop - start, self.parameters.columns, rows.words)
 
     def _segment(self) -> int:
         """Return the samples of a launch; bounds the scratch memory of all models together."""

@@ -17,6 +17,7 @@ from htmrun import rng
 from htmrun.backends import State
 from htmrun.backends.cuda import grid
 from htmrun.backends.cuda.device import Device
+from htmrun.backends.cuda.overlap_ways import DENSE_SAMPLES, TILE, OverlapWay
 from htmrun.backends.cuda.rows import Rows, words_of
 from htmrun.backends.cuda.schedule import Schedule
 from htmrun.backends.sp_contract import check_shape, pool_size
@@ -24,11 +25,13 @@ from htmrun.fixed_point import DUTY_ONE, NO_SYNAPSE, boost_gain, duty_reciprocal
 from htmrun.parameters import SpatialPoolerParameters, round_half_up
 
 LocalKernels = Literal["any", "global", "shared"]
-OverlapWay = Literal["dense", "sparse", "tiled"]
 i32, u32, i64, u64 = np.int32, np.uint32, np.int64, np.uint64
 _TILE_X, _TILE_Y = 32, 8
-_SAMPLES_PER_WARP, _TILE = 8, 64
-
+_PRODUCTS = {
+    "tiled": ("sp_overlap_tiled.cu", "sp_overlap_tiled", 256),
+    "bits": ("sp_overlap_tensor.cu", "sp_overlap_bits", 128),
+    "bytes": ("sp_overlap_tensor.cu", "sp_overlap_bytes", 128),
+}
 
 _OF_A_MODEL = (
     "_permanences", "_connected", "_by_input", "_active_duty", "_overlap_duty",
@@ -101,15 +104,15 @@ class Kernels:
                 "sp_overlap_sparse", blocks, self._by_input, rows.on_j, rows.offset_mr,
                 *results, *sizes, i32(self.column_words), *rule,
             )  # fmt: skip
-        elif way == "tiled":
-            tiles = (-(-p.columns // _TILE), self.models, -(-samples // _TILE))
-            self.device.launch(
-                "sp_overlap_tiled.cu", "sp_overlap_tiled", tiles, (256,), self._connected,
-                rows.x_mrw, *results, *sizes, *rule,
-            )  # fmt: skip
-        else:
-            blocks = (self._blocks_of_warps(), self.models, -(-samples // _SAMPLES_PER_WARP))
+        elif way == "dense":
+            blocks = (self._blocks_of_warps(), self.models, -(-samples // DENSE_SAMPLES))
             self._launch("sp_overlap", blocks, self._connected, rows.x_mrw, *results, *sizes, *rule)
+        else:
+            file, name, threads = _PRODUCTS[way]
+            tiles = (-(-p.columns // TILE), self.models, -(-samples // TILE))
+            self.device.launch(
+                file, name, tiles, (threads,), self._connected, rows.x_mrw, *results, *sizes, *rule
+            )
 
     def last_overlaps(self, samples: int) -> npt.NDArray[np.int32]:
         """Return the overlaps of the last launch of `samples`, int32 (models, samples, columns)."""
