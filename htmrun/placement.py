@@ -59,12 +59,41 @@ def place(experiment: Experiment) -> Place:
         return Place(experiment.device)
     unable = _without_kernels(experiment)
     if unable:
-        raise UserError(
-            f"device: found '{experiment.device}' with {unable}, which has no kernels for a card "
-            "yet, expected device=cpu"
-        )
+        raise UserError(_no_kernels(experiment.device, unable))
     found = cards.card(index)
     return Place(found.device, card=found)
+
+
+def place_on_cluster(experiment: Experiment) -> Place:
+    """Return the device of the jobs on a cluster; raise `UserError` if they cannot run on it.
+
+    Ray gives a job its share of a card, so which one is not ours to say.
+    """
+    name, gpus = experiment.device, experiment.cluster.gpus
+    index, unable = cuda_index(name), _without_kernels(experiment)
+    if name == "auto":
+        if not gpus:
+            return Place("cpu", "a job has no share of a GPU (cluster.gpus = 0)")
+        if unable:
+            return Place("cpu", f"{unable} has no kernels for a card yet")
+        return Place("cuda:0", f"a job has a share of a GPU (cluster.gpus = {gpus:g})")
+    if index is None:
+        return Place(name)
+    if unable:
+        raise UserError(_no_kernels(name, unable))
+    if index or not gpus:
+        raise UserError(
+            f"device: found '{name}' with cluster.gpus = {gpus:g} on a cluster, expected "
+            "device=cuda and a share of a GPU, e.g. cluster.gpus=0.5"
+        )
+    return Place("cuda:0")
+
+
+def _no_kernels(device: str, unable: str) -> str:
+    return (
+        f"device: found '{device}' with {unable}, which has no kernels for a card yet, expected "
+        "device=cpu"
+    )
 
 
 def _automatic(experiment: Experiment) -> Place:
@@ -136,13 +165,25 @@ class Forecast:
     """Where a run would go: for `--dry-run`, which needs no card.
 
     `note` is one line for the user, empty on the processor; `at_once` models take `bytes` of the
-    card's memory, None on the processor.
+    card's memory, None on the processor. `afar`: on a cluster, whose room is not known before.
     """
 
     device: str
     note: str = ""
     at_once: int | None = None
     bytes: int = 0
+    afar: bool = False
+
+
+def forecast_on_cluster(experiment: Experiment, address: str) -> Forecast:
+    """Return what a cluster would be asked for; raise `UserError` if jobs cannot run on one."""
+    where, wanted = place_on_cluster(experiment), experiment.cluster
+    gpus = f" and {wanted.gpus:g} GPUs" if wanted.gpus else ""
+    most = "as many at once as have room"
+    if experiment.workers is not None:
+        most = f"at most {experiment.workers} at once"
+    note = f"on {address}: a job takes {wanted.cpus:g} cores{gpus} of a node, {most}"
+    return Forecast(where.device, f"{where.line}; {note}" if where.line else note, afar=True)
 
 
 def forecast(experiment: Experiment, rows: Sequence[Mapping[str, object]]) -> Forecast:

@@ -87,7 +87,7 @@ def run_in_step(
         except (StopRequestedError, GeneratorExit):
             raise
         except Exception as error:
-            yield _failure(job, error)
+            yield failure(job, error)
 
     yield from meeting.records(maker.together(jobs, meeting, index), guarded)
 
@@ -99,10 +99,10 @@ def _guarded(maker: Maker, job: Job, stop: Callable[[], bool]) -> Iterator[Recor
     except (StopRequestedError, GeneratorExit):
         raise
     except Exception as error:
-        yield _failure(job, error)
+        yield failure(job, error)
 
 
-def _failure(job: Job, error: Exception) -> Failed:
+def failure(job: Job, error: Exception) -> Failed:
     """Return Failed for what was raised; what the user can mend is said in its own words."""
     text = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
     return Failed(job, (text.splitlines() or [""])[0], traceback.format_exc())
@@ -213,7 +213,7 @@ def _work(maker: Maker, pipe: Connection, parent: int) -> None:
                     maker.prepare()
                     prepared = True
             except Exception as error:
-                pipe.send(_failure(job, error))
+                pipe.send(failure(job, error))
                 continue
             for record in _guarded(maker, job, stopped):
                 pipe.send(record)

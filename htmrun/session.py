@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from htmrun import in_step
 from htmrun.build import Builder, drift_at, jobs_of
+from htmrun.cluster.connection import LOCAL
 from htmrun.config.schema import Experiment, Tracking
 from htmrun.console import LiveView
 from htmrun.data import Source, open_source
 from htmrun.main_figures import main_figures
-from htmrun.placement import Place, place
 from htmrun.records import Failed, Finished, Job
 from htmrun.scoreboard import main_curve as main_curve_of
 from htmrun.termination import terminations_raised
 from htmrun.tracking import Tracker
 from htmrun.tracking.store import hide_password
+from htmrun.workplace import placed, workplace
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ def run_experiment(
     resolved: Mapping[str, Any],
     overrides: Sequence[str],
     *,
+    on: str = LOCAL,
     quiet: bool = False,
     json_output: bool = False,
     earlier: Earlier | None = None,
@@ -46,12 +47,12 @@ def run_experiment(
     """Run every arm and seed; return the exit status: 0, or 1 if a job failed.
 
     `resolved` is the plain configuration and `overrides` what the user changed; both are
-    recorded. With `earlier` only the jobs that it has not finished are run, under its id.
-    `afterwards` gets the run's id once everything is recorded and printed. Raises
-    UserError for anything that can be known before the first sample, and KeyboardInterrupt or
-    SystemExit once what was recorded is safe.
+    recorded. `on`: this machine, or a cluster's address. With `earlier` only the jobs that it has
+    not finished are run, under its id. `afterwards` gets the run's id once everything is recorded
+    and printed. Raises UserError for anything that can be known before the first sample, and
+    KeyboardInterrupt or SystemExit once what was recorded is safe.
     """
-    where = place(experiment)
+    where = placed(experiment, on)
     experiment = experiment.model_copy(update={"device": where.device})
     everything = jobs_of(experiment)
     kept = earlier.finished if earlier is not None else ()
@@ -59,7 +60,6 @@ def run_experiment(
     source = open_source(experiment.data)
     builder = Builder(experiment, source)
     builder.samples()
-    lots = in_step.lots_of(builder, where, jobs)
     run_id = new_run_id(experiment.name) if earlier is None else earlier.run_id
     results: dict[str, list[Finished]] = {name: [] for name in experiment.selected}
     for record in kept:
@@ -71,19 +71,17 @@ def run_experiment(
         quiet=quiet,
         json=json_output,
     )
-    for line in (where.line, in_step.lots_line(where, lots)):
-        if line is not None:
-            view.notice(line)
-    if not _compiled(experiment.device):
-        view.notice("compiling the kernels, once per installation (about a minute)")
-    builder.prepare()
-    begun = time.perf_counter()
-    with _interruption_told(experiment, run_id, results, len(everything)), ExitStack() as stack:
+    if where.line is not None:
+        view.notice(where.line)
+    with ExitStack() as stack:
+        run = stack.enter_context(workplace(on, builder, where, jobs, view.notice))
+        begun = time.perf_counter()
+        stack.enter_context(_interruption_told(experiment, on, run_id, results, len(everything)))
         stack.enter_context(terminations_raised())
-        tracker = stack.enter_context(_tracker(builder, where, resolved, overrides, run_id, view))
+        tags = where.tags | ({} if on == LOCAL else {"htmrun.on": on})
+        tracker = stack.enter_context(_tracker(builder, tags, resolved, overrides, run_id, view))
         stack.enter_context(view)
-        records = stack.enter_context(closing(in_step.records(builder, jobs, lots)))
-        for news in records:
+        for news in stack.enter_context(closing(run())):
             if tracker is not None:
                 tracker.handle(news)
             view.handle(news)
@@ -106,14 +104,15 @@ def run_experiment(
 
 @contextmanager
 def _interruption_told(
-    experiment: Experiment, run_id: str, results: Mapping[str, list[Finished]], jobs: int
+    experiment: Experiment, on: str, run_id: str, results: Mapping[str, list[Finished]], jobs: int
 ) -> Iterator[None]:
     """Say, when it was interrupted, what there is and how to go on."""
     try:
         yield
     except (KeyboardInterrupt, SystemExit):
         done = sum(map(len, results.values()))
-        how = f"continue with htmrun resume {run_id}{_place_option(experiment)}"
+        far = "" if on == LOCAL else f" --on {on}"
+        how = f"continue with htmrun resume {run_id}{_place_option(experiment)}{far}"
         if not experiment.tracking.enabled:
             how = "nothing was recorded"
         print(f"interrupted: {done} of {jobs} jobs finished; {how}", file=sys.stderr)
@@ -143,8 +142,8 @@ def main_curve(source: Source, builder: Builder) -> str:
 
 
 def _tracker(
-    builder: Builder, where: Place, resolved: Mapping[str, Any], overrides: Sequence[str],
-    run_id: str, view: LiveView,
+    builder: Builder, place_tags: Mapping[str, str], resolved: Mapping[str, Any],
+    overrides: Sequence[str], run_id: str, view: LiveView,
 ) -> Any:  # fmt: skip
     from contextlib import nullcontext
 
@@ -153,7 +152,7 @@ def _tracker(
     if not settings.enabled:
         return nullcontext()
     tags = {
-        **where.tags,
+        **place_tags,
         "htmrun.task": source.task,
         "htmrun.data": source.name,
         "htmrun.data_hash": source.fingerprint,
@@ -188,17 +187,16 @@ def job_parameters(experiment: Experiment, resolved: Mapping[str, Any], job: Job
     return {**shared, "arm": job.arm, "seed": job.seed, "regime": regime}
 
 
-_OF_THE_WHOLE_RUN = ("arm", "control", "arms", "seeds", "workers", "tracking", "description")
-
-
-def _compiled(device: str) -> bool:
-    """Return whether numba has kernels of the CPU backend on disk."""
-    if device != "cpu":
-        return True
-    # Importing the backend is what decides where its kernels are kept.
-    from htmrun.backends.cpu.cache import kernel_cache
-
-    return any(kernel_cache().rglob("*.nbi"))
+_OF_THE_WHOLE_RUN = (
+    "arm",
+    "control",
+    "arms",
+    "seeds",
+    "workers",
+    "cluster",
+    "tracking",
+    "description",
+)
 
 
 def _place_option(experiment: Experiment) -> str:

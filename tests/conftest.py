@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from htmrun.backends.cuda import cards
 from tests import host_card
 from tests.kernels import host
+from tests.ray_cluster import RayCluster
 
 ON_HOST = os.environ.get("HTMRUN_TEST_CARD") == "host"
 """Tests that need a card run their kernels on the host: `HTMRUN_TEST_CARD=host pytest -m gpu`."""
@@ -31,6 +34,24 @@ def _host_for_a_card(request: pytest.FixtureRequest) -> None:
     if ON_HOST and request.node.get_closest_marker("gpu"):
         patch = request.getfixturevalue("monkeypatch")
         host_card.put_in(patch, request.getfixturevalue("build_folder"))
+
+
+@pytest.fixture(scope="session")
+def ray_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayCluster]:
+    """A Ray cluster of two nodes with one core each, started once for all tests that use it.
+
+    They belong to the group "ray", so that only one process of a parallel session starts one.
+    """
+    if importlib.util.find_spec("ray") is None:
+        pytest.skip("Ray is not installed")
+    made = RayCluster(tmp_path_factory.mktemp("ray"))
+    try:
+        for _ in range(2):
+            made.join()
+        made.await_nodes(2)
+        yield made
+    finally:
+        made.close()
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,9 @@ def train(
     return json.loads(captured.out.splitlines()[-1]), captured.err
 
 
-def started(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
+def started(
+    *arguments: str, cwd: Path, environment: Mapping[str, str] | None = None
+) -> subprocess.Popen[str]:
     """Start `htmrun` in a process group of its own, away from the checkout."""
     return subprocess.Popen(
         [sys.executable, "-m", "htmrun", *arguments],
@@ -69,6 +71,7 @@ def started(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         cwd=cwd,
+        env={**os.environ, **(environment or {})},
         start_new_session=True,
     )
 

@@ -134,6 +134,9 @@ def print_plan(rows: Sequence[Mapping[str, Any]], experiment: Experiment, where:
     runs = f" {_plural(jobs, 'run')} ({arms} x {seeds})"
     if where.note:
         print(f" {where.note}")
+    if where.afar:
+        print(f"{runs}. Nothing was run.")
+        return
     if where.at_once is not None:
         print(
             f"{runs}, {where.at_once} at a time on {where.device}: about {_size(where.bytes)} of "

@@ -15,6 +15,12 @@ ConfigDir = Annotated[
         help="A folder of your own experiments and groups; searched before the shipped ones.",
     ),
 ]
+On = Annotated[
+    str,
+    typer.Option(
+        "--on", metavar="WHERE", help="local: this machine; ray://HOST: a Ray cluster's nodes."
+    ),
+]
 Uri = Annotated[
     str | None,
     typer.Option(

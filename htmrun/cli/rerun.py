@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from htmrun.cli.options import Directory, Uri
+from htmrun.cli.options import Directory, On, Uri
 
 NAME = "rerun"
 HELP = "Repeat a run and say whether every state hash and figure is the same."
@@ -25,15 +25,19 @@ def command(
     overrides: Annotated[
         list[str] | None, typer.Argument(metavar="KEY=VALUE", help="arms, seeds.", hidden=True)
     ] = None,
+    on: On = "local",
     uri: Uri = None,
     directory: Directory = "runs",
 ) -> int:
+    from htmrun.cluster.connection import checked
     from htmrun.reproduce.rerun import repeat, verdict
     from htmrun.reproduce.stored import read_run
 
     chosen, wanted = list(overrides or []), run
     if run is not None and "=" in run:
         chosen, wanted = [run, *chosen], None
-    found = repeat(read_run(wanted, uri, directory), chosen, lambda line: print(line, flush=True))
+    on = checked(on)
+    stored = read_run(wanted, uri, directory)
+    found = repeat(stored, chosen, lambda line: print(line, flush=True), on)
     print(verdict(found))
     return 0 if all(repeated.same for repeated in found) else 1

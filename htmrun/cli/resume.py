@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from htmrun.cli.options import Directory, Uri
+from htmrun.cli.options import Directory, On, Uri
 
 NAME = "resume"
 HELP = "Go on with a run that was cut short: finished jobs stay, the others are run."
@@ -20,6 +20,7 @@ def command(
     run: Annotated[
         str | None, typer.Argument(metavar="RUN", help="A run's id, or how it begins.", hidden=True)
     ] = None,
+    on: On = "local",
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print only the final table.")
     ] = False,
@@ -29,6 +30,7 @@ def command(
     uri: Uri = None,
     directory: Directory = "runs",
 ) -> int:
+    from htmrun.cluster.connection import checked
     from htmrun.reproduce.resume import resume
 
-    return resume(run, uri, directory, quiet=quiet, json_output=json_output)
+    return resume(run, uri, directory, on=checked(on), quiet=quiet, json_output=json_output)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from htmrun.cli.options import ConfigDir
+from htmrun.cli.options import ConfigDir, On
 
 NAME = "sweep"
 HELP = "Search an experiment's settings; choose on validation, never on test."
@@ -39,21 +39,17 @@ def command(
     trials: Annotated[
         int | None, typer.Option("--trials", "-n", metavar="N", help="sweep.trials: trials in all.")
     ] = None,
-    on: Annotated[
-        str,
-        typer.Option("--on", metavar="WHERE", help="local: this machine's cores; or ray://HOST."),
-    ] = "local",
+    on: On = "local",
     config_dir: ConfigDir = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the result.")] = False,
     json_output: Annotated[
         bool, typer.Option("--json", help="Print the result as one line of JSON.")
     ] = False,
 ) -> int:
+    from htmrun.cluster.connection import checked
     from htmrun.config.sweep import load_sweep
-    from htmrun.errors import UserError
 
-    if on != "local" and not on.startswith("ray://"):
-        raise UserError(f"--on: found '{on}', expected local or ray://HOST, e.g. ray://10.0.0.1")
+    on = checked(on)
     arguments = list(overrides or [])
     if trials is not None:
         arguments.append(f"sweep.trials={trials}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from htmrun.cli.options import ConfigDir
+from htmrun.cli.options import ConfigDir, On
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +47,7 @@ def command(
             autocompletion=complete,
         ),
     ] = None,
+    on: On = "local",
     config_dir: ConfigDir = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would run and how much memory it needs.")
@@ -67,11 +68,13 @@ def command(
 
         how_to_start(config_dir)
         return 0
+    from htmrun.cluster.connection import checked
     from htmrun.config.compose import load
 
+    on = checked(on)
     loaded = load(overrides or [], config_dir)
     if dry_run:
-        _dry_run(loaded, json_output)
+        _dry_run(loaded, on, json_output)
         return 0
     from htmrun.session import run_experiment
 
@@ -79,6 +82,7 @@ def command(
         loaded.experiment,
         loaded.resolved,
         loaded.overrides,
+        on=on,
         quiet=quiet,
         json_output=json_output,
         afterwards=None if report is None else _report(loaded, report),
@@ -107,15 +111,16 @@ def _has_root(config_dir: Path) -> bool:
     return (config_dir / "config.yaml").is_file()
 
 
-def _dry_run(loaded: Loaded, json_output: bool) -> None:
+def _dry_run(loaded: Loaded, on: str, json_output: bool) -> None:
     from htmrun.build import plan_table
     from htmrun.data import open_source
-    from htmrun.placement import forecast
+    from htmrun.placement import forecast, forecast_on_cluster
 
     experiment = loaded.experiment
     source = open_source(experiment.data)
     rows = plan_table(experiment, source)
-    where = forecast(experiment, rows)
+    far = on != "local"
+    where = forecast_on_cluster(experiment, on) if far else forecast(experiment, rows)
     if json_output:
         plan = {"configuration": loaded.resolved, "plan": rows, "device": where.device}
         typer.echo(json.dumps(plan | ({"device_note": where.note} if where.note else {})))

@@ -125,6 +125,19 @@ class Tracking(Parameters):
     dir: str = Field("runs", min_length=1, description="Folder for the database and artifacts.")
 
 
+class ClusterParameters(Parameters):
+    """What a job takes on a cluster, where `--on ray://HOST` runs arms and seeds."""
+
+    cpus: float = Field(1.0, gt=0.0, le=1024.0, description="Cores of a job.")
+    gpus: float = Field(0.0, ge=0.0, le=64.0, description="Share of a GPU, or GPUs, of a job.")
+    retries: int = Field(
+        2, ge=0, le=100, description="How often a job is run again when its worker dies."
+    )
+    wait_s: float = Field(
+        120.0, ge=0.0, le=1e6, description="Seconds to wait for nodes that have room for a job."
+    )
+
+
 class Experiment(Parameters):
     """Everything one `htmrun train` does."""
 
@@ -184,6 +197,9 @@ class Experiment(Parameters):
         le=4096,
         description="Arms and seeds that run side by side; null: one per core, on a card as many "
         "as fit.",
+    )
+    cluster: ClusterParameters = Field(
+        ClusterParameters.model_validate({}), description="What a job takes on a cluster."
     )
     tracking: Tracking = Field(
         Tracking.model_validate({}), description="Where results are recorded."

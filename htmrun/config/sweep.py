@@ -25,7 +25,10 @@ from htmrun.parameters import Parameters
 Direction = Literal["maximize", "minimize"]
 Sampler = Literal["tpe", "random", "grid", "cmaes", "gp", "qmc", "nsga2"]
 # What makes trials comparable: the same data, seeds and machine for all.
-_FIXED = ("data", "seeds", "arms", "workers", "device", "tracking", "name", "description", "sweep")
+_FIXED = (
+    "data", "seeds", "arms", "workers", "device", "cluster", "tracking", "name", "description",
+    "sweep",
+)  # fmt: skip
 
 
 class SweepParameters(Parameters):
@@ -76,6 +79,9 @@ class SweepParameters(Parameters):
     cpus: float = Field(1.0, gt=0.0, le=1024.0, description="Cores of a trial on a cluster.")
     gpus: float = Field(
         0.0, ge=0.0, le=64.0, description="Share of a GPU, or GPUs, of a trial on a cluster."
+    )
+    wait_s: float = Field(
+        120.0, ge=0.0, le=1e6, description="Seconds to wait for nodes that have room for a trial."
     )
     space: dict[str, str] = Field(
         default_factory=dict,
@@ -143,7 +149,7 @@ def load_sweep(arguments: list[str], config_dir: Path | None = None) -> Sweep:
     errors, space = _parsed(written)
     if not errors:
         errors = _refused(space, raw, overrides, config_dir)
-    errors += _unfit(settings, base, written)
+    errors += _unfit(settings, base, written) + _of_jobs(overrides)
     if errors:
         raise UserError("\n".join(errors))
     name = settings.name or f"{base.name}-{choice}"
@@ -243,6 +249,15 @@ def _refused(
                 if own:
                     break
     return errors
+
+
+def _of_jobs(overrides: list[str]) -> list[str]:
+    """Return a line for each setting of jobs on a cluster: trials have their own."""
+    return [
+        f"{key}: found in a sweep, expected sweep.{key.partition('.')[2] or 'cpus'}"
+        for key in map(key_of, overrides)
+        if key.partition(".")[0] == "cluster"
+    ]
 
 
 def _unfit(settings: SweepParameters, base: Experiment, written: Mapping[str, str]) -> list[str]:

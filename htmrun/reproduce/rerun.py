@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Mapping
-from contextlib import chdir, closing, nullcontext
+from contextlib import ExitStack, chdir, closing, nullcontext
 from dataclasses import dataclass
 
 from htmrun.config.overrides import key_of
@@ -58,18 +58,19 @@ def selected(run: StoredRun, overrides: list[str]) -> Experiment:
     return validate(resolved)
 
 
-def repeat(run: StoredRun, overrides: list[str], lines: Callable[[str], None]) -> list[Repeated]:
-    """Run the finished jobs of `run` again; return how each compares.
+def repeat(
+    run: StoredRun, overrides: list[str], lines: Callable[[str], None], on: str = "local"
+) -> list[Repeated]:
+    """Run the finished jobs of `run` again, here or on a cluster; return how each compares.
 
     Raises UserError when the data have changed, or when none of its jobs is left to repeat.
     """
-    from htmrun import in_step
     from htmrun.build import Builder
     from htmrun.data import open_source
-    from htmrun.placement import place
+    from htmrun.workplace import placed, workplace
 
     experiment = selected(run, overrides)
-    where = place(experiment)
+    where = placed(experiment, on)
     experiment = experiment.model_copy(update={"device": where.device})
     must_have_data(run, experiment)
     for line in other_versions(run):
@@ -82,11 +83,10 @@ def repeat(run: StoredRun, overrides: list[str], lines: Callable[[str], None]) -
     with nullcontext() if run.folder is None else chdir(run.folder):
         builder = Builder(experiment, open_source(experiment.data))
         builder.samples()
-        builder.prepare()
         found: dict[Job, Repeated] = {}
-        lots = in_step.lots_of(builder, where, jobs)
-        with closing(in_step.records(builder, jobs, lots)) as records:
-            for record in records:
+        with ExitStack() as stack:
+            work = stack.enter_context(workplace(on, builder, where, jobs, lines))
+            for record in stack.enter_context(closing(work())):
                 if isinstance(record, Finished | Failed):
                     found[record.job] = outcome(known[record.job], record)
                     lines(describe(found[record.job]))

@@ -14,7 +14,13 @@ from htmrun.tracking.store import open_existing
 
 
 def resume(
-    wanted: str | None, uri: str | None, directory: str, *, quiet: bool, json_output: bool
+    wanted: str | None,
+    uri: str | None,
+    directory: str,
+    *,
+    on: str = "local",
+    quiet: bool,
+    json_output: bool,
 ) -> int:
     """Run what is left of a run, under its own id; return the exit status as `train` does.
 
@@ -42,6 +48,7 @@ def resume(
         experiment,
         {**run.resolved, "tracking": experiment.tracking.model_dump(mode="json")},
         overrides,
+        on=on,
         quiet=quiet,
         json_output=json_output,
         earlier=Earlier(run.run, kept),

@@ -59,7 +59,7 @@ def run_sweep(
             stack.enter_context(terminations_raised())
             record = _record(sweep, shared, lines)
             shared.prepare()
-            engine = stack.enter_context(closing(_engine(on, sweep, source)))
+            engine = stack.enter_context(closing(_engine(on, sweep, source, lines)))
             files = _run(shared, engine, record, lambda: _results(shared, source, folder), lines)
     except (KeyboardInterrupt, SystemExit):
         print(
@@ -130,14 +130,14 @@ def _record(sweep: Sweep, shared: SharedStudy, lines: Callable[[str], None]) -> 
     return record
 
 
-def _engine(on: str, sweep: Sweep, source: Source) -> Engine:
+def _engine(on: str, sweep: Sweep, source: Source, lines: Callable[[str], None]) -> Engine:
     if on == "local":
         from htmrun.sweep.local import LocalEngine
 
         return LocalEngine(source, sweep.settings.workers or cores())
     from htmrun.sweep.cluster import RayEngine
 
-    return RayEngine(on, sweep.settings, source)
+    return RayEngine(on, sweep.settings, source, lines)
 
 
 def _finish(shared: SharedStudy, files: list[Path], json_output: bool) -> int:

@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel
 
 from htmrun.config.fields import fitting, models_in, values_in
-from htmrun.config.schema import Arm, Baseline, Experiment, Tracking
+from htmrun.config.schema import Arm, Baseline, ClusterParameters, Experiment, Tracking
 from htmrun.config.sweep import SweepParameters, load_sweep
 from htmrun.config.validation import STANDARD
 from htmrun.paths import CONF
@@ -52,8 +52,8 @@ def model_of(name: str, content: dict[str, Any]) -> tuple[type[BaseModel], dict[
         return (Baseline if "baseline" in content[choice] else Arm), content[choice]
     if group == "sweep":
         return SweepParameters, content
-    if group == "tracking":
-        return Tracking, content
+    if group in ("tracking", "cluster"):
+        return (Tracking if group == "tracking" else ClusterParameters), content
     annotation = Experiment.model_fields["data" if group == "data" else "stages"].annotation
     models = models_in(annotation) or values_in(annotation)
     return fitting(models, content)[0], content
@@ -115,7 +115,7 @@ def test_the_root_lists_every_field() -> None:
     root = read("config")
     defaults = root.pop("defaults")
     groups = {key for entry in defaults if isinstance(entry, dict) for key in entry}
-    nested = {"data", "stages", "arm", "control", "tracking"}
+    nested = {"data", "stages", "arm", "control", "cluster", "tracking"}
     assert groups == (nested - {"stages"}) | set(STANDARD) | {"experiment"}
     assert defaults[-1] == {"experiment": None}, "experiments overlay everything else"
     assert set(root) == set(Experiment.model_fields) - nested

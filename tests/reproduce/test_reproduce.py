@@ -103,6 +103,8 @@ def test_a_run_repeated_is_the_same_and_a_change_is_seen(here: Path, capsys: Cap
 def test_a_rerun_says_what_it_cannot_do(here: Path, capsys: Capsys) -> None:
     assert complaint(capsys, "rerun", "nothing").startswith("error: ")
     train(capsys, *SMALL, "arms=[no_sp]", "seeds=[1]")
+    nowhere = complaint(capsys, "rerun", "--on", "ray://127.0.0.1:9")
+    assert nowhere.startswith("error: --on: no Ray answers at ray://127.0.0.1:9 (")
     assert complaint(capsys, "rerun", "sp.columns=3") == (
         "error: sp.columns: found in a rerun, expected one of arms, seeds, workers, device: "
         "everything else stays as it was"

@@ -1,0 +1,61 @@
+"""Where the jobs of a run are run: on this machine, or on a cluster that `--on` names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+
+from htmrun import in_step
+from htmrun.build import Builder
+from htmrun.cluster.connection import LOCAL
+from htmrun.config.schema import Experiment
+from htmrun.placement import Place, place, place_on_cluster
+from htmrun.records import Job, Record
+
+Run = Callable[[], Generator[Record, None, None]]
+
+
+def placed(experiment: Experiment, on: str) -> Place:
+    """Return the device of the jobs, here or on the cluster; raises UserError."""
+    return place(experiment) if on == LOCAL else place_on_cluster(experiment)
+
+
+@contextmanager
+def workplace(
+    on: str, builder: Builder, where: Place, jobs: Sequence[Job], notice: Callable[[str], None]
+) -> Iterator[Run]:
+    """Yield what runs `jobs`, once it is certain that they can run there; raises UserError.
+
+    `notice` gets lines for the user. Pipelines are built and tried on this machine first.
+    """
+    if on == LOCAL:
+        lots = in_step.lots_of(builder, where, jobs)
+        line = in_step.lots_line(where, lots)
+        if line is not None:
+            notice(line)
+        _prepare(builder, notice)
+        yield lambda: in_step.records(builder, jobs, lots)
+        return
+    from htmrun.cluster.jobs import ClusterJobs
+
+    # This machine need not have a card.
+    tried = builder.experiment.model_copy(update={"device": "cpu"})
+    _prepare(Builder(tried, builder.source), notice)
+    with closing(ClusterJobs.connect(on, builder, notice)) as cluster:
+        yield lambda: cluster.records(jobs)
+
+
+def _prepare(builder: Builder, notice: Callable[[str], None]) -> None:
+    if not _compiled(builder.experiment.device):
+        notice("compiling the kernels, once per installation (about a minute)")
+    builder.prepare()
+
+
+def _compiled(device: str) -> bool:
+    """Return whether numba has kernels of the CPU backend on disk."""
+    if device != "cpu":
+        return True
+    # Importing the backend is what decides where its kernels are kept.
+    from htmrun.backends.cpu.cache import kernel_cache
+
+    return any(kernel_cache().rglob("*.nbi"))
