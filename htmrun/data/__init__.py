@@ -104,11 +104,18 @@ def open_source(parameters: DataParameters, *, base_dir: str | Path | None = Non
         from htmrun.data.idx import IdxSource
 
         return IdxSource(parameters, base)
-    if parameters.kind == "cifar10" or parameters.kind == "folder" or parameters.kind == "npz":
-        from htmrun.data import image_files
+    if parameters.kind == "cifar10":
+        from htmrun.data.image_files import Cifar10Source
 
-        kinds = {"cifar10": image_files.Cifar10Source, "folder": image_files.FolderSource}
-        return kinds.get(parameters.kind, image_files.NpzSource)(parameters, base)
+        return Cifar10Source(parameters, base)
+    if parameters.kind == "folder":
+        from htmrun.data.image_files import FolderSource
+
+        return FolderSource(parameters, base)
+    if parameters.kind == "npz":
+        from htmrun.data.image_files import NpzSource
+
+        return NpzSource(parameters, base)
     if parameters.kind == "series":
         from htmrun.data.series import SeriesSource
 

@@ -113,7 +113,7 @@ class IdxSource:
     def __init__(self, parameters: IdxParameters, base: Path) -> None:
         self.parameters = parameters
         self._directory: Path | None = None
-        self.name = "mnist"
+        self.name: str = parameters.dataset
         if parameters.path is not None:
             self._directory = resolve_path(parameters.path, base)
             self.name = self._directory.resolve().name
@@ -124,9 +124,10 @@ class IdxSource:
     @cached_property
     def _parts(self) -> tuple[LabelledImages, LabelledImages]:
         if self._directory is None:
-            from htmrun.data.mnist import fetch
+            from htmrun.data.download import FASHION_MNIST, MNIST, fetch
 
-            self._directory = fetch()
+            known = {"mnist": MNIST, "fashion_mnist": FASHION_MNIST}
+            self._directory = fetch(known[self.parameters.dataset])
         train = read_labelled(self._directory, "train", self.parameters.train_samples)
         test = read_labelled(self._directory, "t10k", self.parameters.test_samples)
         if train.images.shape[1:] != test.images.shape[1:]:
@@ -142,7 +143,7 @@ class IdxSource:
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Rows and columns of an image; known for MNIST without reading it."""
+        """Rows and columns of an image; known for what is downloaded without reading it."""
         if self._directory is None:
             return {"image": MNIST_SHAPE}
         return {"image": self._parts[0].images.shape[1:]}

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from htmrun.data import Chunk, Task, resolve_path
+from htmrun.data.download import CIFAR10_FILES, fetch_cifar10
 from htmrun.data.images import LabelledImages, apart, held_out
 from htmrun.data.parameters import Cifar10Parameters, FolderParameters, NpzParameters
 from htmrun.errors import UserError, nearest
@@ -22,6 +23,7 @@ Split = tuple[LabelledImages, LabelledImages]
 CIFAR_CLASSES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
 )  # fmt: skip
+CIFAR_SAMPLES = 50_000
 CIFAR_RECORD = 1 + 3 * 32 * 32
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".pgm", ".ppm", ".tif", ".tiff")
 
@@ -39,6 +41,7 @@ class ImageFilesSource(ABC):
     ) -> None:
         """Raises UserError if nothing is at the path."""
         self.parameters = parameters
+        assert parameters.path is not None
         self.path = resolve_path(parameters.path, base)
         self.name = self.path.stem
         if not self.path.exists():
@@ -113,11 +116,36 @@ class ImageFilesSource(ABC):
 class Cifar10Source(ImageFilesSource):
     """CIFAR-10, binary version: data_batch_1.bin to data_batch_5.bin and test_batch.bin."""
 
+    parameters: Cifar10Parameters
     expected = "the folder of CIFAR-10's binary version (data_batch_1.bin ... test_batch.bin)"
 
+    def __init__(self, parameters: Cifar10Parameters, base: Path) -> None:
+        """Without a path the files are downloaded when they are first needed."""
+        if parameters.path is not None:
+            super().__init__(parameters, base)
+        else:
+            self.parameters, self.name = parameters, "cifar10"
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Rows, columns and channels; known without reading an image."""
+        return {"image": (32, 32, 3)}
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What is in the pictures, in the order of the labels."""
+        return CIFAR_CLASSES
+
+    @property
+    def samples(self) -> int:
+        """Training images; known without a download as long as none are kept aside."""
+        if self.parameters.path is None and self.parameters.held_out == "test":
+            return min(CIFAR_SAMPLES, self.parameters.train_samples or CIFAR_SAMPLES)
+        return super().samples
+
     def _read(self) -> tuple[Split, tuple[str, ...]]:
-        batches = [self.path / f"data_batch_{i}.bin" for i in range(1, 6)]
-        parts = [read_cifar(file) for file in (*batches, self.path / "test_batch.bin")]
+        folder = fetch_cifar10() if self.parameters.path is None else self.path
+        parts = [read_cifar(folder / name) for name in CIFAR10_FILES]
         images = np.concatenate([part.images for part in parts[:5]])
         labels = np.concatenate([part.labels for part in parts[:5]])
         return (LabelledImages(images, labels), parts[5]), CIFAR_CLASSES

@@ -52,7 +52,10 @@ class IdxParameters(Parameters):
     path: str | None = Field(
         None,
         description="Directory with train-images-idx3-ubyte[.gz] and its three companions; null: "
-        "MNIST, downloaded once and checked.",
+        "`dataset`, downloaded once and checked.",
+    )
+    dataset: Literal["mnist", "fashion_mnist"] = Field(
+        "mnist", description="What is downloaded. Unused with a path."
     )
     train_samples: Limit = Field(
         None, description="Use the first so many training images; null: all."
@@ -68,8 +71,10 @@ class Cifar10Parameters(Parameters):
     """CIFAR-10 in its binary version (Krizhevsky 2009): 32x32 colour images, ten classes."""
 
     kind: Literal["cifar10"] = "cifar10"
-    path: str = Field(
-        ..., description="Folder with data_batch_1.bin to data_batch_5.bin and test_batch.bin."
+    path: str | None = Field(
+        None,
+        description="Folder with data_batch_1.bin to data_batch_5.bin and test_batch.bin; null: "
+        "downloaded once and checked.",
     )
     train_samples: Limit = Field(
         None, description="Use the first so many training images; null: all."

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import tarfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from htmrun.data import open_source, validation_chunks
+from htmrun.data import download, open_source, validation_chunks
 from htmrun.data.parameters import Cifar10Parameters, FolderParameters, NpzParameters
 from htmrun.errors import UserError
 from tests.data.test_images import joined
@@ -41,6 +44,38 @@ def test_cifar_is_read_as_written(tmp_path: Path) -> None:
     (tmp_path / "data_batch_3.bin").write_bytes(b"\x00" * 3074)
     with pytest.raises(UserError, match=r"data_batch_3\.bin: 3074 bytes, expected a multiple"):
         assert open_source(Cifar10Parameters(path=str(tmp_path))).samples
+
+
+def test_cifar_is_downloaded_once_taken_apart_and_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = tmp_path / "cifar-10-batches-bin"
+    folder.mkdir()
+    first = cifar(folder)
+    (folder / "readme.html").write_text("not needed")
+    archive = tmp_path / "cifar-10-binary.tar.gz"
+    with tarfile.open(archive, "w:gz") as packed:
+        packed.add(folder, folder.name)
+    source = open_source(Cifar10Parameters())
+    assert (source.name, source.samples, source.classes) == ("cifar10", 50_000, 10)
+    assert not (tmp_path / "cache").exists(), "what is known of it needs no file"
+    digest = hashlib.md5(archive.read_bytes()).hexdigest()
+    offered = replace(
+        download.CIFAR10, mirrors=(f"{tmp_path.as_uri()}/",), digests={archive.name: digest}
+    )
+    monkeypatch.setattr(download, "CIFAR10", replace(offered, digests={archive.name: "0" * 32}))
+    with pytest.raises(UserError, match=r"could not be downloaded \(its checksum differs\); give"):
+        next(source.test(4))
+    monkeypatch.setattr(download, "CIFAR10", offered)
+    images, _ = joined(source.train(0, 0, 7))
+    assert len(images) == 20
+    assert {image.tobytes() for image in first} <= {image.tobytes() for image in images}
+    kept = tmp_path / "cache" / "htmrun" / "cifar10"
+    assert sorted(p.name for p in kept.iterdir()) == sorted(download.CIFAR10_FILES)
+    archive.unlink()
+    assert len(joined(open_source(Cifar10Parameters()).test(4))[0]) == 4
+    assert capsys.readouterr().err.count("downloading CIFAR-10") == 2
 
 
 def folders(root: Path, size: int = 6) -> None:

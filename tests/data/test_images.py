@@ -7,13 +7,14 @@ import hashlib
 import itertools
 import os
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from htmrun import paths
-from htmrun.data import mnist, open_source
+from htmrun.data import download, open_source
 from htmrun.data.idx import read_idx
 from htmrun.data.parameters import DigitsParameters, IdxParameters
 from htmrun.errors import UserError
@@ -172,36 +173,63 @@ def test_mnist_needs_no_files_to_say_what_it_is():
 
 
 def test_download_tries_every_mirror_and_checks_content(tmp_path, monkeypatch):
-    names = list(mnist.SHA256)
+    names = [name.removesuffix(".gz") for name in download.MNIST.digests]
     good, bad = tmp_path / "good", tmp_path / "bad"
     for directory in (good, bad):
         directory.mkdir()
     for name in names:
         (good / f"{name}.gz").write_bytes(gzip.compress(name.encode()))
         (bad / f"{name}.gz").write_bytes(gzip.compress(b"something else"))
-    sums = {name: hashlib.sha256(name.encode()).hexdigest() for name in names}
-    monkeypatch.setattr(mnist, "SHA256", sums)
+    sums = {f"{name}.gz": hashlib.sha256(name.encode()).hexdigest() for name in names}
     mirrors = tuple(f"{d.as_uri()}/" for d in (tmp_path / "none", bad, good))
 
-    target = mnist.fetch(tmp_path / "cache", mirrors)
+    def fetch(place, asked):
+        return download.fetch(replace(download.MNIST, digests=sums, mirrors=asked), place)
+
+    target = fetch(tmp_path / "cache", mirrors)
     assert sorted(p.name for p in target.iterdir()) == sorted(f"{n}.gz" for n in names)
     # Once there, no mirror is asked; a damaged file is fetched again.
-    mnist.fetch(target, ())
+    fetch(target, ())
     damaged = target / f"{names[0]}.gz"
     damaged.write_bytes(damaged.read_bytes()[:-9])
     with pytest.raises(UserError) as e:
-        mnist.fetch(target, mirrors[:2])
-    assert "SHA-256 differs" in str(e.value)
+        fetch(target, mirrors[:2])
+    assert "its checksum differs" in str(e.value)
     assert "give data.path=DIR" in str(e.value)
     assert "\n" not in str(e.value)
-    mnist.fetch(target, mirrors)
+    fetch(target, mirrors)
     assert gzip.decompress(damaged.read_bytes()) == names[0].encode()
 
 
 def test_a_cache_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UserError, match=r"data\.path: MNIST cannot be kept in .*XDG_CACHE_HOME"):
-        mnist.fetch(tmp_path / "file" / "mnist", ())
+        download.fetch(download.MNIST, tmp_path / "file" / "mnist")
+
+
+def test_fashion_mnist_is_checked_as_it_was_packed(tmp_path, capsys):
+    packed = {name: gzip.compress(name.encode()) for name in download.FASHION_MNIST.digests}
+    for name, content in packed.items():
+        (tmp_path / name).write_bytes(content)
+    sums = {name: hashlib.md5(content).hexdigest() for name, content in packed.items()}
+    mirror = f"{tmp_path.as_uri()}/"
+    known = replace(download.FASHION_MNIST, digests=sums, mirrors=(mirror,))
+    target = download.fetch(known, tmp_path / "cache")
+    assert {p.name: p.read_bytes() for p in target.iterdir()} == packed
+    assert "downloading Fashion-MNIST: t10k-labels-idx1-ubyte.gz into" in capsys.readouterr().err
+    # The same content packed in another way is not what was published.
+    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(b"x"))
+    with pytest.raises(UserError, match=r"Fashion-MNIST's train-images.*its checksum differs"):
+        download.fetch(known, tmp_path / "other")
+
+
+def test_what_is_downloaded_is_known_before(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    fashion = open_source(IdxParameters(dataset="fashion_mnist"))
+    assert (fashion.name, fashion.shapes["image"], fashion.classes) == (
+        *("fashion_mnist", (28, 28), 10),
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_cache_directory_follows_xdg(monkeypatch, tmp_path):
@@ -214,8 +242,8 @@ def test_cache_directory_follows_xdg(monkeypatch, tmp_path):
 
 @pytest.mark.skipif(not (SHARED / "mnist").is_dir(), reason="no mnist under HTMRUN_TEST_DATA")
 def test_the_real_mnist_has_the_known_sums():
-    for name, expected in mnist.SHA256.items():
-        content = gzip.decompress((SHARED / "mnist" / f"{name}.gz").read_bytes())
+    for name, expected in download.MNIST.digests.items():
+        content = gzip.decompress((SHARED / "mnist" / name).read_bytes())
         assert hashlib.sha256(content).hexdigest() == expected
     source = open_source(IdxParameters(path=str(SHARED / "mnist"), train_samples=500))
     images, labels = joined(source.test(5000))
