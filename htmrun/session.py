@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from htmrun import in_step
+from htmrun import energy, in_step
 from htmrun.build import Builder, jobs_of
 from htmrun.config.schema import Experiment, Tracking
 from htmrun.console import LiveView
 from htmrun.data import Source, open_source
+from htmrun.devices import cuda_index
 from htmrun.main_figures import main_figures
 from htmrun.placement import Place, place
 from htmrun.records import Failed, Finished, Job
@@ -82,8 +83,10 @@ def run_experiment(
         stack.enter_context(terminations_raised())
         tracker = stack.enter_context(_tracker(builder, where, resolved, overrides, run_id, view))
         stack.enter_context(view)
+        meter = energy.Meter(cuda_index(experiment.device), in_step.one_by_one(builder, jobs, lots))
         records = stack.enter_context(closing(in_step.records(builder, jobs, lots)))
-        for news in records:
+        for said in records:
+            news = meter.noted(said)
             if tracker is not None:
                 tracker.handle(news)
             view.handle(news)
@@ -92,12 +95,20 @@ def run_experiment(
             if isinstance(news, Failed):
                 failed.append(news)
         status = "failed" if failed else "finished"
+        joules = meter.joules()
         if tracker is not None:
+            tracker.tell_of_the_run(
+                {
+                    f"htmrun.energy.{k}_joules": f"{v:.1f}"
+                    for k, v in joules.items()
+                    if v is not None
+                }
+            )
             tracker.finish(status)
     seconds = time.perf_counter() - begun
     view.result(
         run_id, status, results, main_metrics(source, builder),
-        _closing_lines(experiment, run_id, tracker, seconds, failed),
+        _closing_lines(experiment, run_id, tracker, seconds, failed, joules), joules,
     )  # fmt: skip
     if afterwards is not None:
         afterwards(run_id)
@@ -213,9 +224,11 @@ def _place_option(experiment: Experiment) -> str:
 
 def _closing_lines(
     experiment: Experiment, run_id: str, tracker: Tracker | None, seconds: float,
-    failed: Sequence[Failed],
+    failed: Sequence[Failed], joules: energy.Joules,
 ) -> list[str]:  # fmt: skip
     lines = [f"run {run_id}, {seconds:.1f} s"]
+    used = energy.line(joules)
+    lines += [] if used is None else [used]
     if experiment.data.held_out == "validation":
         lines.append("measured on validation samples; data.held_out=test judges")
     if tracker is not None:
