@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from htmrun import energy
 from htmrun.build import Builder, drift_at, jobs_of
 from htmrun.cluster.connection import LOCAL
 from htmrun.config.schema import Experiment, Tracking
@@ -74,14 +75,15 @@ def run_experiment(
     if where.line is not None:
         view.notice(where.line)
     with ExitStack() as stack:
-        run = stack.enter_context(workplace(on, builder, where, jobs, view.notice))
+        here = stack.enter_context(workplace(on, builder, where, jobs, view.notice))
         begun = time.perf_counter()
         stack.enter_context(_interruption_told(experiment, on, run_id, results, len(everything)))
         stack.enter_context(terminations_raised())
         tags = where.tags | ({} if on == LOCAL else {"htmrun.on": on})
         tracker = stack.enter_context(_tracker(builder, tags, resolved, overrides, run_id, view))
         stack.enter_context(view)
-        for news in stack.enter_context(closing(run())):
+        for said in stack.enter_context(closing(here.records())):
+            news = here.meter.noted(said)
             if tracker is not None:
                 tracker.handle(news)
             view.handle(news)
@@ -90,12 +92,20 @@ def run_experiment(
             if isinstance(news, Failed):
                 failed.append(news)
         status = "failed" if failed else "finished"
+        joules = here.meter.joules()
         if tracker is not None:
+            tracker.tell_of_the_run(
+                {
+                    f"htmrun.energy.{k}_joules": f"{v:.1f}"
+                    for k, v in joules.items()
+                    if v is not None
+                }
+            )
             tracker.finish(status)
     seconds = time.perf_counter() - begun
     view.result(
         run_id, status, results, main_metrics(source, builder),
-        _closing_lines(experiment, run_id, tracker, seconds, failed),
+        _closing_lines(experiment, run_id, tracker, seconds, failed, joules), joules,
     )  # fmt: skip
     if afterwards is not None:
         afterwards(run_id)
@@ -213,9 +223,11 @@ def _place_option(experiment: Experiment) -> str:
 
 def _closing_lines(
     experiment: Experiment, run_id: str, tracker: Tracker | None, seconds: float,
-    failed: Sequence[Failed],
+    failed: Sequence[Failed], joules: energy.Joules,
 ) -> list[str]:  # fmt: skip
     lines = [f"run {run_id}, {seconds:.1f} s"]
+    used = energy.line(joules)
+    lines += [] if used is None else [used]
     if experiment.data.held_out == "validation":
         lines.append("measured on validation samples; data.held_out=test judges")
     if tracker is not None:

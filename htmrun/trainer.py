@@ -178,6 +178,8 @@ class Trainer:
         peak = memory.peak_bytes()
         # Of the whole process, data and libraries included; left out where it is not known.
         figures |= {} if peak is None else {"peak_memory_bytes": float(peak)}
+        on_card = memory.peak_device_bytes()
+        figures |= {} if on_card is None else {"peak_device_memory_bytes": float(on_card)}
         state_hash = self.pipeline.state_hash()
         if self.course.measure_latency:
             # The last thing that is done: it trains on, and the state is not used again.

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 
-from htmrun import in_step
+from htmrun import energy, in_step
 from htmrun.build import Builder
 from htmrun.cluster.connection import LOCAL
 from htmrun.config.schema import Experiment
+from htmrun.devices import cuda_index
 from htmrun.placement import Place, place, place_on_cluster
 from htmrun.records import Job, Record
 
-Run = Callable[[], Generator[Record, None, None]]
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where jobs run: `records` runs them, `meter` counts the energy, of this machine alone."""
+
+    records: Callable[[], Generator[Record, None, None]]
+    meter: energy.Meter
 
 
 def placed(experiment: Experiment, on: str) -> Place:
@@ -23,7 +31,7 @@ def placed(experiment: Experiment, on: str) -> Place:
 @contextmanager
 def workplace(
     on: str, builder: Builder, where: Place, jobs: Sequence[Job], notice: Callable[[str], None]
-) -> Iterator[Run]:
+) -> Iterator[Workplace]:
     """Yield what runs `jobs`, once it is certain that they can run there; raises UserError.
 
     `notice` gets lines for the user. Pipelines are built and tried on this machine first.
@@ -34,7 +42,10 @@ def workplace(
         if line is not None:
             notice(line)
         _prepare(builder, notice)
-        yield lambda: in_step.records(builder, jobs, lots)
+        meter = energy.Meter(
+            cuda_index(builder.experiment.device), in_step.one_by_one(builder, jobs, lots)
+        )
+        yield Workplace(lambda: in_step.records(builder, jobs, lots), meter)
         return
     from htmrun.cluster.jobs import ClusterJobs
 
@@ -42,7 +53,7 @@ def workplace(
     tried = builder.experiment.model_copy(update={"device": "cpu"})
     _prepare(Builder(tried, builder.source), notice)
     with closing(ClusterJobs.connect(on, builder, notice)) as cluster:
-        yield lambda: cluster.records(jobs)
+        yield Workplace(lambda: cluster.records(jobs), energy.Meter.of_nothing())
 
 
 def _prepare(builder: Builder, notice: Callable[[str], None]) -> None:

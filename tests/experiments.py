@@ -28,7 +28,10 @@ SEQUENCES = (
 )  # fmt: skip
 HERE = ("tracking=none", "workers=1")
 
-TIMED = ("samples_per_s", "seconds", "train_seconds", "latency/", "peak_memory_bytes")
+TIMED = (
+    "samples_per_s", "seconds", "train_seconds", "latency/", "peak_memory_bytes",
+    "peak_device_memory_bytes", "energy/",
+)  # fmt: skip
 """Beginnings of metrics that differ from run to run."""
 
 

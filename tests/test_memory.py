@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from htmrun import memory
+from htmrun.backends.cuda import device
 
 MIB = 1 << 20
 
@@ -27,3 +29,41 @@ def test_unknown_is_none_and_never_zero(tmp_path, monkeypatch):
     monkeypatch.setattr(memory, "_PROCESS", tmp_path / "nothing")
     memory.forget_peak()
     assert memory.peak_bytes() is None
+
+
+def test_what_arrays_took_on_cards(monkeypatch):
+    current, freed = [0], []
+
+    class On:
+        def __init__(self, index: int) -> None:
+            self.index = index
+
+        def __enter__(self) -> None:
+            current.append(self.index)
+
+        def __exit__(self, *_: object) -> None:
+            current.pop()
+
+    held = {1: 3000, 2: 500}
+    pool = SimpleNamespace(
+        total_bytes=lambda: held[current[-1]], free_all_blocks=lambda: freed.append(current[-1])
+    )
+    cupy = SimpleNamespace(cuda=SimpleNamespace(Device=On), get_default_memory_pool=lambda: pool)
+    reset: list[int] = []
+    torch = SimpleNamespace(
+        cuda=SimpleNamespace(
+            is_initialized=lambda: True, device_count=lambda: 2,
+            max_memory_reserved=lambda i: (70, 7)[i], reset_peak_memory_stats=reset.append,
+        )
+    )  # fmt: skip
+    monkeypatch.setattr(device, "_used", {})
+    assert memory.peak_device_bytes() is None
+    monkeypatch.setattr(device, "_used", {1: cupy, 2: cupy})
+    assert memory.peak_device_bytes() == 3500
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    assert memory.peak_device_bytes() == 3577
+    memory.forget_peak()
+    assert (freed, reset) == ([1, 2], [0, 1])
+    torch.cuda.is_initialized = lambda: False
+    monkeypatch.setattr(device, "_used", {})
+    assert memory.peak_device_bytes() is None

@@ -42,6 +42,7 @@ def examine(uri: str | None, directory: str) -> Iterator[Finding]:
     yield _cache()
     yield _torch()
     yield _cuda()
+    yield _energy()
     yield _store(uri, directory)
 
 
@@ -141,6 +142,15 @@ def _cuda() -> Finding:
         f"{first.name}, {first.free / GIB:.1f} of {first.total / GIB:.1f} GiB free"
     )
     return Finding("ok", "CUDA", found)
+
+
+def _energy() -> Finding:
+    from htmrun import energy
+
+    if energy.processor() is None:
+        cost = "what runs use is left out of their figures; docs/guides/results.md, Cost"
+        return Finding("note", "energy", "no counter of the processors can be read", cost)
+    return Finding("ok", "energy", "the processors' counters can be read")
 
 
 def _store(uri: str | None, directory: str) -> Finding:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
@@ -95,16 +95,19 @@ class LiveView:
         results: Results,
         main_metrics: Sequence[str],
         closing: Sequence[str] = (),
+        joules: Mapping[str, float | None] | None = None,
     ) -> None:
-        """Print the final table and the `closing` lines, or the JSON line as the last on stdout."""
+        """Print the final table and the `closing` lines, or the JSON line as the last on stdout.
+
+        `joules`: the energy of the whole run, for the JSON line.
+        """
         if self._json:
             import json
 
             for line in closing:
                 self._to(self._err, line)
-            print(
-                json.dumps(json_summary(run_id, status, results)), file=self._out.file, flush=True
-            )
+            summary = json_summary(run_id, status, results, joules or {})
+            print(json.dumps(summary), file=self._out.file, flush=True)
             return
         self._out.print(final_table(results, main_metrics))
         for line in closing:

@@ -103,11 +103,15 @@ def _notes(
     return notes
 
 
-def json_summary(run_id: str, status: str, results: Results) -> dict[str, Any]:
-    """Return the run as ``{"run", "status", "arms": {arm: {metric: {mean, low, high, values}}}}``.
+def json_summary(
+    run_id: str, status: str, results: Results, joules: Mapping[str, float | None]
+) -> dict[str, Any]:
+    """Return the run as a dict of JSON types, beginning with "run" and "status".
 
-    Values are in the order of the seeds; low and high are None for a single seed, and what is
-    not a finite number is None. `state_hash` has values only.
+    "energy" is ``{"processor_joules", "card_joules"}`` of the whole run, None where `joules` has
+    none; "arms" is ``{arm: {metric: {mean, low, high, values}}}``. Values are in the order of the
+    seeds; low and high are None for a single seed, and what is not a finite number is None.
+    `state_hash` has values only.
     """
     arms: dict[str, Any] = {}
     for arm, finished in results.items():
@@ -115,7 +119,8 @@ def json_summary(run_id: str, status: str, results: Results) -> dict[str, Any]:
         names = dict.fromkeys(name for record in ordered for name in record.metrics)
         arms[arm] = {name: _plain(intervals({arm: ordered}, name)[arm]) for name in names}
         arms[arm]["state_hash"] = {"values": [record.state_hash for record in ordered]}
-    return {"run": run_id, "status": status, "arms": arms}
+    used = {f"{name}_joules": joules.get(name) for name in ("processor", "card")}
+    return {"run": run_id, "status": status, "energy": used, "arms": arms}
 
 
 def _plain(interval: Interval) -> dict[str, Any]:

@@ -85,8 +85,8 @@ def repeat(
         builder.samples()
         found: dict[Job, Repeated] = {}
         with ExitStack() as stack:
-            work = stack.enter_context(workplace(on, builder, where, jobs, lines))
-            for record in stack.enter_context(closing(work())):
+            here = stack.enter_context(workplace(on, builder, where, jobs, lines))
+            for record in stack.enter_context(closing(here.records())):
                 if isinstance(record, Finished | Failed):
                     found[record.job] = outcome(known[record.job], record)
                     lines(describe(found[record.job]))

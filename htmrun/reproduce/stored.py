@@ -19,7 +19,10 @@ from htmrun.tracking.store import open_existing
 
 VERSION = "htmrun.version."
 RESULTS, CONFIGURATION = "results.json", "experiment.yaml"
-TIMED = ("samples_per_s", "seconds", "train_seconds", "latency/", "peak_memory_bytes")
+TIMED = (
+    "samples_per_s", "seconds", "train_seconds", "latency/", "peak_memory_bytes",
+    "peak_device_memory_bytes", "energy/",
+)  # fmt: skip
 """Beginnings of figures that differ from run to run."""
 
 

@@ -165,6 +165,12 @@ class Tracker:
                 case Failed():
                     self._failed(record)
 
+    def tell_of_the_run(self, tags: Mapping[str, str]) -> None:
+        """Tag all jobs that have begun with what holds of the whole run."""
+        with self._timed():
+            for job in sorted(self._begun) if tags else ():
+                self._write(Log(job.name, tags=tags))
+
     def finish(self, status: str) -> None:
         """Close what is open, attach the plots; `status`: finished, failed or interrupted.
 

@@ -151,6 +151,21 @@ def test_death_is_said_once_and_the_actor_not_used_again(begin: Begin) -> None:
     assert len(ray.handles) == 2
 
 
+def test_death_right_after_something_was_said_takes_its_turn(begin: Begin) -> None:
+    """Both are there at once: what was said is handled when the actor is known to be gone."""
+    engine, ray = begin(PlayedRay(a={"CPU": 1.0}), ahead=2)
+    engine.start(1, "abc")
+    heard, last = engine._calls
+    said = ray.get
+    ray.get = lambda call: ["a"] if call is heard else said(call)  # type: ignore[method-assign]
+    ray.kill(last.handle)
+    assert engine.wait(1) == [(1, Said(["a"])), (1, Died(DIED))]
+    engine.go_on(1)
+    engine.end(1)
+    assert engine.wait(1) == []
+    assert engine.free() == 1
+
+
 def test_what_a_player_raises_comes_back(begin: Begin) -> None:
     engine, _ = begin(PlayedRay(a={"CPU": 1.0}))
     engine.start(1, "!")

@@ -51,7 +51,7 @@ class TestOnTwoNodes:
             points = "SELECT DISTINCT run_uuid FROM metrics WHERE key = 'recent/accuracy'"
             far.until(lambda: rows(tmp_path, points), "curves come back while jobs run")
             ray_cluster.kill_a_runner()
-            assert far.ended() == 0, (far.out, far.err)
+            assert far.ended() == 0, "\n".join(far.err)
         assert sum("lost: its worker on the cluster died; it is run" in li for li in far.err) == 1
         assert f"on {ray_cluster.address}: nodes 2, room for jobs at once 2" in far.err
         assert main([*JOBS, "--json", "tracking=none"]) == 0

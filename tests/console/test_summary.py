@@ -148,7 +148,7 @@ def test_table_of_a_run_in_which_nothing_finished() -> None:
 
 def test_json_summary_is_exactly_this() -> None:
     results = {"online": RESULTS["online"], "no_sp": [RESULTS["no_sp"][0]]}
-    summary = json.loads(json.dumps(json_summary("RUN", "finished", results)))
+    summary = json.loads(json.dumps(json_summary("RUN", "finished", results, {"processor": 2.5})))
     half = scipy.stats.t.ppf(0.975, 1) * 0.01
     accuracy = summary["arms"]["online"].pop("accuracy")
     assert accuracy["values"] == [0.94, 0.96]  # In the order of the seeds.
@@ -159,6 +159,7 @@ def test_json_summary_is_exactly_this() -> None:
     assert summary == {
         "run": "RUN",
         "status": "finished",
+        "energy": {"processor_joules": 2.5, "card_joules": None},
         "arms": {
             "online": {"state_hash": {"values": ["hash-online-0", "hash-online-1"]}},
             "no_sp": {
@@ -172,7 +173,7 @@ def test_json_summary_is_exactly_this() -> None:
 
 def test_json_has_no_numbers_that_json_does_not_know() -> None:
     results = {"a": [finished("a", 0, mape=math.inf), finished("a", 1, mape=1.0)]}
-    text = json.dumps(json_summary("R", "finished", results), allow_nan=False)
+    text = json.dumps(json_summary("R", "finished", results, {}), allow_nan=False)
     assert json.loads(text)["arms"]["a"]["mape"]["values"] == [None, 1.0]
 
 

@@ -58,6 +58,11 @@ def card(index: int) -> Card:
     return Card(index, name.decode() if isinstance(name, bytes) else str(name), free, total)
 
 
+def bus_id(index: int) -> str:
+    """Return where card number `index` sits, e.g. `0000:65:00.0`: NVIDIA's tools count others."""
+    return str(_cupy().cuda.Device(index).pci_bus_id)
+
+
 def _cupy() -> Any:
     import cupy
 

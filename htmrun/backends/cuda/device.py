@@ -62,6 +62,30 @@ def compile_options() -> tuple[str, ...]:
     return "-std=c++17", "--fmad=false", f"-I{KERNELS}", version
 
 
+_used: dict[int, Any] = {}
+"""CuPy for each card that this process works on."""
+
+
+def forget_peaks() -> None:
+    """Give back what arrays do not use, so that `peak_bytes` counts from now on."""
+    for index, cupy in _used.items():
+        with cupy.cuda.Device(index):
+            cupy.get_default_memory_pool().free_all_blocks()
+
+
+def peak_bytes() -> int:
+    """Return the most memory that arrays took on all cards in use; 0 where there is none.
+
+    It is what CuPy's pools hold: they keep what they have ever taken until `forget_peaks`, or until
+    a card is full.
+    """
+    total = 0
+    for index, cupy in _used.items():
+        with cupy.cuda.Device(index):
+            total += int(cupy.get_default_memory_pool().total_bytes())
+    return total
+
+
 @cache
 def cuda_device(index: int = 0) -> Device:
     """Return card number `index` through CuPy and make it the current one of this thread.
@@ -74,6 +98,7 @@ def cuda_device(index: int = 0) -> Device:
     import cupy
 
     cupy.cuda.Device(index).use()
+    _used[index] = cupy
     options = compile_options()
 
     @cache
