@@ -15,6 +15,7 @@ USAGE = {
     "htmrun runs --experiment digits --since 3d": "of one experiment, of three days",
     "htmrun runs --where 'accuracy>0.95' --arm online": "with a figure like this",
     "htmrun runs --status failed --format json": "for another program",
+    "htmrun runs --sweeps": "searches: how far they came, their best value",
 }
 
 Experiment = Annotated[
@@ -50,6 +51,9 @@ def command(
     before: Before = None,
     tag: Tag = None,
     where: Where = None,
+    sweeps: Annotated[
+        bool, typer.Option("--sweeps", help="List sweeps instead; --where means their best value.")
+    ] = False,
     limit: Annotated[
         int | None, typer.Option("--limit", "-n", min=1, metavar="N", help="At most so many.")
     ] = 20,
@@ -60,9 +64,10 @@ def command(
     directory: Directory = "runs",
 ) -> None:
     from htmrun.compare.listing import Filters
-    from htmrun.compare.show_runs import show_runs
+    from htmrun.compare.show_runs import show_runs, show_sweeps
 
     filters = Filters(
         experiment, tuple(arm or ()), status, since, before, tuple(tag or ()), tuple(where or ())
     )
-    show_runs(filters, output_format, limit, uri, directory)
+    show = show_sweeps if sweeps else show_runs
+    show(filters, output_format, limit, uri, directory)

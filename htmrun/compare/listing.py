@@ -68,16 +68,8 @@ class Listed:
 
 def listed(client: Any, filters: Filters, now: float | None = None) -> dict[str, Jobs]:
     """Return the MLflow runs of each experiment run that matches, newest first; UserError."""
-    now = time.time() if now is None else now
-    if filters.status is not None and filters.status not in STATES:
-        raise UserError(
-            f"--status: found '{filters.status}', expected one of {', '.join(STATES)}"
-            f"{nearest(filters.status, STATES)}"
-        )
-    since = None if filters.since is None else moment(filters.since, "--since", now)
-    before = None if filters.before is None else moment(filters.before, "--before", now)
-    conditions = [condition(text) for text in filters.conditions]
-    tags = [tag(text) for text in filters.tags]
+    status_known(filters.status)
+    since, before, tags, conditions = as_read(filters, time.time() if now is None else now)
     known = known_runs(client)
     _experiment_known(filters.experiment, known)
     return {
@@ -91,6 +83,30 @@ def listed(client: Any, filters: Filters, now: float | None = None) -> dict[str,
         and all(any(_tag(job, "arm") == arm for job in jobs) for arm in filters.arms)
         and all(_holds(jobs, filters.arms, *each) for each in conditions)
     }
+
+
+def status_known(status: str | None) -> None:
+    """Raise UserError for a state that no run can be in."""
+    if status is not None and status not in STATES:
+        raise UserError(
+            f"--status: found '{status}', expected one of {', '.join(STATES)}"
+            f"{nearest(status, STATES)}"
+        )
+
+
+def as_read(
+    filters: Filters, now: float
+) -> tuple[float | None, float | None, list[tuple[str, str]], list[tuple[str, str, float]]]:
+    """Return since and before in seconds since 1970, tags and conditions, read; UserError."""
+    since = None if filters.since is None else moment(filters.since, "--since", now)
+    before = None if filters.before is None else moment(filters.before, "--before", now)
+    conditions = [condition(text) for text in filters.conditions]
+    return since, before, [tag(text) for text in filters.tags], conditions
+
+
+def compares(sign: str, value: float, limit: float) -> bool:
+    """Return whether `value` fulfils a condition with one of the signs >= <= != > < =."""
+    return _COMPARE[sign](value, limit)
 
 
 def _experiment_known(wanted: str | None, known: Mapping[str, Jobs]) -> None:
@@ -158,7 +174,7 @@ def _means(jobs: Jobs, metric: str) -> dict[str, float]:
 def _holds(jobs: Jobs, arms: Sequence[str], metric: str, sign: str, limit: float) -> bool:
     means = _means(jobs, metric)
     return any(
-        _COMPARE[sign](mean, limit) for arm, mean in means.items() if not arms or arm in arms
+        compares(sign, mean, limit) for arm, mean in means.items() if not arms or arm in arms
     )
 
 

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING
 
 from htmrun.compare.choosing import Jobs, choose
 from htmrun.compare.listing import Filters, Listed, as_plain, listed, remove, row, size_of
+from htmrun.compare.sweep_listing import ListedSweep, listed_sweeps
+from htmrun.compare.sweep_listing import as_plain as sweep_as_plain
 from htmrun.console.figures import number
+from htmrun.console.terminal import console_for
 from htmrun.errors import UserError, nearest
 from htmrun.tracking.store import open_existing
 
@@ -27,11 +30,7 @@ def show_runs(
     filters: Filters, output_format: str, limit: int | None, uri: str | None, directory: str
 ) -> None:
     """Print the runs that match, newest first, at most `limit`; raises UserError."""
-    if output_format not in FORMATS:
-        raise UserError(
-            f"format: found '{output_format}', expected one of {', '.join(FORMATS)}"
-            f"{nearest(output_format, FORMATS)}"
-        )
+    _format_known(output_format)
     _, client = open_existing(uri, directory)
     found = [row(name, jobs) for name, jobs in listed(client, filters).items()]
     shown = found if limit is None else found[:limit]
@@ -41,6 +40,67 @@ def show_runs(
         print(_csv(shown).rstrip("\n"))
     else:
         _print_table(shown, len(found))
+
+
+def _format_known(output_format: str) -> None:
+    if output_format not in FORMATS:
+        raise UserError(
+            f"format: found '{output_format}', expected one of {', '.join(FORMATS)}"
+            f"{nearest(output_format, FORMATS)}"
+        )
+
+
+def show_sweeps(
+    filters: Filters, output_format: str, limit: int | None, uri: str | None, directory: str
+) -> None:
+    """Print the sweeps that match, newest first, at most `limit`; raises UserError."""
+    _format_known(output_format)
+    _, client = open_existing(uri, directory)
+    found = listed_sweeps(client, filters)
+    shown = found if limit is None else found[:limit]
+    if output_format == "json":
+        print(json.dumps([sweep_as_plain(one) for one in shown], indent=2))
+    elif output_format == "csv":
+        print(_csv_of_sweeps(shown).rstrip("\n"))
+    elif not shown:
+        console_for(sys.stdout).print("no sweep matches")
+    else:
+        console_for(sys.stdout).print(_table_of_sweeps(shown))
+        if len(shown) < len(found):
+            words = f"{len(shown)} of {len(found)} sweeps; --limit shows more"
+            console_for(sys.stdout).print(words, style="dim")
+
+
+def _csv_of_sweeps(rows: Sequence[ListedSweep]) -> str:
+    names = ("sweep", "experiment", "begun", "status", "done", "wanted", "failed", "arm")
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([*names, "objectives", "best", "run"])
+    for one in rows:
+        plain = sweep_as_plain(one)
+        objectives = " ".join(f"{name}={way}" for name, way in one.objectives.items())
+        best = " ".join(f"{name}={value!r}" for name, value in one.best.items())
+        writer.writerow([*(plain[name] for name in names), objectives, best, one.run])
+    return out.getvalue()
+
+
+def _table_of_sweeps(rows: Sequence[ListedSweep]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in ("sweep", "status", "trials", "objective", "best", "run"):
+        table.add_column(heading, no_wrap=heading != "objective")
+    for one in rows:
+        wanted = "?" if one.wanted is None else str(one.wanted)
+        failed = f", {one.failed} failed" if one.failed else ""
+        objectives = ", ".join(f"{name} ({way})" for name, way in one.objectives.items())
+        best = ", ".join(number(value, name) for name, value in one.best.items())
+        table.add_row(
+            *map(Text, (one.sweep, one.status, f"{one.done}/{wanted}{failed}", objectives, best,
+                        one.run[:8]))
+        )  # fmt: skip
+    return table
 
 
 def _csv(rows: Sequence[Listed]) -> str:
@@ -56,8 +116,6 @@ def _csv(rows: Sequence[Listed]) -> str:
 
 
 def _print_table(rows: Sequence[Listed], count: int) -> None:
-    from htmrun.console.terminal import console_for
-
     console = console_for(sys.stdout)
     if not rows:
         console.print("no run matches")

@@ -25,6 +25,7 @@ from htmrun.tracking.store import (
 )
 
 SWEEP_TAG, TRIAL_TAG, KIND_TAG = "htmrun.sweep", "htmrun.trial", "htmrun.kind"
+STATE_TAG, WANTED_TAG, OBJECTIVES_TAG = "htmrun.state", "htmrun.wanted", "htmrun.objectives"
 PARENT = "mlflow_run"
 _STATES = {"COMPLETE": "FINISHED", "PRUNED": "FINISHED", "FAIL": "FAILED"}
 _LONGEST = 5000
@@ -53,6 +54,8 @@ class SweepRecord:
                 "mlflow.source.name": "htmrun sweep",
             }
             self.parent = self._find_parent()
+            # Of whoever took it up last, with as many trials as that one wants.
+            self._log(self.parent, tags={**process_tags(), **self._aim()})
             self._children = self._find_children()
         self._warned = False
 
@@ -75,6 +78,10 @@ class SweepRecord:
             )
         self._client.update_run(run, status="RUNNING")
         return str(run)
+
+    def _aim(self) -> dict[str, str]:
+        objectives = ",".join(f"{name}:{way}" for name, way in self._shared.objectives.items())
+        return {WANTED_TAG: str(self._shared.wanted), OBJECTIVES_TAG: objectives}
 
     def _make_parent(self) -> str:
         sweep = self._shared.sweep
@@ -163,7 +170,7 @@ class SweepRecord:
             (name, value, now + 1, last if name == objectives[0] and curve else 0)
             for name, value in {**figures, **values}.items()
         ]
-        tags = {"htmrun.state": trial.state.name.lower()}
+        tags = {STATE_TAG: trial.state.name.lower()}
         for key, name in ((ERROR, "htmrun.error"), (HASHES, "htmrun.state_hash")):
             if key in trial.user_attrs:
                 value = trial.user_attrs[key]

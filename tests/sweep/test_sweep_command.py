@@ -48,6 +48,14 @@ def sweep(capsys: Capsys, *arguments: str, status: int = 0) -> dict[str, Any]:
     return result
 
 
+def listed_sweeps(capsys: Capsys) -> list[dict[str, Any]]:
+    """Return what `htmrun runs --sweeps` lists."""
+    capsys.readouterr()
+    assert main(["runs", "--sweeps", "--format", "json"]) == 0
+    found: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
+    return found
+
+
 def recorded(folder: Path) -> tuple[list[Any], list[Any]]:
     """Return the parents and the children that MLflow has."""
     from mlflow import MlflowClient
@@ -65,6 +73,8 @@ def test_a_sweep_is_run_recorded_continued_and_its_best_is_trained(
     out = capsys.readouterr().out
     assert "sweep mine: 3 trials of arm online, accuracy (maximize) on validation" in out
     assert "judge it on test: htmrun train runs/sweeps/mine/best.yaml" in out
+    (cut,) = listed_sweeps(capsys)
+    assert (cut["status"], cut["done"], cut["wanted"], cut["failed"]) == ("finished", 3, 3, 0)
     (parent,), children = recorded(here)
     assert len(children) == 3
     assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parent.info.run_id}
@@ -82,6 +92,11 @@ def test_a_sweep_is_run_recorded_continued_and_its_best_is_trained(
     assert [row["trial"] for row in rows] == ["0", "1", "2", "3", "4"]
     (best,) = summary["best"]
     assert best["values"]["accuracy"] == max(float(row["accuracy"]) for row in rows)
+    (whole,) = listed_sweeps(capsys)
+    assert (whole["sweep"], whole["experiment"], whole["arm"]) == ("mine", "digits", "online")
+    assert (whole["status"], whole["done"], whole["wanted"]) == ("finished", 5, 5)
+    assert (whole["objectives"], whole["best"]) == ({"accuracy": "maximize"}, best["values"])
+    assert whole["run"] == parent.info.run_id
     for run in children:
         row = rows[int(run.data.tags["htmrun.trial"])]
         assert run.data.metrics["accuracy"] == pytest.approx(float(row["accuracy"]))
@@ -138,6 +153,8 @@ def test_a_trial_that_fails_is_recorded_and_the_sweep_goes_on(here: Path, capsys
     )
     rows = list(csv.DictReader((here / "runs/sweeps/some/trials.csv").open()))
     assert sorted(row["state"] for row in rows) == ["complete", "fail"]
+    (one,) = listed_sweeps(capsys)
+    assert (one["done"], one["wanted"], one["failed"]) == (2, 2, 1)
 
 
 def test_an_objective_that_nothing_reports_is_refused_before_a_study_is_made(
@@ -151,7 +168,7 @@ def test_an_objective_that_nothing_reports_is_refused_before_a_study_is_made(
     assert not (here / "runs" / "sweeps").exists()
     assert main(["sweep", *SEARCH, "--on", "rai://x"]) == 2
     assert capsys.readouterr().err == (
-        "error: --on: found 'rai://x', expected local or ray://HOST, e.g. ray://10.0.0.1\n"
+        "error: --on: found 'rai://x', expected local or ray://HOST[:PORT], e.g. ray://10.0.0.1\n"
     )
 
 
