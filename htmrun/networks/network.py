@@ -50,8 +50,7 @@ class Network:
         path: str = "network",
     ) -> None:  # fmt: skip
         """Raises `UserError` where layers do not fit, the path of the layer first."""
-        # One thread: sums of several would depend on how many there are.
-        torch.set_num_threads(1)
+        _repeatable()
         self.parameters, self.shape, self.classes = parameters, shape, classes
         self.device, self._path = torch.device(device), path
         self._again = partial(
@@ -250,6 +249,17 @@ class Network:
             raise ValueError(f"state has an optimizer's arrays {unknown}, expected fewer")
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": found, "param_groups": groups})
+
+
+def _repeatable() -> None:
+    """Let torch compute the same whenever it is asked: full float32, sums in one order."""
+    # One thread: sums of several would depend on how many there are.
+    torch.set_num_threads(1)
+    # A card would round convolutions to 10 bits, and choose algorithms that add as they come.
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False
 
 
 def image_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:

@@ -231,3 +231,16 @@ def test_a_frozen_layer_stays_and_a_network_that_does_not_learn_changes_nothing(
     before_hash = state_hash(still.state())
     train(still, Schedule(5))
     assert state_hash(still.state()) == before_hash
+
+
+def test_a_network_computes_in_full_float32_and_in_one_order() -> None:
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = cudnn.allow_tf32, matmul.allow_tf32, cudnn.deterministic, cudnn.benchmark
+    try:
+        cudnn.allow_tf32, matmul.allow_tf32 = True, True
+        cudnn.deterministic, cudnn.benchmark = False, True
+        network(CNN)
+        assert (cudnn.allow_tf32, matmul.allow_tf32) == (False, False)
+        assert (cudnn.deterministic, cudnn.benchmark) == (True, False)
+    finally:
+        cudnn.allow_tf32, matmul.allow_tf32, cudnn.deterministic, cudnn.benchmark = before
