@@ -16,6 +16,7 @@ from htmrun.config.schema import Baseline, Experiment
 from htmrun.devices import cuda_index
 from htmrun.errors import UserError
 from htmrun.records import Job
+from htmrun.runner import cores
 
 LEARNING = ("spatial_pooler", "temporal_memory", "sdr")
 """The kinds of stages that learn on a backend. Encoders and the reading of predicted columns stay
@@ -65,6 +66,17 @@ def place(experiment: Experiment) -> Place:
         )
     found = cards.card(index)
     return Place(found.device, card=found)
+
+
+def threads_of(experiment: Experiment, jobs: int) -> int:
+    """Return the threads of each of `jobs` jobs: as set, or the cores that others leave over.
+
+    They are of use on the compiled processor backend only; everywhere else it is one.
+    """
+    if experiment.device != "cpu":
+        return 1
+    at_once = max(1, min(experiment.workers or cores(), jobs))
+    return experiment.threads or max(1, cores() // at_once)
 
 
 def _automatic(experiment: Experiment) -> Place:

@@ -17,7 +17,7 @@ from htmrun.config.schema import Experiment, Tracking
 from htmrun.console import LiveView
 from htmrun.data import Source, open_source
 from htmrun.main_figures import main_figures
-from htmrun.placement import Place, place
+from htmrun.placement import Place, place, threads_of
 from htmrun.records import Failed, Finished, Job
 from htmrun.scoreboard import main_curve as main_curve_of
 from htmrun.termination import terminations_raised
@@ -57,7 +57,7 @@ def run_experiment(
     kept = earlier.finished if earlier is not None else ()
     jobs = [job for job in everything if job not in {record.job for record in kept}]
     source = open_source(experiment.data)
-    builder = Builder(experiment, source)
+    builder = Builder(experiment, source, threads=threads_of(experiment, len(jobs)))
     builder.samples()
     lots = in_step.lots_of(builder, where, jobs)
     run_id = new_run_id(experiment.name) if earlier is None else earlier.run_id
@@ -152,6 +152,7 @@ def _tracker(
         return nullcontext()
     tags = {
         **where.tags,
+        "htmrun.threads": str(builder.threads),
         "htmrun.task": source.task,
         "htmrun.data": source.name,
         "htmrun.data_hash": source.fingerprint,
@@ -186,7 +187,9 @@ def job_parameters(experiment: Experiment, resolved: Mapping[str, Any], job: Job
     return {**shared, "arm": job.arm, "seed": job.seed, "regime": regime}
 
 
-_OF_THE_WHOLE_RUN = ("arm", "control", "arms", "seeds", "workers", "tracking", "description")
+_OF_THE_WHOLE_RUN = (
+    "arm", "control", "arms", "seeds", "workers", "threads", "tracking", "description",
+)  # fmt: skip
 
 
 def _compiled(device: str) -> bool:

@@ -43,7 +43,7 @@ def signature(sweep: Sweep, objectives: Mapping[str, str], data: str) -> dict[st
         mode="json", include={"seeds", "sampler", "seed", "pruner", "prune_after", "space"}
     )
     experiment = plain(sweep.base)
-    for name in ("seeds", "arms", "workers", "device", "tracking", "description"):
+    for name in ("seeds", "arms", "workers", "threads", "device", "tracking", "description"):
         experiment.pop(name, None)
     return {
         **settings,
