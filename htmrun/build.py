@@ -61,11 +61,15 @@ class Builder:
     source: Source
     shared: Backend | None = None
     """The backend to build models on; None: the one that `device` names."""
+    threads: int = 1
+    """Threads that a model may use on the processor."""
 
     @property
     def backend(self) -> Backend:
         """The backend on which models are made."""
-        return load_backend(self.experiment.device) if self.shared is None else self.shared
+        if self.shared is not None:
+            return self.shared
+        return load_backend(self.experiment.device, self.threads)
 
     @property
     def horizons(self) -> tuple[int, ...]:

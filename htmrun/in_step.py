@@ -38,7 +38,7 @@ def lots_line(where: Place, parts: Lots | None) -> str | None:
 def one_by_one(builder: Builder, jobs: Sequence[Job], parts: Lots | None) -> bool:
     """Say whether no two jobs run at the same time."""
     if parts is None:
-        return runner.workers_for(jobs, builder.experiment.workers) == 1
+        return runner.workers_for(len(jobs), builder.experiment.workers) == 1
     return all(len(part) == 1 for part in parts)
 
 

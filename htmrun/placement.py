@@ -16,6 +16,7 @@ from htmrun.config.schema import Baseline, Experiment
 from htmrun.devices import cuda_index
 from htmrun.errors import UserError
 from htmrun.records import Job
+from htmrun.runner import cores, workers_for
 
 LEARNING = ("spatial_pooler", "temporal_memory", "sdr")
 """The kinds of stages that learn on a backend. Encoders and the reading of predicted columns stay
@@ -94,6 +95,18 @@ def _no_kernels(device: str, unable: str) -> str:
         f"device: found '{device}' with {unable}, which has no kernels for a card yet, expected "
         "device=cpu"
     )
+
+
+def threads_of(experiment: Experiment, jobs: int, *, far: bool = False) -> int:
+    """Return the threads of each of `jobs` jobs: as set, or the cores that others leave over.
+
+    `far`: on a cluster, where a job has cores of its own. Threads are of use on the compiled
+    processor backend only; everywhere else it is one.
+    """
+    if experiment.device != "cpu":
+        return 1
+    own = int(experiment.cluster.cpus) if far else cores() // workers_for(jobs, experiment.workers)
+    return experiment.threads or max(1, own)
 
 
 def _automatic(experiment: Experiment) -> Place:

@@ -56,9 +56,9 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def workers_for(jobs: Sequence[Job], workers: int | None) -> int:
-    """Return how many jobs run at once: at most `workers`, None: one per core."""
-    return max(1, min(workers or cores(), len(jobs)))
+def workers_for(jobs: int, workers: int | None) -> int:
+    """Return how many of `jobs` jobs run at once: at most `workers`, None: one per core."""
+    return max(1, min(workers or cores(), jobs))
 
 
 def run_jobs(
@@ -70,7 +70,7 @@ def run_jobs(
     consumer stops (an exception, Ctrl-C, or closing the generator), running jobs are ended;
     the consumer knows which did not finish.
     """
-    count = workers_for(jobs, workers)
+    count = workers_for(len(jobs), workers)
     if count == 1:
         for job in jobs:
             yield from _guarded(maker, job, lambda: False)

@@ -18,6 +18,7 @@ from htmrun.config.schema import Experiment, Tracking
 from htmrun.console import LiveView
 from htmrun.data import Source, open_source
 from htmrun.main_figures import main_figures
+from htmrun.placement import threads_of
 from htmrun.records import Failed, Finished, Job
 from htmrun.scoreboard import main_curve as main_curve_of
 from htmrun.termination import terminations_raised
@@ -59,7 +60,8 @@ def run_experiment(
     kept = earlier.finished if earlier is not None else ()
     jobs = [job for job in everything if job not in {record.job for record in kept}]
     source = open_source(experiment.data)
-    builder = Builder(experiment, source)
+    threads = threads_of(experiment, len(jobs), far=on != LOCAL)
+    builder = Builder(experiment, source, threads=threads)
     builder.samples()
     run_id = new_run_id(experiment.name) if earlier is None else earlier.run_id
     results: dict[str, list[Finished]] = {name: [] for name in experiment.selected}
@@ -163,6 +165,7 @@ def _tracker(
         return nullcontext()
     tags = {
         **place_tags,
+        "htmrun.threads": str(builder.threads),
         "htmrun.task": source.task,
         "htmrun.data": source.name,
         "htmrun.data_hash": source.fingerprint,
@@ -198,15 +201,8 @@ def job_parameters(experiment: Experiment, resolved: Mapping[str, Any], job: Job
 
 
 _OF_THE_WHOLE_RUN = (
-    "arm",
-    "control",
-    "arms",
-    "seeds",
-    "workers",
-    "cluster",
-    "tracking",
-    "description",
-)
+    "arm", "control", "arms", "seeds", "workers", "threads", "cluster", "tracking", "description",
+)  # fmt: skip
 
 
 def _place_option(experiment: Experiment) -> str:

@@ -121,10 +121,11 @@ NAMES = ("cpu", "reference")
 """The backends that run everywhere; `cuda` and `cuda:N` need a card."""
 
 
-def load_backend(name: str) -> Backend:
+def load_backend(name: str, threads: int = 1) -> Backend:
     """Return the backend called `name`: one of `NAMES`, or `cuda`, `cuda:N`.
 
-    Imports it on first use. Raises `UserError` for a card that is not there.
+    Imports it on first use. Models of `cpu` may use so many `threads`; the others have no use for
+    them. Raises `UserError` for a card that is not there.
     """
     index = cuda_index(name)
     if index is not None:
@@ -132,4 +133,7 @@ def load_backend(name: str) -> Backend:
         return cuda
     if name not in NAMES:
         raise ValueError(f"backend {name!r}, expected one of {', '.join(NAMES)}, cuda, cuda:N")
+    if name == "cpu" and threads > 1:
+        several: Backend = import_module("htmrun.backends.cpu").threaded(threads)
+        return several
     return import_module(f"htmrun.backends.{name}")

@@ -107,5 +107,7 @@ def _check_rows(indices: np.ndarray, offsets: np.ndarray, size: int, name: str) 
     sound = sound and offsets[-1] == len(indices) and bool((np.diff(offsets) >= 0).all())
     if len(indices):
         sound = sound and 0 <= int(indices.min()) <= int(indices.max()) < size
+        row = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets)) if sound else indices
+        sound = sound and bool((np.diff(row * np.int64(size) + indices) > 0).all())
     if not sound:
-        raise ValueError(f"pending {name}: not compressed rows of samples of {size} bits")
+        raise ValueError(f"pending {name}: not compressed, ascending rows of {size} bits")

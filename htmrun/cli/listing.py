@@ -129,6 +129,9 @@ def print_plan(rows: Sequence[Mapping[str, Any]], experiment: Experiment, where:
         )
     print()
     console().print(table)
+    from htmrun.placement import threads_of
+    from htmrun.runner import workers_for
+
     jobs = len(rows) * len(experiment.seeds)
     arms, seeds = _plural(len(rows), "arm"), _plural(len(experiment.seeds), "seed")
     runs = f" {_plural(jobs, 'run')} ({arms} x {seeds})"
@@ -143,18 +146,13 @@ def print_plan(rows: Sequence[Mapping[str, Any]], experiment: Experiment, where:
             "its memory. Nothing was run."
         )
         return
-    workers = min(jobs, experiment.workers or _cores())
+    workers = workers_for(jobs, experiment.workers)
+    each = f" with {threads} threads each" if (threads := threads_of(experiment, jobs)) > 1 else ""
     largest = sorted((int(row["bytes"]) for row in rows for _ in experiment.seeds), reverse=True)
     print(
-        f"{runs}, {workers} at a time: about {_size(sum(largest[:workers]))} of state before "
+        f"{runs}, {workers} at a time{each}: about {_size(sum(largest[:workers]))} of state before "
         "segments grow. Nothing was run."
     )
-
-
-def _cores() -> int:
-    import os
-
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _plural(number: int, noun: str) -> str:

@@ -114,15 +114,19 @@ def _has_root(config_dir: Path) -> bool:
 def _dry_run(loaded: Loaded, on: str, json_output: bool) -> None:
     from htmrun.build import plan_table
     from htmrun.data import open_source
-    from htmrun.placement import forecast, forecast_on_cluster
+    from htmrun.placement import forecast, forecast_on_cluster, threads_of
 
     experiment = loaded.experiment
     source = open_source(experiment.data)
     rows = plan_table(experiment, source)
     far = on != "local"
     where = forecast_on_cluster(experiment, on) if far else forecast(experiment, rows)
+    experiment = experiment.model_copy(update={"device": where.device})
+    jobs = len(rows) * len(experiment.seeds)
+    threads = threads_of(experiment, jobs, far=far)
     if json_output:
-        plan = {"configuration": loaded.resolved, "plan": rows, "device": where.device}
+        plan: dict[str, object] = {"configuration": loaded.resolved, "plan": rows}
+        plan |= {"device": where.device, "threads": threads}
         typer.echo(json.dumps(plan | ({"device_note": where.note} if where.note else {})))
         return
     from htmrun.cli.listing import print_plan, print_yaml

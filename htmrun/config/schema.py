@@ -198,6 +198,13 @@ class Experiment(Parameters):
         description="Arms and seeds that run side by side; null: one per core, on a card as many "
         "as fit.",
     )
+    threads: int | None = Field(
+        None,
+        ge=1,
+        le=1024,
+        description="Threads of each job on the processor, for long windows of a spatial pooler; "
+        "null: the cores that jobs side by side leave over. Results are equal.",
+    )
     cluster: ClusterParameters = Field(
         ClusterParameters.model_validate({}), description="What a job takes on a cluster."
     )

@@ -26,7 +26,8 @@ Direction = Literal["maximize", "minimize"]
 Sampler = Literal["tpe", "random", "grid", "cmaes", "gp", "qmc", "nsga2"]
 # What makes trials comparable: the same data, seeds and machine for all.
 _FIXED = (
-    "data", "seeds", "arms", "workers", "device", "cluster", "tracking", "name", "description",
+    "data", "seeds", "arms", "workers", "threads", "device", "cluster", "tracking", "name",
+    "description",
     "sweep",
 )  # fmt: skip
 
@@ -117,7 +118,7 @@ class Sweep:
         """Return what a trial runs: one arm, the sweep's seeds, results on validation."""
         raw = self._at(point)
         raw["arms"], raw["seeds"] = [self.arm], list(self.settings.seeds)
-        raw["workers"], raw["tracking"] = 1, {"enabled": False}
+        raw["workers"], raw["threads"], raw["tracking"] = 1, 1, {"enabled": False}
         raw["data"] = {**raw["data"], "held_out": "validation"}
         return validate(raw)
 

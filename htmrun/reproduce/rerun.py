@@ -20,7 +20,7 @@ from htmrun.reproduce.stored import (
     other_versions,
 )
 
-SELECTING = ("arms", "seeds", "workers", "device")
+SELECTING = ("arms", "seeds", "workers", "threads", "device")
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Repeated:
 
 
 def selected(run: StoredRun, overrides: list[str]) -> Experiment:
-    """Return what is to be repeated: arms and seeds may be fewer, workers and device others."""
+    """Return what is to be repeated: arms and seeds may be fewer, where it runs another."""
     from htmrun.config.overrides import rewrite
     from htmrun.config.validation import validate
 
@@ -66,7 +66,9 @@ def repeat(
     Raises UserError when the data have changed, or when none of its jobs is left to repeat.
     """
     from htmrun.build import Builder
+    from htmrun.cluster.connection import LOCAL
     from htmrun.data import open_source
+    from htmrun.placement import threads_of
     from htmrun.workplace import placed, workplace
 
     experiment = selected(run, overrides)
@@ -81,7 +83,8 @@ def repeat(
         raise UserError(f"run: {run.run} has no finished job to repeat, expected at least one")
     # Relative paths of an exported folder are its own.
     with nullcontext() if run.folder is None else chdir(run.folder):
-        builder = Builder(experiment, open_source(experiment.data))
+        threads = threads_of(experiment, len(jobs), far=on != LOCAL)
+        builder = Builder(experiment, open_source(experiment.data), threads=threads)
         builder.samples()
         found: dict[Job, Repeated] = {}
         with ExitStack() as stack:

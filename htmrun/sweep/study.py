@@ -43,7 +43,9 @@ def signature(sweep: Sweep, objectives: Mapping[str, str], data: str) -> dict[st
         mode="json", include={"seeds", "sampler", "seed", "pruner", "prune_after", "space"}
     )
     experiment = plain(sweep.base)
-    for name in ("seeds", "arms", "workers", "device", "cluster", "tracking", "description"):
+    for name in (
+        "seeds", "arms", "workers", "threads", "device", "cluster", "tracking", "description",
+    ):  # fmt: skip
         experiment.pop(name, None)
     return {
         **settings,

@@ -94,8 +94,8 @@ COMMANDS = ", ".join(str(command.name) for command in app.registered_commands)
         ),
         (
             ["train", "--quite"],
-            "--quite: unknown option, expected one of --config-dir, --dry-run, --quiet, --json, "
-            "--report; did you mean '--quiet'?",
+            "--quite: unknown option, expected one of --on, --config-dir, --dry-run, --quiet, "
+            "--json, --report; did you mean '--quiet'?",
         ),
         (
             ["train", "experiment=digit"],
@@ -239,6 +239,7 @@ def test_status_of_the_run_is_the_status_of_the_process(monkeypatch: pytest.Monk
     monkeypatch.setattr("htmrun.session.run_experiment", run_experiment)
     assert main(["train", "experiment=digits", "--quiet", "sp.columns=64"]) == 1
     assert seen == {
+        "on": "local",
         "quiet": True,
         "json_output": False,
         "afterwards": None,

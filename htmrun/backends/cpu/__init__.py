@@ -1,5 +1,12 @@
 """The cpu backend."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from htmrun.backends import SDRClassifierBackend, SpatialPoolerBackend, TemporalMemoryBackend
 from htmrun.backends.cpu.cache import kernels_kept_by_source
 
 with kernels_kept_by_source():
@@ -7,4 +14,18 @@ with kernels_kept_by_source():
     from htmrun.backends.cpu.spatial_pooler import SpatialPooler
     from htmrun.backends.cpu.temporal_memory import TemporalMemory
 
-__all__ = ["SDRClassifier", "SpatialPooler", "TemporalMemory"]
+__all__ = ["SDRClassifier", "SpatialPooler", "TemporalMemory", "Threaded", "threaded"]
+
+
+@dataclass(frozen=True)
+class Threaded:
+    """The backend with several threads for each model that has a use for them."""
+
+    SpatialPooler: Callable[..., SpatialPoolerBackend]
+    TemporalMemory: Callable[..., TemporalMemoryBackend] = TemporalMemory
+    SDRClassifier: Callable[..., SDRClassifierBackend] = SDRClassifier
+
+
+def threaded(threads: int) -> Threaded:
+    """Return the backend whose models may use `threads` threads; results are equal."""
+    return Threaded(partial(SpatialPooler, threads=threads))

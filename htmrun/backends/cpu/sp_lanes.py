@@ -196,6 +196,50 @@ def _prefetch(typingctx: Any, array: Any, at: Any) -> Any:
     return types.void(array, types.intp), codegen
 
 
+def _turn_64(typingctx: Any, block: Any) -> Any:
+    def halves(step: int) -> tuple[Any, Any]:
+        low = sum(((1 << step) - 1) << b for b in range(0, 64, 2 * step))
+        return ir.Constant(LINE, [low] * 8), ir.Constant(LINE, [low << step] * 8)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        places = [
+            place_of(context, builder, signature.args[0], args[0], _I64(8 * q), LINE)
+            for q in range(8)
+        ]
+        lines = [load(builder, place, 8) for place in places]
+
+        def exchanged(a: Any, b: Any, step: int) -> tuple[Any, Any]:
+            """Exchange the upper half of each field of `a` for the lower half of that of `b`."""
+            low, high = halves(step)
+            shift = ir.Constant(LINE, [step] * 8)
+            up = builder.shl(builder.and_(b, low), shift)
+            down = builder.lshr(builder.and_(a, high), shift)
+            return builder.or_(builder.and_(a, low), up), builder.or_(builder.and_(b, high), down)
+
+        for step in (32, 16, 8):
+            for q in (q for q in range(8) if not q & (step // 8)):
+                p = q + step // 8
+                lines[q], lines[p] = exchanged(lines[q], lines[p], step)
+        for step in (4, 2, 1):
+            kind = ir.VectorType(ir.IntType(32), 8)
+            partners = ir.Constant(kind, [k ^ step for k in range(8)])
+            # Lanes 8 and up are those of the second vector.
+            blend = ir.Constant(kind, [k + 8 if k & step else k for k in range(8)])
+            for q in range(8):
+                other = builder.shuffle_vector(lines[q], lines[q], partners)
+                first, _ = exchanged(lines[q], other, step)
+                _, second = exchanged(other, lines[q], step)
+                lines[q] = builder.shuffle_vector(first, second, blend)
+        for place, line in zip(places, lines, strict=True):
+            builder.store(line, place, align=8)
+        return context.get_dummy_value()
+
+    return types.void(block), codegen
+
+
+turn_64: Any = intrinsic(_turn_64)
+"""(block): transpose 64 x 64 bits in place, halves first (Warren, "Hacker's Delight", 7-3)."""
+
 count_up: Any = intrinsic(_count_up)
 """(masks, mask_at, counters, width, at, carry): add masks[mask_at:mask_at + 8] to counters.
 

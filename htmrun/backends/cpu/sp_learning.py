@@ -14,9 +14,10 @@ from htmrun.backends.cpu.sp_lanes import (
     exp2_lanes,
     prefetch,
 )
-from htmrun.backends.cpu.sp_memory import I64, INNER, SHIFT, U64, Field, Memory, Rules
+from htmrun.backends.cpu.sp_memory import INNER, SHIFT, U64, Field, Memory, Rules
 from htmrun.backends.cpu.sp_neighbourhood import neighbourhood_maxima, neighbourhood_sums
 from htmrun.backends.cpu.sp_overlap import count_rows
+from htmrun.backends.cpu.sp_window import list_samples, turn_winners
 from htmrun.fixed_point import DUTY_ONE, PERMANENCE_ONE
 
 _TOP = PERMANENCE_ONE - SHIFT
@@ -26,14 +27,6 @@ _AHEAD = 32
 
 _MANY = 6
 """Wins of a column in a window from which its inputs are counted in bit planes first."""
-
-
-@njit(**INNER)
-def input_words(on: npt.NDArray[np.int32], row: U64) -> None:
-    """Set the bits `on` in `row`, clearing all others."""
-    row[:] = np.uint64(0)
-    for j in range(len(on)):
-        row[on[j] >> 6] |= np.uint64(1) << np.uint64(on[j] & 63)
 
 
 @njit(**INNER)
@@ -117,8 +110,8 @@ def adapt_words(
 
 
 @njit(**INNER)
-def _adapt_winners(winners: npt.NDArray[np.int32], row: U64, r: Rules, m: Memory) -> None:
-    """Adapt all winners of one sample.
+def learn_alone(winners: npt.NDArray[np.int32], row: U64, r: Rules, m: Memory) -> None:
+    """Apply a window of one sample to its winners.
 
     A column's changes reach the transposed matrix while the next column is on its way, because
     each of them is a line of its own that has to be fetched first.
@@ -188,49 +181,42 @@ def _window_change(samples: npt.NDArray[np.int32], rows: U64, r: Rules, m: Memor
 
 
 @njit(**INNER)
-def learn_window(
-    winners: npt.NDArray[np.int32],
-    offsets: I64,
-    first: int,
+def learn_words(
+    start: int,
+    stop: int,
     samples: int,
     rows: U64,
+    won: U64,
+    turned: U64,
     members: npt.NDArray[np.int32],
     r: Rules,
     m: Memory,
 ) -> None:
-    """Apply the window of `samples` samples from `first` on: every winner's synapses, once.
+    """Apply a window of several samples to the columns of the words start..stop, each once.
 
-    rows: the samples' input words, whole steps of 8, and a row of zeros at the end. members:
-    scratch for as many samples as there are wins.
+    rows and won: the samples' inputs and winners in bits; rows ends with one of zeros. `turned` and
+    `members` are scratch. Leaves in `m.wins` how often each of these columns won.
     """
-    if samples == 1:
-        _adapt_winners(winners[offsets[first] : offsets[first + 1]], rows[0], r, m)
-        return
-    m.wins[:] = 0
-    for j in range(offsets[first], offsets[first + samples]):
-        m.wins[winners[j]] += 1
-    m.first[0] = 0
-    for c in range(len(m.wins)):
-        m.first[c + 1] = m.first[c] + m.wins[c]
-    for s in range(samples):
-        for j in range(offsets[first + s], offsets[first + s + 1]):
-            c = winners[j]
-            members[m.first[c]] = s
-            m.first[c] += 1
     flips, before = 0, 0
-    for c in range(r.columns):
-        wins = m.wins[c]
-        if wins == 0:
-            continue
-        following = min(c + 1, r.columns - 1)
-        mine = members[m.first[c] - wins : m.first[c]]
-        if wins == 1:
-            n = adapt_words(c, following, rows[mine[0]], (r.up, -r.down), r.threshold, m)
-        else:
-            _window_change(mine, rows, r, m)
-            n = _adapt_by_window(c, following, r.threshold, m)
-        _flip(flips, before, m)
-        flips, before = _list_flips(n, c, m), c
+    for w in range(start, stop):
+        for c in range(64 * w, 64 * w + 64):
+            m.wins[c] = np.uint32(0)
+        left = turn_winners(w, samples, won, turned)
+        while left != np.uint64(0):
+            b = np.int64(trailing_zeros(left))
+            left &= left - np.uint64(1)
+            c = 64 * w + b
+            following = c if left == np.uint64(0) else 64 * w + np.int64(trailing_zeros(left))
+            wins = list_samples(b, samples, turned, members)
+            m.wins[c] = np.uint32(wins)
+            mine = members[:wins]
+            if wins == 1:
+                n = adapt_words(c, following, rows[mine[0]], (r.up, -r.down), r.threshold, m)
+            else:
+                _window_change(mine, rows, r, m)
+                n = _adapt_by_window(c, following, r.threshold, m)
+            _flip(flips, before, m)
+            flips, before = _list_flips(n, c, m), c
     _flip(flips, before, m)
 
 
@@ -247,11 +233,18 @@ def _decay(duty: npt.NDArray[np.uint32], n: int, period: int) -> None:
 
 @njit(**INNER)
 def advance_duties(winners: npt.NDArray[np.int32], samples: int, r: Rules, m: Memory) -> None:
-    """Advance duty cycles by a window's winners and `m.reached`, then bump weak columns."""
+    """Advance duty cycles by a window's wins and `m.reached`, then bump weak columns.
+
+    `winners` are those of a window of one sample; `m.wins` has those of a longer one by column.
+    """
     gain = np.uint32(DUTY_ONE // r.period)
     _decay(m.active_duty, samples, r.period)
-    for j in range(len(winners)):
-        m.active_duty[winners[j]] += gain
+    if samples == 1:
+        for j in range(len(winners)):
+            m.active_duty[winners[j]] += gain
+    else:
+        for c in range(len(m.active_duty)):
+            m.active_duty[c] += m.wins[c] * gain
     if r.bump == 0:
         return
     _decay(m.overlap_duty, samples, r.period)

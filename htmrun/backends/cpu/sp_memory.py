@@ -85,8 +85,7 @@ class Memory(NamedTuple):
     flips: U64  # (IW + 1,) words of one column's connected synapses that changed: what changed
     flip_words: npt.NDArray[np.int32]  # (IW + 1,) and which words they are
     flip_inputs: npt.NDArray[np.int32]  # (I,) the inputs of these synapses
-    wins: I64  # (C,) wins in a window of several samples
-    first: I64  # (C + 1,)
+    wins: npt.NDArray[np.uint32]  # (C,) wins in a window of several samples
     sums: I64  # (C,)
     line: I64  # (3 * C,)
     listed: npt.NDArray[np.int32]  # (C + SLACK,)
@@ -95,6 +94,11 @@ class Memory(NamedTuple):
     difference: npt.NDArray[np.int32]  # (C,) target less active duty cycle
     places: I64  # (256,) where rows start that are being counted
     hint: npt.NDArray[np.float64]  # (2,) where to look for the k-th score first; speed only
+
+
+SHARED = ("x", "pool", "connected", "by_input", "active_duty", "overlap_duty", "min_overlap_duty")
+SHARED += ("boost", "neutral", "wins")
+"""Arrays that all threads see; of everything else each has its own."""
 
 
 class Field(NamedTuple):

@@ -13,12 +13,12 @@ from numba import njit
 from htmrun.backends.cpu.sp_adders import (
     BLOCK,
     GROUP,
+    KEPT,
     LOW,
     carry_into,
-    count_4_rows,
-    count_8_rows,
     count_16_rows,
-    count_groups,
+    count_block,
+    count_more,
 )
 from htmrun.backends.cpu.sp_lanes import WORDS, prefetch
 from htmrun.backends.cpu.sp_memory import BYTES, I64, INNER, U64, Memory
@@ -52,11 +52,11 @@ def count_rows(rows: U64, on: npt.NDArray[np.int32], planes: U64, places: I64) -
     used = LOW
     while (1 << used) <= n:
         used += 1
-    for p in range(max(used, 2 * LOW)):
+    for p in range(KEPT, used):
         for w in range(width):
             planes[p, w] = np.uint64(0)
     far = rows.shape[0] * width >= _FAR
-    for first in range(0, n, BLOCK):
+    for first in range(0, max(n, 1), BLOCK):
         count = min(BLOCK, n - first)
         for j in range(count):
             places[j] = np.int64(on[first + j]) * width
@@ -64,43 +64,32 @@ def count_rows(rows: U64, on: npt.NDArray[np.int32], planes: U64, places: I64) -
             places[j] = (rows.shape[0] - 1) * width
         top = _bits(first + count)
         if far:
-            _count_far(rows, count, top, planes, places)
-        elif count >= GROUP:
+            _count_far(rows, count, first, top, planes, places)
+        elif first == 0:
             for at in range(0, width, WORDS):
-                count_groups(rows, places, count // GROUP, planes, width, at, CARRY)
-            _ripple(planes, width, 2 * LOW, top)
-        if count % GROUP:
-            _last_rows(rows, count, top, planes, places)
+                count_block(rows, places, count, planes, width, at, CARRY)
+        else:
+            for at in range(0, width, WORDS):
+                count_more(rows, places, count, planes, width, at, CARRY)
+            _ripple(planes, width, KEPT, top)
     return used
 
 
 @njit(**INNER)
-def _count_far(rows: U64, count: int, top: int, planes: U64, places: I64) -> None:
-    """Count whole groups, group by group: memory is read in pieces as long as rows."""
+def _count_far(rows: U64, count: int, before: int, top: int, planes: U64, places: I64) -> None:
+    """Count group by group: memory is read in pieces as long as rows."""
     width = rows.shape[1]
-    for first in range(0, count - GROUP + 1, GROUP):
+    if before == 0:
+        for p in range(KEPT):
+            for w in range(width):
+                planes[p, w] = np.uint64(0)
+    for first in range(0, count, GROUP):
         following = min(first + 2 * GROUP, count)
         for at in range(0, width, WORDS):
             for j in range(first + GROUP, following):
                 prefetch(rows, places[j] + at)
             count_16_rows(rows, places, first, planes, width, at, CARRY)
         _ripple(planes, width, LOW, top)
-
-
-@njit(**INNER)
-def _last_rows(rows: U64, count: int, top: int, planes: U64, places: I64) -> None:
-    """Count the rows that do not fill a group."""
-    width = rows.shape[1]
-    left = count % GROUP
-    first = count - left
-    for at in range(0, width, WORDS):
-        if left > 8:
-            count_16_rows(rows, places, first, planes, width, at, CARRY)
-        elif left > 4:
-            count_8_rows(rows, places, first, planes, width, at, CARRY)
-        else:
-            count_4_rows(rows, places, first, planes, width, at, CARRY)
-    _ripple(planes, width, 4 if left > 8 else 3 if left > 4 else 2, top)
 
 
 @njit(**INNER)

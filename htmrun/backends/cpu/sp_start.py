@@ -13,7 +13,8 @@ from htmrun import rng
 from htmrun.backends import topology
 from htmrun.backends.cpu.numeric import JIT, mix
 from htmrun.backends.cpu.sp_lanes import PLANES, adapt_by_bits
-from htmrun.backends.cpu.sp_memory import BYTES, I64, SHIFT, SLACK, U64, Field, Memory
+from htmrun.backends.cpu.sp_memory import BYTES, I64, SHARED, SHIFT, SLACK, U64, Field, Memory
+from htmrun.backends.cpu.sp_window import turn_block
 from htmrun.backends.sp_contract import pool_size
 from htmrun.fixed_point import NO_SYNAPSE, PERMANENCE_ONE, permanence
 from htmrun.parameters import SpatialPoolerParameters, round_half_up
@@ -54,8 +55,7 @@ def empty_memory(columns: int, inputs: int) -> Memory:
         flips=_zeros(iw + 1, np.uint64),
         flip_words=_zeros(iw + 1, np.int32),
         flip_inputs=_zeros(i, np.int32),
-        wins=_zeros(c, np.int64),
-        first=_zeros(c + 1, np.int64),
+        wins=_zeros(c, np.uint32),
         sums=_zeros(c, np.int64),
         line=_zeros(3 * c, np.int64),
         listed=_zeros(c + SLACK, np.int32),
@@ -69,6 +69,14 @@ def empty_memory(columns: int, inputs: int) -> Memory:
     memory.boost[:] = 1
     memory.neutral[:] = 1
     return memory
+
+
+def helping(m: Memory, f: Field, reached: I64) -> tuple[Memory, Field]:
+    """Return what another thread works with: the same state, scratch and `reached` of its own."""
+    own = {name: _aligned(array) for name, array in m._asdict().items() if name not in SHARED} | {
+        "reached": reached
+    }
+    return m._replace(**own), f._replace(counters=_aligned(f.counters), carry=_aligned(f.carry))
 
 
 def _zeros(shape: int | tuple[int, ...], dtype: type[np.generic]) -> np.ndarray:
@@ -237,25 +245,9 @@ def _transpose(start: int, stop: int, connected: U64, by_input: U64) -> None:
         for w in range(connected.shape[1]):
             for c in range(64):
                 block[c] = connected[first + c, w]
-            _transpose_block(block)
+            turn_block(block)
             for b in range(64):
                 by_input[w * 64 + b, first >> 6] = block[b]
-
-
-@njit(**JIT)
-def _transpose_block(a: U64) -> None:
-    """Transpose 64 x 64 bits in place, halves first (Warren, "Hacker's Delight", 7-3)."""
-    step = 32
-    mask = np.uint64(0x00000000FFFFFFFF)
-    while step:
-        shift = np.uint64(step)
-        for k in range(64):
-            if not k & step:
-                t = ((a[k] >> shift) ^ a[k + step]) & mask
-                a[k + step] ^= t
-                a[k] ^= t << shift
-        step >>= 1
-        mask ^= mask << np.uint64(step)
 
 
 @njit(**JIT)

@@ -10,6 +10,7 @@ from htmrun.backends.cpu.numeric import bits_of_float, float_of_bits, popcount, 
 from htmrun.backends.cpu.sp_lanes import at_least
 from htmrun.backends.cpu.sp_memory import INNER, SLACK, U64, Memory
 from htmrun.backends.cpu.sp_overlap import overlap_of
+from htmrun.backends.cpu.sp_select import first_digit, settle_digit
 
 
 @njit(**INNER)
@@ -45,29 +46,28 @@ def best_overlaps(used: int, k: int, stimulus: int, m: Memory) -> None:
     Columns under `stimulus` are left out.
     """
     width = len(m.candidates)
-    ones = np.uint64(0xFFFFFFFFFFFFFFFF)
-    n = np.uint64(0)
-    for w in range(width):
-        m.candidates[w] = ones
-        m.selected[w] = np.uint64(0)
-        n += popcount(m.planes[used - 1, w])
+    none, every = np.uint64(0), np.uint64(0xFFFFFFFFFFFFFFFF)
+    digit = (used - 1) // 2 * 2
+    if digit + 1 == used:
+        for w in range(width):
+            m.planes[used, w] = none
     need = k
     level = 0
-    for p in range(used - 1, -1, -1):
-        enough = np.int64(n) >= need
-        level |= np.int64(enough) << p
-        need -= np.int64(0) if enough else np.int64(n)
-        # Enough have this bit set: the others are out. Too few: they are in, the others go on.
-        chosen = np.uint64(0) if enough else ones
-        plane = m.planes[p]
-        below = m.planes[max(p - 1, 0)]
-        n = np.uint64(0)
-        for w in range(width):
-            here = m.candidates[w] & plane[w]
-            left = here ^ (m.candidates[w] & chosen)
-            m.selected[w] |= here & chosen
-            m.candidates[w] = left
-            n += popcount(left & below[w])
+    n1, n2, n3 = first_digit(m.planes, width, digit, m.candidates, m.selected)
+    while digit >= 0:
+        # The digit of the k-th best, bit by bit: enough have it, or those that do are all in.
+        high = n2 >= need
+        low = (n3 if high else n1) >= need
+        if high:
+            need -= np.int64(0) if low else n3
+        else:
+            need -= n2 if low else n1
+        level |= (2 * np.int64(high) + np.int64(low)) << digit
+        above_high, above_low = none if high else every, none if low else every
+        n1, n2, n3 = settle_digit(
+            m.planes, width, digit, above_high, above_low, m.candidates, m.selected
+        )
+        digit -= 2
     _take_lowest(need, m.candidates, m.selected)
     if level < stimulus:
         able_columns(used, stimulus, m)
@@ -188,7 +188,10 @@ def _above_guess(keys: npt.NDArray[np.uint32], k: int, on: int, m: Memory) -> in
 
 @njit(**INNER)
 def _kth(keys: npt.NDArray[np.uint32], k: int) -> np.uint32:
-    """Return the k-th highest of more than k keys, by bisection on the value."""
+    """Return a bound that the k highest of more than k keys reach, and no other but for ties.
+
+    By bisection on the value, until exactly k are left or the k-th highest is found.
+    """
     low = keys[0]
     high = keys[0]
     for j in range(len(keys)):
@@ -199,6 +202,8 @@ def _kth(keys: npt.NDArray[np.uint32], k: int) -> np.uint32:
         n = np.int32(0)
         for j in range(len(keys)):
             n += np.int32(keys[j] >= middle)
+        if n == k:
+            return middle
         if n >= k:
             low = middle
         else:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+
 import numpy as np
 import numpy.typing as npt
 
 from htmrun.backends import State
-from htmrun.backends.cpu import sp_kernel, sp_start
+from htmrun.backends.cpu import sp_crew, sp_kernel, sp_start
+from htmrun.backends.cpu.helpers import helped
 from htmrun.backends.cpu.sp_memory import SLACK, Rules
 from htmrun.backends.sp_contract import DTYPES, check_bits, check_plan, check_shape, check_state
 from htmrun.bits import Bits
@@ -18,16 +22,27 @@ _WINNERS_AT_ONCE = 1 << 22
 """Winners that one compiled call has room for; longer chunks are cut, which shows nowhere."""
 
 
+_SHARED_FROM = 1 << 16
+"""Words to be read in a stretch of samples from which waking and waiting for threads pays."""
+
+
 class SpatialPooler:
     """Spatial pooler from `input_shape` to `parameters.columns` columns.
 
-    Equal to the reference byte for byte. Raises `UserError` if a column's potential pool
-    would be empty. Source: Cui, Ahmad, Hawkins 2017; docs/math.md, "Spatial pooler".
+    Equal to the reference byte for byte, whatever the number of `threads`, which share long
+    windows and chunks. Raises `UserError` if a column's potential pool would be empty. Source:
+    Cui, Ahmad, Hawkins 2017; docs/math.md, "Spatial pooler".
     """
 
     def __init__(
-        self, parameters: SpatialPoolerParameters, input_shape: tuple[int, ...], seed: int
+        self,
+        parameters: SpatialPoolerParameters,
+        input_shape: tuple[int, ...],
+        seed: int,
+        threads: int = 1,
     ) -> None:
+        if threads < 1:
+            raise ValueError(f"threads: {threads}, expected at least 1")
         self.parameters = p = parameters
         self.inputs = check_shape(p, input_shape)
         self._field = sp_start.make_field(p)
@@ -36,6 +51,9 @@ class SpatialPooler:
         self._rules = _rules(p, self.inputs)
         self._most = sp_start.most_winners(p, self._field)
         self._pending: list[tuple[Bits, Bits]] = []
+        m = self._memory
+        self._reached = np.zeros((threads - 1, len(m.reached)), np.int64)
+        self._helping = [sp_start.helping(m, self._field, own) for own in self._reached]
 
     def run(self, bits: Bits, plan: Plan, learn: bool = True) -> Bits:
         """Return the winners of each sample, learning, committing and boosting as `plan` says.
@@ -61,12 +79,11 @@ class SpatialPooler:
         step = max(1, _WINNERS_AT_ONCE // self._most)
         for a, b in _pieces(range(0, len(bits), step), bits):
             piece = bits.slice(a, b)
-            winners = np.empty(len(piece) * self._most + SLACK, np.int32)
-            offsets = np.zeros(len(piece) + 1, np.int64)
-            sp_kernel.infer_chunk(
-                *_arrays(piece), boosted, winners, offsets, self._rules, self._field, self._memory
-            )
-            parts.append(Bits(self.parameters.columns, winners[: offsets[-1]].copy(), offsets))
+            chunk = self._chunk(piece, 0, Bits.empty(self.parameters.columns), boosted, False, 0)
+            with self._helped(chunk, len(piece)):
+                sp_kernel.infer_chunk(chunk, self._reached, self._rules, self._field, self._memory)
+            found = chunk.winners[: chunk.winner_offsets[-1]].copy()
+            parts.append(Bits(self.parameters.columns, found, chunk.winner_offsets))
         return Bits.concatenate(parts)
 
     def overlaps(self, bits: Bits) -> npt.NDArray[np.int32]:
@@ -125,27 +142,23 @@ class SpatialPooler:
             before_winners = Bits.empty(self.parameters.columns)
             joined = bits
         start = len(before_winners)
-        room = len(before_winners.indices) + len(bits) * self._most + SLACK
-        winners = np.empty(room, np.int32)
-        winners[: len(before_winners.indices)] = before_winners.indices
-        offsets = np.zeros(len(joined) + 1, np.int64)
-        offsets[: start + 1] = before_winners.offsets
         windows = np.diff(np.concatenate([[-start], ends + 1])) if len(ends) else [0]
-        largest = int(max(windows))
-        sp_kernel.run_chunk(
-            *_arrays(joined),
-            start,
-            np.ascontiguousarray(plan.commit, np.uint8),
-            np.ascontiguousarray(plan.boost, np.uint8),
-            self.parameters.boost_strength > 0,
-            winners,
-            offsets,
-            np.zeros((largest + 1, self._memory.window_planes.shape[1]), np.uint64),
-            np.empty(len(winners), np.int32),
-            self._rules,
-            self._field,
-            self._memory,
-        )
+        boosted = self.parameters.boost_strength > 0
+        chunk = self._chunk(joined, start, before_winners, boosted, True, int(max(windows)))
+        stops = np.flatnonzero((plan.commit | plan.boost)[:-1]) + 1
+        longest = int(np.diff(np.concatenate([[0], stops, [len(bits)]])).max())
+        with self._helped(chunk, longest):
+            sp_kernel.run_chunk(
+                chunk,
+                np.ascontiguousarray(plan.commit, np.uint8),
+                np.ascontiguousarray(plan.boost, np.uint8),
+                self._reached,
+                *_turning(chunk),
+                self._rules,
+                self._field,
+                self._memory,
+            )
+        winners, offsets = chunk.winners, chunk.winner_offsets
         found = Bits(self.parameters.columns, winners[: offsets[-1]], offsets)
         if len(ends):
             self._pending = []
@@ -158,6 +171,50 @@ class SpatialPooler:
                 )
             )
         return _copy(found.slice(start, len(joined)))
+
+    def _chunk(
+        self, bits: Bits, start: int, before: Bits, boosted: bool, learns: bool, largest: int
+    ) -> sp_kernel.Chunk:
+        """Return samples and room for what the kernels make of them; `largest` window.
+
+        `before` are the winners of samples 0..start, the open window.
+        """
+        slot = self._most + SLACK
+        winners = np.empty(len(before.indices) + (len(bits) - start) * slot, np.int32)
+        winners[: len(before.indices)] = before.indices
+        offsets = np.zeros(len(bits) + 1, np.int64)
+        offsets[: start + 1] = before.offsets
+        m = self._memory
+        return sp_kernel.Chunk(
+            *_arrays(bits),
+            start,
+            boosted,
+            learns,
+            winners,
+            offsets,
+            slot,
+            np.zeros((largest + 1, m.window_planes.shape[1]), np.uint64),
+            np.empty((largest, len(m.selected)), np.uint64),
+            sp_crew.new_board(),
+            _SHARED_FROM if self._helping else 0,
+        )
+
+    def _helped(self, x: sp_kernel.Chunk, longest: int) -> AbstractContextManager[None]:
+        """Ask other threads to help if the longest stretch of samples is worth it."""
+        work = longest * len(x.on) // max(len(x.offsets) - 1, 1) * len(self._memory.selected)
+        if x.crew == 0 or work < x.crew:
+            return nullcontext()
+        rules = self._rules
+        return helped(
+            x.board,
+            [partial(sp_kernel.help_chunk, x, *_turning(x), rules, f, m) for m, f in self._helping],
+        )
+
+
+def _turning(x: sp_kernel.Chunk) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int32]]:
+    """Return scratch for a thread that learns from windows of `x`."""
+    blocks = -(-len(x.won) // 64)
+    return np.empty((blocks, 64), np.uint64), np.empty(len(x.won) + SLACK, np.int32)
 
 
 def _pieces(cuts: range, bits: Bits) -> list[tuple[int, int]]:
