@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Everything that needs a card, in one call of under ten minutes: the extra, the tests marked gpu,
-# the benchmark, which writes docs/results/gpu.md, and compute-sanitizer. A part that fails or runs
-# out of its time is named and the rest goes on; what came of each is added to the page.
+# Everything that needs a card, in one call of under ten minutes: the extra, every kernel against
+# the reference, the tests marked gpu, the benchmark, which writes docs/results/gpu.md, and
+# compute-sanitizer. A part that fails or runs out of its time is named and the rest goes on; what
+# came of each is added to the page.
 #   benchmarks/gpu.sh           in .venv; `make develop`, if it is missing, is not counted
 #   benchmarks/gpu.sh --plan    what would run, and for how long at most; needs no card
-#   PYTHON=/path/to/python SECONDS_IN_ALL=590 PAGE=docs/results/gpu.md benchmarks/gpu.sh
+#   PYTHON=/path/to/python SECONDS_IN_ALL=575 PAGE=docs/results/gpu.md benchmarks/gpu.sh
 set -uo pipefail
 cd "$(dirname "$0")/.."
-in_all=${SECONDS_IN_ALL:-590}
+in_all=${SECONDS_IN_ALL:-575}
 page=${PAGE:-docs/results/gpu.md}
 plan=0
 [ "${1:-}" = "--plan" ] && plan=1
@@ -67,7 +68,8 @@ if [ $plan = 1 ] || ! "$PYTHON" -c "$lacking"; then
   fi
 fi
 
-step "tests that need a card" 180 260 "$PYTHON" -m pytest -m gpu -q -p no:cacheprovider tests
+step "all kernels against the reference" 60 400 "$PYTHON" -m tests.card_tour --seconds {}
+step "tests that need a card" 150 260 "$PYTHON" -m pytest -m gpu -q -p no:cacheprovider tests
 step "benchmark" 230 60 "$PYTHON" benchmarks/cuda.py --write --seconds {}
 
 find_sanitizer() {

@@ -22,7 +22,7 @@ from htmrun.parameters import SDRClassifierParameters, SpatialPoolerParameters
 from htmrun.plan import Plan
 from tests.kernels import tm_cases
 from tests.kernels.host import HostModules
-from tests.kernels.tm_cases import Remembering
+from tests.kernels.tm_cases import Remembering, expected
 
 POISONS = (0xA5C3E187, 0x00000000, 0xFFFFFFFF, 0x7FC00001, 0x00000001)
 
@@ -60,6 +60,27 @@ def random_bits(rng: np.random.Generator, samples: int, size: int, share: float)
 
 
 @dataclass(frozen=True)
+class Pooled:
+    """What models of a group are given at once, and what the reference makes of it."""
+
+    name: str
+    samples: list[Bits]
+    plans: list[Plan]
+    winners: list[Bits]
+    states: list[State]
+
+
+@dataclass(frozen=True)
+class PoolingExpected:
+    """How the models of a group begin, run, and look at the samples of their last part."""
+
+    begin: list[State]
+    parts: list[Pooled]
+    computed: list[Bits]
+    overlaps: list[np.ndarray]
+
+
+@dataclass(frozen=True)
 class Pooling:
     """One spatial pooler to compare: parameters and shape, stream, and how kernels run."""
 
@@ -72,38 +93,64 @@ class Pooling:
     threads: tuple[int, int] = (64, 64)
     seed: int = 0
 
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of the models."""
+        return [11 + m for m in range(len(self.every))]
+
+    def work_out(self) -> PoolingExpected:
+        """Return what the reference says."""
+        rng, size = np.random.default_rng(self.seed), int(np.prod(self.input_shape))
+        p = SpatialPoolerParameters(**self.parameters)
+        models = [reference.SpatialPooler(p, self.input_shape, s) for s in self.seeds]
+        begin, parts = [m.state() for m in models], []
+        for name in ("first run", "second run"):
+            samples = [random_bits(rng, self.samples, size, self.share) for _ in models]
+            plans = [random_plan(rng, self.samples, n) for n in self.every]
+            if name == "second run":
+                plans[0].commit[-1] = 1  # the longest window of all ends with a commit
+            won = [m.run(x, plan) for m, x, plan in zip(models, samples, plans, strict=True)]
+            parts.append(Pooled(name, samples, plans, won, [m.state() for m in models]))
+        computed = [m.compute(x) for m, x in zip(models, samples, strict=True)]
+        overlaps = [m.overlaps(x) for m, x in zip(models, samples, strict=True)]
+        return PoolingExpected(begin, parts, computed, overlaps)
+
     def check(self, modules: HostModules) -> None:
         """Raise AssertionError at the first difference from the reference."""
-        rng = np.random.default_rng(self.seed)
+        want: PoolingExpected = expected(self)
         p = SpatialPoolerParameters(**self.parameters)
-        seeds = [11 + m for m in range(len(self.every))]
-        wanted = [reference.SpatialPooler(p, self.input_shape, s) for s in seeds]
         device = modules.device(*self.threads)
         options = {"steps": "phase"} | self.group
-        group = SpatialPoolerGroup(p, self.input_shape, seeds, device, **options)
-        size = int(np.prod(self.input_shape))
-        self._same_states(group, wanted, "start")
-        for part in ("first run", "second run"):
-            samples = [random_bits(rng, self.samples, size, self.share) for _ in seeds]
-            plans = [random_plan(rng, self.samples, n) for n in self.every]
-            if part == "second run":
-                plans[0].commit[-1] = 1  # the longest window of all ends with a commit
-            got = group.run(samples, plans)
-            for m, model in enumerate(wanted):
-                same_bits(got[m], model.run(samples[m], plans[m]), f"{part}, model {m}")
-            self._same_states(group, wanted, part)
-        self._check_inference(group, wanted, samples)
+        group = SpatialPoolerGroup(p, self.input_shape, self.seeds, device, **options)
+        self._same_states(group, want.begin, "start")
+        for part in want.parts:
+            got = group.run(part.samples, part.plans)
+            for m, winners in enumerate(part.winners):
+                same_bits(got[m], winners, f"{part.name}, model {m}")
+            self._same_states(group, part.states, part.name)
+        computed, overlaps = group.compute(part.samples), group.overlaps(part.samples)
+        for m, winners in enumerate(want.computed):
+            same_bits(computed[m], winners, f"compute, model {m}")
+            np.testing.assert_array_equal(overlaps[m], want.overlaps[m])
+        self._same_states(group, part.states, "after inference")
 
-    def _check_inference(self, group: Any, wanted: Sequence[Any], samples: Sequence[Bits]) -> None:
-        computed, overlaps = group.compute(samples), group.overlaps(samples)
-        for m, model in enumerate(wanted):
-            same_bits(computed[m], model.compute(samples[m]), f"compute, model {m}")
-            np.testing.assert_array_equal(overlaps[m], model.overlaps(samples[m]))
-        self._same_states(group, wanted, "after inference")
+    def _same_states(self, group: Any, wanted: Sequence[State], where: str) -> None:
+        for m, state in enumerate(wanted):
+            same_state(group.state(m), state, f"{where}, model {m}")
 
-    def _same_states(self, group: Any, wanted: Sequence[Any], where: str) -> None:
-        for m, model in enumerate(wanted):
-            same_state(group.state(m), model.state(), f"{where}, model {m}")
+
+@dataclass(frozen=True)
+class Classified:
+    """What classifiers are given at once, and what the reference makes of it."""
+
+    name: str
+    bits: list[Bits]
+    targets: list[np.ndarray]
+    plans: list[Plan]
+    learned: list[Bits] | None
+    probabilities: list[np.ndarray]
+    states: list[State]
+    computed: list[np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -119,28 +166,39 @@ class Classifying:
     rate: float = 0.7
     seed: int = 0
 
+    def work_out(self) -> list[Classified]:
+        """Return what the reference says, part by part."""
+        rng, parts = np.random.default_rng(self.seed), []
+        p = SDRClassifierParameters(learning_rate=self.rate)
+        models = [reference.SDRClassifier(p, self.size, self.classes) for _ in self.every]
+        for name in ("first run", "second run"):
+            bits = [random_bits(rng, self.samples, self.size, 0.2) for _ in models]
+            source = [random_bits(rng, self.samples, self.size, 0.2) for _ in models]
+            plans = [random_plan(rng, self.samples, n) for n in self.every]
+            targets = [rng.integers(-1, self.classes, self.samples) for _ in models]
+            said = [
+                model.run(bits[m], targets[m], plans[m],
+                          learn_bits=source[m] if self.separate else None)
+                for m, model in enumerate(models)
+            ]  # fmt: skip
+            states = [m.state() for m in models]
+            computed = [m.compute(x) for m, x in zip(models, bits, strict=True)]
+            learned = source if self.separate else None
+            parts.append(Classified(name, bits, targets, plans, learned, said, states, computed))
+        return parts
+
     def check(self, modules: HostModules) -> None:
         """Raise AssertionError at the first difference from the reference."""
-        rng = np.random.default_rng(self.seed)
         p = SDRClassifierParameters(learning_rate=self.rate)
-        models = len(self.every)
-        wanted = [reference.SDRClassifier(p, self.size, self.classes) for _ in self.every]
         device = modules.device(self.threads)
-        group = SDRClassifierGroup(p, self.size, self.classes, models, device)
-        for part in ("first run", "second run"):
-            bits = [random_bits(rng, self.samples, self.size, 0.2) for _ in wanted]
-            source = [random_bits(rng, self.samples, self.size, 0.2) for _ in wanted]
-            plans = [random_plan(rng, self.samples, n) for n in self.every]
-            targets = [rng.integers(-1, self.classes, self.samples) for _ in wanted]
-            learned = source if self.separate else None
-            got = group.run(bits, targets, plans, learn_samples=learned)
-            for m, model in enumerate(wanted):
-                source_m = source[m] if self.separate else None
-                want = model.run(bits[m], targets[m], plans[m], learn_bits=source_m)
-                assert got[m].tobytes() == want.tobytes(), f"{part}: probabilities of {m} differ"
-                same_state(group.state(m), model.state(), f"{part}, model {m}")
-        for m, model in enumerate(wanted):
-            assert group.compute(bits)[m].tobytes() == model.compute(bits[m]).tobytes()
+        group = SDRClassifierGroup(p, self.size, self.classes, len(self.every), device)
+        for part in expected(self):
+            got = group.run(part.bits, part.targets, part.plans, learn_samples=part.learned)
+            for m, want in enumerate(part.probabilities):
+                assert got[m].tobytes() == want.tobytes(), f"{part.name}: model {m} says otherwise"
+                same_state(group.state(m), part.states[m], f"{part.name}, model {m}")
+        for m, want in enumerate(part.computed):
+            assert group.compute(part.bits)[m].tobytes() == want.tobytes()
 
 
 FULL = {

@@ -195,9 +195,9 @@ def sanitized(build_folder, tmp_path):
     environment = {**os.environ, "LD_PRELOAD": runtime, "PYTHONMALLOC": "malloc",
                    "ASAN_OPTIONS": "detect_leaks=0"}  # fmt: skip
 
-    def run(files, *command):
+    def run(files, *command, edited=None):
         for file in files:
-            built = host.build(file, build_folder, host.SANITIZE)
+            built = host.build(file, build_folder, host.SANITIZE, edited)
             (tmp_path / built.name).symlink_to(built)
         return subprocess.run(
             [sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, text=True
@@ -219,5 +219,23 @@ kernel = HostModules(lambda file: pathlib.Path({str(tmp_path)!r}) / "runner.so")
 kernel("runner.cu", "overrun")((1,), (32,), (np.zeros(5000, np.uint32), np.int32(5000)))
 """
     done = sanitized(["runner.cu"], "-c", code)
+    assert done.returncode != 0
+    assert "heap-buffer-overflow" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("first + row < rows", "rows > 0"), ("c >= columns", "c >= columns + 1")],
+)
+def test_the_sanitizers_would_find_a_tile_that_is_not_masked(before, after, sanitized, tmp_path):
+    text = (host.KERNELS / "overlap_tile.cuh").read_text()
+    assert before in text
+    edited = {"overlap_tile.cuh": text.replace(before, after)}
+    others = [file for file in cases.FILES if file != "sp_overlap_tensor.cu"]
+    sanitized(others, "-c", "")
+    done = sanitized(
+        ["sp_overlap_tensor.cu"], "-m", "tests.kernels.cases", str(tmp_path), "0",
+        "bytes overlap, few of all", edited=edited,
+    )  # fmt: skip
     assert done.returncode != 0
     assert "heap-buffer-overflow" in done.stderr

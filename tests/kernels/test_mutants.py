@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,8 +10,9 @@ import pytest
 
 from htmrun.paths import KERNELS
 from tests.kernels import cases, host
+from tests.kernels.checker import Checker
 
-ROOT = Path(__file__).resolve().parents[2]
+ORDERS = (0, 2, 3, 4)
 BARRIER = re.compile(r"__syncthreads\(\);")
 
 
@@ -176,28 +175,34 @@ def test_each_barrier_has_its_mutant():
     assert count == {file: len(shown) for file, shown in BARRIERS.items()}
 
 
-def check(folder: Path, *names: str) -> subprocess.CompletedProcess[str]:
-    """Run cases on the libraries in `folder`, in a process that may crash."""
-    command = [sys.executable, "-m", "tests.kernels.cases", str(folder), "0,2,3,4", *names]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+@pytest.fixture(scope="module")
+def checker():
+    with Checker() as made:
+        yield made
 
 
 def link_libraries(build_folder: Path, into: Path, mutant: Mutant | None = None) -> None:
     for file in cases.FILES:
         edited = {mutant.file: mutant.text} if mutant and file == mutant.library else None
-        built = host.build(file, build_folder, ("-w", "-O1") if edited else (), edited)
+        built = host.build(file, build_folder, ("-w", "-O0") if edited else (), edited)
         (into / built.name).symlink_to(built)
 
 
 @pytest.mark.parametrize(
     "mutant", MUTANTS, ids=lambda m: f"{m.file}-{m.before[:24]}-{m.occurrence}"
 )
-def test_a_mutant_is_caught(mutant, build_folder, tmp_path):
+def test_a_mutant_is_caught(mutant, checker, build_folder, tmp_path):
     link_libraries(build_folder, tmp_path, mutant)
-    assert check(tmp_path, mutant.case).returncode != 0
+    assert checker.check(tmp_path, ORDERS, mutant.case) != 0
 
 
-def test_the_unchanged_kernels_pass_the_same_way(build_folder, tmp_path):
+def test_the_unchanged_kernels_pass_the_same_way(checker, build_folder, tmp_path):
     link_libraries(build_folder, tmp_path)
-    done = check(tmp_path, SMALL, "classifier")
-    assert done.returncode == 0, done.stderr[-2000:]
+    assert checker.check(tmp_path, ORDERS, SMALL, "classifier", "memory, one synapse") == 0
+
+
+def test_a_crash_is_seen_and_the_next_case_is_checked(checker, build_folder, tmp_path):
+    link_libraries(build_folder, tmp_path)
+    (tmp_path / "empty").mkdir()
+    assert checker.check(tmp_path / "empty", ORDERS, SMALL) == 1
+    assert checker.check(tmp_path, [0], SMALL) == 0

@@ -18,6 +18,15 @@ from htmrun.plan import Plan
 from tests.backends.temporal_streams import cuts, same_activity, same_state
 from tests.kernels.host import HostModules
 
+_EXPECTED: dict[str, Any] = {}
+
+
+def expected(case: Any) -> Any:
+    """Return what the reference says of a case; worked out once for all orders of threads."""
+    if repr(case) not in _EXPECTED:
+        _EXPECTED[repr(case)] = case.work_out()
+    return _EXPECTED[repr(case)]
+
 
 @contextmanager
 def tiny_arrays() -> Iterator[None]:
@@ -72,11 +81,25 @@ class Remembering:
                 group = TemporalMemoryGroup(p, self.columns, seeds, device, **self.group)
         else:
             group = TemporalMemoryGroup(p, self.columns, seeds, device, **self.group)
-        for step in steps(self):
+        for step in expected(self):
             said = group.run(step.samples, step.plans, step.learn)
             for m in range(len(seeds)):
                 same_activity(said[m], step.said[m])
                 same_state(group.state(m), step.states[m])
+
+    def work_out(self) -> list[Step]:
+        """Return what the reference says, step by step."""
+        done, r = [], np.random.default_rng(self.seed)
+        p = TemporalMemoryParameters(**self.parameters)
+        models = [reference.TemporalMemory(p, self.columns, 31 + m) for m in range(len(self.every))]
+        streams = [self.stream(r, n) for n in self.every]
+        for start, stop in cuts(r, self.samples):
+            samples = tuple(bits.slice(start, stop) for bits, _ in streams)
+            plans = tuple(plan.slice(start, stop) for _, plan in streams)
+            learn = bool(r.random() > 0.15)
+            said = tuple(m.run(x, p, learn) for m, x, p in zip(models, samples, plans, strict=True))
+            done.append(Step(samples, plans, learn, said, tuple(m.state() for m in models)))
+        return done
 
     def stream(self, r: np.random.Generator, window: int) -> tuple[Bits, Plan]:
         """Return one model's samples and plan."""
@@ -94,27 +117,6 @@ class Remembering:
         plan = Plan.every(window, self.samples)
         plan.reset[:] = r.random(self.samples) < self.resets
         return Bits.from_rows(self.columns, rows), plan
-
-
-_DONE: dict[str, list[Step]] = {}
-
-
-def steps(case: Remembering) -> list[Step]:
-    """Return what the reference says of a case; worked out once for all orders of threads."""
-    if repr(case) in _DONE:
-        return _DONE[repr(case)]
-    done = _DONE.setdefault(repr(case), [])
-    r = np.random.default_rng(case.seed)
-    p = TemporalMemoryParameters(**case.parameters)
-    models = [reference.TemporalMemory(p, case.columns, 31 + m) for m in range(len(case.every))]
-    streams = [case.stream(r, n) for n in case.every]
-    for start, stop in cuts(r, case.samples):
-        samples = tuple(bits.slice(start, stop) for bits, _ in streams)
-        plans = tuple(plan.slice(start, stop) for _, plan in streams)
-        learn = bool(r.random() > 0.15)
-        said = tuple(m.run(x, p, learn) for m, x, p in zip(models, samples, plans, strict=True))
-        done.append(Step(samples, plans, learn, said, tuple(m.state() for m in models)))
-    return done
 
 
 BASE = {
