@@ -11,6 +11,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import cycle
@@ -45,19 +46,24 @@ class Table:
 
 
 def windows(
-    call: Callable[[Bits], object], samples: Bits, length: int, seconds: float = 0.0
+    call: Callable[[Bits], object],
+    samples: Bits,
+    length: int,
+    seconds: float = 0.0,
+    clock: Callable[[], float] = time.process_time,
 ) -> Rate:
     """Time `call` on parts of `length` samples, in turn: all of them, and for `seconds`.
 
-    At least five windows; the first is not counted if there are more.
+    At least five windows; the first is not counted if there are more. Several threads at once are
+    timed by another `clock`, as processor time adds up theirs.
     """
     parts = [samples.slice(a, a + length) for a in range(0, len(samples) - length + 1, length)]
     rates: list[float] = []
-    end = time.process_time() + seconds
+    end = clock() + seconds
     for part in cycle(parts):
-        begin = time.process_time()
+        begin = clock()
         call(part)
-        now = time.process_time()
+        now = clock()
         rates.append(length / (now - begin))
         if now >= end and len(rates) > max(len(parts), 5):
             break
@@ -125,10 +131,32 @@ def machine() -> str:
     )
 
 
+_CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+
+
 def stay_on_one_core() -> None:
     """Leave this process one core, so that nothing that is measured has a second thread."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    if _CORES is not None:
+        os.sched_setaffinity(0, {max(_CORES)})
+
+
+def cores() -> int:
+    """Return how many cores there are for rows that use all of them."""
+    return (os.cpu_count() or 1) if _CORES is None else len(_CORES)
+
+
+@contextmanager
+def all_cores() -> Iterator[None]:
+    """Meanwhile use every core that this process had at its start."""
+    if _CORES is None:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, _CORES)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def markdown(table: Table, rows: Sequence[Sequence[str]]) -> str:

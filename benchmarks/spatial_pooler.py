@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import measuring
@@ -23,9 +25,12 @@ rates measured on arrays of the same sizes: for inference, every on-input's row 
 bits is read once (on * columns / 8 bytes); for learning, the int16 permanences of every
 column that won in a window are also read and written (4 * columns that won * inputs bytes a
 window). It leaves out all arithmetic, selection, duty cycles, boosting and changed connections.
+*threads*: 1, in processor time on one core; more, in wall-clock time on as many cores, where other
+work on the machine tells most; such rows have no floor, which is that of one core.
 """
 
-HEADS = ["size", "on", "inhibition", "patterns", "window", "learn/s", "median", "reference/s"]
+HEADS = ["size", "on", "inhibition", "patterns", "window", "threads"]
+HEADS += ["learn/s", "median", "reference/s"]
 HEADS += ["ratio", "floor/s", "share of floor", "infer/s", "median"]
 HEADS += ["inference floor/s", "share of inference floor", "build s"]
 BOOST = {"boost_strength": 3.0}
@@ -42,6 +47,7 @@ class Case:
     window: int = 1
     settings: dict = field(default_factory=dict)
     patterns: int = 64
+    threads: int = 1
 
     @property
     def label(self) -> str:
@@ -66,7 +72,7 @@ class Case:
 
     def pooler(self, backend: str = "cpu") -> SpatialPoolerBackend:
         parameters = SpatialPoolerParameters(columns=self.columns, **self.settings)
-        return load_backend(backend).SpatialPooler(parameters, (self.inputs,), 1)
+        return load_backend(backend, self.threads).SpatialPooler(parameters, (self.inputs,), 1)
 
 
 def cases(quick: bool) -> list[Case]:
@@ -82,6 +88,16 @@ def cases(quick: bool) -> list[Case]:
             Case(16384, 16384, 0.02, settings=s, patterns=n) for n in (64, 0) for s in ({}, BOOST)
         ]
     return rows
+
+
+def shared_cases() -> list[Case]:
+    """Return the rows with a thread for each core, if there are several."""
+    windows = (64, 256) if measuring.cores() > 1 else ()
+    return [
+        Case(784, 2048, 0.19, n, settings, 1024, measuring.cores())
+        for settings in ({}, BOOST)
+        for n in windows
+    ]
 
 
 def floors(case: Case, winners: Bits) -> tuple[float, float]:
@@ -110,17 +126,23 @@ def measure(case: Case, seconds: float) -> list[str]:
     built = 1 / measuring.plain_rate(case.pooler, 1, 0.0)
     pooler = case.pooler()
     plan = Plan.every(case.window, case.part)
-    learn = measuring.windows(lambda part: pooler.run(part, plan), bits, case.part, seconds)
-    infer = measuring.windows(pooler.compute, bits, case.part, seconds / 2)
+    several = case.threads > 1
+    clock, longer = (time.perf_counter, 4) if several else (time.process_time, 1)
+    with measuring.all_cores() if several else nullcontext():
+        learn = measuring.windows(
+            lambda part: pooler.run(part, plan), bits, case.part, longer * seconds, clock
+        )
+        infer = measuring.windows(pooler.compute, bits, case.part, longer * seconds / 2, clock)
     winners = pooler.compute(bits.slice(0, max(16, case.window)))
     plain = reference_rate(case, bits, seconds)
-    learn_floor, infer_floor = floors(case, winners)
+    learn_floor, infer_floor = (0.0, 0.0) if several else floors(case, winners)
     return [
         f"{case.inputs} -> {case.columns}",
         f"{100 * case.density:.0f} %",
         case.label,
         f"{case.patterns}" if case.patterns else "new",
         f"{case.window}",
+        f"{case.threads}",
         *(number(learn.best), number(learn.median), number(plain), times(learn.median, plain)),
         *(number(learn_floor), share(learn.best, learn_floor)),
         *(number(infer.best), number(infer.median)),
@@ -131,7 +153,7 @@ def measure(case: Case, seconds: float) -> list[str]:
 
 def rows(quick: bool) -> Iterator[list[str]]:
     Case(64, 512, 0.1).pooler().run(Bits.from_rows(64, [[1]]), Plan.every(1, 1))
-    for case in cases(quick):
+    for case in [*cases(quick), *shared_cases()]:
         yield measure(case, 0.3 if quick else 1.0)
 
 
@@ -141,26 +163,30 @@ def findings(rows: list[list[str]]) -> list[str]:
     learn, infer = HEADS.index("learn/s"), HEADS.index("infer/s")
     for row in rows:
         figures = [float(row[at].replace(",", "")) for at in (learn, infer)]
-        found[tuple(row[:5])] = dict(zip(("learning", "inference"), figures, strict=True))
+        found[tuple(row[:6])] = dict(zip(("learning", "inference"), figures, strict=True))
     lines = []
     for boost in ("", " + boost"):
         size = ("1024 -> 2048", "5 %")
-        near, far = (found[(*size, what + boost, "64", "1")] for what in ("local", "global"))
+        near, far = (found[(*size, what + boost, "64", "1", "1")] for what in ("local", "global"))
         costs = [f"{far[what] / near[what]:.1f} times in {what}" for what in near]
         lines.append(f"Local inhibition{boost} costs {' and '.join(costs)} what global does.")
-        one, many = (
-            found[("784 -> 2048", "19 %", "global" + boost, "1024", n)] for n in ["1", "256"]
-        )
+        kind = ("784 -> 2048", "19 %", "global" + boost, "1024")
+        one, many = (found[(*kind, n, "1")] for n in ("1", "256"))
         lines.append(
             f"A window of 256 learns {many['learning'] / one['learning']:.1f} times as fast as one "
-            f"of 1 (784 -> 2048{boost}); if learning took no time at all it would be "
+            f"of 1 (784 -> 2048{boost}) on one thread; if learning took no time at all it would be "
             f"{many['inference'] / one['learning']:.1f} times, because every sample's overlaps and "
             "winners have to be computed all the same."
         )
+        for key, row in found.items():
+            if key[:5] == (*kind, "256") and key[5] != "1":
+                lines.append(
+                    f"On {key[5]} threads it is {row['learning'] / one['learning']:.1f} times."
+                )
     return lines
 
 
-TABLES = [Table("Spatial pooler", ABOUT, HEADS, 5, rows)]
+TABLES = [Table("Spatial pooler", ABOUT, HEADS, 6, rows)]
 
 if __name__ == "__main__":
     measuring.main(__doc__, TABLES)

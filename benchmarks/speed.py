@@ -1,4 +1,4 @@
-"""All speed figures, one thread: python benchmarks/speed.py [--quick] [--write].
+"""All speed figures: python benchmarks/speed.py [--quick] [--write].
 
 With --write the tables become docs/results/speed.md.
 """
@@ -26,7 +26,8 @@ SHORT = 0.25
 INTRO = """# Speed
 
 Samples per second of the CPU backend on one core: the process is bound to it, so that nothing has
-a second thread. Made by `python benchmarks/speed.py --write` (`make bench` prints the same).
+a second thread, except in rows that say how many threads they had. Made by
+`python benchmarks/speed.py --write` (`make bench` prints the same).
 
 Every figure comes from many windows of a few to a few hundred milliseconds of processor time:
 *best* is the fastest, *median* the middle one. Other work on a machine only ever slows a window

@@ -281,13 +281,14 @@ def _keep(t: int, x: Chunk) -> None:
 def _winners(
     used: int, n: int, boosted: bool, out: Index, at: int, r: Rules, f: Field, m: Memory
 ) -> int:
-    if not (boosted or r.local):
+    if boosted:
+        score_columns(spread_overlaps(used, m), r.stimulus, m.boost, m)
+        if not r.local:
+            return best_scores(r.k, n, m, out, at)
+    if r.local:
+        local_best(used, n, boosted, r, f, m)
+    else:
         best_overlaps(used, r.k, r.stimulus, m)
-        return write_columns(m.selected, out, at)
-    score_columns(spread_overlaps(used, m), r.stimulus, m.boost if boosted else m.neutral, m)
-    if not r.local:
-        return best_scores(r.k, n, m, out, at)
-    local_best(n, f, m)
     return write_columns(m.selected, out, at)
 
 

@@ -25,8 +25,6 @@ LINE = ir.VectorType(_I64, 8)
 """A step of a bit plane: a cache line."""
 WORDS = 8
 """64-bit words of a bit plane that one step handles."""
-PLANES = 4
-"""Planes of counters that `count_up` handles."""
 
 
 def place_of(context: Any, builder: Any, kind: Any, array: Any, position: Any, lanes: Any) -> Any:
@@ -149,37 +147,29 @@ def _exp2_lanes(typingctx: Any, difference: Any, at: Any, gain: Any, out: Any) -
     return types.void(difference, types.intp, types.int32, out), codegen
 
 
-def _count_up(
-    typingctx: Any, masks: Any, mask_at: Any, counters: Any, width: Any, at: Any, carry: Any
-) -> Any:
+def _beat(
+    typingctx: Any, masks: Any, mask_at: Any, counters: Any, planes: Any, width: Any, at: Any,
+    alive: Any,
+) -> Any:  # fmt: skip
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        source, position, planes, pitch, word, overflow = args
-        place = place_of(context, builder, signature.args[0], source, position, LINE)
-        out = load(builder, place, 8)
-        for plane in range(PLANES):
-            where = builder.add(builder.mul(_I64(plane), pitch), word)
-            place = place_of(context, builder, signature.args[2], planes, where, LINE)
-            count = load(builder, place, 8)
-            builder.store(builder.xor(count, out), place, align=8)
-            out = builder.and_(count, out)
-        place = place_of(context, builder, signature.args[5], overflow, _I64(0), LINE)
-        builder.store(out, place, align=8)
-        return context.get_dummy_value()
-
-    i = types.intp
-    return types.void(masks, i, counters, i, i, carry), codegen
-
-
-def _clear_where(typingctx: Any, words: Any, at: Any, mask: Any) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        array, position, unwanted = args
-        place = place_of(context, builder, signature.args[0], array, position, LINE)
-        mask_place = place_of(context, builder, signature.args[2], unwanted, _I64(0), LINE)
-        kept = builder.not_(load(builder, mask_place, 8))
+        source, position, counts, number, pitch, word, living = args
+        kinds = signature.args
+        out = cgutils.alloca_once(builder, LINE)
+        mask = place_of(context, builder, kinds[0], source, position, LINE)
+        builder.store(load(builder, mask, 8), out)
+        with cgutils.for_range(builder, number) as loop:
+            where = builder.add(builder.mul(loop.index, pitch), word)
+            place = place_of(context, builder, kinds[2], counts, where, LINE)
+            count, carry = load(builder, place, 8), builder.load(out)
+            builder.store(builder.xor(count, carry), place, align=8)
+            builder.store(builder.and_(count, carry), out)
+        place = place_of(context, builder, kinds[6], living, word, LINE)
+        kept = builder.not_(builder.load(out))
         builder.store(builder.and_(load(builder, place, 8), kept), place, align=8)
         return context.get_dummy_value()
 
-    return types.void(words, types.intp, mask), codegen
+    i = types.intp
+    return types.void(masks, i, counters, i, i, i, alive), codegen
 
 
 def _prefetch(typingctx: Any, array: Any, at: Any) -> Any:
@@ -240,15 +230,12 @@ def _turn_64(typingctx: Any, block: Any) -> Any:
 turn_64: Any = intrinsic(_turn_64)
 """(block): transpose 64 x 64 bits in place, halves first (Warren, "Hacker's Delight", 7-3)."""
 
-count_up: Any = intrinsic(_count_up)
-"""(masks, mask_at, counters, width, at, carry): add masks[mask_at:mask_at + 8] to counters.
+beat: Any = intrinsic(_beat)
+"""(masks, mask_at, counters, planes, width, at, alive): count masks[mask_at:mask_at + 8].
 
-The counters are PLANES planes of `width` words, `at` the first plane's word. What overflows
-is left in carry[:8].
+The counters are `planes` planes of `width` words, `at` the first plane's word. Where one overflows,
+the bit in alive[at:at + 8] is cleared.
 """
-
-clear_where: Any = intrinsic(_clear_where)
-"""(words, at, mask): words[at:at + 8] &= ~mask[:8]."""
 
 prefetch: Any = intrinsic(_prefetch)
 """(array, at): ask for the cache line of an element that is about to be written."""

@@ -70,7 +70,6 @@ class Memory(NamedTuple):
     overlap_duty: npt.NDArray[np.uint32]  # (C,)
     min_overlap_duty: npt.NDArray[np.uint32]  # (C,)
     boost: npt.NDArray[np.float32]  # (C,)
-    neutral: npt.NDArray[np.float32]  # (C,) ones, in place of `boost`
     reached: I64  # (C,) samples of the open window with overlap >= stimulus threshold
     planes: U64  # (8 * BYTES + 1, CW) overlaps, one bit per plane; the last carries
     overlap_bytes: U64  # (BYTES, C / 8) overlaps, byte by byte, eight columns a word
@@ -78,6 +77,8 @@ class Memory(NamedTuple):
     candidates: U64  # (CW,)
     selected: U64  # (CW,)
     level: U64  # (CW,)
+    lower: U64  # (CW,)
+    upper: U64  # (CW,)
     list_keys: npt.NDArray[np.uint32]  # (C,)
     change: npt.NDArray[np.int16]  # (I,)
     window_planes: U64  # (8 * BYTES + 1, IW in whole steps of 8) how often inputs were on
@@ -90,6 +91,7 @@ class Memory(NamedTuple):
     line: I64  # (3 * C,)
     listed: npt.NDArray[np.int32]  # (C + SLACK,)
     ranked: npt.NDArray[np.int32]  # (C,)
+    ranked_keys: npt.NDArray[np.uint32]  # (C,)
     buckets: I64  # (64 + 1,)
     difference: npt.NDArray[np.int32]  # (C,) target less active duty cycle
     places: I64  # (256,) where rows start that are being counted
@@ -97,7 +99,7 @@ class Memory(NamedTuple):
 
 
 SHARED = ("x", "pool", "connected", "by_input", "active_duty", "overlap_duty", "min_overlap_duty")
-SHARED += ("boost", "neutral", "wins")
+SHARED += ("boost", "wins")
 """Arrays that all threads see; of everything else each has its own."""
 
 
@@ -114,4 +116,4 @@ class Field(NamedTuple):
     shape: I64  # column grid
     start: U64  # (planes, CW) 2**planes less the winners that are allowed around each column
     counters: U64  # (planes, CW) scratch
-    carry: U64  # (8,) scratch
+    rows: U64  # (columns, CW) all masks of a column, where `sp_visits` can do without lists

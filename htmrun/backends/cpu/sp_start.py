@@ -12,8 +12,9 @@ from numba import njit
 from htmrun import rng
 from htmrun.backends import topology
 from htmrun.backends.cpu.numeric import JIT, mix
-from htmrun.backends.cpu.sp_lanes import PLANES, adapt_by_bits
+from htmrun.backends.cpu.sp_lanes import WORDS, adapt_by_bits
 from htmrun.backends.cpu.sp_memory import BYTES, I64, SHARED, SHIFT, SLACK, U64, Field, Memory
+from htmrun.backends.cpu.sp_visits import LINES, PLANES
 from htmrun.backends.cpu.sp_window import turn_block
 from htmrun.backends.sp_contract import pool_size
 from htmrun.fixed_point import NO_SYNAPSE, PERMANENCE_ONE, permanence
@@ -40,7 +41,6 @@ def empty_memory(columns: int, inputs: int) -> Memory:
         overlap_duty=_zeros(c, np.uint32),
         min_overlap_duty=_zeros(c, np.uint32),
         boost=_zeros(c, np.float32),
-        neutral=_zeros(c, np.float32),
         reached=_zeros(c, np.int64),
         planes=_zeros((8 * BYTES + 1, cw), np.uint64),
         overlap_bytes=_zeros((BYTES, c // 8), np.uint64),
@@ -48,6 +48,8 @@ def empty_memory(columns: int, inputs: int) -> Memory:
         candidates=_zeros(cw, np.uint64),
         selected=_zeros(cw, np.uint64),
         level=_zeros(cw, np.uint64),
+        lower=_zeros(cw, np.uint64),
+        upper=_zeros(cw, np.uint64),
         list_keys=_zeros(c, np.uint32),
         change=_zeros(i, np.int16),
         window_planes=_zeros((8 * BYTES + 1, -(-iw // 8) * 8), np.uint64),
@@ -60,6 +62,7 @@ def empty_memory(columns: int, inputs: int) -> Memory:
         line=_zeros(3 * c, np.int64),
         listed=_zeros(c + SLACK, np.int32),
         ranked=_zeros(c, np.int32),
+        ranked_keys=_zeros(c, np.uint32),
         buckets=_zeros(64 + 1, np.int64),
         difference=_zeros(c, np.int32),
         places=_zeros(256, np.int64),
@@ -67,7 +70,6 @@ def empty_memory(columns: int, inputs: int) -> Memory:
     )
     memory.x[:] = -SHIFT
     memory.boost[:] = 1
-    memory.neutral[:] = 1
     return memory
 
 
@@ -76,7 +78,7 @@ def helping(m: Memory, f: Field, reached: I64) -> tuple[Memory, Field]:
     own = {name: _aligned(array) for name, array in m._asdict().items() if name not in SHARED} | {
         "reached": reached
     }
-    return m._replace(**own), f._replace(counters=_aligned(f.counters), carry=_aligned(f.carry))
+    return m._replace(**own), f._replace(counters=_aligned(f.counters))
 
 
 def _zeros(shape: int | tuple[int, ...], dtype: type[np.generic]) -> np.ndarray:
@@ -280,7 +282,7 @@ def make_field(p: SpatialPoolerParameters) -> Field:
     """Return the neighbourhoods of local inhibition; empty under global inhibition."""
     if p.inhibition == "global":
         none, words = np.zeros(0, np.int64), np.zeros((0, 8), np.uint64)
-        return Field(none, words, none, none, none, words, words, none.view(np.uint64))
+        return Field(none, words, none, none, none, words, words, words)
     assert p.column_shape is not None
     assert p.inhibition_radius is not None
     rows = topology.neighbourhoods(p.column_shape, p.inhibition_radius, p.wrap)
@@ -296,8 +298,18 @@ def make_field(p: SpatialPoolerParameters) -> Field:
         shape,
         _aligned(start),
         _zeros(start.shape, np.uint64),
-        _zeros(8, np.uint64),
+        _rows(words, masks, offsets, start),
     )
+
+
+def _rows(words: I64, masks: U64, offsets: I64, start: U64) -> U64:
+    """Return each column's masks as a whole row, none if there are too many columns or counts."""
+    if start.shape != (PLANES, LINES * WORDS):
+        return np.zeros((0, 8), np.uint64)
+    rows = _zeros((len(offsets) - 1, start.shape[1]), np.uint64)
+    owners = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    rows[owners[:, None], words[:, None] + np.arange(WORDS)] = masks
+    return rows
 
 
 def _places(p: SpatialPoolerParameters, sizes: I64) -> I64:
@@ -306,8 +318,9 @@ def _places(p: SpatialPoolerParameters, sizes: I64) -> I64:
 
 
 def _counters(places: I64, words: int) -> U64:
-    """Return bit-sliced counters that overflow after `places` additions; planes by fours."""
-    planes = -(-int(places.max()).bit_length() // PLANES) * PLANES
+    """Return bit-sliced counters that overflow after `places` additions."""
+    planes = int(places.max()).bit_length()
+    planes = PLANES if planes <= PLANES and words == LINES * WORDS else planes
     values = np.zeros(words * 64, np.int64)
     values[: len(places)] = (1 << planes) - places
     bits = (values >> np.arange(planes)[:, None] & 1).astype(np.uint8)

@@ -14,15 +14,14 @@ from htmrun.backends.cpu.sp_select import first_digit, settle_digit
 
 
 @njit(**INNER)
-def able_columns(used: int, stimulus: int, m: Memory) -> int:
-    """Leave in `m.candidates` the columns whose overlap reaches `stimulus`; return how many."""
-    width = len(m.candidates)
+def able_columns(used: int, stimulus: int, able: U64, m: Memory) -> None:
+    """Leave in `able` the columns whose overlap reaches `stimulus`."""
+    width = len(able)
     equal = m.level
+    start = np.uint64(0) if stimulus >= (1 << used) else np.uint64(0xFFFFFFFFFFFFFFFF)
     for w in range(width):
-        m.candidates[w] = np.uint64(0)
-        equal[w] = np.uint64(0xFFFFFFFFFFFFFFFF)
-    if stimulus >= (1 << used):
-        return 0
+        able[w] = np.uint64(0)
+        equal[w] = start
     for p in range(used - 1, -1, -1):
         plane = m.planes[p]
         if (stimulus >> p) & 1:
@@ -30,13 +29,23 @@ def able_columns(used: int, stimulus: int, m: Memory) -> int:
                 equal[w] &= plane[w]
         else:
             for w in range(width):
-                m.candidates[w] |= equal[w] & plane[w]
+                able[w] |= equal[w] & plane[w]
                 equal[w] &= ~plane[w]
-    n = np.uint64(0)
     for w in range(width):
-        m.candidates[w] |= equal[w]
-        n += popcount(m.candidates[w])
-    return np.int64(n)
+        able[w] |= equal[w]
+
+
+@njit(**INNER)
+def columns_between(used: int, low: int, above: int, m: Memory) -> None:
+    """Leave in `m.level` the columns with low <= overlap < above."""
+    if above < (1 << used):
+        able_columns(used, above, m.upper, m)
+    else:
+        for w in range(len(m.upper)):
+            m.upper[w] = np.uint64(0)
+    able_columns(used, low, m.lower, m)
+    for w in range(len(m.level)):
+        m.level[w] = m.lower[w] & ~m.upper[w]
 
 
 @njit(**INNER)
@@ -70,7 +79,7 @@ def best_overlaps(used: int, k: int, stimulus: int, m: Memory) -> None:
         digit -= 2
     _take_lowest(need, m.candidates, m.selected)
     if level < stimulus:
-        able_columns(used, stimulus, m)
+        able_columns(used, stimulus, m.candidates, m)
         for w in range(width):
             m.selected[w] &= m.candidates[w]
 
