@@ -11,6 +11,7 @@ import numpy as np
 
 from htmrun import baselines, build_network
 from htmrun.backends import Backend, load_backend
+from htmrun.checkpoints import Checkpoints
 from htmrun.classifiers.buckets import Buckets
 from htmrun.classifiers.parameters import PredictedColumnsConfig, SDRClassifierConfig
 from htmrun.classifiers.predicted_columns import PredictedColumnsPredictor
@@ -61,6 +62,8 @@ class Builder:
     source: Source
     shared: Backend | None = None
     """The backend to build models on; None: the one that `device` names."""
+    checkpoints: Checkpoints | None = None
+    """Where jobs keep how far they are; None: nowhere."""
 
     @property
     def backend(self) -> Backend:
@@ -311,9 +314,11 @@ class Builder:
                 e.epochs, e.epoch_length, e.evaluate_every, e.curve_points, made is None,
                 e.noise_images, e.target,
             )  # fmt: skip
+            # Models in step are asked for their states by all jobs; they start from the beginning.
+            kept = self.checkpoints if made is None else None
             yield from Trainer(
                 job, pipeline, self.source, schedule_of(arm), course, board, samples=samples,
-                stop=stop,
+                stop=stop, keeper=None if kept is None else kept.of_job(job),
             ).records()  # fmt: skip
 
         return records
