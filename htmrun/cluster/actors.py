@@ -132,15 +132,17 @@ class Actors:
             self._call(actor, actor.handle.go_on.remote())
 
     def go_on(self, key: Any) -> None:
-        """Ask a task for more."""
+        """Ask a task for more; nothing happens where its death is among the same news."""
         actor = self._of(key)
-        self._call(actor, actor.handle.go_on.remote())
+        if actor is not None:
+            self._call(actor, actor.handle.go_on.remote())
 
     def end(self, key: Any) -> None:
         """Drop a task that still runs, or let go of one that has ended."""
         actor = self._of(key)
-        actor.handle.stop.remote()
-        actor.key = None
+        if actor is not None:
+            actor.handle.stop.remote()
+            actor.key = None
 
     def wait(self, seconds: float) -> list[tuple[Any, News]]:
         """Return news of tasks by their keys, after at most so many seconds.
@@ -177,8 +179,9 @@ class Actors:
             if not actor.lives and actor.nodes.isdisjoint(self.nodes.accepted):
                 self._ray.kill(actor.handle)
 
-    def _of(self, key: Any) -> _Actor:
-        return next(actor for actor in self._actors if actor.key == key)
+    def _of(self, key: Any) -> _Actor | None:
+        """Return the actor that runs a task; None where it has died."""
+        return next((actor for actor in self._actors if actor.key == key), None)
 
     def _call(self, actor: _Actor, reference: Any) -> None:
         self._calls[reference] = (actor, actor.key)

@@ -151,6 +151,27 @@ def test_death_is_said_once_and_the_actor_not_used_again(begin: Begin) -> None:
     assert len(ray.handles) == 2
 
 
+def test_a_task_that_dies_right_after_it_said_something_can_be_told_to_go_on(
+    begin: Begin,
+) -> None:
+    """Both are known at the same moment."""
+    engine, ray = begin(PlayedRay(a={"CPU": 1.0}), ahead=2)
+    engine.start(1, "abc")
+    get = ray.get
+
+    def then_dead(reference: Any) -> Any:
+        found = get(reference)
+        ray.kill(ray.handles[0])
+        return found
+
+    ray.get = then_dead  # type: ignore[method-assign]
+    assert engine.wait(1) == [(1, Said(["a"])), (1, Died(DIED))]
+    engine.go_on(1)
+    engine.end(1)
+    assert engine.wait(1) == []
+    assert engine.free() == 1
+
+
 def test_what_a_player_raises_comes_back(begin: Begin) -> None:
     engine, _ = begin(PlayedRay(a={"CPU": 1.0}))
     engine.start(1, "!")
