@@ -11,6 +11,7 @@ import numpy as np
 
 from htmrun import baselines, build_network
 from htmrun.backends import Backend, load_backend
+from htmrun.checkpoints import Checkpoints
 from htmrun.classifiers.buckets import Buckets
 from htmrun.classifiers.parameters import PredictedColumnsConfig, SDRClassifierConfig
 from htmrun.classifiers.predicted_columns import PredictedColumnsPredictor
@@ -63,6 +64,8 @@ class Builder:
     """The backend to build models on; None: the one that `device` names."""
     threads: int = 1
     """Threads that a model may use on the processor."""
+    checkpoints: Checkpoints | None = None
+    """Where jobs keep how far they are; None: nowhere."""
 
     @property
     def backend(self) -> Backend:
@@ -315,9 +318,11 @@ class Builder:
                 e.epochs, e.epoch_length, e.evaluate_every, e.curve_points, made is None,
                 e.noise_images, e.target, drift_at(e),
             )  # fmt: skip
+            # Models in step are asked for their states by all jobs; they start from the beginning.
+            kept = self.checkpoints if made is None else None
             yield from Trainer(
                 job, pipeline, self.source, schedule_of(arm), course, board, samples=samples,
-                stop=stop,
+                stop=stop, keeper=None if kept is None else kept.of_job(job),
             ).records()  # fmt: skip
 
         return records

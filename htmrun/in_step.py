@@ -47,7 +47,8 @@ def records(
 ) -> Generator[Record, None, None]:
     """Run all jobs and yield their records as they come."""
     if parts is None:
-        yield from runner.run_jobs(builder, jobs, builder.experiment.workers)
+        keeps = builder.checkpoints is not None
+        yield from runner.run_jobs(builder, jobs, builder.experiment.workers, keeps)
         return
     index = cuda_index(builder.experiment.device)
     assert index is not None

@@ -23,10 +23,14 @@ class Job:
 
 @dataclass(frozen=True)
 class Started:
-    """A job begins; `samples` is how many training samples it will see in all (0: unknown)."""
+    """A job begins; `samples` is how many training samples it will see in all (0: unknown).
+
+    `earlier` of them it has seen before it was cut short; the records of these come once more.
+    """
 
     job: Job
     samples: int
+    earlier: int = 0
 
 
 @dataclass(frozen=True)

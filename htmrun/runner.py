@@ -20,6 +20,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
+from htmrun.deferral import deferred
 from htmrun.errors import UserError
 from htmrun.meeting import Meeting, Work
 from htmrun.records import Failed, Finished, Job, Record
@@ -62,20 +63,30 @@ def workers_for(jobs: int, workers: int | None) -> int:
 
 
 def run_jobs(
-    maker: Maker, jobs: Sequence[Job], workers: int | None
+    maker: Maker, jobs: Sequence[Job], workers: int | None, keeps: bool = False
 ) -> Generator[Record, None, None]:
     """Run all jobs, at most `workers` at once (None: one per core), and yield their records.
+
+    `keeps`: jobs that are to end have something to write down, and get PATIENCE_S for it.
 
     A job that fails, or whose worker dies, yields Failed and the others go on. When the
     consumer stops (an exception, Ctrl-C, or closing the generator), running jobs are ended;
     the consumer knows which did not finish.
     """
     count = workers_for(len(jobs), workers)
-    if count == 1:
-        for job in jobs:
-            yield from _guarded(maker, job, lambda: False)
+    if count > 1:
+        yield from _Pool(maker, jobs, count, keeps).records()
+    elif keeps:
+        yield from deferred(lambda stop: _one_by_one(maker, jobs, stop), PATIENCE_S)
     else:
-        yield from _Pool(maker, jobs, count).records()
+        yield from _one_by_one(maker, jobs, lambda: False)
+
+
+def _one_by_one(
+    maker: Maker, jobs: Sequence[Job], stop: Callable[[], bool]
+) -> Generator[Record, None, None]:
+    for job in jobs:
+        yield from _guarded(maker, job, stop)
 
 
 def run_in_step(
@@ -133,6 +144,7 @@ class _Pool:
     maker: Maker
     waiting: Sequence[Job]
     count: int
+    keeps: bool = False
     _workers: list[_Worker] = field(default_factory=list)
 
     def records(self) -> Generator[Record, None, None]:
@@ -171,7 +183,7 @@ class _Pool:
     def _new_worker(self) -> _Worker:
         here, there = self._context.Pipe()
         process = self._context.Process(
-            target=_work, args=(self.maker, there, os.getpid()), daemon=True
+            target=_work, args=(self.maker, there, os.getpid(), self.keeps), daemon=True
         )
         with interrupts_held():
             process.start()
@@ -192,7 +204,7 @@ class _Pool:
         deadline = time.monotonic() + PATIENCE_S
         for worker in self._workers:
             worker.pipe.close()
-            # Its work is lost anyway, and asking is no use while it imports or compiles.
+            # One that trains writes down what it has, if it keeps anything; others end on the spot.
             if worker.job is not None:
                 worker.process.terminate()
         for worker in self._workers:
@@ -202,13 +214,23 @@ class _Pool:
                 worker.process.join()
 
 
-def _work(maker: Maker, pipe: Connection, parent: int) -> None:
+def _work(maker: Maker, pipe: Connection, parent: int, keeps: bool) -> None:
     """Run jobs until there are none or the parent is gone."""
     # Ctrl-C reaches the whole terminal group; the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    training = asked = False
+
+    def end(number: int, _frame: object) -> None:
+        nonlocal asked
+        asked = True
+        if not training:  # It imports, compiles or waits.
+            raise SystemExit(128 + number)
+
+    if keeps:
+        signal.signal(signal.SIGTERM, end)
 
     def stopped() -> bool:
-        return os.getppid() != parent
+        return asked or os.getppid() != parent
 
     prepared = False
     with contextlib.suppress(StopRequestedError, EOFError, BrokenPipeError, ConnectionResetError):
@@ -221,6 +243,7 @@ def _work(maker: Maker, pipe: Connection, parent: int) -> None:
                 pipe.send(failure(job, error))
                 continue
             for record in _guarded(maker, job, stopped):
+                training = keeps and not isinstance(record, Finished | Failed)
                 pipe.send(record)
 
 

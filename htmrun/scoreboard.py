@@ -141,6 +141,14 @@ class Scoreboard:
         if sample >= self.tail_start:
             self._tail.add(chunk, outcome, self._pipeline)
 
+    def state(self) -> tuple[Meters, Meters, Meters]:
+        """Return what was added so far; `load` on another board goes on from it."""
+        return self._interval, self._tail, self._all
+
+    def load(self, state: tuple[Meters, Meters, Meters]) -> None:
+        """Go on from what `state()` of a board of the same job returned."""
+        self._interval, self._tail, self._all = state
+
     def interval(self) -> Figures:
         """Return the figures that have a curve, since the last call, and start anew."""
         done, self._interval = self._interval, Meters(*self._arguments)

@@ -13,13 +13,15 @@ from typing import Any
 
 from htmrun import energy
 from htmrun.build import Builder, drift_at, jobs_of
+from htmrun.checkpoints import Checkpoints
 from htmrun.cluster.connection import LOCAL
 from htmrun.config.schema import Experiment, Tracking
+from htmrun.config.validation import plain
 from htmrun.console import LiveView
 from htmrun.data import Source, open_source
 from htmrun.main_figures import main_figures
 from htmrun.placement import threads_of
-from htmrun.records import Failed, Finished, Job
+from htmrun.records import Failed, Finished, Job, Started
 from htmrun.scoreboard import main_curve as main_curve_of
 from htmrun.termination import terminations_raised
 from htmrun.tracking import Tracker
@@ -60,10 +62,11 @@ def run_experiment(
     kept = earlier.finished if earlier is not None else ()
     jobs = [job for job in everything if job not in {record.job for record in kept}]
     source = open_source(experiment.data)
-    threads = threads_of(experiment, len(jobs), far=on != LOCAL)
-    builder = Builder(experiment, source, threads=threads)
-    builder.samples()
     run_id = new_run_id(experiment.name) if earlier is None else earlier.run_id
+    checkpoints = _checkpoints(experiment, source, on, run_id)
+    threads = threads_of(experiment, len(jobs), far=on != LOCAL)
+    builder = Builder(experiment, source, threads=threads, checkpoints=checkpoints)
+    builder.samples()
     results: dict[str, list[Finished]] = {name: [] for name in experiment.selected}
     for record in kept:
         results[record.job.arm].append(record)
@@ -89,8 +92,12 @@ def run_experiment(
             if tracker is not None:
                 tracker.handle(news)
             view.handle(news)
+            if isinstance(news, Started) and news.earlier:
+                view.notice(f"{news.job.name} goes on after {news.earlier:,} samples")
             if isinstance(news, Finished):
                 results[news.job.arm].append(news)
+                if checkpoints is not None:
+                    checkpoints.forget(news.job)
             if isinstance(news, Failed):
                 failed.append(news)
         status = "failed" if failed else "finished"
@@ -129,6 +136,25 @@ def _interruption_told(
             how = "nothing was recorded"
         print(f"interrupted: {done} of {jobs} jobs finished; {how}", file=sys.stderr)
         raise
+
+
+def _checkpoints(
+    experiment: Experiment, source: Source, on: str, run_id: str
+) -> Checkpoints | None:
+    """Return where jobs keep how far they are; None where nobody would find it."""
+    every, tracking = experiment.checkpoint_every, experiment.tracking
+    if every is None or not tracking.enabled or on != LOCAL:
+        return None
+    decides = {n: v for n, v in plain(experiment).items() if n not in _DECIDES_NOTHING}
+    folder = Path(tracking.dir).absolute() / "checkpoints" / run_id
+    return Checkpoints.of(folder, decides, source.fingerprint, 60 * every)
+
+
+_DECIDES_NOTHING = (
+    "arms", "seeds", "workers", "threads", "device", "cluster", "checkpoint_every", "tracking",
+    "description",
+)  # fmt: skip
+"""What may differ between two runs of a job that give the same bytes."""
 
 
 def new_run_id(name: str) -> str:
@@ -201,7 +227,8 @@ def job_parameters(experiment: Experiment, resolved: Mapping[str, Any], job: Job
 
 
 _OF_THE_WHOLE_RUN = (
-    "arm", "control", "arms", "seeds", "workers", "threads", "cluster", "tracking", "description",
+    "arm", "control", "arms", "seeds", "workers", "threads", "cluster", "checkpoint_every",
+    "tracking", "description",
 )  # fmt: skip
 
 

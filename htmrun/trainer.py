@@ -13,11 +13,12 @@ import numpy as np
 
 from htmrun import evaluation, latency, memory
 from htmrun.backends import State
+from htmrun.checkpoints import Keeper
 from htmrun.data import Chunk, Source
 from htmrun.network_figures import network_figures
 from htmrun.network_pipeline import NetworkPipeline
 from htmrun.pixel_noise import noise_score
-from htmrun.plan import Plan
+from htmrun.plan import Flags, Plan
 from htmrun.portrait import portrait
 from htmrun.records import Finished, Job, Progress, Record, Started
 from htmrun.schedule import Cursor, Schedule
@@ -61,16 +62,21 @@ class Trainer:
     def __init__(
         self, job: Job, pipeline: evaluation.Model, source: Source, schedule: Schedule,
         course: Course, scoreboard: Scoreboard, *, samples: int,
-        stop: Callable[[], bool] = lambda: False,
+        stop: Callable[[], bool] = lambda: False, keeper: Keeper | None = None,
     ) -> None:  # fmt: skip
-        """`samples`: training samples of one epoch; `stop` is asked between chunks."""
+        """`samples`: training samples of one epoch; `stop` is asked between chunks.
+
+        With `keeper` it goes on where the same job was cut short, and keeps how far it is.
+        """
         self.job, self.pipeline, self.source = job, pipeline, source
         self.schedule, self.course, self.scoreboard = schedule, course, scoreboard
         self._per_epoch, self._total = samples, samples * course.epochs
-        self._stop = stop
+        self._stop, self._keeper = stop, keeper
         self._sample, self._commits, self._cursor = 0, 0, Cursor()
-        self._train_seconds = 0.0
-        self._points: list[dict[str, float]] = []
+        self._epoch = self._passed = 0
+        self._within: tuple[Cursor, Flags, Flags] | None = None
+        self._begun = self._train_seconds = self._earlier_s = 0.0
+        self._told: list[Progress] = []
         self._counts: dict[str, list[float]] = {}
         self._curve = points(self._total, course.curve_points)[1:]
         self._looks = self._look_points()
@@ -78,25 +84,73 @@ class Trainer:
         self._best: Best | None = None
 
     def records(self) -> Iterator[Record]:
-        """Train to the end; raises StopRequestedError when asked to stop."""
-        begun = time.perf_counter()
+        """Train to the end; raises StopRequestedError when asked to stop.
+
+        With a keeper, what was learned until then is kept, also where the generator is closed.
+        """
+        self._begun = time.perf_counter()
         memory.forget_peak()
-        yield Started(self.job, self._total)
-        self._probes = evaluation.take_probes(self.pipeline, self.source, self.job.seed)
-        for epoch in range(self.course.epochs):
-            for chunk, last in _with_last(self.source.train(self.job.seed, epoch, CHUNK)):
+        try:
+            yield from self._records()
+        except (StopRequestedError, GeneratorExit):
+            # Between two pieces, so that all that is kept is of the same sample.
+            self._keep()
+            raise
+
+    def _records(self) -> Iterator[Record]:
+        gone_on = self._go_on()
+        yield Started(self.job, self._total, self._sample)
+        yield from self._told
+        if not gone_on:
+            self._probes = evaluation.take_probes(self.pipeline, self.source, self.job.seed)
+        for epoch in range(self._epoch, self.course.epochs):
+            whole = self.source.train(self.job.seed, epoch, CHUNK)
+            for chunk, last in _with_last(_after(whole, self._passed)):
                 for piece, plan in self._pieces(chunk, last):
                     if self._stop():
                         raise StopRequestedError
                     self._train(piece, plan)
                     yield from self._look(epoch)
-        yield self._finish(begun)
+                    if self._keeper is not None and self._keeper.due():
+                        self._keep()
+            self._epoch, self._passed = epoch + 1, 0
+        self._keeper = None
+        yield self._finish()
+
+    def _go_on(self) -> bool:
+        """Take up what was kept of this job, if anything was."""
+        kept = None if self._keeper is None else self._keeper.read()
+        if kept is None:
+            return False
+        self.pipeline.load(kept.pop("state"))
+        self.scoreboard.load(kept.pop("scoreboard"))
+        for name, value in kept.items():
+            setattr(self, name, value)
+        return True
+
+    def _keep(self) -> None:
+        """Write down all that the rest of this job depends on, once there is anything."""
+        if self._keeper is None or not self._sample:
+            return
+        own = ("_sample", "_commits", "_epoch", "_passed", "_train_seconds", "_told", "_counts",
+               "_probes", "_best")  # fmt: skip
+        self._keeper.write(
+            {name: getattr(self, name) for name in own}
+            | {"_cursor": self._place(), "_earlier_s": self._seconds()}
+            | {"state": self.pipeline.state(), "scoreboard": self.scoreboard.state()}
+        )
+
+    def _seconds(self) -> float:
+        return self._earlier_s + time.perf_counter() - self._begun
+
+    def _place(self) -> Cursor:
+        """Return the cursor after the last sample; `_cursor` is at the end of its chunk."""
+        return self._cursor if self._within is None else self.schedule.plan(*self._within)[1]
 
     def _pieces(self, chunk: Chunk, last: bool) -> Iterator[tuple[Chunk, Plan]]:
         """Cut a chunk at curve points, evaluations, and at the next commit while one is awaited."""
-        plan, self._cursor = self.schedule.plan(
-            self._cursor, chunk.reset, self._epoch_ends(len(chunk), last)
-        )
+        before, ends = self._cursor, self._epoch_ends(len(chunk), last)
+        plan, self._cursor = self.schedule.plan(before, chunk.reset, ends)
         start = 0
         while start < len(plan):
             stop = len(plan)
@@ -107,6 +161,7 @@ class Trainer:
             if self._probes is not None and self._probes.waiting:
                 commits = np.flatnonzero(plan.commit[start:stop])
                 stop = start + int(commits[0]) + 1 if len(commits) else stop
+            self._within = (before, chunk.reset[:stop], ends[:stop])
             yield chunk.slice(start, stop), plan.slice(start, stop)
             start = stop
 
@@ -116,6 +171,7 @@ class Trainer:
         self._train_seconds += time.perf_counter() - begun
         self.scoreboard.add(chunk, outcome, self._sample)
         self._sample += len(plan)
+        self._passed += len(plan)
         self._commits += int(plan.commit.sum())
         if self._probes is not None and self._probes.waiting and plan.commit[-1]:
             self._probes.after_commit(self.pipeline)
@@ -131,10 +187,10 @@ class Trainer:
             if self._probes is not None:
                 self._probes.look(self.pipeline, self._sample)
         if figures:
-            self._points.append({"sample": float(self._sample), **figures})
-            yield Progress(self.job, self._sample, epoch, figures, self._rate())
+            self._told.append(Progress(self.job, self._sample, epoch, figures, self._rate()))
+            yield self._told[-1]
 
-    def _finish(self, begun: float) -> Finished:
+    def _finish(self) -> Finished:
         figures = self.scoreboard.final()
         if self.course.drift_at is not None:
             figures |= self.scoreboard.recovery(self.course.drift_at)
@@ -184,7 +240,7 @@ class Trainer:
         if self.course.measure_latency:
             # The last thing that is done: it trains on, and the state is not used again.
             figures |= latency.measure(self.pipeline, self.source, self.schedule, self.job.seed)
-        return Finished(self.job, figures, state_hash, time.perf_counter() - begun, series)
+        return Finished(self.job, figures, state_hash, self._seconds(), series)
 
     def _validate(self) -> dict[str, float]:
         """Return the figures on the validation samples; keep the state if it is the best so far."""
@@ -196,8 +252,9 @@ class Trainer:
 
     def _curves(self) -> dict[str, np.ndarray]:
         """Return one array for each figure, NaN where only others were taken: all fit `sample`."""
-        names = dict.fromkeys(name for point in self._points for name in point)
-        return {f"curve/{n}": np.array([p.get(n, np.nan) for p in self._points]) for n in names}
+        points = [{"sample": float(told.sample), **told.metrics} for told in self._told]
+        names = dict.fromkeys(name for point in points for name in point)
+        return {f"curve/{n}": np.array([p.get(n, np.nan) for p in points]) for n in names}
 
     def _count(self) -> None:
         """Take down how many segments and synapses there are."""
@@ -230,10 +287,10 @@ class Trainer:
         if target is None:
             return {}
         lower = name.startswith(f"{RECENT}rmse")
-        for point in self._points:
-            value = point.get(name)
+        for told in self._told:
+            value = told.metrics.get(name)
             if value is not None and (value <= target if lower else value >= target):
-                return {"samples_to_target": point["sample"]}
+                return {"samples_to_target": float(told.sample)}
         return {}
 
     def _epoch_ends(self, samples: int, last: bool) -> np.ndarray:
@@ -252,6 +309,13 @@ class Trainer:
     def _look_points(self) -> list[int]:
         every = self.course.evaluate_every or self._per_epoch
         return list(range(every, self._total, every))
+
+
+def _after(chunks: Iterator[Chunk], samples: int) -> Iterator[Chunk]:
+    """Yield what comes after the first `samples` of them."""
+    for chunk in chunks:
+        yield chunk.slice(min(samples, len(chunk)), len(chunk))
+        samples = max(0, samples - len(chunk))
 
 
 def _with_last(chunks: Iterator[Chunk]) -> Iterator[tuple[Chunk, bool]]:

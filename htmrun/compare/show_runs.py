@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from htmrun.compare.choosing import Jobs, choose
@@ -164,8 +166,10 @@ def clean(
     removable = {name: jobs for name, jobs in matching.items() if name not in going}
     _say(removable, delete)
     if delete:
-        for jobs in removable.values():
+        for name, jobs in removable.items():
             remove(client, jobs)
+            # How far its jobs were is of use to nobody any more.
+            shutil.rmtree(Path(directory) / "checkpoints" / name, ignore_errors=True)
 
 
 def _say(runs: dict[str, Jobs], delete: bool) -> None:

@@ -191,6 +191,13 @@ class Experiment(Parameters):
         description="cpu: compiled; reference: plain NumPy; cuda, cuda:1: a card; auto: a card if "
         "one is there, else cpu. Results are equal.",
     )
+    checkpoint_every: float | None = Field(
+        1.0,
+        gt=0.0,
+        le=1e6,
+        description="Minutes after which a job keeps how far it is, for `htmrun resume`; null: "
+        "never.",
+    )
     workers: int | None = Field(
         None,
         ge=1,

@@ -26,9 +26,8 @@ Direction = Literal["maximize", "minimize"]
 Sampler = Literal["tpe", "random", "grid", "cmaes", "gp", "qmc", "nsga2"]
 # What makes trials comparable: the same data, seeds and machine for all.
 _FIXED = (
-    "data", "seeds", "arms", "workers", "threads", "device", "cluster", "tracking", "name",
-    "description",
-    "sweep",
+    "data", "seeds", "arms", "workers", "threads", "device", "cluster", "checkpoint_every",
+    "tracking", "name", "description", "sweep",
 )  # fmt: skip
 
 

@@ -24,8 +24,8 @@ def resume(
 ) -> int:
     """Run what is left of a run, under its own id; return the exit status as `train` does.
 
-    Jobs start from their beginning: what a job had learned when it was cut short is not kept.
-    Raises UserError when the run is still going or the data have changed.
+    A job goes on where it last kept how far it was, and starts from its beginning where it kept
+    nothing. Raises UserError when the run is still going or the data have changed.
     """
     run = read_run(wanted, uri, directory)
     if run.folder is not None:

@@ -44,7 +44,8 @@ def signature(sweep: Sweep, objectives: Mapping[str, str], data: str) -> dict[st
     )
     experiment = plain(sweep.base)
     for name in (
-        "seeds", "arms", "workers", "threads", "device", "cluster", "tracking", "description",
+        "seeds", "arms", "workers", "threads", "device", "cluster", "checkpoint_every",
+        "tracking", "description",
     ):  # fmt: skip
         experiment.pop(name, None)
     return {

@@ -111,7 +111,10 @@ def test_cleaning_says_first_and_removes_on_request_only(
     assert sorted(artifacts.rglob("*")) == before
     assert len(names(capsys, store)) == 4
 
+    for name in (BAD, GOOD):
+        (store / "checkpoints" / name).mkdir(parents=True)
     assert main(["clean", "--dir", str(store), "--status", "failed", "--delete"]) == 0
+    assert [path.name for path in (store / "checkpoints").iterdir()] == [GOOD]
     assert "removing 1 run," in capsys.readouterr().out
     assert set(names(capsys, store)) == {GOOD, GOING, DEAD}
     left = sorted(artifacts.rglob("*"))
