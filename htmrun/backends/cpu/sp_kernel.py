@@ -163,11 +163,13 @@ def _stretch(
     m: Memory,
 ) -> None:
     """Find the winners of samples first..last, and keep what their window will learn from."""
-    work = (x.offsets[last] - x.offsets[first]) * len(m.selected)
-    shared = x.crew > 0 and work >= x.crew
-    pieces = -(-(last - first) // _SAMPLES_A_PIECE)
+    shared = False
+    if x.crew > 0:
+        shared = (x.offsets[last] - x.offsets[first]) * len(m.selected) >= x.crew
+    pieces = 0
     base = x.winner_offsets[first]
     if shared:
+        pieces = -(-(last - first) // _SAMPLES_A_PIECE)
         x.board[KIND] = SAMPLES
         x.board[FIRST], x.board[LAST], x.board[WINDOW] = first, last, window
         x.board[KEEPS], x.board[BASE] = np.int64(keeps), base
@@ -213,7 +215,7 @@ def _close_up(first: int, last: int, base: int, x: Chunk) -> None:
         x.winner_offsets[t + 1] = to
 
 
-@njit(**INNER)
+@njit(**HOT)
 def _columns(
     window: int, last: int, turned: U64, members: Index, x: Chunk, r: Rules, m: Memory
 ) -> None:
