@@ -11,6 +11,7 @@ from htmrun.cli import main
 from htmrun.config.compose import load
 from htmrun.data import open_source, validation_chunks
 from htmrun.errors import UserError
+from htmrun.networks.parameters import NetworkParameters
 from htmrun.records import Finished, Job
 from tests.experiments import results, train
 
@@ -55,6 +56,22 @@ def test_the_mnist_experiments_run_on_files_of_their_format(
         assert summary["status"] == "finished"
         for arm in summary["arms"].values():
             assert arm["accuracy"]["mean"] >= 0.3
+
+
+def test_the_mnist_twins_differ_in_sparseness_alone() -> None:
+    given = load(["experiment=sparse_mnist", "data.path=."]).experiment.stages
+    twins = [given[name] for name in ("sparse", "dense")]
+    plain = []
+    for twin in twins:
+        assert isinstance(twin, NetworkParameters)
+        fields = twin.model_dump()
+        for layer in fields["layers"].values():
+            if layer["kind"] in ("kwinner", "relu"):
+                layer.clear()
+            layer.pop("weight_density", None)
+        plain.append(fields)
+    assert plain[0] == plain[1]
+    assert twins[0] != twins[1]
 
 
 def test_running_twice_gives_the_same_and_workers_change_nothing(

@@ -7,11 +7,14 @@ import pytest
 import torch
 from torch.autograd.gradcheck import GradcheckError
 
+from htmrun.backends import load_backend
 from htmrun.networks.binary import Binary
+from htmrun.networks.network import Network
 from htmrun.networks.optimizer import make_optimizer
 from htmrun.networks.parameters import (
     BinaryParameters,
     KWinnerParameters,
+    NetworkParameters,
     OptimizerParameters,
 )
 from htmrun.networks.weights import Conv, Linear, sparse_mask
@@ -219,3 +222,19 @@ def test_a_convolution_with_feedback_equal_to_its_weights_is_backprop() -> None:
         gradients.append([given.grad, layer.weight.grad, layer.bias.grad])
     for first, second in zip(*gradients, strict=True):
         torch.testing.assert_close(first, second)
+
+
+def test_norm_over_a_layer_is_the_same_for_a_brighter_image_of_less_contrast() -> None:
+    rules = {"layers": {"contrast": {"kind": "norm", "over": "layer"}}}
+    images = np.random.default_rng(6).integers(0, 80, (5, 6, 6)).astype(np.uint8)
+    network = Network(
+        NetworkParameters.model_validate(rules), (6, 6), 3, 0, load_backend("cpu"), samples=1,
+        per_epoch=1,
+    )  # fmt: skip
+    pixels = (images / 255 - 0.1307) / 0.3081
+    spread = np.sqrt(pixels.var((1, 2), keepdims=True) + 1e-5)
+    plain = (pixels - pixels.mean((1, 2), keepdims=True)) / spread
+    found = network.outputs(images)["contrast"][:, 0].numpy()
+    np.testing.assert_allclose(found, plain, rtol=1e-4, atol=1e-5)
+    brighter = network.outputs(images * 2 + 50)["contrast"][:, 0].numpy()
+    np.testing.assert_allclose(brighter, plain, rtol=1e-3, atol=1e-3)
