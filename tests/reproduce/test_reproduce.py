@@ -106,8 +106,8 @@ def test_a_rerun_says_what_it_cannot_do(here: Path, capsys: Capsys) -> None:
     nowhere = complaint(capsys, "rerun", "--on", "ray://127.0.0.1:9")
     assert nowhere.startswith("error: --on: no Ray answers at ray://127.0.0.1:9 (")
     assert complaint(capsys, "rerun", "sp.columns=3") == (
-        "error: sp.columns: found in a rerun, expected one of arms, seeds, workers, device: "
-        "everything else stays as it was"
+        "error: sp.columns: found in a rerun, expected one of arms, seeds, workers, threads, "
+        "device: everything else stays as it was"
     )
     assert complaint(capsys, "rerun", "seeds=[x]").startswith("error: seeds[0]: found 'x'")
     assert complaint(capsys, "rerun", "seeds=[9]").endswith(
