@@ -6,9 +6,10 @@ from collections.abc import Generator, Sequence
 from contextlib import closing
 
 from htmrun import runner
-from htmrun.build import Builder, device_bytes
+from htmrun.build import Builder
 from htmrun.devices import cuda_index
 from htmrun.meeting import Meeting
+from htmrun.needs import device_bytes
 from htmrun.placement import Place, lots
 from htmrun.records import Job, Record
 

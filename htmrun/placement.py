@@ -200,7 +200,7 @@ def forecast_on_cluster(experiment: Experiment, address: str) -> Forecast:
 
 
 def forecast(experiment: Experiment, rows: Sequence[Mapping[str, object]]) -> Forecast:
-    """Return where `experiment` would run; `rows` are those of `build.plan_table`."""
+    """Return where `experiment` would run; `rows` are those of `needs.plan_table`."""
     needs = {str(row["arm"]): int(str(row["device_bytes"])) for row in rows}
     jobs = [Job(name, seed) for seed in experiment.seeds for name in needs]
     try:

@@ -15,7 +15,7 @@ from htmrun import energy
 from htmrun.build import Builder, drift_at, jobs_of
 from htmrun.checkpoints import Checkpoints
 from htmrun.cluster.connection import LOCAL
-from htmrun.config.schema import Experiment, Tracking
+from htmrun.config.schema import WITHOUT_EFFECT, Experiment, Tracking
 from htmrun.config.validation import plain
 from htmrun.console import LiveView
 from htmrun.data import Source, open_source
@@ -145,16 +145,9 @@ def _checkpoints(
     every, tracking = experiment.checkpoint_every, experiment.tracking
     if every is None or not tracking.enabled or on != LOCAL:
         return None
-    decides = {n: v for n, v in plain(experiment).items() if n not in _DECIDES_NOTHING}
+    decides = {n: v for n, v in plain(experiment).items() if n not in WITHOUT_EFFECT}
     folder = Path(tracking.dir).absolute() / "checkpoints" / run_id
     return Checkpoints.of(folder, decides, source.fingerprint, 60 * every)
-
-
-_DECIDES_NOTHING = (
-    "arms", "seeds", "workers", "threads", "device", "cluster", "checkpoint_every", "tracking",
-    "description",
-)  # fmt: skip
-"""What may differ between two runs of a job that give the same bytes."""
 
 
 def new_run_id(name: str) -> str:
@@ -226,10 +219,7 @@ def job_parameters(experiment: Experiment, resolved: Mapping[str, Any], job: Job
     return {**shared, "arm": job.arm, "seed": job.seed, "regime": regime}
 
 
-_OF_THE_WHOLE_RUN = (
-    "arm", "control", "arms", "seeds", "workers", "threads", "cluster", "checkpoint_every",
-    "tracking", "description",
-)  # fmt: skip
+_OF_THE_WHOLE_RUN = ("arm", "control", *(name for name in WITHOUT_EFFECT if name != "device"))
 
 
 def _place_option(experiment: Experiment) -> str:

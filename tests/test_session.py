@@ -282,8 +282,8 @@ def test_a_dashboard_without_runs_is_one_line(capsys: Capsys, tmp_path: Path) ->
 
 
 def test_dry_run_and_run_agree_on_samples_and_commits(capsys: Capsys) -> None:
-    from htmrun.build import plan_table
     from htmrun.data import open_source
+    from htmrun.needs import plan_table
 
     loaded = load([*DIGITS, "epochs=2", "epoch_length=100", "arms=[online,minibatch]"])
     rows = plan_table(loaded.experiment, open_source(loaded.experiment.data))

@@ -112,8 +112,8 @@ def _has_root(config_dir: Path) -> bool:
 
 
 def _dry_run(loaded: Loaded, on: str, json_output: bool) -> None:
-    from htmrun.build import plan_table
     from htmrun.data import open_source
+    from htmrun.needs import plan_table
     from htmrun.placement import forecast, forecast_on_cluster, threads_of
 
     experiment = loaded.experiment

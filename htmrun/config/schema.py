@@ -138,6 +138,13 @@ class ClusterParameters(Parameters):
     )
 
 
+WITHOUT_EFFECT = (
+    "arms", "seeds", "workers", "threads", "device", "cluster", "checkpoint_every", "tracking",
+    "description",
+)  # fmt: skip
+"""Fields of an experiment that may differ between two runs of a job that give the same bytes."""
+
+
 class Experiment(Parameters):
     """Everything one `htmrun train` does."""
 

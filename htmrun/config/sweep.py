@@ -16,7 +16,7 @@ from htmrun.config.compose import compose, compose_group, is_file
 from htmrun.config.fields import allowed
 from htmrun.config.messages import show, unknown
 from htmrun.config.overrides import key_of
-from htmrun.config.schema import Experiment, Name, Seed
+from htmrun.config.schema import WITHOUT_EFFECT, Experiment, Name, Seed
 from htmrun.config.space import Space, is_dimension, parse
 from htmrun.config.validation import plain, validate
 from htmrun.errors import UserError, nearest
@@ -25,10 +25,7 @@ from htmrun.parameters import Parameters
 Direction = Literal["maximize", "minimize"]
 Sampler = Literal["tpe", "random", "grid", "cmaes", "gp", "qmc", "nsga2"]
 # What makes trials comparable: the same data, seeds and machine for all.
-_FIXED = (
-    "data", "seeds", "arms", "workers", "threads", "device", "cluster", "checkpoint_every",
-    "tracking", "name", "description", "sweep",
-)  # fmt: skip
+_FIXED = ("data", "name", "sweep", *WITHOUT_EFFECT)
 
 
 class SweepParameters(Parameters):

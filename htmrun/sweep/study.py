@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from htmrun.config.schema import WITHOUT_EFFECT
 from htmrun.config.space import grid
 from htmrun.config.sweep import Sweep
 from htmrun.config.validation import plain
@@ -43,10 +44,7 @@ def signature(sweep: Sweep, objectives: Mapping[str, str], data: str) -> dict[st
         mode="json", include={"seeds", "sampler", "seed", "pruner", "prune_after", "space"}
     )
     experiment = plain(sweep.base)
-    for name in (
-        "seeds", "arms", "workers", "threads", "device", "cluster", "checkpoint_every",
-        "tracking", "description",
-    ):  # fmt: skip
+    for name in WITHOUT_EFFECT:
         experiment.pop(name, None)
     return {
         **settings,
