@@ -65,7 +65,9 @@ def _journal(path: Path) -> BaseStorage:
                 f"sweep.storage: found {path}, which is no journal of a study, expected one or a "
                 "file that does not exist yet"
             )
-        return JournalStorage(JournalFileBackend(str(path)))
+        # Absolute: Optuna's lock is a link with this text. One that led nowhere from its own folder
+        # could not be dated, and would be waited for without end after its owner was killed.
+        return JournalStorage(JournalFileBackend(str(path.absolute())))
     except OSError as error:
         raise UserError(
             f"sweep.storage: cannot keep the study in {path} ({error.strerror or error})"

@@ -46,6 +46,7 @@ def went_on(lines: str) -> dict[str, int]:
 @pytest.mark.slow
 def test_a_killed_run_goes_on_in_the_middle_and_ends_the_same(here: Path, capsys: Capsys) -> None:
     with running("train", *JOBS, "epochs=400", "checkpoint_every=0.002", cwd=here) as run:
+        run.until(lambda: any((here / "runs").rglob("resolved.yaml")), "the run is recorded")
         run.until(lambda: kept(here), "a job has kept how far it is")
         os.killpg(run.process.pid, signal.SIGKILL)
         run.ended()

@@ -5,16 +5,19 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from optuna.storages.journal import JournalFileSymlinkLock
 
 from htmrun.config.sweep import Sweep, load_sweep
 from htmrun.errors import UserError
 from htmrun.sweep import study as module
 from htmrun.sweep.samplers import distributions
+from htmrun.sweep.storage import open_storage
 from htmrun.sweep.study import ATTEMPT, LOST, OWNER, SharedStudy
 
 OBJECTIVES = {"accuracy": "maximize"}
@@ -166,6 +169,22 @@ def test_elsewhere_a_beat_that_stands_still_tells(
         shared.beat([living.number])
         found = watcher.stale(set())
     assert found == [gone.number]
+
+
+def test_the_lock_of_a_killed_worker_is_given_up_after_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the path is relative, as by default."""
+    monkeypatch.chdir(tmp_path)
+    held: Any = open_storage("runs/study.journal")
+    lock = held._backend._lock
+    opened(Path("runs/study.journal"))
+    assert lock.acquire()  # And then it is killed.
+    again = JournalFileSymlinkLock(lock._lock_target_file, grace_period=3)
+    asking = threading.Thread(target=again.acquire, daemon=True)
+    asking.start()
+    asking.join(120)
+    assert not asking.is_alive()
 
 
 def test_what_keeps_killing_its_worker_is_given_up(tmp_path: Path) -> None:
