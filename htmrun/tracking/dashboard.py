@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -113,19 +114,28 @@ def serve(uri: str | None, directory: str, port: int | None, open_browser: bool)
     if target.startswith("http"):
         _show(target, found, open_browser)
         return
-    chosen = free_port(port)
-    base = f"http://{HOST}:{chosen}"
-    with terminations_raised(), TemporaryFile() as log:
+    with terminations_raised():
+        while not _served(target, Path(directory), free_port(port), found, open_browser):
+            # Another program was faster; a port that was asked for is refused the next time.
+            pass
+
+
+def _served(target: str, directory: Path, port: int, found: Newest, open_browser: bool) -> bool:
+    """Serve on `port` until a signal; False if another program has taken the port meanwhile."""
+    base = f"http://{HOST}:{port}"
+    with TemporaryFile() as log:
         print(f"starting MLflow's interface on {base} (takes about ten seconds) ...", flush=True)
-        with _server(target, Path(directory), chosen, log) as process:
+        with _server(target, directory, port, log) as process:
             try:
-                _wait_until_up(process, base, log)
+                if not _comes_up(process, port, log):
+                    return False
                 _show(base, found, open_browser)
                 print("Ctrl-C stops it", flush=True)
                 process.wait()
                 raise UserError(f"MLflow's interface ended by itself: {_last_line(log)}")
             except (KeyboardInterrupt, SystemExit):
                 print("stopped", flush=True)
+                return True
 
 
 def _show(base: str, found: Newest, open_browser: bool) -> None:
@@ -190,17 +200,36 @@ def _signal_group(group: int, number: int) -> bool:
         return False
 
 
-def _wait_until_up(process: subprocess.Popen[bytes], base: str, log: IO[bytes]) -> None:
+def _comes_up(process: subprocess.Popen[bytes], port: int, log: IO[bytes]) -> bool:
+    """Wait until it answers; False if it ends because another program has the port."""
     deadline = time.monotonic() + _START_LIMIT_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
+            log.seek(0)
+            if b"address already in use" in log.read():
+                return False
             raise UserError(f"MLflow's interface did not start: {_last_line(log)}")
-        try:
-            urlopen(f"{base}/health", timeout=2).close()
-            return
-        except (URLError, OSError):
-            time.sleep(0.2)
+        # An answer alone might be that of another program which took the port first.
+        if _listens(process, port):
+            with contextlib.suppress(URLError, OSError):
+                urlopen(f"http://{HOST}:{port}/health", timeout=2).close()
+                return True
+        time.sleep(0.2)
     raise UserError(f"MLflow's interface did not answer within {_START_LIMIT_S:.0f} s")
+
+
+def _listens(process: subprocess.Popen[bytes], port: int) -> bool:
+    """Return whether `process` or a child of it listens at `port`."""
+    import psutil
+
+    with contextlib.suppress(psutil.NoSuchProcess):
+        leader = psutil.Process(process.pid)
+        for member in (leader, *leader.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                for connection in member.net_connections("inet"):
+                    if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
+                        return True
+    return False
 
 
 def _last_line(log: IO[bytes]) -> str:

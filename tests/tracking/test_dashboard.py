@@ -10,8 +10,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 from urllib.parse import parse_qs
 
 import psutil
@@ -21,6 +24,9 @@ from htmrun.compare import Choice, compare
 from htmrun.errors import UserError
 from htmrun.tracking import dashboard
 from tests.tracking.synthetic import ARMS, RUN, records, tracker
+
+# One server for all of its tests.
+pytestmark = pytest.mark.xdist_group("dashboard")
 
 SERVE = """
 import sys
@@ -97,6 +103,65 @@ def test_links_name_the_newest_run_and_its_main_curve(runs_of_three_arms: Path) 
     assert query["compareRunsMode"] == ["CHART"]
     assert parse_qs(metric.partition("?")[2])["plot_metric_keys"] == ['["accuracy"]']
     assert found.runs[-1] in compared
+
+
+ANSWERS = """
+import sys, time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+time.sleep(float(sys.argv[2]))
+try:
+    HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+except OSError as error:
+    sys.exit(f"ERROR: [Errno {error.errno}] error while attempting to bind: address already in use")
+"""
+
+
+@contextmanager
+def answering(port: int, log: IO[bytes], after: float = 0.0) -> Iterator[subprocess.Popen[bytes]]:
+    """A program that answers at `port` as MLflow would, or finds it taken."""
+    command = [sys.executable, "-c", ANSWERS, str(port), str(after)]
+    process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_another_program_that_answers_at_the_port_is_not_taken_for_ours() -> None:
+    """Two dashboards that start at once find the same port free."""
+    port = dashboard.free_port(None)
+    with TemporaryFile() as log, TemporaryFile() as more, answering(port, log) as first:
+        assert dashboard._comes_up(first, port, log)
+        # It looks while the other one answers, before it finds out itself.
+        with answering(port, more, after=1.5) as second:
+            assert not dashboard._comes_up(second, port, more)
+            assert second.wait(120) == 1
+        assert dashboard.free_port(None) != port
+
+
+def test_a_port_taken_meanwhile_is_left_for_the_next(
+    runs_of_three_arms: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tried: list[int] = []
+
+    def comes_up(_process: object, port: int, _log: object) -> bool:
+        tried.append(port)
+        return len(tried) > 1
+
+    def ended(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(dashboard, "_comes_up", comes_up)
+    monkeypatch.setattr(dashboard, "_show", ended)
+    monkeypatch.setattr(dashboard, "free_port", lambda _: 5100 + len(tried))
+    dashboard.serve(None, str(runs_of_three_arms), None, False)
+    assert tried == [5100, 5101]
+    assert capsys.readouterr().out.splitlines()[-1] == "stopped"
 
 
 def test_a_server_that_cannot_start_says_why(
