@@ -36,7 +36,8 @@ compares the median with the NumPy reference backend, which gives the same resul
 measured in the same run. *floor* is what memory alone would allow for the bytes that have to move,
 at rates measured in the same run on arrays of the same sizes; *share of floor* is the best window's
 part of that. A share near 1 cannot be improved without another layout; a small one is arithmetic,
-or overhead. A share above 1 means that the rate of memory was measured in a busier moment.
+or overhead. A share above 1 means that rows came from a nearer cache than the array that the rate
+was measured on, or that the rate was measured in a busier moment.
 
 Machine: {machine}.
 
