@@ -59,11 +59,11 @@ def parts(device: Device, peak: float, quick: bool, clock: Clock) -> list[Part]:
     ]  # fmt: skip
 
 
-def measure(todo: list[Part], clock: Clock, report: Report, save: bool, card: cards.Card,
+def measure(chosen: list[Part], clock: Clock, report: Report, save: bool, card: cards.Card,
             peak: float) -> None:  # fmt: skip
     """Measure all parts into `report`; after each, `save` writes the page."""
-    for k, part in enumerate(todo):
-        end = clock.begin(part, todo[k:])
+    for k, part in enumerate(chosen):
+        end = clock.begin(part, chosen[k:])
         table = Table(
             part.title, part.about, part.heads, 1, lambda _, p=part, e=end: rows_until(p, e, report)
         )
@@ -111,9 +111,9 @@ def write(card: cards.Card, report: Report, peak: float) -> None:
 def plan(quick: bool, seconds: float) -> None:
     """Print what would be measured, without a card."""
     clock = Clock(seconds)
-    todo = parts(Device(None, lambda *_: None, lambda a: a), 1e9, quick, clock)  # type: ignore[arg-type]
-    whole = sum(part.share for part in todo)
-    for part in todo:
+    chosen = parts(Device(None, lambda *_: None, lambda a: a), 1e9, quick, clock)  # type: ignore[arg-type]
+    whole = sum(part.share for part in chosen)
+    for part in chosen:
         print(f"{part.title}: about {seconds * part.share / whole:.0f} s")
         for row in part.rows:
             print(f"  {row.name}")
@@ -137,8 +137,8 @@ def main() -> int:
         return 2
     peak = bandwidth(device)
     print(f"{card.name}: {peak / 1e9:.0f} GB/s when copying")
-    todo = parts(device, peak, options.quick, clock)
-    measure(todo, clock, report, options.write, card, peak)
+    chosen = parts(device, peak, options.quick, clock)
+    measure(chosen, clock, report, options.write, card, peak)
     print("\n" + "\n".join(short(report)))
     return int(report.failed)
 
