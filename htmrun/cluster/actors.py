@@ -8,9 +8,8 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from htmrun.cluster.connection import connect
+from htmrun.cluster.connection import connect, kept
 from htmrun.cluster.nodes import NODE, Nodes, Share
-from htmrun.errors import UserError
 
 DIED = "its worker on the cluster died"
 
@@ -105,10 +104,11 @@ class Actors:
         self._actors: list[_Actor] = []
         self._calls: dict[Any, tuple[_Actor, Any]] = {}
         try:
-            self.nodes = Nodes(self._ray, address, share, notice)
-            self.nodes.await_room()
-            # Handed over once: every actor on a node reads the same copy.
-            self._player = self._ray.put(player)
+            with kept(address):
+                self.nodes = Nodes(self._ray, address, share, notice)
+                self.nodes.await_room()
+                # Handed over once: every actor on a node reads the same copy.
+                self._player = self._ray.put(player)
         except BaseException:
             self._ray.shutdown()
             raise
@@ -119,29 +119,33 @@ class Actors:
         Where nothing runs and no node is left, waits for one; UserError if none comes.
         """
         busy = sum(actor.key is not None for actor in self._actors)
-        if busy == 0 and self.nodes.room() == 0:
-            self.nodes.await_room()
-        return self.nodes.room() - busy
+        with kept(self._address):
+            if busy == 0 and self.nodes.room() == 0:
+                self.nodes.await_room()
+            return self.nodes.room() - busy
 
     def start(self, key: Any, task: Any) -> None:
         """Begin a task on an actor that is idle, or on a new one."""
-        actor = next((a for a in self._actors if a.key is None), None) or self._new_actor()
-        actor.key = key
-        self._call(actor, actor.handle.begin.remote(task))
-        for _ in range(self._ahead - 1):
-            self._call(actor, actor.handle.go_on.remote())
+        with kept(self._address):
+            actor = next((a for a in self._actors if a.key is None), None) or self._new_actor()
+            actor.key = key
+            self._call(actor, actor.handle.begin.remote(task))
+            for _ in range(self._ahead - 1):
+                self._call(actor, actor.handle.go_on.remote())
 
     def go_on(self, key: Any) -> None:
         """Ask a task for more; does nothing if its worker died after it said what it did."""
         actor = self._of(key)
         if actor is not None:
-            self._call(actor, actor.handle.go_on.remote())
+            with kept(self._address):
+                self._call(actor, actor.handle.go_on.remote())
 
     def end(self, key: Any) -> None:
         """Drop a task that still runs, or let go of one that has ended."""
         actor = self._of(key)
         if actor is not None:
-            actor.handle.stop.remote()
+            with kept(self._address):
+                actor.handle.stop.remote()
             actor.key = None
 
     def wait(self, seconds: float) -> list[tuple[Any, News]]:
@@ -151,8 +155,8 @@ class Actors:
         """
         if not self._calls:
             return []
-        self._drop_homeless()
-        try:
+        with kept(self._address):
+            self._drop_homeless()
             ready, _ = self._ray.wait(
                 [*self._calls], num_returns=len(self._calls), timeout=seconds / 4
             )
@@ -160,9 +164,6 @@ class Actors:
                 ready, _ = self._ray.wait([*self._calls], num_returns=1, timeout=seconds)
             # In the order in which they were asked.
             found = [self._receive(reference) for reference in [*self._calls] if reference in ready]
-        except ConnectionError as error:
-            text = " ".join(str(error).split())[:200]
-            raise UserError(f"--on: the connection to {self._address} was lost: {text}") from error
         return [news for news in found if news is not None]
 
     def close(self) -> None:

@@ -6,14 +6,22 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from htmrun.errors import UserError
 
 LOCAL = "local"
 PORT = 10001
-_PASSING = ("Starting Ray client server failed", "ray client connection timeout")
+_PASSING = (
+    "Starting Ray client server failed",
+    "ray client connection timeout",
+    "has already been disconnected",
+    "StatusCode.NOT_FOUND",
+    "StatusCode.UNAVAILABLE",
+    "StatusCode.DEADLINE_EXCEEDED",
+)
 """What Ray says where a head that has only just started, or a busy one, was not in time."""
 
 
@@ -59,6 +67,16 @@ def connect(address: str, wait_s: float, notice: Callable[[str], None]) -> Any:
                 ) from error
             notice(f"{address} answers but is not ready yet; it is asked again")
             time.sleep(1.0)
+
+
+@contextmanager
+def kept(address: str) -> Iterator[None]:
+    """Say in one line, as a UserError, that the connection was lost inside."""
+    try:
+        yield
+    except ConnectionError as error:
+        text = " ".join(str(error).split())[:200]
+        raise UserError(f"--on: the connection to {address} was lost: {text}") from error
 
 
 def _must_answer(address: str) -> None:
