@@ -23,7 +23,7 @@ check: develop
 
 bench: develop
 	$(BIN)/python benchmarks/speed.py
-	$(BIN)/python benchmarks/cuda.py || test $$? -eq 2
+	$(BIN)/python benchmarks/on_card.py || test $$? -eq 2
 
 # Everything that needs a card: tests, compute-sanitizer, benchmark.
 gpu:

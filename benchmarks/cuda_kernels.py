@@ -1,4 +1,4 @@
-"""Kernels that do the same, side by side on a card: rows of benchmarks/cuda.py.
+"""Kernels that do the same, side by side on a card: rows of benchmarks/on_card.py.
 
 What is timed is the kernel alone: launches are captured once and repeated as one graph.
 """

@@ -1,4 +1,4 @@
-"""Poolers and memories as they run, by the clock on a card: rows of benchmarks/cuda.py."""
+"""Poolers and memories as they run, by the clock on a card: rows of benchmarks/on_card.py."""
 
 from __future__ import annotations
 

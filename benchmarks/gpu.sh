@@ -70,7 +70,7 @@ fi
 
 step "all kernels against the reference" 60 400 "$PYTHON" -m tests.card_tour --seconds {}
 step "tests that need a card" 150 260 "$PYTHON" -m pytest -m gpu -q -p no:cacheprovider tests
-step "benchmark" 230 60 "$PYTHON" benchmarks/cuda.py --write --seconds {}
+step "benchmark" 230 60 "$PYTHON" benchmarks/on_card.py --write --seconds {}
 
 find_sanitizer() {
   local folder

@@ -19,15 +19,15 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture
-def cuda(monkeypatch):
-    """benchmarks/cuda.py as a module, and small memories."""
+def on_card(monkeypatch):
+    """benchmarks/on_card.py as a module, and small memories."""
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    import cuda
+    import on_card
 
     for name, small in (("INPUTS", 40), ("COLUMNS", 32), ("ON", 6), ("ELEMENTS", 2), ("WARM", 20)):
-        monkeypatch.setattr(cuda.cuda_models, name, small)
-    yield cuda
-    for name in ("cuda", "cuda_kernels", "cuda_models", "card", "roofline", "measuring"):
+        monkeypatch.setattr(on_card.cuda_models, name, small)
+    yield on_card
+    for name in ("on_card", "cuda_kernels", "cuda_models", "card", "roofline", "measuring"):
         sys.modules.pop(name, None)
 
 
@@ -44,9 +44,15 @@ def value(cell: str) -> float:
 CARD = cards.Card(0, "Tried Card", 1 << 30, 2 << 30)
 
 
-def test_rows_and_page(cuda, device, tmp_path, monkeypatch):
-    models = cuda.cuda_models
-    monkeypatch.setattr(cuda, "RESULTS", tmp_path)
+def test_no_file_hides_a_package_of_cupys():
+    """A script's folder comes first on the path, and `cuda` is a namespace package."""
+    files = {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
+    assert not files & {"cuda", "cupy", "cupyx", "cupy_backends", "nvidia", "pynvml"}
+
+
+def test_rows_and_page(on_card, device, tmp_path, monkeypatch):
+    models = on_card.cuda_models
+    monkeypatch.setattr(on_card, "RESULTS", tmp_path)
     monkeypatch.setattr(models.Case, "samples", 256)
     images = models.Case(40, 64, 0.1, 256)
     monkeypatch.setattr(models, "IMAGES", images)
@@ -55,10 +61,10 @@ def test_rows_and_page(cuda, device, tmp_path, monkeypatch):
         models, "cases", lambda quick: [models.Case(40, 64, 0.1, 4, 2), images, models.LARGE]
     )
     (tmp_path / "gpu.md").write_text("# Before\n\n## Measured\n\nNothing yet.\n")
-    clock, report = cuda.Clock(60), cuda.Report()
-    pooler, both, *_ = cuda.parts(device, 1e9, True, clock)
+    clock, report = on_card.Clock(60), on_card.Report()
+    pooler, both, *_ = on_card.parts(device, 1e9, True, clock)
     both = dataclasses.replace(both, rows=both.rows[:1])
-    cuda.measure([pooler, both], clock, report, True, CARD, 1e9)
+    on_card.measure([pooler, both], clock, report, True, CARD, 1e9)
     (table, rows), (_, together) = report.results
     assert [row[:5] for row in rows] == [
         ["40 -> 64", "10 %", "no", "4", "2"],
@@ -81,23 +87,23 @@ def test_rows_and_page(cuda, device, tmp_path, monkeypatch):
     assert not report.failed
 
 
-def test_what_fails_or_finds_no_time_is_named_and_the_rest_goes_on(cuda, tmp_path, monkeypatch):
+def test_what_fails_or_finds_no_time_is_named_and_the_rest_goes_on(on_card, tmp_path, monkeypatch):
     def fails(error):
         def measure():
             raise error
 
         return measure
 
-    monkeypatch.setattr(cuda, "RESULTS", tmp_path)
+    monkeypatch.setattr(on_card, "RESULTS", tmp_path)
     (tmp_path / "gpu.md").write_text("## Measured\n")
-    row, part = cuda.cuda_models.Row, cuda.Part
+    row, part = on_card.cuda_models.Row, on_card.Part
     bad = part("Bad", "", ["a"], [row("one", fails(ValueError("wrong\nmore"))),
                                   row("two", fails(MemoryError())),
                                   row("three", lambda: ["good"])], 1.0)  # fmt: skip
     late = part("Late", "", ["a"], [row("four", lambda: ["never"])], 1e-9)
     last = part("Last", "", ["a"], [row("five", lambda: ["well"])], 1.0)
-    report = cuda.Report()
-    cuda.measure([bad, late, last], cuda.Clock(6), report, True, CARD, 1e9)
+    report = on_card.Report()
+    on_card.measure([bad, late, last], on_card.Clock(6), report, True, CARD, 1e9)
     assert [rows for _, rows in report.results] == [[["good"]], [], [["well"]]]
     assert report.failed
     assert report.left_out == [
@@ -108,13 +114,13 @@ def test_what_fails_or_finds_no_time_is_named_and_the_rest_goes_on(cuda, tmp_pat
     assert "### Left out\n\n- Bad, one: ValueError: wrong\n" in page
 
 
-def test_a_memory_that_learns_too_long_is_given_up(cuda, device):
-    with pytest.raises(cuda.cuda_models.OutOfTimeError):
-        cuda.cuda_models.measure_both(device, 1, 0.0, time.monotonic() - 1)
+def test_a_memory_that_learns_too_long_is_given_up(on_card, device):
+    with pytest.raises(on_card.cuda_models.OutOfTimeError):
+        on_card.cuda_models.measure_both(device, 1, 0.0, time.monotonic() - 1)
 
 
-def test_kernels_side_by_side(cuda, device, monkeypatch):
-    kernels = cuda.cuda_kernels
+def test_kernels_side_by_side(on_card, device, monkeypatch):
+    kernels = on_card.cuda_kernels
     monkeypatch.setattr(kernels, "REPEATED", 2)
     row = kernels.ways_of(device, 70, 65, 0.3, 17, 2, 0.0)
     assert len(row) == len(kernels.HEADS_WAYS)
@@ -132,7 +138,8 @@ def test_kernels_side_by_side(cuda, device, monkeypatch):
 
 
 def test_the_plan_needs_no_card():
-    command = [sys.executable, str(ROOT / "benchmarks" / "cuda.py"), "--plan", "--seconds", "120"]
+    script = str(ROOT / "benchmarks" / "on_card.py")
+    command = [sys.executable, script, "--plan", "--seconds", "120"]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=120,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -148,8 +155,8 @@ def test_the_plan_needs_no_card():
         assert f"  {line}\n" in done.stdout
 
 
-def test_bytes_of_a_step_by_hand(cuda):
-    case = cuda.cuda_models.Case
+def test_bytes_of_a_step_by_hand(on_card):
+    case = on_card.cuda_models.Case
     # 1024 inputs, 51.2 on: their rows of 2048 bits; 41 winners of 1024 int16, read and written.
     assert case(1024, 2048, 0.05).bytes() == pytest.approx(51.2 * 256 + 41 * 1024 * 4)
     # A dense window reads the whole matrix of bits once for 64 samples.

@@ -97,7 +97,7 @@ def test_backends_have_the_same_hash_after_every_commit(every, other):
 def test_a_card_has_the_processors_hash_after_every_commit_of_a_long_stream(every, samples):
     """Promise 6, over thousands of steps."""
     chunk, schedule = stream(samples), Schedule(every)
-    models = [pipeline(name) for name in ("cpu", "cuda")]
+    models = [pipeline(name, duty_period=max(every, 200)) for name in ("cpu", "cuda")]
     for start in range(0, samples - every + 1, every):
         piece = chunk.slice(start, start + every)
         made = [train(m, piece, schedule)[0] for m in models]

@@ -23,7 +23,7 @@ case "$*" in
   *pip*) echo installed ;;
   *sysconfig*) echo /nowhere ;;
   *pytest*) echo 3 passed; exit {tests} ;;
-  *cuda.py*) {benchmark} ;;
+  *on_card.py*) {benchmark} ;;
   *card_tour*) echo all equal; exit {tour} ;;
 esac
 """
@@ -118,7 +118,7 @@ def test_the_plan_needs_neither_card_nor_tools(run, tmp_path):
         *(f"compute-sanitizer {t}" for t in ("memcheck", "racecheck", "synccheck", "initcheck")),
     ]  # fmt: skip
     assert "pytest -m gpu" in lines[2]
-    assert lines[3].endswith("cuda.py --write --seconds 230")
+    assert lines[3].endswith("on_card.py --write --seconds 230")
 
 
 def test_without_a_card_the_script_says_so_at_once(tmp_path):

@@ -78,6 +78,20 @@ def test_a_card_that_is_not_there_is_one_line_before_any_data(
     assert len(error.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("raise ImportError('libcuda.so.1: not found')", "imported (libcuda.so.1: not found); pip"),
+        ("import cuda_that_is_not_there", "imported (No module named 'cuda_that_is_not_there'); "),
+    ],
+)
+def test_a_cupy_that_cannot_be_imported_says_why(content, said, monkeypatch, tmp_path):
+    monkeypatch.delitem(sys.modules, "cupy", raising=False)
+    (tmp_path / "cupy.py").write_text(content)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert f"a CuPy that can be {said}" in (cards.lacking() or "")
+
+
 def test_a_card_that_is_there(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", fake_cupy(True))
     assert cards.lacking() is None

@@ -29,8 +29,13 @@ def lacking() -> str | None:
     """Return what keeps kernels from running here, with what would mend it; None: nothing."""
     try:
         cupy = _cupy()
-    except ImportError:
-        return f"CuPy; {INSTALL}"
+    except ModuleNotFoundError as error:
+        if error.name == "cupy":
+            return f"CuPy; {INSTALL}"
+        return f"a CuPy that can be imported ({error}); {INSTALL}"
+    except ImportError as error:
+        reason = (str(error).strip().splitlines() or [""])[0]
+        return f"a CuPy that can be imported ({reason}); {INSTALL}"
     # CuPy imports without a card and without a driver: only this says whether there is one.
     if not cupy.cuda.is_available():
         return f"a CUDA device: CuPy {cupy.__version__} sees none"

@@ -1,10 +1,12 @@
-"""Speed on a card: python benchmarks/cuda.py [--quick] [--write] [--seconds 240] [--plan].
+"""Speed on a card: python benchmarks/on_card.py [--quick] [--write] [--seconds 240] [--plan].
 
 With --write the tables, with the card's name and the date, become the last section of
 docs/results/gpu.md, and the roofline plot docs/results/roofline-gpu.png; both after each table, so
 that a measurement that is cut short leaves what there was. Each part has a share of the seconds;
 what fails or finds no time is named and the rest goes on. --plan says what would be measured,
 without a card. Ends with status 2 where there is no card, 1 if something failed.
+
+A file `cuda.py` here would hide the package `cuda` from CuPy, which then cannot be imported.
 """
 
 from __future__ import annotations
