@@ -1,150 +1,163 @@
-// Spatial pooler: a whole chunk of samples in one launch, one block a model, global inhibition.
+// Spatial pooler: online learning in two launches a sample, global inhibition.
 //
-// For many small models whose windows are short: nothing but barriers of the block lies between two
-// samples, so neither the host nor the latency of launches sets the pace. Results are those of
-// the phases in spatial_pooler.cu, byte for byte.
+// For groups whose models commit after each sample or never, without weak columns. sp_online_select
+// takes the winners of sample t and does all that is done for each column; sp_online_adapt has the
+// winners learn and meanwhile counts the overlaps of sample t + 1. Learning changes the connected
+// bits of winners alone: blocks that count leave winners out, and a winner's own block counts it when
+// it has written its bits. Results are those of the phases in spatial_pooler.cu, byte for byte.
 //
-// Suffixes as in spatial_pooler.cu. Block: 32 to 1024 threads, whole warps.
+// Suffixes as in spatial_pooler.cu; key_mc are the keys of one sample. Blocks: whole warps.
 //
-// kernel    grid x  grid y  writes
-// sp_chunk  1       models  won_mrv of the chunk; all state; key_mc is scratch, any contents
+// kernel                grid x                                       grid y  writes
+// sp_online_select_4    1; columns <= 4 * threads                    models  won_mrv row lead + t, duty
+// sp_online_select_16   1; columns <= 16 * threads                           cycles, boost, learners
+// sp_online_adapt       adapting + (counting ?                       models  perm, conn of learners;
+//                       ceil(column_words / 8) : 0)                          key_mc of sample t + 1
 //
-// The samples are rows lead .. lead + samples; window_tm[t][m] and boost_tm[t][m] say what model m
-// commits and whether it boosts after sample t of them. A window lies in rows below its end.
+// window_tm is 0 or 1, adapting at least `winners`. key_mc begins as sp_overlap_sparse of sample 0
+// leaves it; `counting` says that there is a sample t + 1.
+#include "columns.cuh"
 #include "select.cuh"
-#include "synapses.cuh"
 
-struct Pooler {  // one model's arrays
-    i16* perm_ci;
-    u32 *conn_cw, *conn_iv;
-    const u32* x_rw;
-    u32 *won_rv, *key_c, *active_duty_c, *overlap_duty_c, *min_overlap_duty_c, *reached_c;
-    float* boost_c;
-    int* learner_j;
-};
-
-struct Sizes {
-    int columns, words, column_words, connected;
-};
-
-// Overlap of each column with one sample, from the rows of its on-bits; all lanes of a warp read
-// the same words. A thread owns its columns here and wherever keys and duty cycles are touched.
-__device__ inline void score(
-    const Pooler& p, const Sizes& z, const int* on_j, i64 first, i64 last, u32 threshold,
-    int boosted, int count_reached) {
-    for (int c = threadIdx.x; c < z.columns; c += blockDim.x) {
-        u32 overlap = 0;
-        for (i64 j = first; j < last; ++j) {
-            overlap += bit_at(p.conn_iv + (u64)on_j[j] * z.column_words, c);
+template <int ITEMS>
+__device__ void select_and_count(
+    const u32* key_mc, u32* won_mrv, const u32* window_tm, const unsigned char* boost_tm,
+    u32* active_duty_mc, const u32* overlap_duty_mc, float* boost_mc, u32* min_overlap_duty_mc,
+    int* learner_mj, u32* learner_count_tm, int t, int row, int rows, int columns,
+    int column_words, u32 winners, u64 reciprocal, u32 unit, i64 target, i64 gain, u32 weak_share,
+    TopScratch& shared) {
+    const u64 model = blockIdx.y, at = (u64)t * gridDim.y + model, first = model * columns;
+    const int lane = threadIdx.x % WARP, first_v = (int)(threadIdx.x / WARP) * ITEMS;
+    const bool learns = window_tm[at] != 0, boosts = boost_tm[at] != 0;
+    u32* won_v = won_mrv + (model * rows + row) * column_words;
+    u32 key[ITEMS], duty[ITEMS];
+    hold_keys(key, key_mc + first, columns);
+    if (learns || boosts) hold_keys(duty, active_duty_mc + first, columns);
+    u32 most = 0;
+    if (boosts) {
+        u32 overlap_duty[ITEMS];
+        hold_keys(overlap_duty, overlap_duty_mc + first, columns);
+#pragma unroll
+        for (int q = 0; q < ITEMS; ++q) most = overlap_duty[q] > most ? overlap_duty[q] : most;
+        most = block_max(most, shared.other);
+    }
+    u32 won = 0;
+    visit_top(key, select_top(key, winners, shared), [&](int q, u32 word, u32 rank) {
+        const int v = first_v + q, c = v * 32 + lane;
+        if (lane == 0 && v < column_words) won_v[v] = word;
+        const u32 wins = word >> lane & 1u;
+        won += wins;
+        if (c >= columns) return;
+        if (learns) {
+            duty[q] = advance_duty(duty[q], wins, 1, reciprocal, unit);
+            active_duty_mc[first + c] = duty[q];
+            if (wins) learner_mj[first + rank] = c;
         }
-        p.key_c[c] = score_key(overlap, p.boost_c, c, threshold, boosted);
-        if (count_reached && overlap >= threshold) p.reached_c[c] += 1;
-    }
-}
-
-// Duty cycles after a window of rows first .. last, and the list of columns that won in it.
-__device__ inline void tally(
-    const Pooler& p, const Sizes& z, int first, int last, int bump, u64 reciprocal, u32 unit,
-    u32* learners) {
-    const u32 n = (u32)(last - first);
-    for (int c = threadIdx.x; c < z.columns; c += blockDim.x) {
-        u32 wins = 0;
-        for (int r = first; r < last; ++r) wins += bit_at(p.won_rv + (u64)r * z.column_words, c);
-        p.active_duty_c[c] = advance_duty(p.active_duty_c[c], wins, n, reciprocal, unit);
-        if (bump > 0) {
-            p.overlap_duty_c[c] =
-                advance_duty(p.overlap_duty_c[c], p.reached_c[c], n, reciprocal, unit);
-            p.reached_c[c] = 0;
+        if (boosts) {
+            boost_mc[first + c] = boost_factor(duty[q], target, gain);
+            min_overlap_duty_mc[first + c] = least_duty(most, weak_share);
         }
-        if (wins > 0) p.learner_j[atomicAdd(learners, 1u)] = c;
-    }
+    });
+    won = warp_sum(won);
+    if (learns && lane == 0 && won > 0) atomicAdd(&learner_count_tm[at], won);
 }
 
-// Apply a window to one column; one warp.
-__device__ inline void adapt(
-    const Pooler& p, const Sizes& z, int first, int last, int c, int increment, int decrement) {
-    for (int i = threadIdx.x % WARP; i < z.words * 32; i += WARP) {
-        u32 on = 0, off = 0;
-        for (int r = first; r < last; ++r) {
-            if (!bit_at(p.won_rv + (u64)r * z.column_words, c)) continue;
-            const bool bit = bit_at(p.x_rw + (u64)r * z.words, i);
-            on += bit;
-            off += !bit;
+extern "C" __global__ void __launch_bounds__(1024) sp_online_select_4(
+    const u32* key_mc, u32* won_mrv, const u32* window_tm, const unsigned char* boost_tm,
+    u32* active_duty_mc, const u32* overlap_duty_mc, float* boost_mc, u32* min_overlap_duty_mc,
+    int* learner_mj, u32* learner_count_tm, int t, int row, int rows, int columns,
+    int column_words, u32 winners, u64 reciprocal, u32 unit, i64 target, i64 gain,
+    u32 weak_share) {
+    __shared__ TopScratch shared;
+    select_and_count<4>(
+        key_mc, won_mrv, window_tm, boost_tm, active_duty_mc, overlap_duty_mc, boost_mc,
+        min_overlap_duty_mc, learner_mj, learner_count_tm, t, row, rows, columns, column_words,
+        winners, reciprocal, unit, target, gain, weak_share, shared);
+}
+
+extern "C" __global__ void __launch_bounds__(1024) sp_online_select_16(
+    const u32* key_mc, u32* won_mrv, const u32* window_tm, const unsigned char* boost_tm,
+    u32* active_duty_mc, const u32* overlap_duty_mc, float* boost_mc, u32* min_overlap_duty_mc,
+    int* learner_mj, u32* learner_count_tm, int t, int row, int rows, int columns,
+    int column_words, u32 winners, u64 reciprocal, u32 unit, i64 target, i64 gain,
+    u32 weak_share) {
+    __shared__ TopScratch shared;
+    select_and_count<16>(
+        key_mc, won_mrv, window_tm, boost_tm, active_duty_mc, overlap_duty_mc, boost_mc,
+        min_overlap_duty_mc, learner_mj, learner_count_tm, t, row, rows, columns, column_words,
+        winners, reciprocal, unit, target, gain, weak_share, shared);
+}
+
+// Have one column learn from its win in a sample, and count its overlap with the next one. The
+// whole block; thread 0 gets the overlap. OCTETS reads of a thread are under way at a time.
+__device__ inline u32 learn_and_score(
+    const Column& column, const u32* x_w, const u32* next_w, int words, int increment,
+    int decrement, int connected, u32* per_warp) {
+    constexpr int OCTETS = 4;
+    const int octets = words * 4, stride = blockDim.x;
+    u32 overlap = 0;
+    for (int base = threadIdx.x; base < octets; base += stride * OCTETS) {
+        Octet held[OCTETS];
+#pragma unroll
+        for (int k = 0; k < OCTETS; ++k) {
+            const int o = base + k * stride;
+            if (o < octets) held[k] = load_octet(column, o);
         }
-        const int before = p.perm_ci[(u64)c * z.words * 32 + i];
-        write_synapse(
-            p.perm_ci, p.conn_cw, p.conn_iv, 0, z.columns, z.words, z.column_words, c, i, before,
-            adapted(before, on, off, increment, decrement), z.connected);
+#pragma unroll
+        for (int k = 0; k < OCTETS; ++k) {
+            const int o = base + k * stride;
+            if (o >= octets) continue;
+            const u32 on = octet_at(x_w, o);
+            const u32 conn = adapt_octet(column, o, held[k], connected, [&](int before, int b) {
+                int after = before + (on >> b & 1u ? increment : -decrement);
+                after = after < 0 ? 0 : after > PERMANENCE_ONE ? PERMANENCE_ONE : after;
+                return before == NO_SYNAPSE ? NO_SYNAPSE : after;
+            });
+            if (next_w) overlap += __popc(conn & octet_at(next_w, o));
+        }
     }
+    overlap = warp_sum(overlap);
+    if (threadIdx.x % WARP == 0) per_warp[threadIdx.x / WARP] = overlap;
+    __syncthreads();
+    u32 all = 0;
+    for (u32 w = 0; threadIdx.x == 0 && w < blockDim.x / WARP; ++w) all += per_warp[w];
+    return all;
 }
 
-// Raise all synapses of one weak column; one warp.
-__device__ inline void bump_column(const Pooler& p, const Sizes& z, int c, int bump) {
-    for (int i = threadIdx.x % WARP; i < z.words * 32; i += WARP) {
-        const int before = p.perm_ci[(u64)c * z.words * 32 + i];
-        write_synapse(
-            p.perm_ci, p.conn_cw, p.conn_iv, 0, z.columns, z.words, z.column_words, c, i, before,
-            bumped(before, bump), z.connected);
-    }
-}
-
-extern "C" __global__ void __launch_bounds__(1024) sp_chunk(
+extern "C" __global__ void __launch_bounds__(256) sp_online_adapt(
     i16* perm_mci, u32* conn_mcw, u32* conn_miv, const u32* x_mrw, const int* on_j,
-    const i64* offset_mr, u32* won_mrv, u32* key_mc, u32* active_duty_mc, u32* overlap_duty_mc,
-    u32* min_overlap_duty_mc, float* boost_mc, u32* reached_mc, int* learner_mj,
-    const u32* window_tm, const unsigned char* boost_tm, int lead, int samples, int rows,
-    int columns, int words, int column_words, u32 threshold, int boosted, u32 winners,
-    int increment, int decrement, int connected, int bump, u64 reciprocal, u32 unit, i64 target,
-    i64 gain, u32 weak_share) {
-    __shared__ SelectScratch shared;
+    const i64* offset_mr, const u32* won_mrv, const u32* window_tm, const int* learner_mj,
+    const u32* learner_count_tm, const float* boost_mc, u32* key_mc, int t, int row, int rows,
+    int columns, int words, int column_words, int increment, int decrement, int connected,
+    u32 threshold, int boosted, int adapting, int counting) {
     __shared__ u32 per_warp[WARP];
-    __shared__ u32 learners;
-    const int model = blockIdx.y, warp = threadIdx.x / WARP, warps = blockDim.x / WARP;
-    const u64 column = (u64)model * columns;
-    const Sizes z = {columns, words, column_words, connected};
-    const Pooler p = {
-        perm_mci + column * words * 32, conn_mcw + column * words,
-        conn_miv + (u64)model * words * 32 * column_words, x_mrw + (u64)model * rows * words,
-        won_mrv + (u64)model * rows * column_words, key_mc + column, active_duty_mc + column,
-        overlap_duty_mc + column, min_overlap_duty_mc + column, reached_mc + column,
-        boost_mc + column, learner_mj + column};
-    const i64* offset_r = offset_mr + (u64)model * (rows + 1);
-    auto key_of = [&](int c, u32& key) { return (key = p.key_c[c]) != 0; };
-
-    for (int t = 0; t < samples; ++t) {
-        const int row = lead + t;
-        score(p, z, on_j, offset_r[row], offset_r[row + 1], threshold, boosted, bump > 0);
-        const auto best = select_largest<u32>(key_of, columns, winners, shared);
-        visit_selected<u32>(key_of, columns, best, shared, [&](int c, bool wins) {
-            const u32 word = __ballot_sync(ALL_LANES, wins);
-            if (c % WARP == 0 && c < columns) p.won_rv[(u64)row * column_words + c / 32] = word;
-        });
-        const int n = (int)window_tm[(u64)t * gridDim.y + model];
-        if (n > 0) {
-            if (threadIdx.x == 0) learners = 0;
-            __syncthreads();
-            tally(p, z, row + 1 - n, row + 1, bump, reciprocal, unit, &learners);
-            __syncthreads();
-            for (u32 j = warp; j < learners; j += warps) {
-                adapt(p, z, row + 1 - n, row + 1, p.learner_j[j], increment, decrement);
-            }
-            if (bump > 0) {
-                __syncthreads();
-                for (int c = warp; c < columns; c += warps) {
-                    if (p.overlap_duty_c[c] < p.min_overlap_duty_c[c]) bump_column(p, z, c, bump);
-                }
-            }
-            __syncthreads();
+    __shared__ u32 total[SPARSE_COLUMNS];
+    const u64 model = blockIdx.y, at = (u64)t * gridDim.y + model, first = model * columns;
+    const u32* x_w = x_mrw + (model * rows + row) * words;
+    if ((int)blockIdx.x < adapting) {
+        if (blockIdx.x >= learner_count_tm[at]) return;
+        const int c = learner_mj[first + blockIdx.x];
+        const Column column = column_at(
+            perm_mci, conn_mcw, conn_miv, (int)model, columns, words, column_words, c);
+        const u32 overlap = learn_and_score(
+            column, x_w, counting ? x_w + words : nullptr, words, increment, decrement, connected,
+            per_warp);
+        if (counting && threadIdx.x == 0) {
+            key_mc[first + c] = score_key(overlap, boost_mc + first, c, threshold, boosted);
         }
-        if (!boost_tm[(u64)t * gridDim.y + model]) continue;
-        u32 most = 0;
-        for (int c = threadIdx.x; c < columns; c += blockDim.x) {
-            if (p.overlap_duty_c[c] > most) most = p.overlap_duty_c[c];
-        }
-        most = block_max(most, per_warp);
-        for (int c = threadIdx.x; c < columns; c += blockDim.x) {
-            p.boost_c[c] = boost_factor(p.active_duty_c[c], target, gain);
-            p.min_overlap_duty_c[c] = least_duty(most, weak_share);
-        }
+        return;
+    }
+    const int first_v = ((int)blockIdx.x - adapting) * SPARSE_WORDS;
+    const i64* offset_r = offset_mr + model * (rows + 1) + row + 1;
+    count_sparse(
+        conn_miv + model * words * 32 * column_words, on_j, offset_r[0], offset_r[1], first_v,
+        column_words, total);
+    const u32* won_v = won_mrv + (model * rows + row) * column_words;
+    const bool learns = window_tm[at] != 0;
+    for (int k = threadIdx.x; k < SPARSE_COLUMNS; k += blockDim.x) {
+        const int c = first_v * 32 + k;
+        if (c >= columns) return;
+        if (learns && bit_at(won_v, c)) continue;
+        key_mc[first + c] = score_key(total[k], boost_mc + first, c, threshold, boosted);
     }
 }

@@ -13,10 +13,11 @@
 //
 // kernel                grid x                      grid z             writes
 // sp_overlap            ceil(columns / warps)       ceil(samples / 8)  overlap_msc, key_msc
-// sp_overlap_sparse     ceil(column_words / 32)     samples            overlap_msc, key_msc
-// sp_select_global      1                           samples            won_mrv rows of the launch
+// sp_overlap_sparse     ceil(column_words / 8)      samples            overlap_msc, key_msc
+// sp_select_4, _16      1; columns <= 4 or 16 * threads  samples       won_mrv rows of the launch
+// sp_select_any         1                           samples            the same
 // sp_count_reached      ceil(columns / threads)     1                  reached_mc
-// sp_tally              ceil(columns / threads)     1                  duty cycles, learners
+// sp_tally              ceil(column_words / warps)  1                  duty cycles, learners
 // sp_adapt              any (strides over learners) 1                  perm, conn of learners
 // sp_bump               ceil(columns / warps)       1                  perm, conn of weak columns
 // sp_most_overlap_duty  1                           1                  most_tm of this t
@@ -25,13 +26,11 @@
 // Order of a commit: sp_tally, sp_adapt, sp_bump; of a boosting point: sp_most_overlap_duty,
 // sp_boost_global. window_tm[t][m] is how many samples model m commits after sample t (0: none),
 // boost_tm[t][m] whether it boosts; models without work leave at once.
+#include "columns.cuh"
 #include "select.cuh"
-#include "synapses.cuh"
 
 constexpr int SAMPLES_PER_WARP = 8;    // samples that share one read of a column's connected bits
-constexpr int PLANES = 8;              // bits of the vertical counters of sp_overlap_sparse
-constexpr int INPUTS_PER_THREAD = 4;   // of sp_adapt
-constexpr int ROWS_LISTED = 256;       // rows of a window that sp_adapt lists at a time
+constexpr int ROWS_LISTED = 1024;      // rows of a window that sp_adapt lists at a time
 
 // Overlaps from packed rows of both sides: one warp a column, for up to SAMPLES_PER_WARP samples.
 // Suits windows and dense inputs. Reads words * 4 bytes a column once.
@@ -66,59 +65,27 @@ extern "C" __global__ void sp_overlap(
 }
 
 // Overlaps from the list of on-bits: only the rows of on-bits of the transposed matrix are read.
-// A lane owns a word of 32 columns and counts them side by side in bit planes; the warps of a block
-// share the on-bits. Reads column_words * 4 bytes an on-bit.
 extern "C" __global__ void sp_overlap_sparse(
     const u32* conn_miv, const int* on_j, const i64* offset_mr, const float* boost_mc,
     u32* overlap_msc, u32* key_msc, int first_row, int samples, int rows, int columns, int words,
     int column_words, u32 threshold, int boosted) {
-    __shared__ u32 total[32 * 33];  // [column % 32][column / 32], rows of 33 to spread the banks
-    const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, warps = blockDim.x / WARP;
-    const int s = blockIdx.z, model = blockIdx.y, v = blockIdx.x * 32 + lane;
-    for (int j = threadIdx.x; j < 32 * 33; j += blockDim.x) total[j] = 0;
-    __syncthreads();
-
+    __shared__ u32 total[SPARSE_COLUMNS];
+    const int s = blockIdx.z, model = blockIdx.y;
     const i64* offset_r = offset_mr + (u64)model * (rows + 1) + first_row + s;
-    const u32* conn_iv = conn_miv + (u64)model * words * 32 * column_words;
-    u32 plane[PLANES] = {};
-    int counted = 0;
-    auto add_to_total = [&]() {
-        for (int b = 0; b < 32; ++b) {
-            u32 count = 0;
-#pragma unroll
-            for (int p = 0; p < PLANES; ++p) count |= (plane[p] >> b & 1u) << p;
-            if (count) atomicAdd(&total[b * 33 + lane], count);
-        }
-#pragma unroll
-        for (int p = 0; p < PLANES; ++p) plane[p] = 0;
-        counted = 0;
-    };
-    if (v < column_words) {
-        for (i64 j = offset_r[0] + warp; j < offset_r[1]; j += warps) {
-            u32 carry = conn_iv[(u64)on_j[j] * column_words + v];
-#pragma unroll
-            for (int p = 0; p < PLANES; ++p) {
-                const u32 sum = plane[p] ^ carry;
-                carry &= plane[p];
-                plane[p] = sum;
-            }
-            if (++counted == (1 << PLANES) - 1) add_to_total();
-        }
-        add_to_total();
-    }
-    __syncthreads();
-    for (int j = threadIdx.x; j < 1024; j += blockDim.x) {
-        const int c = blockIdx.x * 1024 + j;
+    count_sparse(
+        conn_miv + (u64)model * words * 32 * column_words, on_j, offset_r[0], offset_r[1],
+        blockIdx.x * SPARSE_WORDS, column_words, total);
+    for (int j = threadIdx.x; j < SPARSE_COLUMNS; j += blockDim.x) {
+        const int c = blockIdx.x * SPARSE_COLUMNS + j;
         if (c >= columns) return;
-        const u32 overlap = total[j % 32 * 33 + j / 32];
         const u64 at = ((u64)model * samples + s) * columns + c;
-        overlap_msc[at] = overlap;
-        key_msc[at] = score_key(overlap, boost_mc + (u64)model * columns, c, threshold, boosted);
+        overlap_msc[at] = total[j];
+        key_msc[at] = score_key(total[j], boost_mc + (u64)model * columns, c, threshold, boosted);
     }
 }
 
-// The `winners` columns with the largest keys; one block a sample.
-extern "C" __global__ void __launch_bounds__(1024) sp_select_global(
+// The `winners` columns with the largest keys; one block a sample. Any number of columns.
+extern "C" __global__ void __launch_bounds__(1024) sp_select_any(
     const u32* key_msc, u32* won_mrv, int first_row, int samples, int rows, int columns,
     int column_words, u32 winners) {
     __shared__ SelectScratch shared;
@@ -131,6 +98,39 @@ extern "C" __global__ void __launch_bounds__(1024) sp_select_global(
         const u32 word = __ballot_sync(ALL_LANES, wins);
         if (c % WARP == 0 && c < columns) won_v[c / 32] = word;
     });
+}
+
+// The same with all keys in registers: at most ITEMS columns a thread.
+template <int ITEMS>
+__device__ void select_held(
+    const u32* key_c, u32* won_v, int columns, u32 winners, TopScratch& shared) {
+    u32 key[ITEMS];
+    hold_keys(key, key_c, columns);
+    const int first_v = (int)(threadIdx.x / WARP) * ITEMS;
+    visit_top(key, select_top(key, winners, shared), [&](int q, u32 word, u32) {
+        const int v = first_v + q;
+        if (threadIdx.x % WARP == 0 && v * 32 < columns) won_v[v] = word;
+    });
+}
+
+extern "C" __global__ void __launch_bounds__(1024) sp_select_4(
+    const u32* key_msc, u32* won_mrv, int first_row, int samples, int rows, int columns,
+    int column_words, u32 winners) {
+    __shared__ TopScratch shared;
+    const u64 s = blockIdx.z, model = blockIdx.y;
+    select_held<4>(
+        key_msc + (model * samples + s) * columns,
+        won_mrv + (model * rows + first_row + s) * column_words, columns, winners, shared);
+}
+
+extern "C" __global__ void __launch_bounds__(1024) sp_select_16(
+    const u32* key_msc, u32* won_mrv, int first_row, int samples, int rows, int columns,
+    int column_words, u32 winners) {
+    __shared__ TopScratch shared;
+    const u64 s = blockIdx.z, model = blockIdx.y;
+    select_held<16>(
+        key_msc + (model * samples + s) * columns,
+        won_mrv + (model * rows + first_row + s) * column_words, columns, winners, shared);
 }
 
 // Count in how many of the launch's samples each overlap reached the stimulus threshold.
@@ -146,18 +146,25 @@ extern "C" __global__ void sp_count_reached(
 }
 
 // Count each column's wins in the window that ends before `stop_row`, advance its duty cycles and
-// list the columns that won. learner_count_tm[t] must be 0; the list's order has no meaning.
+// list the columns that won. One warp for 32 columns: a lane reads their word of a row, and after
+// transposing has the rows of a column. learner_count_tm[t] must be 0; the list's order has no
+// meaning.
 extern "C" __global__ void sp_tally(
     const u32* won_mrv, const u32* window_tm, u32* active_duty_mc, u32* overlap_duty_mc,
     u32* reached_mc, int* learner_mj, u32* learner_count_tm, int t, int stop_row, int rows,
     int columns, int column_words, int bump, u64 reciprocal, u32 unit) {
-    const int c = blockIdx.x * blockDim.x + threadIdx.x, model = blockIdx.y;
-    const u32 n = window_tm[(u64)t * gridDim.y + model];
-    if (c >= columns || n == 0) return;
+    const int lane = threadIdx.x % WARP, model = blockIdx.y;
+    const int v = (int)((blockIdx.x * blockDim.x + threadIdx.x) / WARP), c = v * 32 + lane;
+    const int n = (int)window_tm[(u64)t * gridDim.y + model];
+    if (v >= column_words || n == 0) return;
+    const u32* won_r = won_mrv + ((u64)model * rows + stop_row - n) * column_words + v;
     u32 wins = 0;
-    for (int r = stop_row - (int)n; r < stop_row; ++r) {
-        wins += bit_at(won_mrv + ((u64)model * rows + r) * column_words, c);
+#pragma unroll 4
+    for (int first = 0; first < n; first += WARP) {
+        const int r = first + lane;
+        wins += __popc(warp_transpose(r < n ? won_r[(u64)r * column_words] : 0));
     }
+    if (c >= columns) return;
     const u64 at = (u64)model * columns + c;
     active_duty_mc[at] = advance_duty(active_duty_mc[at], wins, n, reciprocal, unit);
     if (bump > 0) {
@@ -172,7 +179,7 @@ extern "C" __global__ void sp_tally(
 }
 
 // Apply a window to the columns that won in it: per synapse all steps up and down are added up,
-// then clipped once. A block takes one column at a time.
+// then clipped once. A block takes one column at a time, a thread eight synapses of it.
 extern "C" __global__ void sp_adapt(
     i16* perm_mci, u32* conn_mcw, u32* conn_miv, const u32* x_mrw, const u32* won_mrv,
     const u32* window_tm, const int* learner_mj, const u32* learner_count_tm, int t, int stop_row,
@@ -181,49 +188,39 @@ extern "C" __global__ void sp_adapt(
     __shared__ int row_listed[ROWS_LISTED];
     __shared__ u32 rows_listed;
     const int model = blockIdx.y;
-    const u32 n = window_tm[(u64)t * gridDim.y + model];
+    const int n = (int)window_tm[(u64)t * gridDim.y + model];
     if (n == 0) return;
     const u32 learners = learner_count_tm[(u64)t * gridDim.y + model];
     const u32* x_rw = x_mrw + (u64)model * rows * words;
     const u32* won_rv = won_mrv + (u64)model * rows * column_words;
-    const int stride = blockDim.x, span = stride * INPUTS_PER_THREAD;
 
     for (u32 j = blockIdx.x; j < learners; j += gridDim.x) {
         const int c = learner_mj[(u64)model * columns + j];
-        for (int base = 0; base < words * 32; base += span) {
-            u32 on[INPUTS_PER_THREAD] = {};
-            u32 wins = 0;
-            for (int first = stop_row - (int)n; first < stop_row; first += ROWS_LISTED) {
+        const Column column = column_at(
+            perm_mci, conn_mcw, conn_miv, model, columns, words, column_words, c);
+        for (int base = 0; base < words * 4; base += blockDim.x) {
+            const int o = base + (int)threadIdx.x;
+            u32 on[8] = {}, wins = 0;
+            for (int first = stop_row - n; first < stop_row; first += ROWS_LISTED) {
                 const int last = first + ROWS_LISTED < stop_row ? first + ROWS_LISTED : stop_row;
-                if (threadIdx.x == 0) rows_listed = 0;
-                __syncthreads();
-                for (int r = first + (int)threadIdx.x; r < last; r += stride) {
-                    if (bit_at(won_rv + (u64)r * column_words, c)) {
-                        row_listed[atomicAdd(&rows_listed, 1u)] = r;
+                if (base == 0 || n > ROWS_LISTED) {  // otherwise the list is still that of all rows
+                    __syncthreads();
+                    if (threadIdx.x == 0) rows_listed = 0;
+                    __syncthreads();
+                    for (int r = first + (int)threadIdx.x; r < last; r += blockDim.x) {
+                        if (bit_at(won_rv + (u64)r * column_words, c)) {
+                            row_listed[atomicAdd(&rows_listed, 1u)] = r;
+                        }
                     }
-                }
-                __syncthreads();
-                for (u32 q = 0; q < rows_listed; ++q) {
-                    const u32* x_w = x_rw + (u64)row_listed[q] * words;
-#pragma unroll
-                    for (int item = 0; item < INPUTS_PER_THREAD; ++item) {
-                        const int i = base + item * stride + (int)threadIdx.x;
-                        if (i < words * 32) on[item] += bit_at(x_w, i);
-                    }
+                    __syncthreads();
                 }
                 wins += rows_listed;
-                __syncthreads();
+                if (o < words * 4) count_on(on, x_rw, words, row_listed, (int)rows_listed, o);
             }
-#pragma unroll
-            for (int item = 0; item < INPUTS_PER_THREAD; ++item) {
-                const int i = base + item * stride + (int)threadIdx.x;
-                if (i >= words * 32) continue;  // whole warps: a row is whole words
-                const int before = perm_mci[((u64)model * columns + c) * words * 32 + i];
-                write_synapse(
-                    perm_mci, conn_mcw, conn_miv, model, columns, words, column_words, c, i,
-                    before, adapted(before, on[item], wins - on[item], increment, decrement),
-                    connected);
-            }
+            if (o >= words * 4) continue;
+            adapt_octet(column, o, load_octet(column, o), connected, [&](int before, int k) {
+                return adapted(before, on[k], wins - on[k], increment, decrement);
+            });
         }
     }
 }

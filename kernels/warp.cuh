@@ -1,7 +1,7 @@
 // Fixed-width types and warp-wide reductions.
 //
 // Types carry no include, because NVRTC has no <cstdint>. Every collective uses the full mask: all
-// 32 lanes of a warp must reach it together. Nothing newer than sm_70 is used.
+// 32 lanes of a warp must reach it together. What is newer than sm_70 has an older twin.
 #pragma once
 
 using u32 = unsigned int;
@@ -16,7 +16,23 @@ constexpr u32 ALL_LANES = 0xffffffffu;
 __device__ inline bool bit_at(const u32* row_w, int i) { return row_w[i >> 5] >> (i & 31) & 1u; }
 
 __device__ inline u32 warp_sum(u32 value) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+    return __reduce_add_sync(ALL_LANES, value);  // one instruction
+#else
     for (int step = WARP / 2; step > 0; step /= 2) value += __shfl_xor_sync(ALL_LANES, value, step);
+    return value;
+#endif
+}
+
+// Transpose 32 words of 32 bits, one a lane: bit r of lane c becomes what bit c of lane r was.
+__device__ inline u32 warp_transpose(u32 value) {
+    const u32 lane = threadIdx.x % WARP;
+    u32 low = 0xffffu;
+    for (u32 step = WARP / 2; step > 0; step /= 2, low ^= low << step) {
+        const u32 other = __shfl_xor_sync(ALL_LANES, value, (int)step);
+        value = lane & step ? (value & ~low) | (other >> step & low)
+                            : (value & low) | (other & low) << step;
+    }
     return value;
 }
 

@@ -269,18 +269,31 @@ for way in ("tiled", "bits", "bytes"):
         {"columns": 33, "winners": 4}, (31,), samples=5, every=(3.0, 2.0), group={"overlap": way}
     )
 CASES |= {
-    "chunk in one launch": Pooling(
-        {**FULL, "columns": 150, "stimulus_threshold": 6}, (83,), group={"steps": "block"},
-        every=(1.0, 3.0, 9.0), threads=(64, 96),
+    "two launches a sample": Pooling(
+        {**FULL, "weak_bump": 0.0, "columns": 150, "stimulus_threshold": 6}, (83,),
+        group={"steps": "online"}, every=(1.0, 1e9, 1.0), threads=(64, 96),
     ),
-    "chunk in one launch, without boost": Pooling(
-        {"columns": 70, "winners": 7}, (40,), group={"steps": "block"}, share=0.1,
+    "two launches a sample, without boost": Pooling(
+        {"columns": 70, "winners": 7}, (40,), group={"steps": "online"}, share=0.1,
         every=(1.0, 1.0),
     ),
-    "chunk in one launch, longer window": Pooling(
-        {"columns": 33, "winners": 9, "duty_period": 1000, "boost_strength": 1.0,
-         "increment": 0.4, "decrement": 0.3}, (70,), group={"steps": "block"},
-        samples=40, every=(1000.0, 2.0), threads=(32, 64),
+    "two launches a sample, wide": Pooling(
+        {"columns": 1100, "winners": 40, "boost_strength": 1.0, "increment": 0.4,
+         "decrement": 0.3}, (1300,), group={"steps": "online"},
+        samples=6, every=(1.0,), threads=(64, 96), share=0.4,
+    ),
+    "radix selection": Pooling(
+        {**FULL, "columns": 1152}, (40,), samples=5, threads=(64, 64), group={"overlap": "sparse"}
+    ),
+    "sixteen keys a thread": Pooling({**FULL, "columns": 1500}, (40,), samples=5, threads=(64, 96)),
+    "window longer than a list": Pooling(
+        {"columns": 20, "winners": 6, "duty_period": 4000, "increment": 0.0002,
+         "decrement": 0.0003}, (600,), samples=1300, every=(1e9,), share=0.95,
+    ),
+    "steps of one unit": Pooling(
+        {"columns": 64, "winners": 9, "initial_spread": 0.0001, "initial_connected": 0.3,
+         "increment": 0.0001, "decrement": 0.0001, "weak_bump": 0.0001, "weak_fraction": 0.95,
+         "stimulus_threshold": 6, "duty_period": 30}, (90,),
     ),
 }  # fmt: skip
 for memory in ("global", "shared"):
@@ -302,7 +315,7 @@ CASES |= {
 }
 FILES = ("sp_start.cu", "spatial_pooler.cu", "sp_online.cu", "sp_overlap_tiled.cu",
          "sp_overlap_tensor.cu", "sp_topology.cu", "local_inhibition.cu", "sdr_classifier.cu",
-         "temporal_memory.cu")  # fmt: skip
+         "temporal_memory.cu", "rows.cu")  # fmt: skip
 
 SMALL = (
     "high threshold", "many on-bits", "steps beyond the clip", "pool by radius, cut",
@@ -311,7 +324,7 @@ SMALL = (
     "memory, fragile segments", "memory, split launches that run short", "memory, full cells",
     "memory, many cells a column", "tiled overlap, few of all",
     "bits overlap, few of all", "bytes overlap, few of all",
-    "chunk in one launch, without boost",
+    "two launches a sample, without boost",
 )  # fmt: skip
 """Small cases that reach every kernel: for what makes everything slow."""
 

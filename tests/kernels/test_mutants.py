@@ -38,7 +38,11 @@ class Mutant(NamedTuple):
 
 WINDOWED = "long window"
 SMALL = "high threshold"
-ONLINE = "chunk in one launch"
+ONLINE = "two launches a sample"
+RADIX = "radix selection"
+SIXTEEN = "sixteen keys a thread"
+LONG = "window longer than a list"
+UNITS = "steps of one unit"
 STEPS = "steps beyond the clip"
 TENSOR, AS_BYTES = "bits overlap", "bytes overlap"
 CUT = "3 x 3 through shared memory, 9 x 34, cut"
@@ -51,13 +55,13 @@ CROWDED = "memory, more winners than wanted"
 SPLIT = "memory, split launches"
 BARRIERS = {
     "warp.cuh": [("sdr_classifier.cu", "classifier, many classes")],
-    "select.cuh": [("spatial_pooler.cu", SMALL)] * 5,
+    "select.cuh": [("spatial_pooler.cu", RADIX)] * 5 + [("spatial_pooler.cu", SIXTEEN)] * 2,
+    "columns.cuh": [("spatial_pooler.cu", "global, sparse overlap")] * 2,
     "sp_start.cu": [("sp_start.cu", SMALL)],
-    "sp_online.cu": [("sp_online.cu", ONLINE)] * 4,
+    "sp_online.cu": [("sp_online.cu", "two launches a sample, wide")],
     "sp_overlap_tiled.cu": [("sp_overlap_tiled.cu", "tiled overlap")] * 2,
     "sp_overlap_tensor.cu": [("sp_overlap_tensor.cu", "bits overlap")] * 2,
-    "spatial_pooler.cu": [("spatial_pooler.cu", "many on-bits")] * 2
-    + [("spatial_pooler.cu", WINDOWED)] * 3,
+    "spatial_pooler.cu": [("spatial_pooler.cu", LONG)] * 3,
     "local_inhibition.cu": [("local_inhibition.cu", CUT)] * 2,
     "sdr_classifier.cu": [("sdr_classifier.cu", "classifier, many classes")] * 2,
     "tm_model.cuh": [(MEMORY, EVERY)] * 2,
@@ -67,25 +71,52 @@ BARRIERS = {
 }
 CHANGES = [
     ("select.cuh", "rank < selection.at_limit", "rank <= selection.at_limit",
-     "spatial_pooler", SMALL),
-    ("select.cuh", "key > selection.limit", "key >= selection.limit", "spatial_pooler", SMALL),
-    ("select.cuh", "up_to_here >= need", "up_to_here > need", "spatial_pooler", SMALL),
+     "spatial_pooler", RADIX),
+    ("select.cuh", "key > selection.limit", "key >= selection.limit", "spatial_pooler", RADIX),
+    ("select.cuh", "up_to_here >= need", "up_to_here > need", "spatial_pooler", RADIX),
+    *(("select.cuh", before, after, "spatial_pooler", SMALL)
+      for before, after in (
+          ("from.z >= need ? 3", "from.z > 0 ? 3"),
+          ("if (exact) --limit", "if (exact) ++limit"),
+          ("key[q] > limit) |", "key[q] >= limit) |"),
+          ("__popc(equals & below) < top.at_limit", "__popc(equals & below) <= top.at_limit"),
+          ("lane < warp ? all : 0", "lane <= warp ? all : 0"),
+          ("top.equal_before += __popc(equals)", "top.equal_before += 0"),
+          ("(31 - __clz((int)most)) / 2 * 2", "(29 - __clz((int)most)) / 2 * 2"),
+      )),
+    ("warp.cuh", "value & ~low) | (other >> step", "value & low) | (other >> step",
+     "spatial_pooler", "many on-bits"),
     ("synapses.cuh", "overlap < threshold", "overlap <= threshold", "spatial_pooler", SMALL),
     ("spatial_pooler.cu", "columns + c] >= threshold", "columns + c] > threshold",
      "spatial_pooler", SMALL),
     ("synapses.cuh", "after < 0 ? 0", "after < 1 ? 1", "spatial_pooler", STEPS),
     ("synapses.cuh", "ALL_LANES, after >= connected", "ALL_LANES, after > connected",
-     "spatial_pooler", "without boost"),
+     "spatial_pooler", UNITS),
     ("spatial_pooler.cu", "overlap_duty_mc[column] >= min", "overlap_duty_mc[column] > min",
      "spatial_pooler", SMALL),
-    ("spatial_pooler.cu", "== (1 << PLANES) - 1", "== (1 << PLANES)",
-     "spatial_pooler", "many on-bits"),
-    ("sp_online.cu", "wins > 0", "wins > 1", "sp_online", ONLINE),
-    ("sp_online.cu", "row + 1 - n, row + 1, p", "row - n, row + 1, p", "sp_online", ONLINE),
-    ("sp_online.cu", "overlap >= threshold", "overlap > threshold", "sp_online", ONLINE),
-    ("sp_online.cu", "p.overlap_duty_c[c] < p.min", "p.overlap_duty_c[c] <= p.min", "sp_online",
-     ONLINE),
-    ("sp_online.cu", "> most) most", "< most) most", "sp_online", ONLINE),
+    ("spatial_pooler.cu", "r < n ? won_r", "r < n - 1 ? won_r", "spatial_pooler", WINDOWED),
+    ("spatial_pooler.cu", "n > ROWS_LISTED)", "n > 3 * ROWS_LISTED)", "spatial_pooler", LONG),
+    *(("columns.cuh", before, after, "spatial_pooler", case)
+      for before, after, case in (
+          ("base + lane < last", "base + lane <= last", "many on-bits"),
+          ("first_v + k < column_words", "first_v + k < column_words - 4", RADIX),
+          ("high >= connected", "high > connected", UNITS),
+          ("MOST = 255", "MOST = 300", LONG),
+          ("on[k + 4] +=", "on[k] +=", WINDOWED),
+      )),
+    *(("sp_online.cu", before, after, "sp_online", ONLINE)
+      for before, after in (
+          ("learns && bit_at(won_v, c)", "bit_at(won_v, c)"),
+          ("after < 0 ? 0", "after < 1 ? 1"),
+          ("window_tm[at] != 0, boosts", "true, boosts"),
+          ("= least_duty(most", "= least_duty(most + 65536"),
+          ("row + 1;", "row;"),
+          ("x_w + words : nullptr", "x_w : nullptr"),
+          ("blockIdx.x >= learner_count", "blockIdx.x > learner_count"),
+          ("blockIdx.x - adapting", "blockIdx.x"),
+      )),
+    ("rows.cu", "up_to_here - mine", "up_to_here", "rows", SMALL),
+    ("rows.cu", "next += warp_sum(mine)", "next += mine", "rows", SIXTEEN),
     ("sp_overlap_tiled.cu", "words - base < TILE_WORDS", "words - base > TILE_WORDS",
      "sp_overlap_tiled", "tiled overlap"),
     ("sp_overlap_tiled.cu", "left[k] & right[q]", "left[k] | right[q]", "sp_overlap_tiled",

@@ -14,7 +14,7 @@ from htmrun.parameters import TemporalMemoryParameters
 CHUNK = 1024
 """Samples handed over at a time by a trainer."""
 
-SCRATCH = 1 << 26
+SCRATCH = 1 << 25
 """Overlaps and keys of all models of a group that are kept at a time, about, in numbers."""
 
 
@@ -28,8 +28,8 @@ def pooler_state(inputs: int, columns: int) -> int:
 
 
 def scratch_samples(columns: int, models: int) -> int:
-    """Return how many samples have their overlaps kept at a time: 64 to 256."""
-    return max(64, min(256, SCRATCH // (columns * models)))
+    """Return how many samples have their overlaps kept at a time: 64 to 1024."""
+    return max(64, min(1024, SCRATCH // (columns * models)))
 
 
 def pooler(inputs: int, columns: int, longest_window: int) -> int:

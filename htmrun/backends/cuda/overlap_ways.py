@@ -20,6 +20,9 @@ PRODUCT_FROM = 16
 TILE = 64
 """Samples, and columns, that a block of a product multiplies."""
 
+SPARSE_WORDS = 8
+"""Words of 32 columns that a block counts from lists of on-bits."""
+
 DENSE_SAMPLES = 8
 """Samples for which a warp of the dense kernel reads a column once."""
 

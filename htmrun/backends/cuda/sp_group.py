@@ -21,7 +21,7 @@ from htmrun.backends.cuda.device import Device, cuda_device
 from htmrun.backends.cuda.footprint import scratch_samples
 from htmrun.backends.cuda.overlap_ways import OverlapWay, chosen, possible
 from htmrun.backends.cuda.replay import Replays
-from htmrun.backends.cuda.rows import Rows, after_gap, packed, unpacked
+from htmrun.backends.cuda.rows import Rows, after_gap, listed, packed
 from htmrun.backends.cuda.schedule import Schedule
 from htmrun.backends.cuda.sp_kernels import Kernels, LocalKernels
 from htmrun.backends.sp_contract import check_bits, check_plan, check_shape, check_state
@@ -32,14 +32,14 @@ from htmrun.plan import Plan
 CHUNK = 1024
 """Samples uploaded at a time; bounds the dense winners on the host."""
 
-SEGMENT = 256
+INFERRED = 8192
+"""Samples of all models together that are uploaded at a time where nothing learns, about."""
+
+SEGMENT = 1024
 """Samples between two commits that go through one launch, at most."""
 
 REPLAYED_FROM = 8
 """So many segments of a chunk are worth capturing: each is three to seven launches."""
-
-BLOCK_WORK, BLOCK_WINDOW = 1 << 20, 16
-"""The most work of a step, and the longest window, with which one block runs a whole chunk."""
 
 
 @dataclass
@@ -55,9 +55,9 @@ class SpatialPoolerGroup:
 
     `local_kernels` says how local inhibition is done: "any" radius, or the 3 x 3 kernels
     through "global" or "shared" memory (two dimensions, radius 1). `overlap` forces one way
-    of counting overlaps, `steps` one way of going through a chunk: a launch for each "phase", or
-    a "block" for each model that runs the whole chunk. None can be seen in a result. Raises
-    `UserError` as `SpatialPooler` does.
+    of counting overlaps; `steps="phase"` keeps a launch for each phase also where each sample is a
+    window, which otherwise takes two launches ("online" insists on them). None can be seen in a
+    result. Raises `UserError` as `SpatialPooler` does.
     """
 
     def __init__(
@@ -69,10 +69,8 @@ class SpatialPoolerGroup:
         *,
         local_kernels: LocalKernels = "any",
         overlap: OverlapWay | Literal["auto"] = "auto",
-        steps: Literal["auto", "phase", "block"] = "auto",
+        steps: Literal["auto", "phase", "online"] = "auto",
     ) -> None:
-        if steps == "block" and parameters.inhibition != "global":
-            raise ValueError("steps 'block' with local inhibition, expected 'phase' or 'auto'")
         self.parameters = parameters
         self.inputs = check_shape(parameters, input_shape)
         self.models = len(seeds)
@@ -121,16 +119,16 @@ class SpatialPoolerGroup:
         p, length = self.parameters, self._check(samples)
         boosted = p.boost_strength > 0 and p.infer_boost
         parts = []
-        for a in range(0, length, CHUNK):
+        chunk = max(CHUNK, INFERRED // self.models)
+        for a in range(0, length, chunk):
             rows = Rows.upload(
-                self._kernels.device, [b.slice(a, min(a + CHUNK, length)) for b in samples]
+                self._kernels.device, [b.slice(a, min(a + chunk, length)) for b in samples]
             )
             won = self._kernels.no_winners(rows.rows)
             for start, stop in _segments(rows.rows, self._segment()):
                 self._forward(rows, start, stop, boosted)
                 self._kernels.select(won, start, stop)
-            host = self._kernels.device.to_host(won)
-            parts.append([unpacked(host[m], p.columns) for m in range(self.models)])
+            parts.append(listed(self._kernels.device, won, 0, p.columns))
         return self._joined(parts)
 
     def overlaps(self, samples: Sequence[Bits]) -> list[npt.NDArray[np.int32]]:
@@ -177,34 +175,30 @@ class SpatialPoolerGroup:
             past = [packed(after_gap(w.winners, lead - len(w.winners))) for w in self._open]
             won[:, :lead] = k.device.xp.asarray(np.stack(past))
         schedule = Schedule.upload(k.device, plans, waiting, lead)
-        if self._in_one_launch(rows, schedule):
-            k.chunk(rows, won, schedule)
+        if self._online(schedule):
+            run, ways = k.online, ("online",) * len(schedule.commits)
         else:
-            ways = tuple(self._ways(rows, schedule))
-            if len(ways) < REPLAYED_FROM:
-                self._phase_by_phase(rows, won, schedule)
-            else:
-                won = self._replays.run(
-                    k.device, ways, self._phase_by_phase, k.scratch, rows, won, schedule
-                )
-        host = k.device.to_host(won[:, lead:])
-        new = [unpacked(host[m], self.parameters.columns) for m in range(self.models)]
+            run, ways = self._phase_by_phase, tuple(self._ways(rows, schedule))
+        if len(ways) < REPLAYED_FROM:
+            run(rows, won, schedule)
+        else:
+            won = self._replays.run(k.device, ways, run, k.scratch, rows, won, schedule)
+        new = listed(k.device, won, lead, self.parameters.columns)
         self._keep_open(history, new, schedule.left)
         return new
 
-    def _in_one_launch(self, rows: Rows, schedule: Schedule) -> bool:
-        """Say whether a block for each model is enough: the work of a step is small.
-
-        A block does about a thousand operations at a time, launches of a step cost tens of
-        microseconds. The bound is a guess that no card has tested.
-        """
+    def _online(self, schedule: Schedule) -> bool:
+        """Say whether every sample is a window of some model, and no window is longer."""
         p = self.parameters
-        if self._steps != "auto" or p.inhibition != "global":
-            return self._steps == "block"
-        window = int(schedule.most_window.max(initial=0))
-        scored = int(rows.most_on.max(initial=0)) * p.columns
-        learned = p.active_columns * self.inputs * max(window, 1)
-        return window <= BLOCK_WINDOW and scored + learned <= BLOCK_WORK
+        possible = (
+            p.inhibition == "global"
+            and p.weak_bump == 0
+            and self._kernels.fits_online()
+            and bool((schedule.most_window == 1).all())
+        )
+        if self._steps == "online" and not possible:
+            raise ValueError("steps 'online' for other than windows of 1 without weak columns")
+        return possible and self._steps != "phase"
 
     def _ways(self, rows: Rows, schedule: Schedule) -> Iterator[OverlapWay]:
         for start, stop in schedule.segments(self._segment()):

@@ -17,7 +17,7 @@ from htmrun import rng
 from htmrun.backends import State
 from htmrun.backends.cuda import grid
 from htmrun.backends.cuda.device import Device
-from htmrun.backends.cuda.overlap_ways import DENSE_SAMPLES, TILE, OverlapWay
+from htmrun.backends.cuda.overlap_ways import DENSE_SAMPLES, SPARSE_WORDS, TILE, OverlapWay
 from htmrun.backends.cuda.rows import Rows, words_of
 from htmrun.backends.cuda.schedule import Schedule
 from htmrun.backends.sp_contract import check_shape, pool_size
@@ -99,13 +99,14 @@ class Kernels:
         sizes = (i32(rows.rows), i32(p.columns), i32(self.words))
         rule = (u32(p.stimulus_threshold), i32(boosted))
         if way == "sparse":
-            blocks = (-(-self.column_words // 32), self.models, samples)
-            self._launch(
-                "sp_overlap_sparse", blocks, self._by_input, rows.on_j, rows.offset_mr,
-                *results, *sizes, i32(self.column_words), *rule,
+            blocks = (-(-self.column_words // SPARSE_WORDS), self.models, samples)
+            self.device.launch(
+                "spatial_pooler.cu", "sp_overlap_sparse", blocks, (self._counting_threads(rows),),
+                self._by_input, rows.on_j, rows.offset_mr, *results, *sizes,
+                i32(self.column_words), *rule,
             )  # fmt: skip
         elif way == "dense":
-            blocks = (self._blocks_of_warps(), self.models, -(-samples // DENSE_SAMPLES))
+            blocks = (self._blocks_of_warps(p.columns), self.models, -(-samples // DENSE_SAMPLES))
             self._launch("sp_overlap", blocks, self._connected, rows.x_mrw, *results, *sizes, *rule)
         else:
             file, name, threads = _PRODUCTS[way]
@@ -126,10 +127,11 @@ class Kernels:
         keys = (self._keys, won)
         where = (i32(start), i32(stop - start), i32(won.shape[1]))
         if p.inhibition == "global":
+            kind, threads = self._selecting()
             self.device.launch(
-                "spatial_pooler.cu", "sp_select_global", (1, self.models, stop - start),
-                (self.device.select_threads,), *keys, *where, i32(p.columns),
-                i32(self.column_words), u32(p.active_columns),
+                "spatial_pooler.cu", f"sp_select_{kind}", (1, self.models, stop - start),
+                (threads,), *keys, *where, i32(p.columns), i32(self.column_words),
+                u32(p.active_columns),
             )  # fmt: skip
         elif self._local_kernels == "any":
             self._launch(
@@ -157,45 +159,63 @@ class Kernels:
         p, stop_row = self.parameters, i32(schedule.lead + t + 1)
         bump, sizes = permanence(p.weak_bump), (i32(p.columns), i32(self.words))
         self._launch(
-            "sp_tally", (self._blocks(), self.models), won, schedule.window, self._active_duty,
-            self._overlap_duty, self._reached, self._learners, schedule.learner_count, i32(t),
-            stop_row, i32(rows.rows), i32(p.columns), i32(self.column_words), i32(p.weak_bump > 0),
-            u64(duty_reciprocal(p.duty_period)), u32(DUTY_ONE // p.duty_period),
+            "sp_tally", (self._blocks_of_warps(self.column_words), self.models), won,
+            schedule.window, self._active_duty, self._overlap_duty, self._reached, self._learners,
+            schedule.learner_count, i32(t), stop_row, i32(rows.rows), i32(p.columns),
+            i32(self.column_words), i32(p.weak_bump > 0), u64(duty_reciprocal(p.duty_period)),
+            u32(DUTY_ONE // p.duty_period),
         )  # fmt: skip
         synapses = (self._permanences, self._connected, self._by_input)
         most = p.active_columns if p.inhibition == "global" else p.columns
         learners = min(p.columns, most * int(schedule.most_window[t]))
-        self._launch(
-            "sp_adapt", (learners, self.models), *synapses, rows.x_mrw, won, schedule.window,
-            self._learners, schedule.learner_count, i32(t), stop_row, i32(rows.rows), *sizes,
-            i32(self.column_words), i32(permanence(p.increment)), i32(permanence(p.decrement)),
+        self.device.launch(
+            "spatial_pooler.cu", "sp_adapt", (learners, self.models), (self._adapting_threads(),),
+            *synapses, rows.x_mrw, won, schedule.window, self._learners, schedule.learner_count,
+            i32(t), stop_row, i32(rows.rows), *sizes, i32(self.column_words),
+            i32(permanence(p.increment)), i32(permanence(p.decrement)),
             i32(permanence(p.connected)),
         )  # fmt: skip
         if p.weak_bump > 0:
             self._launch(
-                "sp_bump", (self._blocks_of_warps(), self.models), *synapses, self._overlap_duty,
-                self._min_overlap_duty, schedule.window, i32(t), *sizes, i32(self.column_words),
-                i32(bump), i32(permanence(p.connected)),
+                "sp_bump", (self._blocks_of_warps(p.columns), self.models), *synapses,
+                self._overlap_duty, self._min_overlap_duty, schedule.window, i32(t), *sizes,
+                i32(self.column_words), i32(bump), i32(permanence(p.connected)),
             )  # fmt: skip
 
-    def chunk(self, rows: Rows, won: Any, schedule: Schedule) -> None:
-        """Run all samples of a chunk in one launch, a block for each model (global inhibition)."""
-        p = self.parameters
-        if len(self._keys) < self.models * p.columns:
-            self._keys = self.device.xp.empty(self.models * p.columns, np.uint32)
-        self.device.launch(
-            "sp_online.cu", "sp_chunk", (1, self.models), (self.device.select_threads,),
-            self._permanences, self._connected, self._by_input, rows.x_mrw, rows.on_j,
-            rows.offset_mr, won, self._keys, self._active_duty, self._overlap_duty,
-            self._min_overlap_duty, self._boost, self._reached, self._learners, schedule.window,
-            schedule.boost, i32(schedule.lead), i32(len(schedule.commits)), i32(rows.rows),
-            i32(p.columns), i32(self.words), i32(self.column_words), u32(p.stimulus_threshold),
-            i32(p.boost_strength > 0), u32(p.active_columns), i32(permanence(p.increment)),
-            i32(permanence(p.decrement)), i32(permanence(p.connected)),
-            i32(permanence(p.weak_bump)), u64(duty_reciprocal(p.duty_period)),
-            u32(DUTY_ONE // p.duty_period), i64(p.active_columns * DUTY_ONE // p.columns),
-            i64(boost_gain(p.boost_strength)), u32(int(p.weak_fraction * 65536)),
-        )  # fmt: skip
+    def fits_online(self) -> bool:
+        """Say whether `online` can select the winners: a block must hold all keys."""
+        return self._selecting()[0] != "any"
+
+    def online(self, rows: Rows, won: Any, schedule: Schedule) -> None:
+        """Run all samples of a chunk whose windows are 1, two launches each (`sp_online.cu`)."""
+        p, samples, lead = self.parameters, len(schedule.commits), schedule.lead
+        boosted, connected = i32(p.boost_strength > 0), i32(permanence(p.connected))
+        sizes = i32(rows.rows), i32(p.columns)
+        self.overlap(rows, lead, lead + 1, bool(boosted), "sparse")
+        kind, threads = self._selecting()
+        counting_threads = self._counting_threads(rows)
+        both = max(self._adapting_threads(), counting_threads)
+        counting = -(-self.column_words // SPARSE_WORDS)
+        for t in range(samples):
+            row, more = i32(lead + t), t + 1 < samples
+            self.device.launch(
+                "sp_online.cu", f"sp_online_select_{kind}", (1, self.models), (threads,),
+                self._keys, won, schedule.window, schedule.boost, self._active_duty,
+                self._overlap_duty, self._boost, self._min_overlap_duty, self._learners,
+                schedule.learner_count, i32(t), row, *sizes, i32(self.column_words),
+                u32(p.active_columns), u64(duty_reciprocal(p.duty_period)),
+                u32(DUTY_ONE // p.duty_period), i64(p.active_columns * DUTY_ONE // p.columns),
+                i64(boost_gain(p.boost_strength)), u32(int(p.weak_fraction * 65536)),
+            )  # fmt: skip
+            self.device.launch(
+                "sp_online.cu", "sp_online_adapt",
+                (p.active_columns + counting * more, self.models), (both,), self._permanences,
+                self._connected, self._by_input, rows.x_mrw, rows.on_j, rows.offset_mr, won,
+                schedule.window, self._learners, schedule.learner_count, self._boost, self._keys,
+                i32(t), row, *sizes, i32(self.words), i32(self.column_words),
+                i32(permanence(p.increment)), i32(permanence(p.decrement)), connected,
+                u32(p.stimulus_threshold), boosted, i32(p.active_columns), i32(more),
+            )  # fmt: skip
 
     def boost(self, schedule: Schedule, t: int) -> None:
         """Recompute boost factors and minimum duty cycles of the models that boost after `t`."""
@@ -278,10 +298,11 @@ class Kernels:
 
     def _connect(self) -> None:
         self._by_input[...] = 0
+        p = self.parameters
         self._launch(
-            "sp_connect", (self._blocks_of_warps(), self.models), self._permanences,
-            self._connected, self._by_input, i32(self.parameters.columns), i32(self.words),
-            i32(self.column_words), i32(permanence(self.parameters.connected)), file="sp_start.cu",
+            "sp_connect", (self._blocks_of_warps(p.columns), self.models), self._permanences,
+            self._connected, self._by_input, i32(p.columns), i32(self.words),
+            i32(self.column_words), i32(permanence(p.connected)), file="sp_start.cu",
         )  # fmt: skip
 
     def _place_neighbours(self, local_kernels: LocalKernels) -> None:
@@ -329,6 +350,24 @@ class Kernels:
         """Return the blocks of a kernel with a thread for each column."""
         return -(-self.parameters.columns // self.device.threads)
 
-    def _blocks_of_warps(self) -> int:
-        """Return the blocks of a kernel with a warp for each column."""
-        return -(-self.parameters.columns * 32 // self.device.threads)
+    def _blocks_of_warps(self, items: int) -> int:
+        """Return the blocks of a kernel with a warp for each of `items`."""
+        return -(-items * 32 // self.device.threads)
+
+    def _selecting(self) -> tuple[str, int]:
+        """Return which kernel selects winners globally, and its block."""
+        columns, most = self.parameters.columns, self.device.select_threads
+        for held in (4, 16):
+            threads = -(-columns // (held * 32)) * 32
+            if threads <= most:
+                return str(held), threads
+        return "any", most
+
+    def _adapting_threads(self) -> int:
+        """Return the block of a kernel that gives a column eight synapses a thread."""
+        return min(self.device.threads, -(-self.words * 4 // 32) * 32)
+
+    def _counting_threads(self, rows: Rows) -> int:
+        """Return the block of a kernel that gives a lane one on-bit of a sample at a time."""
+        most = int(rows.most_on.max(initial=1))
+        return min(self.device.threads, max(1, -(-most // 32)) * 32)
