@@ -97,21 +97,17 @@ __device__ void visit_selected(
 struct TopScratch {
     u32 per_warp[2][WARP];
     u32 most[WARP];
-    u32 other[WARP];  // for a maximum of the caller's
+    u32 listed;
+    u32 key_j[1024];  // candidates, in no order: keys,
+    int item_j[1024];  // and the items that have them
 };
 
-// What a block has selected of the keys in its registers.
-struct Top {
-    u32 limit;     // all larger keys are selected,
-    u32 at_limit;  // and of those that equal it so many, the lowest indices first
-    u32 equal_before, selected_before;  // in the warps before this one
-};
-
-// How many of the `ITEMS` keys of each thread of the block are at least `low`, `low + step` and
-// `low + 2 * step`, the first in .x. `turn` counts the calls: scratch is used in turns.
 struct Three {
     u32 x, y, z;
 };
+
+// How many of the `ITEMS` keys of each thread of the block are at least `low`, `low + step` and
+// `low + 2 * step`. `turn` counts the calls: scratch is used in turns.
 template <int ITEMS>
 __device__ Three count_from(
     const u32 (&key)[ITEMS], u32 low, u32 step, TopScratch& shared, int turn) {
@@ -133,59 +129,132 @@ __device__ Three count_from(
     return {pair & 0xffffu, pair >> 16, warp_sum(all >> 20)};
 }
 
-// Select the `need` largest of the keys that are not 0, at most `ITEMS` of each thread. Warp w holds
-// the items from w * ITEMS * WARP on: key[q] of lane l is item q * WARP + l of them. Two bits of the
-// smallest selected key a pass, from the highest that any key has.
+struct Limit {
+    u32 key;   // at least `need` keys reach it
+    bool few;  // and no more than `need + spare`
+};
+
+// Find the largest key that at least `need` keys of the block reach, two bits a pass, or any that
+// `need` to `need + spare` reach. The largest is known to lie between `low` and `most`.
 template <int ITEMS>
-__device__ Top select_top(const u32 (&key)[ITEMS], u32 need, TopScratch& shared) {
-    const u32 lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, warps = blockDim.x / WARP;
-    u32 most = 0;
-#pragma unroll
-    for (int q = 0; q < ITEMS; ++q) most = key[q] > most ? key[q] : most;
-    most = block_max(most, shared.most);
-    u32 limit = 0;
-    bool exact = false;  // no more and no fewer than needed are at least `limit`
-    int turn = 0;
-    for (int shift = most == 0 ? -1 : (31 - __clz((int)most)) / 2 * 2; shift >= 0 && !exact;
-         shift -= 2) {
+__device__ Limit find_limit(
+    const u32 (&key)[ITEMS], u32 need, u32 spare, u32 low, u32 most, TopScratch& shared,
+    int& turn) {
+    int shift = most == low ? -2 : (31 - __clz((int)(most ^ low))) / 2 * 2;
+    u32 limit = shift < 0 ? low : low & ~((4u << shift) - 1);
+    for (; shift >= 0; shift -= 2) {
         const u32 step = 1u << shift;
         const Three from = count_from(key, limit + step, step, shared, turn++);
         const u32 digit = from.z >= need ? 3 : from.y >= need ? 2 : from.x >= need ? 1 : 0;
         limit += digit * step;
-        exact = digit > 0 && (digit == 3 ? from.z : digit == 2 ? from.y : from.x) == need;
+        const u32 reach = digit == 3 ? from.z : digit == 2 ? from.y : from.x;
+        if (digit > 0 && reach <= need + spare) return {limit, true};
     }
-    // With `limit` still 0 there are fewer keys than needed: all of them.
-    const bool ties = limit > 0 && !exact;
-    if (exact) --limit;
+    return {limit, false};
+}
+
+// What select_top does where too many keys reach its bound: all are looked at in each pass.
+template <int ITEMS, typename Sink>
+__device__ u32 select_all(
+    const u32 (&key)[ITEMS], u32 need, u32 low, u32 most, TopScratch& shared, int turn, Sink sink) {
+    const u32 lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, warps = blockDim.x / WARP;
+    const int first = (int)(warp * ITEMS * WARP + lane);
+    // Room for all that are not 0 is room for `low`, too.
+    const Three positive = count_from(key, 1, 1, shared, turn++);
+    const bool all = positive.x <= need;
+    const u32 limit = all ? 0 : find_limit(key, need, 0, low, most, shared, turn).key;
     u32 mine = 0;
 #pragma unroll
     for (int q = 0; q < ITEMS; ++q) {
-        mine += (u32)(key[q] > limit) | (u32)(ties && key[q] == limit) << 16;
+        mine += (u32)(key[q] > limit) | (u32)(!all && key[q] == limit) << 16;
     }
     u32* per_warp = shared.per_warp[turn % 2];
     mine = warp_sum(mine);
     if (lane == 0) per_warp[warp] = mine;
     __syncthreads();
-    const u32 all = lane < warps ? per_warp[lane] : 0;
-    const u32 before = warp_sum(lane < warp ? all : 0), above = warp_sum(all) & 0xffffu;
-    Top top = {limit, ties ? need - above : 0, before >> 16, before & 0xffffu};
-    top.selected_before += top.equal_before < top.at_limit ? top.equal_before : top.at_limit;
-    return top;
-}
-
-// Call `sink(q, word, rank)` for each 32 items of this warp: bit l of `word` says whether key[q] of
-// lane l is selected; `rank` selected items come before this lane's in the block.
-template <int ITEMS, typename Sink>
-__device__ void visit_top(const u32 (&key)[ITEMS], Top top, Sink sink) {
-    const u32 below = (1u << (threadIdx.x % WARP)) - 1;
+    const u32 sums = lane < warps ? per_warp[lane] : 0;
+    const u32 before = warp_sum(lane < warp ? sums : 0), above = warp_sum(sums) & 0xffffu;
+    const u32 places = all ? 0 : need - above, below = (1u << lane) - 1;
+    u32 equals = before >> 16;
+    u32 j = (before & 0xffffu) + (equals < places ? equals : places);
 #pragma unroll
     for (int q = 0; q < ITEMS; ++q) {
-        const bool equal = key[q] == top.limit && top.at_limit > 0;
-        const u32 equals = __ballot_sync(ALL_LANES, equal);
-        const bool chosen = equal && top.equal_before + __popc(equals & below) < top.at_limit;
-        const u32 word = __ballot_sync(ALL_LANES, chosen || key[q] > top.limit);
-        sink(q, word, top.selected_before + __popc(word & below));
-        top.equal_before += __popc(equals);
-        top.selected_before += __popc(word);
+        const bool equal = !all && key[q] == limit;
+        const u32 like = __ballot_sync(ALL_LANES, equal);
+        const bool chosen = key[q] > limit || (equal && equals + __popc(like & below) < places);
+        const u32 winners = __ballot_sync(ALL_LANES, chosen);
+        if (chosen) sink(first + q * WARP, j + __popc(winners & below));
+        equals += __popc(like);
+        j += __popc(winners);
     }
+    return above + places;
+}
+
+// Select the `need` largest of the keys that are not 0, at most `ITEMS` of each thread, and call
+// `sink(item, j)` for each, j counting them in no order. Warp w holds the items from
+// w * ITEMS * WARP on: key[q] of lane l is item q * WARP + l of them. `items` is above every item.
+// Returns how many were selected.
+//
+// The largest keys of the threads tell a bound that few keys reach which are not selected; those
+// that do are listed, and from then on a thread has one.
+template <int ITEMS, typename Sink>
+__device__ u32 select_top(
+    const u32 (&key)[ITEMS], int items, u32 need, TopScratch& shared, Sink sink) {
+    const u32 lane = threadIdx.x % WARP, first = threadIdx.x / WARP * ITEMS * WARP + lane;
+    int turn = 0;
+    u32 mine[1] = {0};
+#pragma unroll
+    for (int q = 0; q < ITEMS; ++q) mine[0] = key[q] > mine[0] ? key[q] : mine[0];
+    if (threadIdx.x == 0) shared.listed = 0;
+    const u32 most = block_max(mine[0], shared.most);
+    if (most == 0) return 0;
+    u32 low = find_limit(mine, need, need / 4, 0, most, shared, turn).key;
+    if (low == 0) low = 1;
+
+    auto list = [&](u32 from, u32 to) {  // keys from <= key <= to, as far as there is room
+        u32 count = 0;
+#pragma unroll
+        for (int q = 0; q < ITEMS; ++q) count += key[q] >= from && key[q] <= to;
+        u32 up_to_here = count;
+        for (int step = 1; step < WARP; step *= 2) {
+            const u32 below = __shfl_up_sync(ALL_LANES, up_to_here, step);
+            if (lane >= (u32)step) up_to_here += below;
+        }
+        u32 base = 0;
+        if (lane == WARP - 1 && up_to_here > 0) base = atomicAdd(&shared.listed, up_to_here);
+        u32 j = warp_max(base) + up_to_here - count;
+#pragma unroll
+        for (int q = 0; q < ITEMS; ++q) {
+            if (key[q] < from || key[q] > to) continue;
+            if (j < 1024) shared.key_j[j] = key[q], shared.item_j[j] = (int)(first + q * WARP);
+            ++j;
+        }
+        __syncthreads();
+    };
+    list(low, most);
+    const u32 listed = shared.listed;
+    if (listed > blockDim.x) return select_all(key, need, low, most, shared, turn, sink);
+    const u32 here[1] = {threadIdx.x < listed ? shared.key_j[threadIdx.x] : 0};
+    const int item = threadIdx.x < listed ? shared.item_j[threadIdx.x] : 0;
+    if (listed <= need) {
+        if (here[0] > 0) sink(item, threadIdx.x);
+        return listed;
+    }
+    const Limit limit = find_limit(here, need, 0, low, most, shared, turn);
+    bool chosen = here[0] >= limit.key;
+    if (!limit.few) {
+        // More reach it than there are places: of those that equal it the lowest items.
+        const u32 above[1] = {here[0] > limit.key};
+        const u32 places = need - count_from(above, 1, 1, shared, turn++).x;
+        const u32 tie[1] = {here[0] == limit.key ? (u32)(items - item) : 0};
+        const Limit last = find_limit(tie, places, 0, 0, (u32)items, shared, turn);
+        chosen = above[0] || (tie[0] > 0 && tie[0] >= last.key);
+    }
+    const u32 winners = __ballot_sync(ALL_LANES, chosen);
+    u32* per_warp = shared.per_warp[turn % 2];
+    if (lane == 0) per_warp[threadIdx.x / WARP] = __popc(winners);
+    __syncthreads();
+    const u32 before = warp_sum(lane < threadIdx.x / WARP ? per_warp[lane] : 0);
+    if (chosen) sink(item, before + __popc(winners & ((1u << lane) - 1)));
+    return need;
 }

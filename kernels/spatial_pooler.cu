@@ -14,8 +14,8 @@
 // kernel                grid x                      grid z             writes
 // sp_overlap            ceil(columns / warps)       ceil(samples / 8)  overlap_msc, key_msc
 // sp_overlap_sparse     ceil(column_words / 8)      samples            overlap_msc, key_msc
-// sp_select_4, _16      1; columns <= 4 or 16 * threads  samples       won_mrv rows of the launch
-// sp_select_any         1                           samples            the same
+// sp_select_4, _16      1; columns <= 4 or 16 * threads  samples       won_mrv rows, zero before
+// sp_select_any         1                           samples            won_mrv rows of the launch
 // sp_count_reached      ceil(columns / threads)     1                  reached_mc
 // sp_tally              ceil(column_words / warps)  1                  duty cycles, learners
 // sp_adapt              any (strides over learners) 1                  perm, conn of learners
@@ -100,16 +100,14 @@ extern "C" __global__ void __launch_bounds__(1024) sp_select_any(
     });
 }
 
-// The same with all keys in registers: at most ITEMS columns a thread.
+// The same with all keys in registers: at most ITEMS columns a thread. The rows must be zero.
 template <int ITEMS>
 __device__ void select_held(
     const u32* key_c, u32* won_v, int columns, u32 winners, TopScratch& shared) {
     u32 key[ITEMS];
     hold_keys(key, key_c, columns);
-    const int first_v = (int)(threadIdx.x / WARP) * ITEMS;
-    visit_top(key, select_top(key, winners, shared), [&](int q, u32 word, u32) {
-        const int v = first_v + q;
-        if (threadIdx.x % WARP == 0 && v * 32 < columns) won_v[v] = word;
+    select_top(key, columns, winners, shared, [&](int c, u32) {
+        atomicOr(&won_v[c / 32], 1u << (c % 32));
     });
 }
 

@@ -285,10 +285,16 @@ CASES |= {
     "radix selection": Pooling(
         {**FULL, "columns": 1152}, (40,), samples=5, threads=(64, 64), group={"overlap": "sparse"}
     ),
-    "sixteen keys a thread": Pooling({**FULL, "columns": 1500}, (40,), samples=5, threads=(64, 96)),
+    "sixteen keys a thread": Pooling(
+        {**FULL, "columns": 1500, "winners": 12}, (40,), samples=5, threads=(64, 96)
+    ),
     "window longer than a list": Pooling(
         {"columns": 20, "winners": 6, "duty_period": 4000, "increment": 0.0002,
          "decrement": 0.0003}, (600,), samples=1300, every=(1e9,), share=0.95,
+    ),
+    "equal keys": Pooling(
+        {"columns": 150, "winners": 11, "initial_connected": 1.0, "potential_fraction": 1.0,
+         "increment": 0.0001, "decrement": 0.0001}, (40,), samples=6,
     ),
     "steps of one unit": Pooling(
         {"columns": 64, "winners": 9, "initial_spread": 0.0001, "initial_connected": 0.3,

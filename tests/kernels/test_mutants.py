@@ -40,6 +40,7 @@ WINDOWED = "long window"
 SMALL = "high threshold"
 ONLINE = "two launches a sample"
 RADIX = "radix selection"
+EQUAL = "equal keys"
 SIXTEEN = "sixteen keys a thread"
 LONG = "window longer than a list"
 UNITS = "steps of one unit"
@@ -55,7 +56,9 @@ CROWDED = "memory, more winners than wanted"
 SPLIT = "memory, split launches"
 BARRIERS = {
     "warp.cuh": [("sdr_classifier.cu", "classifier, many classes")],
-    "select.cuh": [("spatial_pooler.cu", RADIX)] * 5 + [("spatial_pooler.cu", SIXTEEN)] * 2,
+    "select.cuh": [("spatial_pooler.cu", RADIX)] * 5
+    + [("spatial_pooler.cu", SIXTEEN), ("spatial_pooler.cu", EQUAL)]
+    + [("spatial_pooler.cu", SIXTEEN), ("sp_online.cu", "two launches a sample, wide")],
     "columns.cuh": [("spatial_pooler.cu", "global, sparse overlap")] * 2,
     "sp_start.cu": [("sp_start.cu", SMALL)],
     "sp_online.cu": [("sp_online.cu", "two launches a sample, wide")],
@@ -74,15 +77,16 @@ CHANGES = [
      "spatial_pooler", RADIX),
     ("select.cuh", "key > selection.limit", "key >= selection.limit", "spatial_pooler", RADIX),
     ("select.cuh", "up_to_here >= need", "up_to_here > need", "spatial_pooler", RADIX),
-    *(("select.cuh", before, after, "spatial_pooler", SMALL)
-      for before, after in (
-          ("from.z >= need ? 3", "from.z > 0 ? 3"),
-          ("if (exact) --limit", "if (exact) ++limit"),
-          ("key[q] > limit) |", "key[q] >= limit) |"),
-          ("__popc(equals & below) < top.at_limit", "__popc(equals & below) <= top.at_limit"),
-          ("lane < warp ? all : 0", "lane <= warp ? all : 0"),
-          ("top.equal_before += __popc(equals)", "top.equal_before += 0"),
-          ("(31 - __clz((int)most)) / 2 * 2", "(29 - __clz((int)most)) / 2 * 2"),
+    *(("select.cuh", before, after, "spatial_pooler", case)
+      for before, after, case in (
+          ("from.z >= need ? 3", "from.z > 0 ? 3", SIXTEEN),
+          ("listed > blockDim.x", "false", EQUAL),
+          ("(u32)(items - item)", "(u32)(item + 1)", SIXTEEN),
+          ("{here[0] > limit.key}", "{here[0] >= limit.key}", SIXTEEN),
+          ("reach <= need + spare", "reach >= need + spare", SIXTEEN),
+          ("__popc(like & below) < places", "__popc(like & below) <= places", EQUAL),
+          ("equals = before >> 16", "equals = 0", EQUAL),
+          ("equals += __popc(like)", "equals += 0", EQUAL),
       )),
     ("warp.cuh", "value & ~low) | (other >> step", "value & low) | (other >> step",
      "spatial_pooler", "many on-bits"),
@@ -106,14 +110,16 @@ CHANGES = [
       )),
     *(("sp_online.cu", before, after, "sp_online", ONLINE)
       for before, after in (
-          ("learns && bit_at(won_v, c)", "bit_at(won_v, c)"),
+          ("!(all.learns && won)", "!won"),
           ("after < 0 ? 0", "after < 1 ? 1"),
-          ("window_tm[at] != 0, boosts", "true, boosts"),
+          ("window_tm[at] != 0", "true"),
           ("= least_duty(most", "= least_duty(most + 65536"),
           ("row + 1;", "row;"),
           ("x_w + words : nullptr", "x_w : nullptr"),
           ("blockIdx.x >= learner_count", "blockIdx.x > learner_count"),
           ("blockIdx.x - adapting", "blockIdx.x"),
+          ("finish(c, 1, overlap)", "finish(c, 0, overlap)"),
+          ("learner_j[j] = c", "learner_j[0] = c"),
       )),
     ("rows.cu", "up_to_here - mine", "up_to_here", "rows", SMALL),
     ("rows.cu", "next += warp_sum(mine)", "next += mine", "rows", SIXTEEN),

@@ -35,7 +35,7 @@ _PRODUCTS = {
 
 _OF_A_MODEL = (
     "_permanences", "_connected", "_by_input", "_active_duty", "_overlap_duty",
-    "_min_overlap_duty", "_boost", "_reached", "_learners",
+    "_min_overlap_duty", "_boost", "_reached", "_learners", "_most",
 )  # fmt: skip
 
 
@@ -66,6 +66,7 @@ class Kernels:
         self._learners = xp.empty(shape, np.int32)
         self._overlaps = xp.empty(0, np.uint32)
         self._keys = xp.empty(0, np.uint32)
+        self._most = xp.empty(self.models, np.uint32)
         self._start(input_shape, seeds)
         self._local_kernels = local_kernels
         if p.inhibition == "local":
@@ -193,28 +194,33 @@ class Kernels:
         sizes = i32(rows.rows), i32(p.columns)
         self.overlap(rows, lead, lead + 1, bool(boosted), "sparse")
         kind, threads = self._selecting()
-        counting_threads = self._counting_threads(rows)
-        both = max(self._adapting_threads(), counting_threads)
+        both = max(self._adapting_threads(), self._counting_threads(rows))
         counting = -(-self.column_words // SPARSE_WORDS)
+        self.device.launch(
+            "sp_online.cu", "sp_online_most", (1, self.models), (threads,), self._overlap_duty,
+            self._most, i32(p.columns),
+        )  # fmt: skip
+        duties = (
+            u64(duty_reciprocal(p.duty_period)), u32(DUTY_ONE // p.duty_period),
+            i64(p.active_columns * DUTY_ONE // p.columns), i64(boost_gain(p.boost_strength)),
+            u32(int(p.weak_fraction * 65536)),
+        )  # fmt: skip
         for t in range(samples):
-            row, more = i32(lead + t), t + 1 < samples
+            row, more = i32(lead + t), i32(t + 1 < samples)
             self.device.launch(
                 "sp_online.cu", f"sp_online_select_{kind}", (1, self.models), (threads,),
-                self._keys, won, schedule.window, schedule.boost, self._active_duty,
-                self._overlap_duty, self._boost, self._min_overlap_duty, self._learners,
-                schedule.learner_count, i32(t), row, *sizes, i32(self.column_words),
-                u32(p.active_columns), u64(duty_reciprocal(p.duty_period)),
-                u32(DUTY_ONE // p.duty_period), i64(p.active_columns * DUTY_ONE // p.columns),
-                i64(boost_gain(p.boost_strength)), u32(int(p.weak_fraction * 65536)),
+                self._keys, won, self._learners, schedule.learner_count, i32(t), row, *sizes,
+                i32(self.column_words), u32(p.active_columns),
             )  # fmt: skip
             self.device.launch(
-                "sp_online.cu", "sp_online_adapt",
-                (p.active_columns + counting * more, self.models), (both,), self._permanences,
-                self._connected, self._by_input, rows.x_mrw, rows.on_j, rows.offset_mr, won,
-                schedule.window, self._learners, schedule.learner_count, self._boost, self._keys,
-                i32(t), row, *sizes, i32(self.words), i32(self.column_words),
-                i32(permanence(p.increment)), i32(permanence(p.decrement)), connected,
-                u32(p.stimulus_threshold), boosted, i32(p.active_columns), i32(more),
+                "sp_online.cu", "sp_online_adapt", (p.active_columns + counting, self.models),
+                (both,), self._permanences, self._connected, self._by_input, rows.x_mrw,
+                rows.on_j, rows.offset_mr, won, schedule.window, schedule.boost, self._learners,
+                schedule.learner_count, self._active_duty, self._min_overlap_duty, self._boost,
+                self._most, self._keys, i32(t), row, *sizes, i32(self.words),
+                i32(self.column_words), i32(permanence(p.increment)),
+                i32(permanence(p.decrement)), connected, u32(p.stimulus_threshold), boosted,
+                *duties, i32(p.active_columns), more,
             )  # fmt: skip
 
     def boost(self, schedule: Schedule, t: int) -> None:
