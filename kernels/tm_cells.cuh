@@ -85,7 +85,7 @@ __device__ inline void choose_cells(Model& m, int row, int before) {
     const i64 first = m.offset_r[row];
     const int on = (int)(m.offset_r[row + 1] - first);
     const bool may_create = before >= 0 && m.winner_count_r[before] > 0;
-    if (threadIdx.x == 0) m.total = 0;
+    if (threadIdx.x == 0) m.total = m.creates = 0;
     __syncthreads();
     for (int slot = threadIdx.x / WARP; slot < on; slot += blockDim.x / WARP) {
         const int column = m.on_j[first + slot];
@@ -159,7 +159,7 @@ __device__ inline void queue_events(Model& m, int row, u32 events) {
         creates += m.best_c[slot] == 0;
     }
     creates = warp_sum(creates);
-    if (threadIdx.x % WARP == 0) atomicAdd(&m.scalar[CREATES], (u64)creates);
+    if (threadIdx.x % WARP == 0) atomicAdd(&m.creates, creates);
     // Segments first into their column's bucket in any order, then each to its rank there.
     int* staged_e = m.subject_e + end;
     for (u32 i = threadIdx.x; i < *m.found_count; i += blockDim.x) {
@@ -186,6 +186,7 @@ __device__ inline void queue_events(Model& m, int row, u32 events) {
         m.snapshot_row_q[q] = row - 1 - m.lead;
         m.snapshot_first_q[q] = end;
         m.scalar[EVENTS] = end + events;
+        m.scalar[CREATES] += m.creates;
     }
     __syncthreads();
 }

@@ -4,7 +4,7 @@
 #include "tm_model.cuh"
 
 __device__ inline void add_to(Model& m, Scalar counter, u32 value) {
-    if (threadIdx.x % WARP == 0 && value > 0) atomicAdd(&m.scalar[counter], (u64)value);
+    if (threadIdx.x % WARP == 0 && value > 0) atomicAdd(&m.counted[counter], value);
 }
 
 struct Adapted {

@@ -23,6 +23,7 @@ enum Scalar {
     NEED,        // and the room that it needs
     SCALARS
 };
+constexpr int COUNTERS = EVENTS_DROPPED + 1;
 constexpr int ENOUGH = 0, SHORT_OF_SEGMENTS = 1, SHORT_OF_EVENTS = 2;
 
 // What rule_j holds, in this order; permanences: 1.0 = 10000.
@@ -46,7 +47,7 @@ struct Model {
     int cell_words;   // words of 32 cells of one column
     int column_words;
     u64 cell_key, grow_key;
-    u64 scalar[SCALARS];
+    u64 scalar[SCALARS];  // thread 0 writes them, with a barrier before anybody reads
 
     int *seg_cell_s, *free_s, *born_s, *syn_cell_gyl, *owned_n;
     u32* gone_s;
@@ -68,6 +69,9 @@ struct Model {
     int samples, lead, learn;
 
     u32 *active_w, *winner_w;  // masks of the cells before the sample at hand
+    // Shared memory has atomics of 32 bits only; thread 0 adds these up where nobody counts.
+    u32 counted[COUNTERS];  // of the running commit
+    u32 creates;            // events of the sample at hand that create
     u32 per_warp[WARP];
     u32 total;      // of a prefix sum; winner cells of a sample
     u32 created;    // segments that the running commit has created and remembers
