@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from copy import copy
-from typing import Any, Literal
 
 import numpy as np
 
@@ -23,36 +22,19 @@ from htmrun.bits import Bits
 from htmrun.parameters import TemporalMemoryParameters
 from htmrun.plan import Flags, Plan
 
-i32 = np.int32
-
 CHUNK = 1024
 """Samples uploaded at a time, at most."""
 
 CHUNK_WORDS = 1 << 24
 """Words of cells uploaded at a time, about; keeps chunks of dense samples or many models short."""
 
-WHOLE_FROM = 32
-"""So many models, one block each, keep a card busy; fewer share their segments out."""
-
-WHOLE_BELOW = 8192
-"""With fewer segments than this, launches for each sample cost more than a block's own search."""
-
-SEARCH_BLOCKS = 264
-"""Blocks that search segments at the same time, in all models together: two on each of 132
-processors. Any number gives the same."""
-
-RUN, PREPARE, SCAN, APPLY = 0, 1, 2, 3
-
-Launches = Literal["auto", "whole", "split"]
-
 
 class TemporalMemoryGroup:
     """Temporal memories over `columns` columns, one for each of `seeds`.
 
-    `launches`: "whole" gives each model one block for the whole chunk, "split" searches the
-    segments of each sample with many blocks; `shared_masks=False` keeps masks of cells out of
-    shared memory. Neither can be seen in a result. Raises `UserError` where there is no CUDA
-    device, if the cells cannot be numbered, and when the device has no room.
+    `shared_masks=False` keeps masks of cells out of shared memory, which cannot be seen in a
+    result. Raises `UserError` where there is no CUDA device, if the cells cannot be numbered, and
+    when the device has no room.
     """
 
     def __init__(
@@ -62,12 +44,11 @@ class TemporalMemoryGroup:
         seeds: Sequence[int],
         device: Device | None = None,
         *,
-        launches: Launches = "auto",
         shared_masks: bool = True,
     ) -> None:
         self.parameters, self.columns, self.models = parameters, columns, len(seeds)
         self._device = device or cuda_device()
-        self._launches, self._first = launches, 0
+        self._first = 0
         self._arrays = tm_arrays.Arrays(parameters, columns, seeds, self._device, shared_masks)
         cells = self._arrays.cells
         none = Bits.from_rows(cells, [[]])
@@ -185,31 +166,14 @@ class TemporalMemoryGroup:
             arrays.scalars[models, tm_arrays.SHORT] = 0
 
     def _launch_chunk(self, chunk: Chunk, learn: bool) -> None:
-        models = self._first, self._first + self.models
-        arguments = (*self._arrays.arguments(*models), *chunk.arguments(learn))
-        scalars = self._device.to_host(self._arrays.scalars[slice(*models)])
-        segments = int(scalars[:, tm_arrays.NEXT_ID].max())
-        whole = self.models >= WHOLE_FROM or segments < WHOLE_BELOW
-        if self._launches == "whole" or (self._launches == "auto" and whole):
-            self._launch(1, arguments, RUN)
-            return
-        threads = self._device.select_threads
-        blocks = min(-(-SEARCH_BLOCKS // self.models), max(1, -(-segments // threads)))
-        self._launch(1, arguments, PREPARE)
-        # A model whose commit is still to come spends a launch on that alone.
-        behind = scalars[:, tm_arrays.POSITION] - scalars[:, tm_arrays.COMMITTING]
-        for _ in range(chunk.length - int(behind.min())):
-            self._launch(blocks, arguments, SCAN)
-            self._launch(1, arguments, APPLY)
-
-    def _launch(self, blocks: int, arguments: tuple[Any, ...], part: int) -> None:
+        arguments = self._arrays.arguments(self._first, self._first + self.models)
         self._device.launch(
             "temporal_memory.cu",
             "tm_advance",
-            (blocks, self.models),
+            (1, self.models),
             (self._device.select_threads,),
             *arguments,
-            i32(part),
+            *chunk.arguments(learn),
         )
 
     def _chunks(self, samples: Sequence[Bits], length: int) -> Iterator[tuple[int, int]]:
