@@ -17,7 +17,8 @@
 // then its samples. on_j are the columns of all rows of all models, offset_mr (rows + 1 for each)
 // where they begin; active_jw and winner_jw hold ceil(cells_per_column / 32) words for each of
 // them. following_mr is the number of the sample after each row, winner_count_mr the number of its
-// winner cells: given for the first `lead` rows, written for the others. flags_mt: 1 reset before
+// winner cells: given for the first `lead` rows, written for the others, as is bursting_mr, the
+// number of its columns that burst, for these alone. flags_mt: 1 reset before
 // the sample, 2 commit after it. snapshot rows are counted from the chunk's first sample.
 // At first: seg_cell, born, free in use from 0 to NEXT_ID only; room_ms 0 for free ids; gone_ms not
 // COMMIT; count_ms 0; the first three arrays of column_mac -1; INDEX 0 wherever the host has
@@ -35,7 +36,7 @@ extern "C" __global__ void __launch_bounds__(1024) tm_advance(
     u32* gone_ms, int* born_ms, u64* found_ms, u32* count_ms, u32* list_man, u32* pool_mj,
     int* event_mae, u64* oldest_me, int* snapshot_maq, int* column_mac, u64* best_mc, u32* mask_maw,
     u64* key_mxf, const int* on_j, const i64* offset_mr, const i64* following_mr,
-    u32* winner_count_mr, u32* active_jw, u32* winner_jw, u32* predicted_mtv,
+    u32* winner_count_mr, u32* bursting_mr, u32* active_jw, u32* winner_jw, u32* predicted_mtv,
     const unsigned char* flags_mt, int samples, int rows, int lead, int learn) {
     __shared__ Model m;
     __shared__ u32 shared_mask[2 * MASK_WORDS];
@@ -93,6 +94,7 @@ extern "C" __global__ void __launch_bounds__(1024) tm_advance(
         m.offset_r = offset_mr + model * (rows + 1);
         m.following_r = following_mr + model * rows;
         m.winner_count_r = winner_count_mr + model * rows;
+        m.bursting_r = bursting_mr + model * rows;
         m.active_jw = active_jw;
         m.winner_jw = winner_jw;
         m.predicted_tv = predicted_mtv + model * samples * m.column_words;

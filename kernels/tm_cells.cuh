@@ -28,7 +28,7 @@ __device__ inline void open_sample(Model& m, int row, u32* predicted_v) {
     const int on = (int)(m.offset_r[row + 1] - m.offset_r[row]);
     for (int b = threadIdx.x; b < buckets(m, on); b += blockDim.x) m.count_c[b] = 0;
     clear_masks(m);
-    if (threadIdx.x == 0) m.candidates = m.total = m.creates = 0;
+    if (threadIdx.x == 0) m.candidates = m.total = m.bursts = m.creates = 0;
 }
 
 // The columns of the sample: their places among each other, nothing found yet.
@@ -108,7 +108,8 @@ __device__ inline void choose_cells(Model& m, int row, int before) {
         const bool holds = lane < m.cell_words;
         u32 active = holds ? m.active_jw[at] : 0, winner = active;
         int choice = -1;
-        if (__ballot_sync(ALL_LANES, active != 0) == 0) {
+        const bool burst = __ballot_sync(ALL_LANES, active != 0) == 0;
+        if (burst) {
             const u64 best = m.best_c[slot];
             const int segment = (int)~(u32)best;
             const int cell = best ? m.seg_cell_s[segment]
@@ -127,10 +128,14 @@ __device__ inline void choose_cells(Model& m, int row, int before) {
             m.choice_c[slot] = choice;
             if (choice >= 0) m.count_c[bucket_of(m, column, slot)] = 1;
             atomicAdd(&m.total, winners);
+            if (burst) atomicAdd(&m.bursts, 1u);
         }
     }
     __syncthreads();
-    if (threadIdx.x == 0) m.winner_count_r[row] = m.total;
+    if (threadIdx.x == 0) {
+        m.winner_count_r[row] = m.total;
+        m.bursting_r[row] = m.bursts;
+    }
 }
 
 // base_c[b] becomes the sum of the counts before b, counts become 0; returns the sum of all.

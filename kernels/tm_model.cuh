@@ -69,7 +69,7 @@ struct Model {
 
     const int* on_j;
     const i64 *offset_r, *following_r;
-    u32 *winner_count_r, *active_jw, *winner_jw, *predicted_tv;
+    u32 *winner_count_r, *bursting_r, *active_jw, *winner_jw, *predicted_tv;
     const unsigned char* flags_t;
     int samples, lead, learn;
 
@@ -80,6 +80,7 @@ struct Model {
     u32 per_warp[WARP];
     u32 candidates; // segments in found_s
     u32 total;      // winner cells of a sample
+    u32 bursts;     // columns of a sample that burst
     u32 created;    // segments that the running commit has created and remembers
     u32 effects;    // events of a sample that create or destroy a segment
     u32 evictions;

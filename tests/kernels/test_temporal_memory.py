@@ -153,6 +153,26 @@ def test_parts_of_a_group_are_the_group(device):
     same_state(group.state(2), alone[0].state())
 
 
+def test_cells_come_from_the_device_when_they_are_read_and_once(device, monkeypatch):
+    case, copied = random_case(11), []
+    group = TemporalMemoryGroup(case.parameters, case.columns, range(3), device)
+    # Two chunks, and more after it: what was said first stays what it was.
+    monkeypatch.setattr(tm_group, "CHUNK", 80)
+    to_host = device.to_host
+    device.to_host = lambda array: copied.append(1) or to_host(array)
+    said = group.run([case.bits] * 3, [case.plan] * 3)
+    group.run([case.bits] * 3, [case.plan] * 3)
+    copied.clear()
+    for model in (2, 0, 1):
+        tm = cpu.TemporalMemory(case.parameters, case.columns, model)
+        expected = tm.run(case.bits, case.plan)
+        np.testing.assert_array_equal(said[model].bursting, expected.bursting)
+        np.testing.assert_array_equal(said[model].hits, expected.hits)
+        assert len(copied) == (0 if model == 2 else 6), "three arrays of each chunk, all models"
+        same_activity(said[model], expected)
+    assert len(copied) == 6
+
+
 def test_wrong_input_changes_nothing(device):
     case = random_case(2)
     tm = memory(case, device)

@@ -149,15 +149,16 @@ class Arrays:
         )  # fmt: skip
         return self.rules, *(array[first:last] for array in by_model)
 
-    def pending_rows(self, first: int, last: int) -> list[npt.NDArray[np.int64]]:
-        """Return the rows that pending events of models first..last refer to.
+    def pending_rows(
+        self, first: int, pending: npt.NDArray[np.int64]
+    ) -> list[npt.NDArray[np.int64]]:
+        """Return the rows that pending events refer to: `pending` of each model from `first` on.
 
         They are counted from the start of the chunk.
         """
-        pending = self.device.to_host(self.scalars[first:last, SNAPSHOTS])
         if pending.max() == 0:
-            return [np.zeros(0, np.int64)] * (last - first)
-        rows = self.device.to_host(self.snapshot[first:last, 0, : pending.max()])
+            return [np.zeros(0, np.int64)] * len(pending)
+        rows = self.device.to_host(self.snapshot[first : first + len(pending), 0, : pending.max()])
         return [rows[m, :n].astype(np.int64) for m, n in enumerate(pending)]
 
     def number_pending_rows(self, first: int, counts: Sequence[int]) -> None:

@@ -17,6 +17,7 @@ from htmrun.backends.cuda import tm_arrays, tm_transfer
 from htmrun.backends.cuda.device import Device, cuda_device
 from htmrun.backends.cuda.tm_chunk import Chunk
 from htmrun.backends.cuda.tm_rows import Rows, rows_of
+from htmrun.backends.cuda.tm_said import CardActivity, Counts, Said
 from htmrun.backends.reference import tm_state
 from htmrun.bits import Bits
 from htmrun.parameters import TemporalMemoryParameters
@@ -74,9 +75,9 @@ class TemporalMemoryGroup:
         parts = []
         for a, b in self._chunks(samples, length):
             cut = [p.slice(a, b) for p in plans]
-            rows, said = self._advance(self._kept(), [x.slice(a, b) for x in samples], cut, learn)
-            self._keep(rows)
-            parts.append(said)
+            chunk, scalars = self._advance(self._kept(), _cut(samples, a, b, length), cut, learn)
+            self._keep(chunk, scalars)
+            parts.append(chunk.said(self.parameters.cells_per_column))
         return self._joined(parts)
 
     def compute(self, samples: Sequence[Bits], resets: Sequence[Flags]) -> list[CellActivity]:
@@ -89,9 +90,10 @@ class TemporalMemoryGroup:
         history, parts = self._kept(), []
         for a, b in self._chunks(samples, length):
             cut = [Plan(reset, none, none).slice(a, b) for reset in resets]
-            rows, said = self._advance(history, [x.slice(a, b) for x in samples], cut, False)
-            history = [_last(r) for r in rows]
-            parts.append(said)
+            chunk, _ = self._advance(history, _cut(samples, a, b, length), cut, False)
+            if b < length:
+                history = chunk.take([np.array([chunk.lead + chunk.length - 1])] * self.models)
+            parts.append(chunk.said(self.parameters.cells_per_column))
         return self._joined(parts)
 
     def counters(self, model: int) -> dict[str, int]:
@@ -127,29 +129,27 @@ class TemporalMemoryGroup:
         samples: Sequence[Bits],
         plans: Sequence[Plan],
         learn: bool,
-    ) -> tuple[list[Rows], list[CellActivity]]:
-        """Run a chunk; return each model's rows, `history` first, and what it says."""
+    ) -> tuple[Chunk, np.ndarray]:
+        """Run a chunk, whose rows are `history` first; return it and the scalars after it."""
         per_column = self.parameters.cells_per_column
         before = max(int(rows.winner_counts().max()) for rows in history)
         winners = max(before, max(int(bits.counts().max()) for bits in samples) * per_column)
         chunk = Chunk.upload(self._device, history, samples, plans)
         self._arrays.reserve(snapshots=chunk.lead + chunk.length, winners=winners)
-        self._launch_until_done(chunk, learn)
-        return chunk.download(self._device, per_column)
+        return chunk, self._launch_until_done(chunk, learn)
 
-    def _keep(self, parts: Sequence[Rows]) -> None:
+    def _keep(self, chunk: Chunk, scalars: np.ndarray) -> None:
         """Keep of all rows those that pending events refer to, and the last."""
-        first, lead = self._first, max(len(rows) for rows in self._kept())
-        pending = self._arrays.pending_rows(first, first + self.models)
-        for m, (rows, referred) in enumerate(zip(parts, pending, strict=True)):
-            last = len(rows) - 1
-            self._history[first + m] = rows.take(np.append(referred + lead, last))
+        first, last = self._first, chunk.lead + chunk.length - 1
+        pending = self._arrays.pending_rows(first, scalars[:, tm_arrays.SNAPSHOTS])
+        kept = chunk.take([np.append(rows + chunk.lead, last) for rows in pending])
+        self._history[first : first + self.models] = kept
         self._arrays.number_pending_rows(first, [len(rows) for rows in pending])
 
     def _kept(self) -> list[Rows]:
         return self._history[self._first : self._first + self.models]
 
-    def _launch_until_done(self, chunk: Chunk, learn: bool) -> None:
+    def _launch_until_done(self, chunk: Chunk, learn: bool) -> np.ndarray:
         arrays, models = self._arrays, slice(self._first, self._first + self.models)
         arrays.scalars[models, tm_arrays.POSITION] = 0
         while True:
@@ -157,7 +157,7 @@ class TemporalMemoryGroup:
             scalars = self._device.to_host(arrays.scalars[models])
             short = scalars[:, tm_arrays.SHORT]
             if not short.any():
-                return
+                return scalars
             need = scalars[:, tm_arrays.NEED]
             arrays.reserve(
                 segments=int(need[short == tm_arrays.SHORT_OF_SEGMENTS].max(initial=0)),
@@ -200,21 +200,18 @@ class TemporalMemoryGroup:
             )
         return lengths.pop()
 
-    def _joined(self, parts: Sequence[Sequence[CellActivity]]) -> list[CellActivity]:
+    def _joined(self, parts: Sequence[tuple[list[Said], Counts, Counts]]) -> list[CellActivity]:
         if not parts:
             cells, none = Bits.empty(self._arrays.cells), np.zeros(0, np.int32)
             return [CellActivity(cells, cells, Bits.empty(self.columns), none, none)] * self.models
+        hits = np.concatenate([hits for _, hits, _ in parts], axis=1)
+        bursting = np.concatenate([bursting for _, _, bursting in parts], axis=1)
         return [
-            CellActivity(
-                Bits.concatenate([p[m].active for p in parts]),
-                Bits.concatenate([p[m].winners for p in parts]),
-                Bits.concatenate([p[m].predicted for p in parts]),
-                np.concatenate([p[m].hits for p in parts]),
-                np.concatenate([p[m].bursting for p in parts]),
-            )
+            CardActivity([said[m] for said, _, _ in parts], hits[m], bursting[m])
             for m in range(self.models)
         ]
 
 
-def _last(rows: Rows) -> Rows:
-    return rows.take(np.array([len(rows) - 1]))
+def _cut(samples: Sequence[Bits], start: int, stop: int, length: int) -> Sequence[Bits]:
+    """Return samples start..stop of each model, as they are if that is all `length` of them."""
+    return samples if stop - start == length else [x.slice(start, stop) for x in samples]
