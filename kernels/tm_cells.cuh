@@ -42,11 +42,11 @@ __device__ inline void open_columns(const Model& m, int row) {
 }
 
 // Predicted columns, predictive cells, the best matching segment of each column of the sample, and
-// how many events a column's segments emit, as far as one segment found says it. One thread.
-__device__ inline void visit_found(const Model& m, u64 found, int row, u32* predicted_v) {
+// how many events a column's segments emit, as far as a segment of `cell` says it. One thread.
+__device__ inline void visit_found(
+    const Model& m, u64 found, int cell, int row, u32* predicted_v) {
     const i64 first = m.offset_r[row];
-    const int per_column = m.rules.cells_per_column;
-    const int cell = m.seg_cell_s[id_of(found)], column = cell / per_column;
+    const int per_column = m.rules.cells_per_column, column = cell / per_column;
     const int slot = m.slot_c[column], k = cell % per_column;
     if (found & ACTIVE) {
         atomicOr(&predicted_v[column / 32], 1u << (column % 32));
@@ -66,10 +66,11 @@ __device__ inline void visit_candidates(const Model& m, int row, u32* predicted_
     const u32 team = threadIdx.x % WARP / TEAM, candidates = m.candidates;
     for (u32 base = threadIdx.x / WARP * TEAMS; base < candidates; base += blockDim.x / TEAM) {
         const u32 i = base + team < candidates ? base + team : base;
-        const u64 found = look_at(m, id_of(m.found_s[i]));
+        const int s = id_of(m.found_s[i]), cell = m.seg_cell_s[s];  // -1 if there is none any more
+        const u64 found = look_at(m, s);
         if (threadIdx.x % TEAM > 0 || base + team >= candidates) continue;
         m.found_s[i] = found;
-        if (potential_of(found) > 0) visit_found(m, found, row, predicted_v);
+        if (potential_of(found) > 0) visit_found(m, found, cell, row, predicted_v);
     }
 }
 

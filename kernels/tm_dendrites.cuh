@@ -23,7 +23,7 @@ __device__ inline void each_listed(const Model& m, int row, Visit visit) {
     for (i64 w = (int)threadIdx.x / WARP; w < words.count; w += (int)blockDim.x / WARP) {
         const bool on = m.active_jw[words.first + w] >> lane & 1u;
         const int cell = first_cell(m, words.first + w) + lane;
-        u32 base = on ? m.list_base_n[cell] : 0, fill = base ? m.list_fill_n[cell] : 0;
+        u32 base = on ? m.list_base_n[cell] : 0, fill = on ? m.list_fill_n[cell] : 0;
         while (__ballot_sync(ALL_LANES, base != 0)) {
             u32 up_to_here = fill;
             for (int step = 1; step < WARP; step *= 2) {

@@ -17,12 +17,13 @@ struct Adapted {
 __device__ inline Adapted adapt(Model& m, int s, int up, int down) {
     const int lane = threadIdx.x % WARP, room = m.room_s[s];
     u32 active = 0, left = 0, destroyed = 0;
-    for (int slot = lane; slot < room; slot += WARP) {
+    for (int slot = lane; slot < m.rules.segment_size; slot += WARP) {
         const u64 at = synapse_at(m, s, slot);
-        const int cell = m.syn_cell_sy[at];
-        if (cell == m.cells) continue;
+        // Read before it is known whether the slot has ever been used: nothing waits for that.
+        const int cell = m.syn_cell_sy[at], before = m.syn_perm_sy[at];
+        if (slot >= room || cell == m.cells) continue;
         const bool on = bit_at(m.active_w, cell);
-        const int p = m.syn_perm_sy[at] + (on ? up : down);
+        const int p = before + (on ? up : down);
         if (p <= 0) {
             m.syn_cell_sy[at] = m.cells;
             ++destroyed;

@@ -176,6 +176,7 @@ MEMORY_CHANGES = [
     ("tm_cells.cuh", "staged_e[base + j] < s", "staged_e[base + j] > s", FRAGILE),
     ("tm_cells.cuh", "row - 1 - m.lead", "row - m.lead", EVERY),
     ("tm_cells.cuh", "if (burst) atomicAdd", "if (!burst) atomicAdd", EVERY),
+    ("tm_learn.cuh", "slot >= room || cell", "cell", FRAGILE),
     ("tm_learn.cuh", "p <= 0", "p < 0", FRAGILE),
     ("tm_learn.cuh", "p < PERMANENCE_ONE ?", "p < PERMANENCE_ONE + 500 ?", EVERY),
     ("tm_learn.cuh", "kept >= n || bound >> 32", "true", "memory, one synapse"),
