@@ -42,6 +42,8 @@ class Chunk:
     flags_mt: Any
     length: int
     lead: int
+    most_winners: int  # of a row before
+    most_on: int  # columns of a row
 
     @staticmethod
     def upload(
@@ -54,17 +56,17 @@ class Chunk:
         length, lead = len(samples[0]), max(len(rows) for rows in history)
         shape = len(history), lead + length
         counts, following = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-        winner_count = np.zeros(shape, np.uint32)
+        pieces = []
         for m, (rows, bits) in enumerate(zip(history, samples, strict=True)):
-            behind = slice(lead - len(rows), lead)
-            counts[m, behind], counts[m, lead:] = rows.columns.counts(), bits.counts()
+            before, behind = rows.columns.offsets, slice(lead - len(rows), lead)
+            np.subtract(before[1:], before[:-1], out=counts[m, behind])
+            np.subtract(bits.offsets[1:], bits.offsets[:-1], out=counts[m, lead:])
             following[m, behind] = rows.following
-            winner_count[m, behind] = rows.winner_counts()
+            pieces += [rows.columns.indices, bits.indices]
         following[:, lead:] = following[:, lead - 1 : lead] + np.arange(1, length + 1)
         ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
         offsets = ends[np.arange(shape[0])[:, None] * shape[1] + np.arange(shape[1] + 1)]
         # A list without entries is one unused entry: not every device has empty arrays.
-        pieces = [x.indices for pair in zip(history, samples, strict=True) for x in _columns(*pair)]
         on = np.concatenate([*pieces, np.zeros(1, np.int32)])
         flags = np.zeros((shape[0], length), np.uint8)
         for m, plan in enumerate(plans):
@@ -72,16 +74,21 @@ class Chunk:
         up, empty = device.xp.asarray, device.xp.empty
         words = (len(on), history[0].active.shape[1])
         active, winners = empty(words, np.uint32), empty(words, np.uint32)
-        before = _places(offsets[:, 0], offsets[:, lead] - offsets[:, 0])
-        if len(before):
-            place = up(before)
+        winner_count = np.zeros(shape, np.uint32)
+        behind_all = _places(offsets[:, 0], offsets[:, lead] - offsets[:, 0])
+        if len(behind_all):
+            known = np.concatenate([rows.winners for rows in history])
+            winner_count[:, :lead] = _sums(np.bitwise_count(known).sum(1), counts[:, :lead])
+            place = up(behind_all)
             active[place] = up(np.concatenate([rows.active for rows in history]))
-            winners[place] = up(np.concatenate([rows.winners for rows in history]))
+            winners[place] = up(known)
         return Chunk(
             device=device,
             samples=samples,
             on=on,
             offsets=offsets,
+            most_winners=int(winner_count.max()),
+            most_on=int(counts.max()),
             following=following,
             on_j=up(on),
             offset_mr=up(offsets),
@@ -144,8 +151,12 @@ class Chunk:
         return taken
 
 
-def _columns(history: Rows, samples: Bits) -> tuple[Bits, Bits]:
-    return history.columns, samples
+def _sums(values: npt.NDArray[np.generic], counts: I64) -> I64:
+    """Return the sums of the first `counts[0, 0]` values, of the next, and so on."""
+    total = np.concatenate([[0], np.cumsum(values, dtype=np.int64)])
+    ends = np.cumsum(counts.reshape(-1))
+    sums: I64 = total[ends] - total[ends - counts.reshape(-1)]
+    return sums.reshape(counts.shape)
 
 
 def _places(starts: I64, counts: I64) -> I64:

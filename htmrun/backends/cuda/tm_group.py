@@ -132,19 +132,21 @@ class TemporalMemoryGroup:
     ) -> tuple[Chunk, np.ndarray]:
         """Run a chunk, whose rows are `history` first; return it and the scalars after it."""
         per_column = self.parameters.cells_per_column
-        before = max(int(rows.winner_counts().max()) for rows in history)
-        winners = max(before, max(int(bits.counts().max()) for bits in samples) * per_column)
         chunk = Chunk.upload(self._device, history, samples, plans)
+        winners = max(chunk.most_winners, chunk.most_on * per_column)
         self._arrays.reserve(snapshots=chunk.lead + chunk.length, winners=winners)
         return chunk, self._launch_until_done(chunk, learn)
 
     def _keep(self, chunk: Chunk, scalars: np.ndarray) -> None:
         """Keep of all rows those that pending events refer to, and the last."""
         first, last = self._first, chunk.lead + chunk.length - 1
-        pending = self._arrays.pending_rows(first, scalars[:, tm_arrays.SNAPSHOTS])
-        kept = chunk.take([np.append(rows + chunk.lead, last) for rows in pending])
-        self._history[first : first + self.models] = kept
-        self._arrays.number_pending_rows(first, [len(rows) for rows in pending])
+        counts = scalars[:, tm_arrays.SNAPSHOTS]
+        wanted = [np.array([last])] * self.models
+        if counts.any():
+            pending = self._arrays.pending_rows(first, counts)
+            wanted = [np.append(rows + chunk.lead, last) for rows in pending]
+        self._history[first : first + self.models] = chunk.take(wanted)
+        self._arrays.number_pending_rows(first, counts.tolist())
 
     def _kept(self) -> list[Rows]:
         return self._history[self._first : self._first + self.models]
@@ -180,8 +182,11 @@ class TemporalMemoryGroup:
         if length == 0:
             return
         words = tm_arrays.words(self.parameters.cells_per_column)
-        most_on = max(int(bits.counts().max()) for bits in samples)
-        step = min(CHUNK, max(1, CHUNK_WORDS // max(1, most_on * words * self.models)))
+        if sum(len(bits.indices) for bits in samples) * words <= CHUNK_WORDS:
+            step = CHUNK
+        else:
+            most_on = max(int(bits.counts().max()) for bits in samples)
+            step = min(CHUNK, max(1, CHUNK_WORDS // max(1, most_on * words * self.models)))
         for a in range(0, length, step):
             yield a, min(a + step, length)
 

@@ -34,12 +34,6 @@ class Rows:
     def __len__(self) -> int:
         return len(self.columns)
 
-    def winner_counts(self) -> U32:
-        """Return the number of winner cells of each row."""
-        each = np.bitwise_count(self.winners).sum(1, dtype=np.int64)
-        total = np.concatenate([[0], np.cumsum(each)])
-        return np.diff(total[self.columns.offsets]).astype(np.uint32)
-
 
 def rows_of(
     active: Bits, winners: Bits, following: npt.NDArray[np.int64], cells_per_column: int
