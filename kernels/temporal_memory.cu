@@ -4,49 +4,40 @@
 // bit masks and lists whose order is not looked at; what has an order gets it from a prefix sum, a
 // rank, or a walk by one warp. No dynamic shared memory. Blocks are whole warps, 32 to 1024 threads.
 //
-// tm_advance does one of these parts; blockIdx.y is the model:
-//
-// part         grid x  does
-// TM_RUN       1       all samples of the chunk: one block is one model
-// TM_PREPARE   1       the mask of the cells before the first sample, for TM_SCAN
-// TM_SCAN      any     lists the segments that match in the next sample
-// TM_APPLY     1       the rest of that sample, its commit, and the mask for the next one
-//
-// TM_RUN, or TM_PREPARE and then TM_SCAN and TM_APPLY for each sample, do the same. No argument
-// changes from one sample to the next, so the two launches of a sample can be captured once.
-// Many models fill a card with TM_RUN; few large ones with TM_SCAN in many blocks.
+// tm_advance runs all samples of the chunk: grid (1, models), one block is one model.
 //
 // A model that lacks room (SHORT in its scalars) stops before the step that needs it; launches
 // leave it alone until the host has made room, cleared SHORT and launched again. It goes on where
 // it stopped. Without `learn` nothing of a model changes but POSITION and scratch.
 //
-// Suffixes: m model, a one of several arrays, s segment, g group of 32 segments, y slot for a
-// synapse, l segment of the group, n cell, c column, e event, q snapshot, w word of 32 cells, v word
-// of 32 columns, r row of the chunk, t sample of the chunk, j entry of a list, x warp, f winner
-// cell, k rule.
+// Suffixes: m model, a one of several arrays, s segment, y slot for a synapse, n cell, c column,
+// e event, q snapshot, w word of 32 cells, v word of 32 columns, r row of the chunk, t sample of the
+// chunk, j entry of a list, x warp, f winner cell, k rule.
 // A chunk has `rows` rows: `lead` from before (the last one: the cells before the first sample),
 // then its samples. on_j are the columns of all rows of all models, offset_mr (rows + 1 for each)
 // where they begin; active_jw and winner_jw hold ceil(cells_per_column / 32) words for each of
 // them. following_mr is the number of the sample after each row, winner_count_mr the number of its
-// winner cells: given for the first `lead` rows, written for the others. flags_mt: 1 reset before
+// winner cells: given for the first `lead` rows, written for the others, as is bursting_mr, the
+// number of its columns that burst, for these alone. flags_mt: 1 reset before
 // the sample, 2 commit after it. snapshot rows are counted from the chunk's first sample.
 // At first: seg_cell, born, free in use from 0 to NEXT_ID only; room_ms 0 for free ids; gone_ms not
-// COMMIT; found_count_m 0; the first three arrays of column_mac -1. Preconditions: rows of
-// ascending columns; room for all snapshots and winners (Rules); new rows' cells are zero or not.
+// COMMIT; count_ms 0; the first three arrays of column_mac -1; INDEX 0 wherever the host has
+// changed synapses. Preconditions: rows of ascending columns; room for all snapshots and winners
+// (Rules), and in the pool of the index for an entry of every slot (tm_arrays.pool_units); a
+// matching_threshold of at least 1; new rows' cells are zero or not.
 #include "tm_cells.cuh"
 #include "tm_commit.cuh"
 
-constexpr int TM_RUN = 0, TM_PREPARE = 1, TM_SCAN = 2, TM_APPLY = 3;
-constexpr int EVENT_ARRAYS = 8, COLUMN_ARRAYS = 6;
+constexpr int EVENT_ARRAYS = 8, COLUMN_ARRAYS = 6, LIST_ARRAYS = 3;
 
 extern "C" __global__ void __launch_bounds__(1024) tm_advance(
     const int* rule_k, const u64* key_ma, i64* scalar_mj, int* seg_cell_ms, i64* used_ms,
-    unsigned char* room_ms, int* syn_cell_mgyl, i16* syn_perm_mgyl, int* owned_mn, int* free_ms,
-    u32* gone_ms, int* born_ms, u64* found_ms, u32* found_count_m, int* event_mae, u64* oldest_me,
-    int* snapshot_maq, int* column_mac, u64* best_mc, u32* mask_maw, u64* key_mxf, const int* on_j,
-    const i64* offset_mr, const i64* following_mr, u32* winner_count_mr, u32* active_jw,
-    u32* winner_jw, u32* predicted_mtv, const unsigned char* flags_mt, int samples, int rows,
-    int lead, int learn, int part) {
+    unsigned char* room_ms, int* syn_cell_msy, i16* syn_perm_msy, int* owned_mn, int* free_ms,
+    u32* gone_ms, int* born_ms, u64* found_ms, u32* count_ms, u32* list_man, u32* pool_mj,
+    int* event_mae, u64* oldest_me, int* snapshot_maq, int* column_mac, u64* best_mc, u32* mask_maw,
+    u64* key_mxf, const int* on_j, const i64* offset_mr, const i64* following_mr,
+    u32* winner_count_mr, u32* bursting_mr, u32* active_jw, u32* winner_jw, u32* predicted_mtv,
+    const unsigned char* flags_mt, int samples, int rows, int lead, int learn) {
     __shared__ Model m;
     __shared__ u32 shared_mask[2 * MASK_WORDS];
     const u64 model = blockIdx.y;
@@ -67,14 +58,18 @@ extern "C" __global__ void __launch_bounds__(1024) tm_advance(
         m.seg_cell_s = seg_cell_ms + s;
         m.used_s = used_ms + s;
         m.room_s = room_ms + s;
-        m.syn_cell_gyl = syn_cell_mgyl + s * k.segment_size;
-        m.syn_perm_gyl = syn_perm_mgyl + s * k.segment_size;
+        m.syn_cell_sy = syn_cell_msy + s * k.segment_size;
+        m.syn_perm_sy = syn_perm_msy + s * k.segment_size;
         m.owned_n = owned_mn + model * m.cells;
         m.free_s = free_ms + s;
         m.gone_s = gone_ms + s;
         m.born_s = born_ms + s;
         m.found_s = found_ms + s;
-        m.found_count = found_count_m + model;
+        m.count_s = count_ms + s;
+        m.list_fill_n = list_man + model * LIST_ARRAYS * m.cells;
+        m.list_base_n = m.list_fill_n + m.cells;
+        m.list_room_n = m.list_base_n + m.cells;
+        m.pool_j = pool_mj + model * k.pool * UNIT;
         m.target_e = event_mae + e * EVENT_ARRAYS;
         m.kind_e = m.target_e + k.events;
         m.outcome_e = m.kind_e + k.events;
@@ -99,6 +94,7 @@ extern "C" __global__ void __launch_bounds__(1024) tm_advance(
         m.offset_r = offset_mr + model * (rows + 1);
         m.following_r = following_mr + model * rows;
         m.winner_count_r = winner_count_mr + model * rows;
+        m.bursting_r = bursting_mr + model * rows;
         m.active_jw = active_jw;
         m.winner_jw = winner_jw;
         m.predicted_tv = predicted_mtv + model * samples * m.column_words;
@@ -108,40 +104,32 @@ extern "C" __global__ void __launch_bounds__(1024) tm_advance(
         m.learn = learn;
         m.active_w = k.shared_masks ? shared_mask : m.mask_aw;
         m.winner_w = k.shared_masks ? shared_mask + MASK_WORDS : m.mask_aw + m.mask_words;
+        for (int counter = 0; counter < COUNTERS; ++counter) m.counted[counter] = 0;
+        m.created = m.effects = m.evictions = m.logged = 0;
+        m.index_used = m.index_next = (u32)m.scalar[INDEX];
+        m.index_end = (u32)m.scalar[INDEX_END];
+        m.index_lost = m.index_used == 0;
     }
     __syncthreads();
-    int t = (int)m.scalar[POSITION];
+    int t = (int)m.scalar[POSITION], marked = -2;
     bool committing = m.scalar[COMMITTING] != 0;
     if (t >= samples || m.scalar[SHORT] != ENOUGH) return;
-    if (part == TM_SCAN) {
-        if (committing) return;
-        if (m.rules.shared_masks) {
-            for (int w = threadIdx.x; w < m.mask_words; w += blockDim.x) {
-                m.active_w[w] = m.mask_aw[w];
-            }
-            __syncthreads();
-        }
-        find_matching(m, blockIdx.x * blockDim.x + threadIdx.x, gridDim.x * blockDim.x);
-        return;
-    }
-    const int stop = part == TM_PREPARE ? t : part == TM_APPLY ? t + 1 : samples;
-    while (t < stop) {
+    while (t < samples) {
+        const bool commits = learn && m.flags_t[t] & 2;
         if (!committing) {
-            if (part == TM_RUN) {
-                mark_cells(m, m.active_jw, row_before(m, t), m.active_w);
-                find_matching(m, threadIdx.x, blockDim.x);
-            }
-            if (!take_sample(m, t)) break;
+            if (!take_sample(m, t, commits)) break;
+            marked = row_before(m, t);
         }
-        committing = learn && flags_mt[model * samples + t] & 2;
-        if (committing && !commit(m)) break;
+        committing = commits;
+        if (committing && !commit(m, marked)) break;
         committing = false;
         ++t;
     }
-    if (part != TM_RUN && t < samples) mark_cells(m, m.active_jw, row_before(m, t), m.mask_aw);
     if (threadIdx.x == 0) {
         m.scalar[POSITION] = (u64)t;
         m.scalar[COMMITTING] = committing;
+        m.scalar[INDEX] = m.index_lost ? 0 : m.index_used;
+        m.scalar[INDEX_END] = m.index_end;
     }
     __syncthreads();
     if (threadIdx.x < SCALARS) {

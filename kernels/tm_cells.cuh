@@ -20,39 +20,57 @@ __device__ inline int event_of(const Model& m, u64 found, int slot) {
     return found & ACTIVE ? REINFORCE : -1;
 }
 
-__device__ inline void open_columns(const Model& m, int row, u32* predicted_v) {
+// Empty what the search adds to, as far as the sample before does not need it any more.
+__device__ inline void open_sample(Model& m, int row, u32* predicted_v) {
+    const Words words = words_of(m, row);
+    for (i64 i = threadIdx.x; i < words.count; i += blockDim.x) m.active_jw[words.first + i] = 0;
+    for (int v = threadIdx.x; v < m.column_words; v += blockDim.x) predicted_v[v] = 0;
+    const int on = (int)(m.offset_r[row + 1] - m.offset_r[row]);
+    for (int b = threadIdx.x; b < buckets(m, on); b += blockDim.x) m.count_c[b] = 0;
+    clear_masks(m);
+    if (threadIdx.x == 0) m.candidates = m.total = m.bursts = m.creates = 0;
+}
+
+// The columns of the sample: their places among each other, nothing found yet.
+__device__ inline void open_columns(const Model& m, int row) {
     const i64 first = m.offset_r[row];
     const int on = (int)(m.offset_r[row + 1] - first);
-    const Words words = words_of(m, row);
     for (int j = threadIdx.x; j < on; j += blockDim.x) {
         m.slot_c[m.on_j[first + j]] = j;
         m.best_c[j] = 0;
     }
-    for (i64 i = threadIdx.x; i < words.count; i += blockDim.x) m.active_jw[words.first + i] = 0;
-    for (int v = threadIdx.x; v < m.column_words; v += blockDim.x) predicted_v[v] = 0;
-    for (int b = threadIdx.x; b < buckets(m, on); b += blockDim.x) m.count_c[b] = 0;
-    __syncthreads();
 }
 
 // Predicted columns, predictive cells, the best matching segment of each column of the sample, and
-// how many events each column's segments emit. Ends without a barrier.
-__device__ inline void visit_found(const Model& m, int row, u32* predicted_v) {
+// how many events a column's segments emit, as far as a segment of `cell` says it. One thread.
+__device__ inline void visit_found(
+    const Model& m, u64 found, int cell, int row, u32* predicted_v) {
     const i64 first = m.offset_r[row];
-    const int per_column = m.rules.cells_per_column;
-    for (u32 i = threadIdx.x; i < *m.found_count; i += blockDim.x) {
-        const u64 found = m.found_s[i];
-        const int cell = m.seg_cell_s[id_of(found)], column = cell / per_column;
-        const int slot = m.slot_c[column], k = cell % per_column;
-        if (found & ACTIVE) {
-            atomicOr(&predicted_v[column / 32], 1u << (column % 32));
-            if (slot >= 0) {
-                atomicOr(&m.active_jw[(first + slot) * m.cell_words + k / 32], 1u << (k % 32));
-            }
-        }
+    const int per_column = m.rules.cells_per_column, column = cell / per_column;
+    const int slot = m.slot_c[column], k = cell % per_column;
+    if (found & ACTIVE) {
+        atomicOr(&predicted_v[column / 32], 1u << (column % 32));
         if (slot >= 0) {
-            atomicMax(&m.best_c[slot], (u64)potential_of(found) << 32 | (u32)~id_of(found));
+            atomicOr(&m.active_jw[(first + slot) * m.cell_words + k / 32], 1u << (k % 32));
         }
-        if (event_of(m, found, slot) >= 0) atomicAdd(&m.count_c[bucket_of(m, column, slot)], 1);
+    }
+    if (slot >= 0) {
+        atomicMax(&m.best_c[slot], (u64)potential_of(found) << 32 | (u32)~id_of(found));
+    }
+    if (event_of(m, found, slot) >= 0) atomicAdd(&m.count_c[bucket_of(m, column, slot)], 1);
+}
+
+// Look at all candidates, a team of lanes each, and let those that match have their effect.
+__device__ inline void visit_candidates(const Model& m, int row, u32* predicted_v) {
+    constexpr u32 TEAMS = WARP / TEAM;
+    const u32 team = threadIdx.x % WARP / TEAM, candidates = m.candidates;
+    for (u32 base = threadIdx.x / WARP * TEAMS; base < candidates; base += blockDim.x / TEAM) {
+        const u32 i = base + team < candidates ? base + team : base;
+        const int s = id_of(m.found_s[i]), cell = m.seg_cell_s[s];  // -1 if there is none any more
+        const u64 found = look_at(m, s);
+        if (threadIdx.x % TEAM > 0 || base + team >= candidates) continue;
+        m.found_s[i] = found;
+        if (potential_of(found) > 0) visit_found(m, found, cell, row, predicted_v);
     }
 }
 
@@ -85,15 +103,14 @@ __device__ inline void choose_cells(Model& m, int row, int before) {
     const i64 first = m.offset_r[row];
     const int on = (int)(m.offset_r[row + 1] - first);
     const bool may_create = before >= 0 && m.winner_count_r[before] > 0;
-    if (threadIdx.x == 0) m.total = 0;
-    __syncthreads();
     for (int slot = threadIdx.x / WARP; slot < on; slot += blockDim.x / WARP) {
         const int column = m.on_j[first + slot];
         const i64 at = (first + slot) * m.cell_words + lane;
         const bool holds = lane < m.cell_words;
         u32 active = holds ? m.active_jw[at] : 0, winner = active;
         int choice = -1;
-        if (__ballot_sync(ALL_LANES, active != 0) == 0) {
+        const bool burst = __ballot_sync(ALL_LANES, active != 0) == 0;
+        if (burst) {
             const u64 best = m.best_c[slot];
             const int segment = (int)~(u32)best;
             const int cell = best ? m.seg_cell_s[segment]
@@ -112,38 +129,31 @@ __device__ inline void choose_cells(Model& m, int row, int before) {
             m.choice_c[slot] = choice;
             if (choice >= 0) m.count_c[bucket_of(m, column, slot)] = 1;
             atomicAdd(&m.total, winners);
+            if (burst) atomicAdd(&m.bursts, 1u);
         }
     }
     __syncthreads();
-    if (threadIdx.x == 0) m.winner_count_r[row] = m.total;
+    if (threadIdx.x == 0) {
+        m.winner_count_r[row] = m.total;
+        m.bursting_r[row] = m.bursts;
+    }
 }
 
 // base_c[b] becomes the sum of the counts before b, counts become 0; returns the sum of all.
 __device__ inline u32 sum_before(Model& m, int n) {
-    const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
     const int items = (n + (int)blockDim.x - 1) / (int)blockDim.x;
     const int begin = (int)threadIdx.x * items, end = begin + items < n ? begin + items : n;
     u32 mine = 0;
     for (int b = begin; b < end; ++b) mine += m.count_c[b];
-    u32 up_to_here = mine;
-    for (int step = 1; step < WARP; step *= 2) {
-        const u32 below = __shfl_up_sync(ALL_LANES, up_to_here, step);
-        if (lane >= step) up_to_here += below;
-    }
-    if (lane == WARP - 1) m.per_warp[warp] = up_to_here;
-    __syncthreads();
-    u32 before = up_to_here - mine, all = 0;
-    for (int w = 0; w < (int)blockDim.x / WARP; ++w) {
-        if (w < warp) before += m.per_warp[w];
-        all += m.per_warp[w];
-    }
+    const Before before = add_before(m, mine);
+    int base = (int)before.mine;
     for (int b = begin; b < end; ++b) {
-        m.base_c[b] = (int)before;
-        before += m.count_c[b];
+        m.base_c[b] = base;
+        base += m.count_c[b];
         m.count_c[b] = 0;
     }
     __syncthreads();
-    return all;
+    return before.all;
 }
 
 // Write the `events` events of the sample behind those in the queue; there is room.
@@ -159,20 +169,24 @@ __device__ inline void queue_events(Model& m, int row, u32 events) {
         creates += m.best_c[slot] == 0;
     }
     creates = warp_sum(creates);
-    if (threadIdx.x % WARP == 0) atomicAdd(&m.scalar[CREATES], (u64)creates);
+    if (threadIdx.x % WARP == 0) atomicAdd(&m.creates, creates);
     // Segments first into their column's bucket in any order, then each to its rank there.
     int* staged_e = m.subject_e + end;
-    for (u32 i = threadIdx.x; i < *m.found_count; i += blockDim.x) {
-        const int s = id_of(m.found_s[i]), column = m.seg_cell_s[s] / m.rules.cells_per_column;
+    for (u32 i = threadIdx.x; i < m.candidates; i += blockDim.x) {
+        const u64 found = m.found_s[i];
+        if (potential_of(found) == 0) continue;
+        const int s = id_of(found), column = m.seg_cell_s[s] / m.rules.cells_per_column;
         const int slot = m.slot_c[column];
-        if (event_of(m, m.found_s[i], slot) < 0) continue;
+        if (event_of(m, found, slot) < 0) continue;
         const int bucket = bucket_of(m, column, slot);
         staged_e[m.base_c[bucket] + atomicAdd(&m.count_c[bucket], 1)] = s;
     }
     __syncthreads();
-    for (u32 i = threadIdx.x; i < *m.found_count; i += blockDim.x) {
-        const int s = id_of(m.found_s[i]), column = m.seg_cell_s[s] / m.rules.cells_per_column;
-        const int slot = m.slot_c[column], kind = event_of(m, m.found_s[i], slot);
+    for (u32 i = threadIdx.x; i < m.candidates; i += blockDim.x) {
+        const u64 found = m.found_s[i];
+        if (potential_of(found) == 0) continue;
+        const int s = id_of(found), column = m.seg_cell_s[s] / m.rules.cells_per_column;
+        const int slot = m.slot_c[column], kind = event_of(m, found, slot);
         if (kind < 0) continue;
         const int bucket = bucket_of(m, column, slot);
         const int base = m.base_c[bucket], count = m.count_c[bucket];
@@ -186,18 +200,29 @@ __device__ inline void queue_events(Model& m, int row, u32 events) {
         m.snapshot_row_q[q] = row - 1 - m.lead;
         m.snapshot_first_q[q] = end;
         m.scalar[EVENTS] = end + events;
+        m.scalar[CREATES] += m.creates;
     }
     __syncthreads();
 }
 
 // Choose the cells of sample t and queue its events. Returns false, with nothing queued, if the
-// queue is too short. Ends without a barrier.
-__device__ inline bool take_sample(Model& m, int t) {
-    const int row = m.lead + t;
+// queue is too short. Leaves masks of the cells before it, of winners only where `both`. Ends
+// without a barrier.
+__device__ inline bool take_sample(Model& m, int t, bool both) {
+    const int row = m.lead + t, before = row_before(m, t);
     u32* predicted_v = m.predicted_tv + (i64)t * m.column_words;
-    open_columns(m, row, predicted_v);
-    visit_found(m, row, predicted_v);
-    choose_cells(m, row, row_before(m, t));
+    open_sample(m, row, predicted_v);
+    __syncthreads();
+    if (m.index_lost) make_index(m);
+    if (threadIdx.x == 0) m.effects = m.evictions = m.created = 0;
+    open_columns(m, row);
+    mark_cells(m, before, both);
+    list_candidates(m, before);
+    __syncthreads();
+    visit_candidates(m, row, predicted_v);
+    clear_counts(m, before);
+    __syncthreads();
+    choose_cells(m, row, before);
     bool enough = true;
     const i64 first = m.offset_r[row];
     const int on = (int)(m.offset_r[row + 1] - first);
@@ -211,6 +236,5 @@ __device__ inline bool take_sample(Model& m, int t) {
         if (enough && events > 0) queue_events(m, row, events);
     }
     for (int j = threadIdx.x; j < on; j += blockDim.x) m.slot_c[m.on_j[first + j]] = -1;
-    if (threadIdx.x == 0) *m.found_count = 0;
     return enough;
 }

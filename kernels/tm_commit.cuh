@@ -45,7 +45,7 @@ __device__ inline void begin_event(Model& m, int e, int row) {
             if (outcome == REPLACING && lane == 0) {
                 m.evict_c[column] = e;
                 m.oldest_e[e] = ~0ull;
-                m.evictions = 1;
+                atomicOr(&m.evictions, 1u);
             }
             s = 0x7fffffff;
         }
@@ -68,7 +68,7 @@ __device__ inline void begin_event(Model& m, int e, int row) {
     if (lane > 0) return;
     m.outcome_e[e] = outcome;
     m.subject_e[e] = s;
-    if (outcome != NOTHING) m.effects = 1;
+    if (outcome != NOTHING) atomicOr(&m.effects, 1u);
 }
 
 // For each event that evicts: the segment of its cell with the smallest (last used, id).
@@ -160,8 +160,19 @@ __device__ inline void finish_events(Model& m, int first, int last, int row, boo
     __syncthreads();
 }
 
-// Apply the queue. Returns false, with nothing changed, if there may be too few segments.
-__device__ inline bool commit(Model& m) {
+// Masks of the cells in `row`, and no effects yet. Nobody may be using either.
+__device__ inline void open_snapshot(Model& m, int row) {
+    clear_masks(m);
+    __syncthreads();
+    // Here, between two barriers: nobody reads what the sample before has left.
+    if (threadIdx.x == 0) m.effects = m.evictions = 0;
+    mark_cells(m, row, true);
+    __syncthreads();
+}
+
+// Apply the queue; masks hold the cells of row `marked` (-2: not known). Returns false, with
+// nothing changed, if there may be too few segments. Ends without a barrier.
+__device__ inline bool commit(Model& m, int marked) {
     const int snapshots = (int)m.scalar[SNAPSHOTS], warp = threadIdx.x / WARP;
     if (snapshots == 0) return true;
     const i64 missing = (i64)m.scalar[CREATES] - (i64)m.scalar[FREE];
@@ -175,21 +186,24 @@ __device__ inline bool commit(Model& m) {
         }
         return false;
     }
-    if (threadIdx.x == 0) m.created = 0;
     for (int q = 0; q < snapshots; ++q) {
         const int first = m.snapshot_first_q[q], row = m.snapshot_row_q[q] + m.lead;
         const int last = q + 1 < snapshots ? m.snapshot_first_q[q + 1] : (int)m.scalar[EVENTS];
-        if (threadIdx.x == 0) m.effects = m.evictions = 0;
-        mark_cells(m, m.active_jw, row, m.active_w);
-        mark_cells(m, m.winner_jw, row, m.winner_w);
+        if (row != marked) open_snapshot(m, row);
+        marked = row;
         for (int e = first + warp; e < last; e += (int)blockDim.x / WARP) begin_event(m, e, row);
         __syncthreads();
         if (m.effects) finish_events(m, first, last, row, snapshots > 1);
     }
+    enter_logged(m);
     for (int q = threadIdx.x; q < (int)m.created; q += blockDim.x) {
         m.created_head_c[m.created_column_e[q]] = -1;
     }
     if (threadIdx.x == 0) {
+        for (int c = 0; c < COUNTERS; ++c) {
+            m.scalar[c] += m.counted[c];
+            m.counted[c] = 0;
+        }
         m.scalar[EVENTS] = m.scalar[CREATES] = m.scalar[SNAPSHOTS] = 0;
         ++m.scalar[COMMIT];
     }

@@ -1,10 +1,10 @@
 // What an event does to one segment: adapt, grow, destroy. One warp a segment; different segments
 // at the same time. Results are the same in all lanes.
 #pragma once
-#include "tm_model.cuh"
+#include "tm_index.cuh"
 
 __device__ inline void add_to(Model& m, Scalar counter, u32 value) {
-    if (threadIdx.x % WARP == 0 && value > 0) atomicAdd(&m.scalar[counter], (u64)value);
+    if (threadIdx.x % WARP == 0 && value > 0) atomicAdd(&m.counted[counter], value);
 }
 
 struct Adapted {
@@ -17,18 +17,19 @@ struct Adapted {
 __device__ inline Adapted adapt(Model& m, int s, int up, int down) {
     const int lane = threadIdx.x % WARP, room = m.room_s[s];
     u32 active = 0, left = 0, destroyed = 0;
-    for (int slot = lane; slot < room; slot += WARP) {
+    for (int slot = lane; slot < m.rules.segment_size; slot += WARP) {
         const u64 at = synapse_at(m, s, slot);
-        const int cell = m.syn_cell_gyl[at];
-        if (cell == m.cells) continue;
+        // Read before it is known whether the slot has ever been used: nothing waits for that.
+        const int cell = m.syn_cell_sy[at], before = m.syn_perm_sy[at];
+        if (slot >= room || cell == m.cells) continue;
         const bool on = bit_at(m.active_w, cell);
-        const int p = m.syn_perm_gyl[at] + (on ? up : down);
+        const int p = before + (on ? up : down);
         if (p <= 0) {
-            m.syn_cell_gyl[at] = m.cells;
+            m.syn_cell_sy[at] = m.cells;
             ++destroyed;
             continue;
         }
-        m.syn_perm_gyl[at] = (i16)(p < PERMANENCE_ONE ? p : PERMANENCE_ONE);
+        m.syn_perm_sy[at] = (i16)(p < PERMANENCE_ONE ? p : PERMANENCE_ONE);
         active += on;
         ++left;
     }
@@ -63,7 +64,7 @@ __device__ inline int choose_growth(const Model& m, int s, int n, int row, u64* 
                     key = hash << 32 | (u32)cell;
                     keep = hash < bound;
                     for (int slot = 0; keep && slot < room; ++slot) {
-                        keep = m.syn_cell_gyl[synapse_at(m, s, slot)] != cell;
+                        keep = m.syn_cell_sy[synapse_at(m, s, slot)] != cell;
                     }
                 }
                 const u32 keeping = __ballot_sync(ALL_LANES, keep);
@@ -95,15 +96,15 @@ __device__ inline int make_room(Model& m, int s, int n) {
         u32 rank = 0;  // larger for weaker synapses
         for (int slot = lane; slot < room; slot += WARP) {
             const u64 at = synapse_at(m, s, slot);
-            const int cell = m.syn_cell_gyl[at];
+            const int cell = m.syn_cell_sy[at];
             if (cell == m.cells || bit_at(m.winner_w, cell)) continue;
-            const u32 mine = (u32)(PERMANENCE_ONE - m.syn_perm_gyl[at] + 1) << 8 | (u32)(255 - slot);
+            const u32 mine = (u32)(PERMANENCE_ONE - m.syn_perm_sy[at] + 1) << 8 | (u32)(255 - slot);
             if (mine > rank) rank = mine;
         }
         rank = warp_max(rank);
         if (rank == 0) break;
         const int weakest = 255 - (int)(rank & 255);
-        if (weakest % WARP == lane) m.syn_cell_gyl[synapse_at(m, s, weakest)] = m.cells;
+        if (weakest % WARP == lane) m.syn_cell_sy[synapse_at(m, s, weakest)] = m.cells;
         ++removed;
     }
     add_to(m, SYNAPSES_DESTROYED, (u32)removed);
@@ -129,12 +130,14 @@ __device__ inline int grow(Model& m, int s, int n, int row, int size) {
     for (int base = 0; base < most && before < n; base += WARP) {
         const int slot = base + lane;
         const u64 at = synapse_at(m, s, slot < most ? slot : 0);
-        const bool empty = slot < most && (slot >= room || m.syn_cell_gyl[at] == m.cells);
+        const bool empty = slot < most && (slot >= room || m.syn_cell_sy[at] == m.cells);
         const u32 empties = __ballot_sync(ALL_LANES, empty);
         const int rank = before + __popc(empties & ((1u << lane) - 1));
         if (empty && rank < n) {
-            m.syn_cell_gyl[at] = (int)(u32)key_f[m.rules.winners + rank];
-            m.syn_perm_gyl[at] = (i16)m.rules.initial;
+            const int cell = (int)(u32)key_f[m.rules.winners + rank];
+            m.syn_cell_sy[at] = cell;
+            enter(m, cell, s);
+            m.syn_perm_sy[at] = (i16)m.rules.initial;
             highest = (u32)slot + 1;
         }
         before += __popc(empties);
@@ -150,7 +153,7 @@ __device__ inline void destroy(Model& m, int s) {
     const int lane = threadIdx.x % WARP, room = m.room_s[s];
     u32 synapses = 0;
     for (int slot = lane; slot < room; slot += WARP) {
-        synapses += m.syn_cell_gyl[synapse_at(m, s, slot)] != m.cells;
+        synapses += m.syn_cell_sy[synapse_at(m, s, slot)] != m.cells;
     }
     add_to(m, SYNAPSES_DESTROYED, warp_sum(synapses));
     add_to(m, SEGMENTS_DESTROYED, 1);

@@ -327,7 +327,7 @@ SMALL = (
     "high threshold", "many on-bits", "steps beyond the clip", "pool by radius, cut",
     "local, whole grid", "local, three dimensions", "3 x 3 through global memory, 2 x 33, wrap",
     "3 x 3 through shared memory, 2 x 33, wrap", "classifier, learning from the past",
-    "memory, fragile segments", "memory, split launches that run short", "memory, full cells",
+    "memory, fragile segments", "memory, arrays that run short", "memory, full cells",
     "memory, many cells a column", "tiled overlap, few of all",
     "bits overlap, few of all", "bytes overlap, few of all",
     "two launches a sample, without boost",

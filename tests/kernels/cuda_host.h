@@ -83,7 +83,7 @@ static void prepare(Context& context, char* stack, void (*entry)()) {
 // ---- one block of threads -----------------------------------------------------------------
 
 enum class Waiting { nothing, barrier, warp, done };
-enum class Collective { none, ballot, shuffle_xor, shuffle_up, sync, product };
+enum class Collective { none, ballot, shuffle_xor, shuffle_up, shuffle, sync, product };
 
 struct Fiber {
     Context context;
@@ -171,6 +171,7 @@ static uint64_t answer(const Fiber* warp, const Fiber& lane) {
     if (lane.collective == Collective::shuffle_up) {
         return warp[at >= lane.argument ? at - lane.argument : at].offered;
     }
+    if (lane.collective == Collective::shuffle) return warp[lane.argument].offered;
     uint64_t bits = 0;
     for (unsigned i = 0; i < LANES; ++i) bits |= (warp[i].offered & 1) << i;
     return bits;
@@ -380,6 +381,13 @@ T __shfl_up_sync(unsigned mask, T value, unsigned lanes) {
     using namespace cuda_host;
     return from_word<T>(
         meet(Collective::shuffle_up, mask, to_word(value), static_cast<int>(lanes)));
+}
+
+template <typename T>
+T __shfl_sync(unsigned mask, T value, int lane) {
+    using namespace cuda_host;
+    return from_word<T>(
+        meet(Collective::shuffle, mask, to_word(value), static_cast<int>(lane & 31)));
 }
 
 inline void __syncwarp() {

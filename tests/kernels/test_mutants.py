@@ -53,7 +53,9 @@ FULL = "memory, full cells"
 FRAGILE = "memory, fragile segments"
 SINGLE = "memory, one cell a column"
 CROWDED = "memory, more winners than wanted"
-SPLIT = "memory, split launches"
+SHORT = "memory, arrays that run short"
+MOVED = "memory, taken up by other groups"
+WINDOWS = "memory, windows of 1, 10 and 100"
 BARRIERS = {
     "warp.cuh": [("sdr_classifier.cu", "classifier, many classes")],
     "select.cuh": [("spatial_pooler.cu", RADIX)] * 5
@@ -67,10 +69,18 @@ BARRIERS = {
     "spatial_pooler.cu": [("spatial_pooler.cu", LONG)] * 3,
     "local_inhibition.cu": [("local_inhibition.cu", CUT)] * 2,
     "sdr_classifier.cu": [("sdr_classifier.cu", "classifier, many classes")] * 2,
-    "tm_model.cuh": [(MEMORY, EVERY)] * 2,
+    "tm_model.cuh": [(MEMORY, EVERY)],
+    "tm_index.cuh": [(MEMORY, EVERY)] * 5,
     "tm_cells.cuh": [(MEMORY, EVERY)] * 7,
-    "tm_commit.cuh": [(MEMORY, FULL), (MEMORY, EVERY), (MEMORY, FRAGILE), (MEMORY, EVERY)],
-    "temporal_memory.cu": [(MEMORY, EVERY)] * 2 + [(MEMORY, SPLIT), (MEMORY, EVERY)],
+    "tm_commit.cuh": [
+        (MEMORY, FULL),
+        (MEMORY, EVERY),
+        (MEMORY, WINDOWS),
+        (MEMORY, WINDOWS),
+        (MEMORY, FRAGILE),
+        (MEMORY, EVERY),
+    ],
+    "temporal_memory.cu": [(MEMORY, EVERY)] * 3,
 }
 CHANGES = [
     ("select.cuh", "rank < selection.at_limit", "rank <= selection.at_limit",
@@ -173,14 +183,37 @@ CHANGES = [
 ]  # fmt: skip
 MEMORY_CHANGES = [
     ("tm_model.cuh", "flags_t[t] & 1 ? -1", "flags_t[t] & 4 ? -1", EVERY),
-    ("tm_dendrites.cuh", "potential < matching", "potential <= matching", EVERY),
-    ("tm_dendrites.cuh", "connected >= activation", "connected > activation", EVERY),
-    ("tm_dendrites.cuh", ">= connected_from", "> connected_from", EVERY),
+    ("tm_dendrites.cuh", "potential < m.", "potential <= m.", EVERY),
+    ("tm_dendrites.cuh", "connected >= m.rules.act", "connected > m.rules.act", EVERY),
+    ("tm_dendrites.cuh", ">= m.rules.connected", "> m.rules.connected", EVERY),
+    ("tm_dendrites.cuh", "slot >= room ||", "", FRAGILE),
+    ("tm_dendrites.cuh", "count[k] + 1 != matching", "count[k] != matching", EVERY),
+    ("tm_dendrites.cuh", "m.count_s[id[k]] = 0", "m.count_s[id[k]] = 9", EVERY),
+    ("tm_dendrites.cuh", "end <= i", "end < i", EVERY),
+    ("tm_dendrites.cuh", "fill = base ? chunk[1] : 0;", "fill = 0;", EVERY),
+    ("tm_dendrites.cuh", "base = base ? chunk[0] : 0;", "base = 0;", EVERY),
+    ("tm_index.cuh", "[CHUNK_HEAD + place] = (u32)s;", "[CHUNK_HEAD + place] = 0;", EVERY),
+    ("tm_index.cuh", "place < room", "place <= room", EVERY),
+    ("tm_index.cuh", "place == room ?", "place == room + 1 ?", EVERY),
+    ("tm_index.cuh", "chunk[0] = m.list_base_n[cell]", "chunk[0] = 0", EVERY),
+    ("tm_index.cuh", "chunk[1] = room", "chunk[1] = room - 1", EVERY),
+    ("tm_index.cuh", "m.list_fill_n[cell] = 0;", "", EVERY),
+    ("tm_index.cuh", "entry & 0x7fffffff", "entry & 1", EVERY),
+    ("tm_index.cuh", "m.index_lost = !kept", "m.index_lost = 0", EVERY),
+    ("tm_index.cuh", "m.logged = 0", "m.logged = logged", EVERY),
+    ("tm_index.cuh", "m.index_used = m.index_next;", "", EVERY),
+    ("tm_index.cuh", "u32 base = 1 + before.mine", "u32 base = before.mine", EVERY),
+    ("tm_index.cuh", "slot - lane < most", "slot < 0", EVERY),
+    ("tm_learn.cuh", "enter(m, cell, s);", "", EVERY),
+    ("temporal_memory.cu", "m.index_lost = m.index_used == 0", "m.index_lost = 0", MOVED),
+    ("temporal_memory.cu", "m.index_lost ? 0 : m.index_used", "m.index_used", SHORT),
     ("tm_cells.cuh", "owned > fewest", "owned < fewest", EVERY),
     ("tm_cells.cuh", "word > smallest", "word < smallest", EVERY),
     ("tm_cells.cuh", "winner_count_r[before] > 0", "winner_count_r[before] >= 0", EVERY),
     ("tm_cells.cuh", "staged_e[base + j] < s", "staged_e[base + j] > s", FRAGILE),
     ("tm_cells.cuh", "row - 1 - m.lead", "row - m.lead", EVERY),
+    ("tm_cells.cuh", "if (burst) atomicAdd", "if (!burst) atomicAdd", EVERY),
+    ("tm_learn.cuh", "slot >= room || cell", "cell", FRAGILE),
     ("tm_learn.cuh", "p <= 0", "p < 0", FRAGILE),
     ("tm_learn.cuh", "p < PERMANENCE_ONE ?", "p < PERMANENCE_ONE + 500 ?", EVERY),
     ("tm_learn.cuh", "kept >= n || bound >> 32", "true", "memory, one synapse"),

@@ -57,7 +57,7 @@ def memory(case: Case, device, **options) -> TemporalMemoryGroup:
 
 @pytest.mark.parametrize("seed", range(200, 216))
 def test_random_memories(seed, modules):
-    """Any parameters, cuts, block sizes, ways to launch, room, and stretches without learning."""
+    """Any parameters, cuts, block sizes, room, and stretches without learning."""
     case, draw = random_case(seed), np.random.default_rng(seed)
     modules.order = int(draw.integers(8))
     modules.poison = cases.POISONS[modules.order % len(cases.POISONS)]
@@ -65,9 +65,8 @@ def test_random_memories(seed, modules):
 
     def made():
         device = modules.device(64, int(draw.choice([32, 64, 96, 256])))
-        launches = ("whole", "split")[draw.integers(2)]
         with tiny_arrays():
-            return memory(case, device, launches=launches, shared_masks=bool(draw.integers(2)))
+            return memory(case, device, shared_masks=bool(draw.integers(2)))
 
     tm = made()
     for start, stop in cuts(draw, len(case.bits)):
@@ -117,12 +116,9 @@ def test_chunks_cannot_be_seen(device, monkeypatch):
     assert len(hashes) == 1
 
 
-@pytest.mark.parametrize("launches", ["whole", "split"])
-def test_a_model_in_a_group_ends_as_it_would_alone(launches, device):
+def test_a_model_in_a_group_ends_as_it_would_alone(device):
     first = random_case(11)
-    group = TemporalMemoryGroup(
-        first.parameters, first.columns, range(5), device, launches=launches
-    )
+    group = TemporalMemoryGroup(first.parameters, first.columns, range(5), device)
     draw = np.random.default_rng(1)
     samples = [first.bits.slice(10 * m, 10 * m + 90) for m in range(5)]
     plans = [Plan.every(n, 90) for n in (1, 3, 10, 40, 100)]
@@ -157,23 +153,24 @@ def test_parts_of_a_group_are_the_group(device):
     same_state(group.state(2), alone[0].state())
 
 
-def test_a_group_chooses_how_to_launch_by_its_segments(device, monkeypatch):
-    """Few models with many segments share the search out; nobody can tell from what they say."""
-    case, parts = random_case(5), set()
-    monkeypatch.setattr(tm_group, "WHOLE_BELOW", 20)
-    launch = device.launch
-    monkeypatch.setattr(
-        device, "launch", lambda *a: (parts.add((int(a[-1]), a[2][0] > 1)), launch(*a))
-    )
-    tm, expected = (
-        memory(case, device),
-        cpu.TemporalMemory(case.parameters, case.columns, case.seed),
-    )
-    for start in range(0, 150, 30):
-        bits, plan = case.bits.slice(start, start + 30), case.plan.slice(start, start + 30)
-        same_activity(tm.run([bits], [plan])[0], expected.run(bits, plan))
-    same_state(tm.state(0), expected.state())
-    assert parts >= {(tm_group.RUN, False), (tm_group.PREPARE, False), (tm_group.SCAN, True)}
+def test_cells_come_from_the_device_when_they_are_read_and_once(device, monkeypatch):
+    case, copied = random_case(11), []
+    group = TemporalMemoryGroup(case.parameters, case.columns, range(3), device)
+    # Two chunks, and more after it: what was said first stays what it was.
+    monkeypatch.setattr(tm_group, "CHUNK", 80)
+    to_host = device.to_host
+    device.to_host = lambda array: copied.append(1) or to_host(array)
+    said = group.run([case.bits] * 3, [case.plan] * 3)
+    group.run([case.bits] * 3, [case.plan] * 3)
+    copied.clear()
+    for model in (2, 0, 1):
+        tm = cpu.TemporalMemory(case.parameters, case.columns, model)
+        expected = tm.run(case.bits, case.plan)
+        np.testing.assert_array_equal(said[model].bursting, expected.bursting)
+        np.testing.assert_array_equal(said[model].hits, expected.hits)
+        assert len(copied) == (0 if model == 2 else 6), "three arrays of each chunk, all models"
+        same_activity(said[model], expected)
+    assert len(copied) == 6
 
 
 def test_wrong_input_changes_nothing(device):

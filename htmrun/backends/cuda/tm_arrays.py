@@ -20,12 +20,13 @@ from htmrun.fixed_point import permanence
 from htmrun.parameters import TemporalMemoryParameters
 
 NEXT_ID, FREE, EVENTS, CREATES, SNAPSHOTS, COMMIT = 6, 7, 8, 9, 10, 11
-POSITION, COMMITTING, SHORT, NEED, SCALARS = 12, 13, 14, 15, 16
+POSITION, COMMITTING, SHORT, NEED, INDEX, INDEX_END, SCALARS = 12, 13, 14, 15, 16, 17, 18
 SHORT_OF_SEGMENTS, SHORT_OF_EVENTS = 1, 2
 
 LANES = 32
 MASK_WORDS = 4096
-EVENT_ARRAYS, COLUMN_ARRAYS = 8, 6
+EVENT_ARRAYS, COLUMN_ARRAYS, LIST_ARRAYS = 8, 6, 3
+UNIT = 4
 
 SEGMENTS, QUEUE = 4096, 2048
 """Room that a new group has, for segments and for events of each model."""
@@ -40,6 +41,7 @@ _BY_SEGMENT: dict[str, tuple[npt.DTypeLike, int]] = {
     "gone": (np.uint32, 0),
     "born": (np.int32, -1),
     "found": (np.uint64, 0),
+    "count": (np.uint32, 0),
 }
 """Arrays of one entry a segment, and what a new entry holds."""
 
@@ -47,6 +49,15 @@ _BY_SEGMENT: dict[str, tuple[npt.DTypeLike, int]] = {
 def words(bits: int) -> int:
     """Return how many words of 32 bits hold `bits` bits."""
     return -(-bits // LANES)
+
+
+def pool_units(slots: int, cells: int) -> int:
+    """Return how many units of four words the lists of an index may take for so many slots.
+
+    `kernels/tm_index.cuh` gives each cell that has some n + n / 8 + 1 entries, two words ahead and
+    whole units; an eighth of the slots is for what comes later.
+    """
+    return (slots + slots // 4 + 7 * min(cells, slots)) // UNIT + 4
 
 
 class Arrays:
@@ -62,6 +73,7 @@ class Arrays:
     gone: Any
     born: Any
     found: Any
+    count: Any
 
     def __init__(
         self,
@@ -75,6 +87,7 @@ class Arrays:
         self.device = device
         self.cells = checked_cells(parameters, columns)
         self.segments, self.events, self.snapshots, self.winners = 0, 0, 0, 0
+        self.units = 0
         self.shared_masks = shared_masks and words(self.cells + 1) <= MASK_WORDS
         self.warps = device.select_threads // LANES
         self.rules: Any = None
@@ -83,12 +96,13 @@ class Arrays:
         scalars = np.zeros((self.models, SCALARS), np.int64)
         scalars[:, COMMIT] = 1
         self.scalars = self._upload(scalars)
-        self.syn_cell = self._new((self.models, 0, parameters.segment_size, LANES), np.int32)
+        self.syn_cell = self._new((self.models, 0, parameters.segment_size), np.int32)
         self.syn_permanence = self._new(self.syn_cell.shape, np.int16)
         for name, (dtype, _) in _BY_SEGMENT.items():
             setattr(self, name, self._new((self.models, 0), dtype))
         self.owned = self._new((self.models, self.cells), np.int32)
-        self.found_count = self._new((self.models,), np.uint32)
+        self.lists = self._new((self.models, LIST_ARRAYS, self.cells), np.uint32)
+        self.pool = self._new((self.models, 0), np.uint32)
         self.queue = self._new((self.models, EVENT_ARRAYS, 0), np.int32)
         self.oldest = self._new((self.models, 0), np.uint64)
         self.snapshot = self._new((self.models, 2, 0), np.int32)
@@ -130,20 +144,19 @@ class Arrays:
         by_model = (
             self.keys, self.scalars, self.seg_cell, self.used, self.room, self.syn_cell,
             self.syn_permanence, self.owned, self.free, self.gone, self.born, self.found,
-            self.found_count, self.queue, self.oldest, self.snapshot, self.of_column, self.best,
-            self.mask, self.keys_of_growth,
+            self.count, self.lists, self.pool, self.queue, self.oldest, self.snapshot,
+            self.of_column, self.best, self.mask, self.keys_of_growth,
         )  # fmt: skip
         return self.rules, *(array[first:last] for array in by_model)
 
-    def pending_rows(self, first: int, last: int) -> list[npt.NDArray[np.int64]]:
-        """Return the rows that pending events of models first..last refer to.
+    def pending_rows(
+        self, first: int, pending: npt.NDArray[np.int64]
+    ) -> list[npt.NDArray[np.int64]]:
+        """Return the rows that pending events refer to: `pending` of each model from `first` on.
 
         They are counted from the start of the chunk.
         """
-        pending = self.device.to_host(self.scalars[first:last, SNAPSHOTS])
-        if pending.max() == 0:
-            return [np.zeros(0, np.int64)] * (last - first)
-        rows = self.device.to_host(self.snapshot[first:last, 0, : pending.max()])
+        rows = self.device.to_host(self.snapshot[first : first + len(pending), 0, : pending.max()])
         return [rows[m, :n].astype(np.int64) for m, n in enumerate(pending)]
 
     def number_pending_rows(self, first: int, counts: Sequence[int]) -> None:
@@ -164,9 +177,16 @@ class Arrays:
     def _longer_segments(self, room: int) -> None:
         what = f"segments of {self.models} model(s)"
         for name in ("syn_cell", "syn_permanence"):
-            setattr(self, name, self._longer(getattr(self, name), 1, room // LANES, what))
+            setattr(self, name, self._longer(getattr(self, name), 1, room, what))
         for name, (_, fill) in _BY_SEGMENT.items():
             setattr(self, name, self._longer(getattr(self, name), 1, room, what, fill))
+        self.units = pool_units(room * self.parameters.segment_size, self.cells)
+        if self.units > _INDEX_LIMIT:
+            raise UserError(
+                f"temporal_memory: found {room} segments of {self.parameters.segment_size} "
+                "synapses, more than a card's index can number; lower tm.segments_per_cell"
+            )
+        self.pool = self._longer(self.pool, 1, self.units * UNIT, what)
         self.segments = room
 
     def _longer(self, array: Any, axis: int, length: int, what: str, fill: int = 0) -> Any:
@@ -198,8 +218,8 @@ class Arrays:
             self.columns, p.cells_per_column, p.activation_threshold, p.matching_threshold,
             p.new_synapses, p.segment_size, p.segments_per_cell, permanence(p.connected),
             max(1, permanence(p.initial_permanence)), permanence(p.increment),
-            permanence(p.decrement), permanence(p.punishment), self.segments, self.events,
-            self.snapshots, self.winners, int(self.shared_masks),
+            permanence(p.decrement), permanence(p.punishment), self.segments, self.units,
+            self.events, self.snapshots, self.winners, int(self.shared_masks),
         )  # fmt: skip
         self.rules = self._upload(np.array(values, np.int32))
 
@@ -222,9 +242,12 @@ def memory_bytes(
 
     Room for longer windows and the samples of a chunk come on top; segments are the bulk.
     """
-    slots = parameters.segment_size * (4 + 2)
-    each = slots + sum(np.dtype(dtype).itemsize for dtype, _ in _BY_SEGMENT.values())
+    slots = segments * parameters.segment_size
+    each = sum(np.dtype(dtype).itemsize for dtype, _ in _BY_SEGMENT.values())
     cells = checked_cells(parameters, columns)
+    synapses = slots * (4 + 2) + pool_units(slots, cells) * UNIT * 4
     of_column = COLUMN_ARRAYS * 4 + 8
     queue = QUEUE * (EVENT_ARRAYS * 4 + 8)
-    return segments * each + cells * 4 + 2 * 4 * words(cells + 1) + columns * of_column + queue
+    of_cell = 4 + LIST_ARRAYS * 4
+    masks = 2 * 4 * words(cells + 1)
+    return segments * each + synapses + cells * of_cell + masks + columns * of_column + queue

@@ -1,4 +1,4 @@
-"""The samples of a chunk on their way to the card and what a temporal memory says of them."""
+"""The samples of a chunk on their way to the card, and what comes back of it."""
 
 from __future__ import annotations
 
@@ -9,31 +9,41 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from htmrun.backends import CellActivity
 from htmrun.backends.cuda.device import Device
-from htmrun.backends.cuda.rows import after_gap, words_of
-from htmrun.backends.cuda.tm_rows import Rows, cells_of
+from htmrun.backends.cuda.rows import words_of
+from htmrun.backends.cuda.tm_rows import Rows
+from htmrun.backends.cuda.tm_said import Counts, Said, Words
 from htmrun.bits import Bits
 from htmrun.plan import Plan
+
+I64 = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Chunk:
     """The rows of several models: `lead` from before, the last of them the cells before the
-    first sample, then `length` samples. Device arrays as `kernels/temporal_memory.cu` names them.
+    first sample, then `length` samples. Device arrays as `kernels/temporal_memory.cu` names them;
+    `on`, `offsets` and `following` are copies on the host.
     """
 
+    device: Device
+    samples: Sequence[Bits]
+    on: npt.NDArray[np.int32]
+    offsets: I64
+    following: I64
     on_j: Any
     offset_mr: Any
     following_mr: Any
     winner_count_mr: Any
+    bursting_mr: Any
     active_jw: Any
     winner_jw: Any
     predicted_mtv: Any
     flags_mt: Any
     length: int
     lead: int
-    rows: list[Rows]  # on the host; cells of the samples are not known yet
+    most_winners: int  # of a row before
+    most_on: int  # columns of a row
 
     @staticmethod
     def upload(
@@ -44,83 +54,113 @@ class Chunk:
     ) -> Chunk:
         """Put each model's samples behind its `history` and hand everything over."""
         length, lead = len(samples[0]), max(len(rows) for rows in history)
-        rows = [_behind(h, lead, bits) for h, bits in zip(history, samples, strict=True)]
-        starts = np.cumsum([0] + [len(r.active) for r in rows])
+        shape = len(history), lead + length
+        counts, following = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+        pieces = []
+        for m, (rows, bits) in enumerate(zip(history, samples, strict=True)):
+            before, behind = rows.columns.offsets, slice(lead - len(rows), lead)
+            np.subtract(before[1:], before[:-1], out=counts[m, behind])
+            np.subtract(bits.offsets[1:], bits.offsets[:-1], out=counts[m, lead:])
+            following[m, behind] = rows.following
+            pieces += [rows.columns.indices, bits.indices]
+        following[:, lead:] = following[:, lead - 1 : lead] + np.arange(1, length + 1)
+        ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
+        offsets = ends[np.arange(shape[0])[:, None] * shape[1] + np.arange(shape[1] + 1)]
         # A list without entries is one unused entry: not every device has empty arrays.
-        spare = np.zeros((1, rows[0].active.shape[1]), np.uint32)
-        flags = [(p.reset != 0) + 2 * (p.commit != 0) for p in plans]
-        up, xp = device.xp.asarray, device.xp
-        offsets = [r.columns.offsets + s for r, s in zip(rows, starts, strict=False)]
+        on = np.concatenate([*pieces, np.zeros(1, np.int32)])
+        flags = np.zeros((shape[0], length), np.uint8)
+        for m, plan in enumerate(plans):
+            flags[m] = (plan.reset != 0) + 2 * (plan.commit != 0)
+        up, empty = device.xp.asarray, device.xp.empty
+        words = (len(on), history[0].active.shape[1])
+        active, winners = empty(words, np.uint32), empty(words, np.uint32)
+        winner_count = np.zeros(shape, np.uint32)
+        behind_all = _places(offsets[:, 0], offsets[:, lead] - offsets[:, 0])
+        if len(behind_all):
+            known = np.concatenate([rows.winners for rows in history])
+            winner_count[:, :lead] = _sums(np.bitwise_count(known).sum(1), counts[:, :lead])
+            place = up(behind_all)
+            active[place] = up(np.concatenate([rows.active for rows in history]))
+            winners[place] = up(known)
         return Chunk(
-            on_j=up(np.concatenate([*(r.columns.indices for r in rows), np.zeros(1, np.int32)])),
-            offset_mr=up(np.stack(offsets)),
-            following_mr=up(np.stack([r.following for r in rows])),
-            winner_count_mr=up(np.stack([r.winner_counts() for r in rows])),
-            active_jw=up(np.concatenate([*(r.active for r in rows), spare])),
-            winner_jw=up(np.concatenate([*(r.winners for r in rows), spare])),
-            predicted_mtv=xp.empty((len(rows), length, words_of(samples[0].size)), np.uint32),
-            flags_mt=up(np.stack(flags).astype(np.uint8)),
+            device=device,
+            samples=samples,
+            on=on,
+            offsets=offsets,
+            most_winners=int(winner_count.max()),
+            most_on=int(counts.max()),
+            following=following,
+            on_j=up(on),
+            offset_mr=up(offsets),
+            following_mr=up(following),
+            winner_count_mr=up(winner_count),
+            bursting_mr=empty(shape, np.uint32),
+            active_jw=active,
+            winner_jw=winners,
+            predicted_mtv=empty((shape[0], length, words_of(samples[0].size)), np.uint32),
+            flags_mt=up(flags),
             length=length,
             lead=lead,
-            rows=rows,
         )
 
     def arguments(self, learn: bool) -> tuple[Any, ...]:
         """Return what the kernel takes of it."""
         sizes = (self.length, self.lead + self.length, self.lead, learn)
         return (
-            self.on_j, self.offset_mr, self.following_mr, self.winner_count_mr, self.active_jw,
-            self.winner_jw, self.predicted_mtv, self.flags_mt, *(np.int32(n) for n in sizes),
+            self.on_j, self.offset_mr, self.following_mr, self.winner_count_mr, self.bursting_mr,
+            self.active_jw, self.winner_jw, self.predicted_mtv, self.flags_mt,
+            *(np.int32(n) for n in sizes),
         )  # fmt: skip
 
-    def download(self, device: Device, cells_per_column: int) -> tuple[list[Rows], list[Any]]:
-        """Return each model's rows, those from before included, and its activity."""
-        active, winners = device.to_host(self.active_jw), device.to_host(self.winner_jw)
-        predicted = device.to_host(self.predicted_mtv)
-        done, said, start = [], [], 0
-        for m, rows in enumerate(self.rows):
-            stop = start + len(rows.active)
-            cells = Rows(rows.columns, active[start:stop], winners[start:stop], rows.following)
-            done.append(cells)
-            new = cells.slice(self.lead, self.lead + self.length)
-            said.append(_activity(new, predicted[m], cells_per_column))
-            start = stop
-        return done, said
+    def said(self, cells_per_column: int) -> tuple[list[Said], Counts, Counts]:
+        """Return what each model says, and hits and bursting columns of all, int32 (models, T)."""
+        active, winners, predicted = (
+            Words(self.device.to_host, words)
+            for words in (self.active_jw, self.winner_jw, self.predicted_mtv)
+        )
+        bursting = self.device.to_host(self.bursting_mr)[:, self.lead :].astype(np.int32)
+        hits = (np.diff(self.offsets[:, self.lead :], axis=1) - bursting).astype(np.int32)
+        parts = [
+            Said(bits, cells_per_column, int(start), m, active, winners, predicted)
+            for m, (bits, start) in enumerate(
+                zip(self.samples, self.offsets[:, self.lead], strict=True)
+            )
+        ]
+        return parts, hits, bursting
+
+    def take(self, wanted: Sequence[I64]) -> list[Rows]:
+        """Return copies of the wanted rows of each model, all in one transfer."""
+        model = np.repeat(np.arange(len(wanted)), [len(rows) for rows in wanted])
+        row = np.concatenate(wanted)
+        counts = self.offsets[model, row + 1] - self.offsets[model, row]
+        place = _places(self.offsets[model, row], counts)
+        ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+        on, following = self.on[place], self.following[model, row]
+        active = winners = np.zeros((0, self.active_jw.shape[1]), np.uint32)
+        if len(place):
+            there = self.device.xp.asarray(place)
+            active = self.device.to_host(self.active_jw[there])
+            winners = self.device.to_host(self.winner_jw[there])
+        taken, first = [], 0
+        for rows in wanted:
+            last = first + len(rows)
+            low, high = ends[first], ends[last]
+            columns = Bits(self.samples[0].size, on[low:high], ends[first : last + 1] - low)
+            taken.append(Rows(columns, active[low:high], winners[low:high], following[first:last]))
+            first = last
+        return taken
 
 
-def _behind(history: Rows, lead: int, samples: Bits) -> Rows:
-    """Return `lead` rows, `history` at their end, and rows for `samples` without cells."""
-    empty = np.zeros((len(samples.indices), history.active.shape[1]), np.uint32)
-    numbers = history.following[-1] + 1 + np.arange(len(samples))
-    gap = lead - len(history)
-    return Rows(
-        Bits.concatenate([after_gap(history.columns, gap), samples]),
-        np.concatenate([history.active, empty]),
-        np.concatenate([history.winners, empty]),
-        np.concatenate([np.zeros(gap, np.int64), history.following, numbers]),
-    )
+def _sums(values: npt.NDArray[np.generic], counts: I64) -> I64:
+    """Return the sums of the first `counts[0, 0]` values, of the next, and so on."""
+    total = np.concatenate([[0], np.cumsum(values, dtype=np.int64)])
+    ends = np.cumsum(counts.reshape(-1))
+    sums: I64 = total[ends] - total[ends - counts.reshape(-1)]
+    return sums.reshape(counts.shape)
 
 
-def _activity(rows: Rows, predicted: npt.NDArray[np.uint32], cells_per_column: int) -> CellActivity:
-    columns = rows.columns
-    sample = np.repeat(np.arange(len(rows)), columns.counts())
-    bit = (columns.indices % 32).astype(np.uint32)
-    hit = predicted[sample, columns.indices // 32] >> bit & 1
-    hits = np.bincount(sample, weights=hit, minlength=len(rows)).astype(np.int32)
-    return CellActivity(
-        cells_of(columns, rows.active, cells_per_column),
-        cells_of(columns, rows.winners, cells_per_column),
-        _set_bits(predicted, columns.size),
-        hits,
-        (columns.counts() - hits).astype(np.int32),
-    )
-
-
-def _set_bits(words: npt.NDArray[np.uint32], size: int) -> Bits:
-    """Return the bits of packed rows that are hardly ever set, uint32 (T, words)."""
-    row, word = np.nonzero(words)
-    octets = np.ascontiguousarray(words[row, word], "<u4").view(np.uint8).reshape(-1, 4)
-    place, bit = np.nonzero(np.unpackbits(octets, axis=1, bitorder="little"))
-    ends = np.cumsum(np.bincount(row[place], minlength=len(words)), dtype=np.int64)
-    indices = (word[place] * 32 + bit).astype(np.int32)
-    return Bits(size, indices, np.concatenate([np.zeros(1, np.int64), ends]))
+def _places(starts: I64, counts: I64) -> I64:
+    """Return `counts[i]` places from each of `starts[i]` on, one after the other."""
+    ends = np.cumsum(counts)
+    total = int(ends[-1]) if len(ends) else 0
+    return np.arange(total) + np.repeat(starts - (ends - counts), counts)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from copy import copy
-from typing import Any, Literal
 
 import numpy as np
 
@@ -18,12 +17,11 @@ from htmrun.backends.cuda import tm_arrays, tm_transfer
 from htmrun.backends.cuda.device import Device, cuda_device
 from htmrun.backends.cuda.tm_chunk import Chunk
 from htmrun.backends.cuda.tm_rows import Rows, rows_of
+from htmrun.backends.cuda.tm_said import CardActivity, Counts, Said
 from htmrun.backends.reference import tm_state
 from htmrun.bits import Bits
 from htmrun.parameters import TemporalMemoryParameters
 from htmrun.plan import Flags, Plan
-
-i32 = np.int32
 
 CHUNK = 1024
 """Samples uploaded at a time, at most."""
@@ -31,28 +29,13 @@ CHUNK = 1024
 CHUNK_WORDS = 1 << 24
 """Words of cells uploaded at a time, about; keeps chunks of dense samples or many models short."""
 
-WHOLE_FROM = 32
-"""So many models, one block each, keep a card busy; fewer share their segments out."""
-
-WHOLE_BELOW = 8192
-"""With fewer segments than this, launches for each sample cost more than a block's own search."""
-
-SEARCH_BLOCKS = 264
-"""Blocks that search segments at the same time, in all models together: two on each of 132
-processors. Any number gives the same."""
-
-RUN, PREPARE, SCAN, APPLY = 0, 1, 2, 3
-
-Launches = Literal["auto", "whole", "split"]
-
 
 class TemporalMemoryGroup:
     """Temporal memories over `columns` columns, one for each of `seeds`.
 
-    `launches`: "whole" gives each model one block for the whole chunk, "split" searches the
-    segments of each sample with many blocks; `shared_masks=False` keeps masks of cells out of
-    shared memory. Neither can be seen in a result. Raises `UserError` where there is no CUDA
-    device, if the cells cannot be numbered, and when the device has no room.
+    `shared_masks=False` keeps masks of cells out of shared memory, which cannot be seen in a
+    result. Raises `UserError` where there is no CUDA device, if the cells cannot be numbered, and
+    when the device has no room.
     """
 
     def __init__(
@@ -62,12 +45,11 @@ class TemporalMemoryGroup:
         seeds: Sequence[int],
         device: Device | None = None,
         *,
-        launches: Launches = "auto",
         shared_masks: bool = True,
     ) -> None:
         self.parameters, self.columns, self.models = parameters, columns, len(seeds)
         self._device = device or cuda_device()
-        self._launches, self._first = launches, 0
+        self._first = 0
         self._arrays = tm_arrays.Arrays(parameters, columns, seeds, self._device, shared_masks)
         cells = self._arrays.cells
         none = Bits.from_rows(cells, [[]])
@@ -93,9 +75,9 @@ class TemporalMemoryGroup:
         parts = []
         for a, b in self._chunks(samples, length):
             cut = [p.slice(a, b) for p in plans]
-            rows, said = self._advance(self._kept(), [x.slice(a, b) for x in samples], cut, learn)
-            self._keep(rows)
-            parts.append(said)
+            chunk, scalars = self._advance(self._kept(), _cut(samples, a, b, length), cut, learn)
+            self._keep(chunk, scalars)
+            parts.append(chunk.said(self.parameters.cells_per_column))
         return self._joined(parts)
 
     def compute(self, samples: Sequence[Bits], resets: Sequence[Flags]) -> list[CellActivity]:
@@ -108,9 +90,10 @@ class TemporalMemoryGroup:
         history, parts = self._kept(), []
         for a, b in self._chunks(samples, length):
             cut = [Plan(reset, none, none).slice(a, b) for reset in resets]
-            rows, said = self._advance(history, [x.slice(a, b) for x in samples], cut, False)
-            history = [_last(r) for r in rows]
-            parts.append(said)
+            chunk, _ = self._advance(history, _cut(samples, a, b, length), cut, False)
+            if b < length:
+                history = chunk.take([np.array([chunk.lead + chunk.length - 1])] * self.models)
+            parts.append(chunk.said(self.parameters.cells_per_column))
         return self._joined(parts)
 
     def counters(self, model: int) -> dict[str, int]:
@@ -146,29 +129,29 @@ class TemporalMemoryGroup:
         samples: Sequence[Bits],
         plans: Sequence[Plan],
         learn: bool,
-    ) -> tuple[list[Rows], list[CellActivity]]:
-        """Run a chunk; return each model's rows, `history` first, and what it says."""
+    ) -> tuple[Chunk, np.ndarray]:
+        """Run a chunk, whose rows are `history` first; return it and the scalars after it."""
         per_column = self.parameters.cells_per_column
-        before = max(int(rows.winner_counts().max()) for rows in history)
-        winners = max(before, max(int(bits.counts().max()) for bits in samples) * per_column)
         chunk = Chunk.upload(self._device, history, samples, plans)
+        winners = max(chunk.most_winners, chunk.most_on * per_column)
         self._arrays.reserve(snapshots=chunk.lead + chunk.length, winners=winners)
-        self._launch_until_done(chunk, learn)
-        return chunk.download(self._device, per_column)
+        return chunk, self._launch_until_done(chunk, learn)
 
-    def _keep(self, parts: Sequence[Rows]) -> None:
+    def _keep(self, chunk: Chunk, scalars: np.ndarray) -> None:
         """Keep of all rows those that pending events refer to, and the last."""
-        first, lead = self._first, max(len(rows) for rows in self._kept())
-        pending = self._arrays.pending_rows(first, first + self.models)
-        for m, (rows, referred) in enumerate(zip(parts, pending, strict=True)):
-            last = len(rows) - 1
-            self._history[first + m] = rows.take(np.append(referred + lead, last))
-        self._arrays.number_pending_rows(first, [len(rows) for rows in pending])
+        first, last = self._first, chunk.lead + chunk.length - 1
+        counts = scalars[:, tm_arrays.SNAPSHOTS]
+        wanted = [np.array([last])] * self.models
+        if counts.any():
+            pending = self._arrays.pending_rows(first, counts)
+            wanted = [np.append(rows + chunk.lead, last) for rows in pending]
+        self._history[first : first + self.models] = chunk.take(wanted)
+        self._arrays.number_pending_rows(first, counts.tolist())
 
     def _kept(self) -> list[Rows]:
         return self._history[self._first : self._first + self.models]
 
-    def _launch_until_done(self, chunk: Chunk, learn: bool) -> None:
+    def _launch_until_done(self, chunk: Chunk, learn: bool) -> np.ndarray:
         arrays, models = self._arrays, slice(self._first, self._first + self.models)
         arrays.scalars[models, tm_arrays.POSITION] = 0
         while True:
@@ -176,7 +159,7 @@ class TemporalMemoryGroup:
             scalars = self._device.to_host(arrays.scalars[models])
             short = scalars[:, tm_arrays.SHORT]
             if not short.any():
-                return
+                return scalars
             need = scalars[:, tm_arrays.NEED]
             arrays.reserve(
                 segments=int(need[short == tm_arrays.SHORT_OF_SEGMENTS].max(initial=0)),
@@ -185,39 +168,25 @@ class TemporalMemoryGroup:
             arrays.scalars[models, tm_arrays.SHORT] = 0
 
     def _launch_chunk(self, chunk: Chunk, learn: bool) -> None:
-        models = self._first, self._first + self.models
-        arguments = (*self._arrays.arguments(*models), *chunk.arguments(learn))
-        scalars = self._device.to_host(self._arrays.scalars[slice(*models)])
-        segments = int(scalars[:, tm_arrays.NEXT_ID].max())
-        whole = self.models >= WHOLE_FROM or segments < WHOLE_BELOW
-        if self._launches == "whole" or (self._launches == "auto" and whole):
-            self._launch(1, arguments, RUN)
-            return
-        threads = self._device.select_threads
-        blocks = min(-(-SEARCH_BLOCKS // self.models), max(1, -(-segments // threads)))
-        self._launch(1, arguments, PREPARE)
-        # A model whose commit is still to come spends a launch on that alone.
-        behind = scalars[:, tm_arrays.POSITION] - scalars[:, tm_arrays.COMMITTING]
-        for _ in range(chunk.length - int(behind.min())):
-            self._launch(blocks, arguments, SCAN)
-            self._launch(1, arguments, APPLY)
-
-    def _launch(self, blocks: int, arguments: tuple[Any, ...], part: int) -> None:
+        arguments = self._arrays.arguments(self._first, self._first + self.models)
         self._device.launch(
             "temporal_memory.cu",
             "tm_advance",
-            (blocks, self.models),
+            (1, self.models),
             (self._device.select_threads,),
             *arguments,
-            i32(part),
+            *chunk.arguments(learn),
         )
 
     def _chunks(self, samples: Sequence[Bits], length: int) -> Iterator[tuple[int, int]]:
         if length == 0:
             return
         words = tm_arrays.words(self.parameters.cells_per_column)
-        most_on = max(int(bits.counts().max()) for bits in samples)
-        step = min(CHUNK, max(1, CHUNK_WORDS // max(1, most_on * words * self.models)))
+        if sum(len(bits.indices) for bits in samples) * words <= CHUNK_WORDS:
+            step = CHUNK
+        else:
+            most_on = max(int(bits.counts().max()) for bits in samples)
+            step = min(CHUNK, max(1, CHUNK_WORDS // max(1, most_on * words * self.models)))
         for a in range(0, length, step):
             yield a, min(a + step, length)
 
@@ -236,21 +205,18 @@ class TemporalMemoryGroup:
             )
         return lengths.pop()
 
-    def _joined(self, parts: Sequence[Sequence[CellActivity]]) -> list[CellActivity]:
+    def _joined(self, parts: Sequence[tuple[list[Said], Counts, Counts]]) -> list[CellActivity]:
         if not parts:
             cells, none = Bits.empty(self._arrays.cells), np.zeros(0, np.int32)
             return [CellActivity(cells, cells, Bits.empty(self.columns), none, none)] * self.models
+        hits = np.concatenate([hits for _, hits, _ in parts], axis=1)
+        bursting = np.concatenate([bursting for _, _, bursting in parts], axis=1)
         return [
-            CellActivity(
-                Bits.concatenate([p[m].active for p in parts]),
-                Bits.concatenate([p[m].winners for p in parts]),
-                Bits.concatenate([p[m].predicted for p in parts]),
-                np.concatenate([p[m].hits for p in parts]),
-                np.concatenate([p[m].bursting for p in parts]),
-            )
+            CardActivity([said[m] for said, _, _ in parts], hits[m], bursting[m])
             for m in range(self.models)
         ]
 
 
-def _last(rows: Rows) -> Rows:
-    return rows.take(np.array([len(rows) - 1]))
+def _cut(samples: Sequence[Bits], start: int, stop: int, length: int) -> Sequence[Bits]:
+    """Return samples start..stop of each model, as they are if that is all `length` of them."""
+    return samples if stop - start == length else [x.slice(start, stop) for x in samples]

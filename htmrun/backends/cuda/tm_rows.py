@@ -34,32 +34,6 @@ class Rows:
     def __len__(self) -> int:
         return len(self.columns)
 
-    def slice(self, start: int, stop: int) -> Rows:
-        """Return rows start..stop (cells are views)."""
-        low, high = self.columns.offsets[start], self.columns.offsets[stop]
-        columns, following = self.columns.slice(start, stop), self.following[start:stop]
-        return Rows(columns, self.active[low:high], self.winners[low:high], following)
-
-    def take(self, rows: npt.NDArray[np.int64]) -> Rows:
-        """Return copies of the given rows."""
-        counts = self.columns.counts()[rows]
-        ends = np.cumsum(counts, dtype=np.int64)
-        offsets = np.concatenate([np.zeros(1, np.int64), ends])
-        shift = np.repeat(self.columns.offsets[rows] - offsets[:-1], counts)
-        place = np.arange(len(shift)) + shift
-        return Rows(
-            Bits(self.columns.size, self.columns.indices[place], offsets),
-            self.active[place],
-            self.winners[place],
-            self.following[rows],
-        )
-
-    def winner_counts(self) -> U32:
-        """Return the number of winner cells of each row."""
-        each = np.bitwise_count(self.winners).sum(1, dtype=np.int64)
-        total = np.concatenate([[0], np.cumsum(each)])
-        return np.diff(total[self.columns.offsets]).astype(np.uint32)
-
 
 def rows_of(
     active: Bits, winners: Bits, following: npt.NDArray[np.int64], cells_per_column: int

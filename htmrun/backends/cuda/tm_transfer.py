@@ -11,11 +11,9 @@ from htmrun.backends.cuda.tm_arrays import (
     CREATES,
     EVENTS,
     FREE,
-    LANES,
     NEXT_ID,
     SNAPSHOTS,
     Arrays,
-    words,
 )
 from htmrun.backends.cuda.tm_rows import Rows, cells_of, rows_of
 from htmrun.backends.reference import tm_state
@@ -47,14 +45,14 @@ def state(arrays: Arrays, model: int, history: Rows) -> State:
 
 
 def _segments(arrays: Arrays, model: int, next_id: int, free: int) -> State:
-    host, groups = arrays.device.to_host, words(next_id)
+    host = arrays.device.to_host
     cell = host(arrays.seg_cell[model, :next_id])
     ids = np.flatnonzero(cell >= 0).astype(np.int32)
     room = host(arrays.room[model, :next_id])[ids]
-    cells = _by_segment(host(arrays.syn_cell[model, :groups]))[ids]
+    cells = host(arrays.syn_cell[model, :next_id])[ids]
     slots = np.arange(cells.shape[1])
     owner, slot = np.nonzero((slots < room[:, None]) & (cells != arrays.cells))
-    permanence = _by_segment(host(arrays.syn_permanence[model, :groups]))[ids]
+    permanence = host(arrays.syn_permanence[model, :next_id])[ids]
     return {
         "segment_id": ids,
         "segment_cell": cell[ids],
@@ -65,11 +63,6 @@ def _segments(arrays: Arrays, model: int, next_id: int, free: int) -> State:
         "synapse_permanence": permanence[owner, slot],
         "free_ids": host(arrays.free[model, :free]).copy(),
     }
-
-
-def _by_segment(groups: np.ndarray) -> np.ndarray:
-    """Return (segments, slots) from (groups, slots, 32)."""
-    return groups.transpose(0, 2, 1).reshape(-1, groups.shape[1])
 
 
 def _events(arrays: Arrays, model: int, events: int, history: Rows) -> State:
@@ -123,7 +116,7 @@ def _load_segments(arrays: Arrays, model: int, state: State, next_id: int) -> No
     used[ids] = state["segment_last_used"]
     room = np.zeros(next_id, np.uint8)
     np.maximum.at(room, state["synapse_segment"], state["synapse_slot"] + np.uint8(1))
-    synapses = np.full((words(next_id) * LANES, slots), arrays.cells, np.int32)
+    synapses = np.full((next_id, slots), arrays.cells, np.int32)
     permanence = np.zeros(synapses.shape, np.int16)
     at = state["synapse_segment"], state["synapse_slot"]
     synapses[at], permanence[at] = state["synapse_cell"], state["synapse_permanence"]
@@ -136,15 +129,8 @@ def _load_segments(arrays: Arrays, model: int, state: State, next_id: int) -> No
     _put(arrays, "born", head, np.full(next_id, -1, np.int32))
     _put(arrays, "free", (model, slice(len(state["free_ids"]))), state["free_ids"])
     _put(arrays, "owned", model, owned)
-    groups = (model, slice(words(next_id)))
-    _put(arrays, "syn_cell", groups, _by_group(synapses))
-    _put(arrays, "syn_permanence", groups, _by_group(permanence))
-
-
-def _by_group(segments: np.ndarray) -> np.ndarray:
-    """Return (groups, slots, 32) from (segments, slots)."""
-    grouped = segments.reshape(-1, LANES, segments.shape[1]).transpose(0, 2, 1)
-    return np.ascontiguousarray(grouped)
+    _put(arrays, "syn_cell", head, synapses)
+    _put(arrays, "syn_permanence", head, permanence)
 
 
 def _put(
