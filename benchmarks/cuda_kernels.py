@@ -30,8 +30,7 @@ HEADS_WAYS = ["size", "on", "samples", "models", *WAYS, "chosen", "best"]
 ABOUT_WAYS = """
 Microseconds a launch that counts the overlaps of all samples with all columns and makes keys of
 them, by each kernel that the card has instructions for (`kernels/README.md`). *chosen* is what
-`htmrun/backends/cuda/overlap_ways.py` takes without a card having been asked, *best* what was the
-fastest here.
+`htmrun/backends/cuda/overlap_ways.py` takes, *best* what was the fastest here.
 """
 NEIGHBOURS = ("any", "global", "shared")
 HEADS_3X3 = ["grid", "wrap", *(f"inhibit {n}" for n in NEIGHBOURS)]
@@ -65,7 +64,7 @@ def ways_of(
     for way in possible(device.capability):
         launch = partial(kernels.overlap, rows, 0, samples, True, way)
         took[way] = microseconds(device, launch, seconds)
-    auto = chosen(device.capability, int(rows.most_on.max()), samples, columns, rows.words)
+    auto = chosen(device.capability, int(rows.most_on.max()), samples, columns, rows.words, models)
     return [
         f"{inputs} -> {columns}", f"{100 * density:.0f} %", f"{samples}", f"{models}",
         *(number(took.get(way, 0.0), 1) for way in WAYS), auto, min(took, key=took.__getitem__),

@@ -134,35 +134,44 @@ struct Limit {
     bool few;  // and no more than `need + spare`
 };
 
-// Find the largest key that at least `need` keys of the block reach, two bits a pass, or any that
+// Find the largest key that at least `need` threads of the block reach, a bit a pass, or any that
 // `need` to `need + spare` reach. The largest is known to lie between `low` and `most`.
+__device__ inline Limit find_limit(u32 key, u32 need, u32 spare, u32 low, u32 most) {
+    u32 bit = most == low ? 0 : 1u << (31 - __clz((int)(most ^ low)));
+    u32 limit = bit == 0 ? low : low & ~(2 * bit - 1);
+    for (; bit > 0; bit >>= 1) {
+        const u32 reach = (u32)__syncthreads_count(key >= (limit | bit));
+        if (reach < need) continue;
+        limit |= bit;
+        if (reach <= need + spare) return {limit, true};
+    }
+    return {limit, false};
+}
+
+// The largest key that at least `need` of all keys reach, two bits a pass.
 template <int ITEMS>
-__device__ Limit find_limit(
-    const u32 (&key)[ITEMS], u32 need, u32 spare, u32 low, u32 most, TopScratch& shared,
-    int& turn) {
-    int shift = most == low ? -2 : (31 - __clz((int)(most ^ low))) / 2 * 2;
-    u32 limit = shift < 0 ? low : low & ~((4u << shift) - 1);
-    for (; shift >= 0; shift -= 2) {
+__device__ u32 find_limit_of_all(
+    const u32 (&key)[ITEMS], u32 need, u32 most, TopScratch& shared, int& turn) {
+    u32 limit = 0;
+    for (int shift = (31 - __clz((int)most)) / 2 * 2; shift >= 0; shift -= 2) {
         const u32 step = 1u << shift;
         const Three from = count_from(key, limit + step, step, shared, turn++);
         const u32 digit = from.z >= need ? 3 : from.y >= need ? 2 : from.x >= need ? 1 : 0;
         limit += digit * step;
-        const u32 reach = digit == 3 ? from.z : digit == 2 ? from.y : from.x;
-        if (digit > 0 && reach <= need + spare) return {limit, true};
     }
-    return {limit, false};
+    return limit;
 }
 
 // What select_top does where too many keys reach its bound: all are looked at in each pass.
 template <int ITEMS, typename Sink>
 __device__ u32 select_all(
-    const u32 (&key)[ITEMS], u32 need, u32 low, u32 most, TopScratch& shared, int turn, Sink sink) {
+    const u32 (&key)[ITEMS], u32 need, u32 most, TopScratch& shared, Sink sink) {
     const u32 lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, warps = blockDim.x / WARP;
     const int first = (int)(warp * ITEMS * WARP + lane);
-    // Room for all that are not 0 is room for `low`, too.
+    int turn = 0;
     const Three positive = count_from(key, 1, 1, shared, turn++);
     const bool all = positive.x <= need;
-    const u32 limit = all ? 0 : find_limit(key, need, 0, low, most, shared, turn).key;
+    const u32 limit = all ? 0 : find_limit_of_all(key, need, most, shared, turn);
     u32 mine = 0;
 #pragma unroll
     for (int q = 0; q < ITEMS; ++q) {
@@ -201,14 +210,13 @@ template <int ITEMS, typename Sink>
 __device__ u32 select_top(
     const u32 (&key)[ITEMS], int items, u32 need, TopScratch& shared, Sink sink) {
     const u32 lane = threadIdx.x % WARP, first = threadIdx.x / WARP * ITEMS * WARP + lane;
-    int turn = 0;
-    u32 mine[1] = {0};
+    u32 mine = 0;
 #pragma unroll
-    for (int q = 0; q < ITEMS; ++q) mine[0] = key[q] > mine[0] ? key[q] : mine[0];
+    for (int q = 0; q < ITEMS; ++q) mine = key[q] > mine ? key[q] : mine;
     if (threadIdx.x == 0) shared.listed = 0;
-    const u32 most = block_max(mine[0], shared.most);
+    const u32 most = block_max(mine, shared.most);
     if (most == 0) return 0;
-    u32 low = find_limit(mine, need, need / 4, 0, most, shared, turn).key;
+    u32 low = find_limit(mine, need, need / 4, 0, most).key;
     if (low == 0) low = 1;
 
     auto list = [&](u32 from, u32 to) {  // keys from <= key <= to, as far as there is room
@@ -233,28 +241,26 @@ __device__ u32 select_top(
     };
     list(low, most);
     const u32 listed = shared.listed;
-    if (listed > blockDim.x) return select_all(key, need, low, most, shared, turn, sink);
-    const u32 here[1] = {threadIdx.x < listed ? shared.key_j[threadIdx.x] : 0};
+    if (listed > blockDim.x) return select_all(key, need, most, shared, sink);
+    const u32 here = threadIdx.x < listed ? shared.key_j[threadIdx.x] : 0;
     const int item = threadIdx.x < listed ? shared.item_j[threadIdx.x] : 0;
     if (listed <= need) {
-        if (here[0] > 0) sink(item, threadIdx.x);
+        if (here > 0) sink(item, threadIdx.x);
         return listed;
     }
-    const Limit limit = find_limit(here, need, 0, low, most, shared, turn);
-    bool chosen = here[0] >= limit.key;
+    const Limit limit = find_limit(here, need, 0, low, most);
+    bool chosen = here >= limit.key;
     if (!limit.few) {
         // More reach it than there are places: of those that equal it the lowest items.
-        const u32 above[1] = {here[0] > limit.key};
-        const u32 places = need - count_from(above, 1, 1, shared, turn++).x;
-        const u32 tie[1] = {here[0] == limit.key ? (u32)(items - item) : 0};
-        const Limit last = find_limit(tie, places, 0, 0, (u32)items, shared, turn);
-        chosen = above[0] || (tie[0] > 0 && tie[0] >= last.key);
+        const u32 places = need - (u32)__syncthreads_count(here > limit.key);
+        const u32 tie = here == limit.key ? (u32)(items - item) : 0;
+        const u32 last = find_limit(tie, places, 0, 0, (u32)items).key;
+        chosen = here > limit.key || (tie > 0 && tie >= last);
     }
     const u32 winners = __ballot_sync(ALL_LANES, chosen);
-    u32* per_warp = shared.per_warp[turn % 2];
-    if (lane == 0) per_warp[threadIdx.x / WARP] = __popc(winners);
+    if (lane == 0) shared.per_warp[0][threadIdx.x / WARP] = __popc(winners);
     __syncthreads();
-    const u32 before = warp_sum(lane < threadIdx.x / WARP ? per_warp[lane] : 0);
+    const u32 before = warp_sum(lane < threadIdx.x / WARP ? shared.per_warp[0][lane] : 0);
     if (chosen) sink(item, before + __popc(winners & ((1u << lane) - 1)));
     return need;
 }

@@ -162,23 +162,27 @@ extern "C" __global__ void sp_tally(
         const int r = first + lane;
         wins += __popc(warp_transpose(r < n ? won_r[(u64)r * column_words] : 0));
     }
+    // A column beyond the last has no wins.
+    const u32 learners = __ballot_sync(ALL_LANES, wins > 0);
+    u32 before = 0;
+    if (lane == 0 && learners != 0) {
+        before = atomicAdd(&learner_count_tm[(u64)t * gridDim.y + model], (u32)__popc(learners));
+    }
+    before = warp_max(before) + __popc(learners & ((1u << lane) - 1));
     if (c >= columns) return;
     const u64 at = (u64)model * columns + c;
+    if (wins > 0) learner_mj[(u64)model * columns + before] = c;
     active_duty_mc[at] = advance_duty(active_duty_mc[at], wins, n, reciprocal, unit);
     if (bump > 0) {
         overlap_duty_mc[at] =
             advance_duty(overlap_duty_mc[at], reached_mc[at], n, reciprocal, unit);
         reached_mc[at] = 0;
     }
-    if (wins > 0) {
-        const u32 j = atomicAdd(&learner_count_tm[(u64)t * gridDim.y + model], 1u);
-        learner_mj[(u64)model * columns + j] = c;
-    }
 }
 
 // Apply a window to the columns that won in it: per synapse all steps up and down are added up,
 // then clipped once. A block takes one column at a time, a thread eight synapses of it.
-extern "C" __global__ void sp_adapt(
+extern "C" __global__ void __launch_bounds__(256) sp_adapt(
     i16* perm_mci, u32* conn_mcw, u32* conn_miv, const u32* x_mrw, const u32* won_mrv,
     const u32* window_tm, const int* learner_mj, const u32* learner_count_tm, int t, int stop_row,
     int rows, int columns, int words, int column_words, int increment, int decrement,
@@ -198,6 +202,9 @@ extern "C" __global__ void sp_adapt(
             perm_mci, conn_mcw, conn_miv, model, columns, words, column_words, c);
         for (int base = 0; base < words * 4; base += blockDim.x) {
             const int o = base + (int)threadIdx.x;
+            const bool inside = o < words * 4;
+            // Read long before it is needed, so that counting hides how long that takes.
+            const Octet octet = inside ? load_octet(column, o) : Octet{};
             u32 on[8] = {}, wins = 0;
             for (int first = stop_row - n; first < stop_row; first += ROWS_LISTED) {
                 const int last = first + ROWS_LISTED < stop_row ? first + ROWS_LISTED : stop_row;
@@ -213,10 +220,10 @@ extern "C" __global__ void sp_adapt(
                     __syncthreads();
                 }
                 wins += rows_listed;
-                if (o < words * 4) count_on(on, x_rw, words, row_listed, (int)rows_listed, o);
+                if (inside) count_on(on, x_rw, words, row_listed, (int)rows_listed, o);
             }
-            if (o >= words * 4) continue;
-            adapt_octet(column, o, load_octet(column, o), connected, [&](int before, int k) {
+            if (!inside) continue;
+            adapt_octet(column, o, octet, connected, [&](int before, int k) {
                 return adapted(before, on[k], wins - on[k], increment, decrement);
             });
         }

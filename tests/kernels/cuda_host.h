@@ -88,7 +88,7 @@ enum class Collective { none, ballot, shuffle_xor, shuffle_up, shuffle, sync, pr
 struct Fiber {
     Context context;
     Index3 index;
-    unsigned lane, warp;
+    unsigned lane, warp, counts;
     Waiting waiting;
     Collective collective;
     int argument;
@@ -102,6 +102,7 @@ static Context scheduler;
 static char* stacks;
 static Index3 block_index, block_shape, grid_shape;
 static unsigned threads;
+static int votes[3];
 static void (*kernel_call)(void*);
 static void* kernel_arguments;
 
@@ -215,12 +216,14 @@ __attribute__((no_sanitize("address"), noinline)) static void poison_shared_memo
 
 static void run_block() {
     poison_shared_memory();
+    votes[0] = votes[1] = votes[2] = 0;
     for (unsigned i = 0; i < threads; ++i) {
         Fiber& f = fibers[i];
         f.index = {i % block_shape.x, i / block_shape.x % block_shape.y,
                    i / (block_shape.x * block_shape.y)};
         f.lane = i % LANES;
         f.warp = i / LANES;
+        f.counts = 0;
         f.waiting = Waiting::nothing;
         prepare(f.context, stacks + i * STACK, enter_fiber);
     }
@@ -368,6 +371,15 @@ extern "C" void host_set_order(unsigned order, unsigned poison) {
 #define gridDim (cuda_host::grid_shape)
 
 inline void __syncthreads() { cuda_host::leave(cuda_host::Waiting::barrier); }
+// Votes are counted in three places by turns: one is counted in, one read, one cleared.
+inline int __syncthreads_count(int vote) {
+    using namespace cuda_host;
+    const unsigned turn = current->counts++ % 3;
+    votes[turn] += vote != 0;
+    leave(Waiting::barrier);
+    votes[(turn + 2) % 3] = 0;
+    return votes[turn];
+}
 inline unsigned __ballot_sync(unsigned mask, bool vote) {
     return static_cast<unsigned>(cuda_host::meet(cuda_host::Collective::ballot, mask, vote, 0));
 }

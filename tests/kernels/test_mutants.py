@@ -59,7 +59,7 @@ WINDOWS = "memory, windows of 1, 10 and 100"
 BARRIERS = {
     "warp.cuh": [("sdr_classifier.cu", "classifier, many classes")],
     "select.cuh": [("spatial_pooler.cu", RADIX)] * 5
-    + [("spatial_pooler.cu", SIXTEEN), ("spatial_pooler.cu", EQUAL)]
+    + [("spatial_pooler.cu", EQUAL)] * 2
     + [("spatial_pooler.cu", SIXTEEN), ("sp_online.cu", "two launches a sample, wide")],
     "columns.cuh": [("spatial_pooler.cu", "global, sparse overlap")] * 2,
     "sp_start.cu": [("sp_start.cu", SMALL)],
@@ -89,11 +89,12 @@ CHANGES = [
     ("select.cuh", "up_to_here >= need", "up_to_here > need", "spatial_pooler", RADIX),
     *(("select.cuh", before, after, "spatial_pooler", case)
       for before, after, case in (
-          ("from.z >= need ? 3", "from.z > 0 ? 3", SIXTEEN),
+          ("from.z >= need ? 3", "from.z > 0 ? 3", "global"),
           ("listed > blockDim.x", "false", EQUAL),
           ("(u32)(items - item)", "(u32)(item + 1)", SIXTEEN),
-          ("{here[0] > limit.key}", "{here[0] >= limit.key}", SIXTEEN),
-          ("reach <= need + spare", "reach >= need + spare", SIXTEEN),
+          ("_count(here > limit.key)", "_count(here >= limit.key)", SIXTEEN),
+          ("here > limit.key || (tie", "here >= limit.key || (tie", SIXTEEN),
+          ("if (reach < need) continue", "if (reach <= need) continue", SIXTEEN),
           ("__popc(like & below) < places", "__popc(like & below) <= places", EQUAL),
           ("equals = before >> 16", "equals = 0", EQUAL),
           ("equals += __popc(like)", "equals += 0", EQUAL),

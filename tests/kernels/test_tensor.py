@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from htmrun.backends import reference
+from htmrun.backends.cuda import overlap_ways
 from htmrun.backends.cuda.overlap_ways import chosen, possible, product
 from htmrun.backends.cuda.rows import Rows
 from htmrun.backends.cuda.sp_group import SpatialPoolerGroup
@@ -109,28 +110,45 @@ def test_what_a_card_lacks_is_not_compiled_for_it():
 def test_the_product_follows_the_card():
     by_card = {(7, 0): "tiled", (7, 5): "bytes", (8, 0): "bits", (8, 9): "bits", (9, 0): "bits",
                (10, 0): "bytes", (12, 0): "bytes"}  # fmt: skip
-    assert {card: product(card) for card in by_card} == by_card
+    assert {card: product(card, 512) for card in by_card} == by_card
+    assert {product(card, 25) for card in by_card} == {"tiled"}
 
 
-def test_the_way_follows_the_samples():
-    # 100 of 1024 inputs on: 6400 words by input; the matrix has 65536, shared by samples.
-    ways = [chosen((9, 0), 100, n, 2048, 32) for n in (1, 5, 6, 15, 16, 256)]
-    assert ways == ["sparse", "sparse", "dense", "dense", "bits", "bits"]
-    assert chosen((7, 0), 100, 256, 2048, 32) == "tiled"
-    assert chosen((9, 0), 4, 256, 2048, 32) == "sparse"
+@pytest.mark.parametrize(
+    ("on", "samples", "columns", "words", "models", "fastest"),
+    [
+        (150, 8, 2048, 25, 1, "dense"),
+        (150, 64, 2048, 25, 1, "sparse"),
+        (150, 256, 2048, 25, 1, "tiled"),
+        (150, 256, 2048, 25, 16, "tiled"),
+        (328, 1, 16384, 512, 1, "sparse"),
+        (328, 64, 16384, 512, 1, "sparse"),
+        (328, 256, 16384, 512, 1, "sparse"),
+        (3277, 64, 16384, 512, 1, "bits"),
+        (51, 1, 2048, 32, 1, "dense"),
+        (51, 1, 2048, 32, 8, "sparse"),
+        (51, 1, 2048, 32, 128, "sparse"),
+    ],
+)
+def test_the_fastest_way_that_was_measured_is_chosen(on, samples, columns, words, models, fastest):
+    """All were timed on an H200 (`docs/results/gpu.md`)."""
+    assert chosen((9, 0), on, samples, columns, words, models) == fastest
 
 
 def test_a_window_takes_the_card_s_product(modules, monkeypatch):
-    p = SpatialPoolerParameters(columns=40, density=0.1)
-    bits = cases.random_bits(np.random.default_rng(0), 40, 90, 0.5)
-    want, launched = reference.SpatialPooler(p, (90,), 1).compute(bits), []
+    # 70 columns, 65 words of inputs and 40 samples are little work: let only products count.
+    monkeypatch.setitem(overlap_ways._MEASURED, "sparse", overlap_ways._Cost(1e9, 1.0))
+    monkeypatch.setitem(overlap_ways._MEASURED, "dense", overlap_ways._Cost(1e9, 1.0))
+    p = SpatialPoolerParameters(columns=70, density=0.1)
+    bits = cases.random_bits(np.random.default_rng(0), 40, 2070, 0.5)
+    want, launched = reference.SpatialPooler(p, (2070,), 1).compute(bits), []
     for modules.capability, kernel in (
         ((7, 0), "sp_overlap_tiled"), ((9, 0), "sp_overlap_bits"), ((12, 0), "sp_overlap_bytes"),
     ):  # fmt: skip
         device = modules.device()
         launch = device.launch
         monkeypatch.setattr(device, "launch", lambda *a, go=launch: (launched.append(a[1]), go(*a)))
-        got = SpatialPoolerGroup(p, (90,), [1], device).compute([bits])[0]
+        got = SpatialPoolerGroup(p, (2070,), [1], device).compute([bits])[0]
         cases.same_bits(got, want, kernel)
         assert kernel in launched
         launched.clear()

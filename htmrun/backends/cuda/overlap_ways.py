@@ -5,7 +5,7 @@ The bounds are reasoned, no card has tested them; `benchmarks/cuda.py` measures 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 OverlapWay = Literal["dense", "sparse", "tiled", "bits", "bytes"]
 """sparse: rows of on-inputs; dense: a warp for each column; tiled: a product of bit matrices in
@@ -14,8 +14,8 @@ shared memory; bits, bytes: the same product on tensor cores."""
 Capability = tuple[int, int]
 """A card's compute capability, e.g. (9, 0)."""
 
-PRODUCT_FROM = 16
-"""So many samples are worth a product: a quarter of a tile, one piece of a tensor core."""
+TENSOR_WORDS = 64
+"""So many words of inputs make a product on tensor cores the faster one."""
 
 TILE = 64
 """Samples, and columns, that a block of a product multiplies."""
@@ -35,27 +35,51 @@ def possible(capability: Capability) -> tuple[OverlapWay, ...]:
     return tuple(way for way in ways if capability >= _NEEDS.get(way, (0, 0)))
 
 
-def product(capability: Capability) -> OverlapWay:
+def product(capability: Capability, words: int) -> OverlapWay:
     """Return the product of bit matrices that should be the fastest on a card.
 
     Tensor cores multiply single bits from 8.0 to 9.0. Later ones do not: compilers make eight
-    products of bytes of one of bits, so bytes it is, as on 7.5.
+    products of bytes of one of bits, so bytes it is, as on 7.5. Rows of few words of inputs do not
+    keep tensor cores busy.
     """
-    if (8, 0) <= capability < (10, 0):
-        return "bits"
-    return "bytes" if capability >= _NEEDS["bytes"] else "tiled"
+    if words < TENSOR_WORDS or capability < _NEEDS["bytes"]:
+        return "tiled"
+    return "bits" if (8, 0) <= capability < (10, 0) else "bytes"
 
 
 def chosen(
-    capability: Capability, on_bits: int, samples: int, columns: int, words: int
+    capability: Capability, on_bits: int, samples: int, columns: int, words: int, models: int = 1
 ) -> OverlapWay:
-    """Return the way for `samples` at once, by the words that a sample makes the card read.
+    """Return the way that should take the least time for `samples` at once.
 
     on_bits: those of the fullest sample; words: of 32 inputs each.
     """
-    many = samples >= PRODUCT_FROM
-    by_input = on_bits * -(-columns // 32)
-    shared = columns * words // min(samples, TILE if many else DENSE_SAMPLES)
-    if 2 * by_input <= shared:
-        return "sparse"
-    return product(capability) if many else "dense"
+    pairs = models * columns * words
+    multiplied = product(capability, words)
+    took = {
+        "sparse": (models * samples * on_bits * -(-columns // 32)),
+        "dense": pairs * -(-samples // DENSE_SAMPLES),
+        multiplied: pairs * -(-samples // TILE) * TILE,
+    }
+    return min(_MEASURED.keys() & took, key=lambda way: _MEASURED[way].microseconds(took[way]))
+
+
+class _Cost(NamedTuple):
+    """Microseconds of a launch: some anyway, and one for so many words (pairs of words)."""
+
+    anyway: float
+    a_microsecond: float
+
+    def microseconds(self, words: int) -> float:
+        return self.anyway + words / self.a_microsecond
+
+
+_MEASURED: dict[OverlapWay, _Cost] = {
+    "sparse": _Cost(4.0, 3.0e5),
+    "dense": _Cost(1.5, 5.0e4),
+    "tiled": _Cost(8.3, 4.5e6),
+    "bits": _Cost(9.0, 8.0e6),
+    "bytes": _Cost(9.0, 4.5e6),
+}
+"""On an NVIDIA H200, 2026-11-26, rounded: words of rows of inputs (sparse), words of columns for
+eight samples at a time (dense), words of columns times samples (products)."""

@@ -233,7 +233,8 @@ class SpatialPoolerGroup:
             return self._overlap
         # By the fullest sample of the whole chunk: so that the launches of chunks are alike.
         on_bits, capability = int(rows.most_on.max()), self._kernels.device.capability
-        return chosen(capability, on_bits, stop - start, self.parameters.columns, rows.words)
+        columns = self.parameters.columns
+        return chosen(capability, on_bits, stop - start, columns, rows.words, self.models)
 
     def _segment(self) -> int:
         """Return the samples of a launch; bounds the scratch memory of all models together."""
