@@ -117,3 +117,18 @@ def test_wherever_the_bound_starts(boost_strength: float) -> None:
     for share in (1 / 1024, 0.02, 0.05, 0.08, 0.1, 0.12, 0.15, 0.2, 0.3, 0.5, 16.0):
         cpu._memory.hint[2] = share
         assert_bits_equal(expected, cpu.compute(bits))
+
+
+@pytest.mark.parametrize("boost_strength", [0.0, 3.0])
+def test_ties_among_the_last_few(boost_strength: float) -> None:
+    settings = {
+        "columns": 2048, "column_shape": (64, 32), "inhibition": "local", "inhibition_radius": 31,
+        "density": 0.003, "stimulus_threshold": 3, "initial_connected": 0.3,
+        "boost_strength": boost_strength,
+    }  # fmt: skip
+    reference, cpu = (make(b, (200,), **settings) for b in ("reference", "cpu"))
+    bits = Bits.from_rows(200, [[4 * t, 4 * t + 1, 4 * t + 2, 4 * t + 3] for t in range(40)])
+    reached = (reference.overlaps(bits) >= 3).sum(1)
+    assert ((reached > 12) & (reached <= 48)).sum() > 10
+    cpu._memory.hint[2] = 1.0
+    assert_bits_equal(reference.compute(bits), cpu.compute(bits))

@@ -191,7 +191,7 @@ def _rank(
     if boosted:
         # A little lower than it has to be: scores are rounded.
         score = np.float64(float_of_bits(np.uint32(low))) * (1 - 1e-6)
-        overlap = np.int64(score / np.float64(largest))
+        overlap = np.int64(np.ceil(score / np.float64(largest)))
         able_columns(used, max(overlap, np.int64(r.stimulus)), m.level, m)
         n = list_scores(m.level, count, overlaps, m.boost, low, above, m.keyed)
     else:
