@@ -25,7 +25,7 @@ from htmrun.backends.cpu.sp_winners import able_columns, columns_between, write_
 
 _FEW = 48
 """Columns that may be looked at one by one."""
-_LOWER = 0.8
+_LOWER = 0.9
 """The bound of each further round, as a share of the one before."""
 _COLUMN = np.uint64(0xFFFFFFFF)
 """The part of a ranked column that is its index; the rest is its key."""
@@ -139,7 +139,7 @@ def local_best(used: int, on: int, boosted: bool, r: Rules, f: Field, m: Memory)
         n = _rank(used, count, bound, above, boosted, largest, r, m)
         _visit_all(n, m.candidates, f, m)
         if above >> 32:
-            _adapt(n, m)
+            _adapt(n, f, m)
         if bound == lowest:
             return
         _rule_out(used, count, boosted, smallest, f, m)
@@ -158,12 +158,14 @@ def _range(factors: npt.NDArray[np.float32]) -> tuple[np.float32, np.float32]:
 
 
 @njit(**INNER)
-def _adapt(n: int, m: Memory) -> None:
+def _adapt(n: int, f: Field, m: Memory) -> None:
     """Let the next sample start with 7/4 as many columns as win, all but for chance.
 
-    Fewer leave more columns in doubt than are cheap to rule out, more cost more than that.
+    Fewer leave more columns in doubt than are cheap to rule out, more cost more than that. Where
+    none can be ruled out it is 5/2, which is about what has to be visited.
     """
-    factor = 1.01 if 4 * n > 7 * _ones(m.selected) else 0.99
+    quarters = 7 if len(f.rows) > 0 else 10
+    factor = 1.01 if 4 * n > quarters * _ones(m.selected) else 0.99
     m.hint[2] = min(max(m.hint[2] * factor, 1 / 1024), 16.0)
 
 
