@@ -31,7 +31,7 @@ _XOR, _MAJORITY = 0x96, 0xE8
 """Truth tables of the two results of a full adder."""
 
 
-class _Adder:
+class Adder:
     """Full and half adders of one function; one instruction each where the processor has it."""
 
     def __init__(self, context: Any, builder: Any) -> None:
@@ -88,7 +88,7 @@ def _count_block(more: bool) -> Any:
     ) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             bits, offsets, rows, counters, pitch, word, overflow = args
-            adder = _Adder(context, builder)
+            adder = Adder(context, builder)
 
             def plane(p: Any) -> Any:
                 where = builder.add(builder.mul(p, pitch), word)
@@ -168,7 +168,7 @@ def _count_16_rows(
             row = place_of(context, builder, signature.args[0], bits, where, LINE)
             layer.append(load(builder, row, 8))
         totals = [load(builder, plane(_I64(p)), 8) for p in range(LOW)]
-        sums, out = _Adder(context, builder).tree(layer, totals)
+        sums, out = Adder(context, builder).tree(layer, totals)
         for p, value in enumerate(sums):
             _store(builder, value, plane(_I64(p)))
         _store(builder, out, plane(overflow))
@@ -187,7 +187,7 @@ def _carry_into(typingctx: Any, planes: Any, width: Any, at: Any, plane: Any, ca
             return place_of(context, builder, signature.args[0], counters, where, LINE)
 
         total, out = load(builder, place(target), 8), load(builder, place(overflow), 8)
-        total, out = _Adder(context, builder).half(total, out)
+        total, out = Adder(context, builder).half(total, out)
         _store(builder, total, place(target))
         _store(builder, out, place(overflow))
         return context.get_dummy_value()

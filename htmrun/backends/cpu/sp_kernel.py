@@ -283,12 +283,11 @@ def _keep(t: int, x: Chunk) -> None:
 def _winners(
     used: int, n: int, boosted: bool, out: Index, at: int, r: Rules, f: Field, m: Memory
 ) -> int:
-    if boosted:
-        score_columns(spread_overlaps(used, m), r.stimulus, m.boost, m)
-        if not r.local:
-            return best_scores(r.k, n, m, out, at)
     if r.local:
         local_best(used, n, boosted, r, f, m)
+    elif boosted:
+        score_columns(spread_overlaps(used, m), r.stimulus, m.boost, m)
+        return best_scores(r.k, n, m, out, at)
     else:
         best_overlaps(used, r.k, r.stimulus, m)
     return write_columns(m.selected, out, at)

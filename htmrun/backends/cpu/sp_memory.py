@@ -79,7 +79,10 @@ class Memory(NamedTuple):
     level: U64  # (CW,)
     lower: U64  # (CW,)
     upper: U64  # (CW,)
-    list_keys: npt.NDArray[np.uint32]  # (C,)
+    visited: U64  # (CW,) columns that local inhibition has visited
+    history: U64  # (VISITS / TOGETHER + 1, CW) what was alive before each visit of `sp_visits`
+    list_keys: npt.NDArray[np.uint32]  # (C,) under global inhibition
+    keyed: U64  # (C + 1,) columns under local inhibition, key << 32 | column, ascending
     change: npt.NDArray[np.int16]  # (I,)
     window_planes: U64  # (8 * BYTES + 1, IW in whole steps of 8) how often inputs were on
     totals: I64  # (I,)
@@ -90,12 +93,11 @@ class Memory(NamedTuple):
     sums: I64  # (C,)
     line: I64  # (3 * C,)
     listed: npt.NDArray[np.int32]  # (C + SLACK,)
-    ranked: npt.NDArray[np.int32]  # (C,)
-    ranked_keys: npt.NDArray[np.uint32]  # (C,)
-    buckets: I64  # (64 + 1,)
+    ranked: U64  # (C + SLACK,) the same, best first
+    buckets: U64  # (256 + 1,)
     difference: npt.NDArray[np.int32]  # (C,) target less active duty cycle
     places: I64  # (256,) where rows start that are being counted
-    hint: npt.NDArray[np.float64]  # (2,) where to look for the k-th score first; speed only
+    hint: npt.NDArray[np.float64]  # (3,) where to look for the best scores first; speed only
 
 
 SHARED = ("x", "pool", "connected", "by_input", "active_duty", "overlap_duty", "min_overlap_duty")
@@ -113,7 +115,8 @@ class Field(NamedTuple):
     masks: U64  # (masks, 8)
     offsets: I64  # (columns + 1,)
     sizes: I64  # (columns,) of the neighbourhood
+    places: I64  # (columns,) winners that are allowed around each column
     shape: I64  # column grid
-    start: U64  # (planes, CW) 2**planes less the winners that are allowed around each column
+    start: U64  # (planes, CW) 2**planes - places
     counters: U64  # (planes, CW) scratch
-    rows: U64  # (columns, CW) all masks of a column, where `sp_visits` can do without lists
+    rows: U64  # (columns + 1, CW) neighbours of each column, then zeros; for `sp_visits` only

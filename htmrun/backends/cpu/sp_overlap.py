@@ -22,6 +22,7 @@ from htmrun.backends.cpu.sp_adders import (
 )
 from htmrun.backends.cpu.sp_lanes import WORDS, prefetch
 from htmrun.backends.cpu.sp_memory import BYTES, I64, INNER, U64, Memory
+from htmrun.backends.cpu.sp_planes import spread_word
 
 CARRY = 8 * BYTES
 """The plane that carries; those below are the bits of the overlaps."""
@@ -110,37 +111,22 @@ def _ripple(planes: U64, width: int, low: int, high: int) -> None:
 
 @njit(**INNER)
 def spread_overlaps(used: int, m: Memory) -> int:
-    """Turn bit planes into bytes in `m.overlap_bytes`; returns how many bytes are in use.
-
-    Eight planes of eight columns are an 8 x 8 bit matrix in one word; transposing it (Warren,
-    "Hacker's Delight", 7-3) makes each column's bits one byte.
-    """
-    planes = m.planes.view(np.uint8)
+    """Turn bit planes into bytes in `m.overlap_bytes`; returns how many bytes are in use."""
+    overlaps = m.overlap_bytes.view(np.uint8)
     count = (used + 7) // 8
-    for p in range(used, 8 * count):
-        for w in range(m.planes.shape[1]):
-            m.planes[p, w] = np.uint64(0)
+    width = m.planes.shape[1]
     for byte in range(count):
-        out = m.overlap_bytes[byte]
-        q = planes[8 * byte : 8 * byte + 8]
-        for b in range(len(out)):
-            z = np.uint64(q[0, b]) | (np.uint64(q[1, b]) << np.uint64(8))
-            z |= (np.uint64(q[2, b]) << np.uint64(16)) | (np.uint64(q[3, b]) << np.uint64(24))
-            z |= (np.uint64(q[4, b]) << np.uint64(32)) | (np.uint64(q[5, b]) << np.uint64(40))
-            z |= (np.uint64(q[6, b]) << np.uint64(48)) | (np.uint64(q[7, b]) << np.uint64(56))
-            t = (z ^ (z >> np.uint64(7))) & np.uint64(0x00AA00AA00AA00AA)
-            z ^= t ^ (t << np.uint64(7))
-            t = (z ^ (z >> np.uint64(14))) & np.uint64(0x0000CCCC0000CCCC)
-            z ^= t ^ (t << np.uint64(14))
-            t = (z ^ (z >> np.uint64(28))) & np.uint64(0x00000000F0F0F0F0)
-            out[b] = z ^ t ^ (t << np.uint64(28))
+        planes = min(used - 8 * byte, 8)
+        for w in range(width):
+            at = (byte * width + w) * 64
+            spread_word(m.planes, 8 * byte, planes, width, w, overlaps, at)
     return count
 
 
 @njit(**INNER)
 def overlap_of(c: int, count: int, overlap_bytes: npt.NDArray[np.uint8]) -> np.int32:
     """Return the overlap of column `c` from `count` bytes (a uint8 view of `overlap_bytes`)."""
-    total = np.int32(0)
-    for byte in range(count):
+    total = np.int32(overlap_bytes[0, c])
+    for byte in range(1, count):
         total |= np.int32(overlap_bytes[byte, c]) << (8 * byte)
     return np.int32(total)

@@ -14,7 +14,7 @@ from htmrun.backends import topology
 from htmrun.backends.cpu.numeric import JIT, mix
 from htmrun.backends.cpu.sp_lanes import WORDS, adapt_by_bits
 from htmrun.backends.cpu.sp_memory import BYTES, I64, SHARED, SHIFT, SLACK, U64, Field, Memory
-from htmrun.backends.cpu.sp_visits import LINES, PLANES
+from htmrun.backends.cpu.sp_visits import LINES, PLANES, TOGETHER, VISITS
 from htmrun.backends.cpu.sp_window import turn_block
 from htmrun.backends.sp_contract import pool_size
 from htmrun.fixed_point import NO_SYNAPSE, PERMANENCE_ONE, permanence
@@ -50,6 +50,8 @@ def empty_memory(columns: int, inputs: int) -> Memory:
         level=_zeros(cw, np.uint64),
         lower=_zeros(cw, np.uint64),
         upper=_zeros(cw, np.uint64),
+        visited=_zeros(cw, np.uint64),
+        history=_zeros((VISITS // TOGETHER + 1, cw), np.uint64),
         list_keys=_zeros(c, np.uint32),
         change=_zeros(i, np.int16),
         window_planes=_zeros((8 * BYTES + 1, -(-iw // 8) * 8), np.uint64),
@@ -61,12 +63,12 @@ def empty_memory(columns: int, inputs: int) -> Memory:
         sums=_zeros(c, np.int64),
         line=_zeros(3 * c, np.int64),
         listed=_zeros(c + SLACK, np.int32),
-        ranked=_zeros(c, np.int32),
-        ranked_keys=_zeros(c, np.uint32),
-        buckets=_zeros(64 + 1, np.int64),
+        keyed=_zeros(c + 1, np.uint64),
+        ranked=_zeros(c + SLACK, np.uint64),
+        buckets=_zeros(256 + 1, np.uint64),
         difference=_zeros(c, np.int32),
         places=_zeros(256, np.int64),
-        hint=np.array([0.0, 0.9]),
+        hint=np.array([0.0, 0.9, 0.2]),
     )
     memory.x[:] = -SHIFT
     memory.boost[:] = 1
@@ -282,12 +284,13 @@ def make_field(p: SpatialPoolerParameters) -> Field:
     """Return the neighbourhoods of local inhibition; empty under global inhibition."""
     if p.inhibition == "global":
         none, words = np.zeros(0, np.int64), np.zeros((0, 8), np.uint64)
-        return Field(none, words, none, none, none, words, words, words)
+        return Field(none, words, none, none, none, none, words, words, words)
     assert p.column_shape is not None
     assert p.inhibition_radius is not None
     rows = topology.neighbourhoods(p.column_shape, p.inhibition_radius, p.wrap)
     sizes = np.diff(rows[1])
-    start = _counters(_places(p, sizes), _row_words(p.columns))
+    places = _places(p, sizes)
+    start = _counters(places, _row_words(p.columns))
     shape = np.array(p.column_shape, np.int64)
     words, masks, offsets = _masks(*rows)
     return Field(
@@ -295,6 +298,7 @@ def make_field(p: SpatialPoolerParameters) -> Field:
         _aligned(masks),
         offsets,
         sizes,
+        places,
         shape,
         _aligned(start),
         _zeros(start.shape, np.uint64),
@@ -303,12 +307,17 @@ def make_field(p: SpatialPoolerParameters) -> Field:
 
 
 def _rows(words: I64, masks: U64, offsets: I64, start: U64) -> U64:
-    """Return each column's masks as a whole row, none if there are too many columns or counts."""
-    if start.shape != (PLANES, LINES * WORDS):
+    """Return each column's neighbours as a whole row; none if there are too many columns or counts.
+
+    A column is not among its own neighbours: it would seem to be beaten by itself.
+    """
+    if start.shape[0] not in PLANES or start.shape[1] != LINES * WORDS:
         return np.zeros((0, 8), np.uint64)
-    rows = _zeros((len(offsets) - 1, start.shape[1]), np.uint64)
-    owners = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    columns = np.arange(len(offsets) - 1)
+    rows = _zeros((len(columns) + 1, start.shape[1]), np.uint64)
+    owners = np.repeat(columns, np.diff(offsets))
     rows[owners[:, None], words[:, None] + np.arange(WORDS)] = masks
+    rows[columns, columns // 64] ^= np.uint64(1) << (columns % 64).astype(np.uint64)
     return rows
 
 
@@ -320,7 +329,8 @@ def _places(p: SpatialPoolerParameters, sizes: I64) -> I64:
 def _counters(places: I64, words: int) -> U64:
     """Return bit-sliced counters that overflow after `places` additions."""
     planes = int(places.max()).bit_length()
-    planes = PLANES if planes <= PLANES and words == LINES * WORDS else planes
+    if words == LINES * WORDS:
+        planes = max(planes, min(PLANES))
     values = np.zeros(words * 64, np.int64)
     values[: len(places)] = (1 << planes) - places
     bits = (values >> np.arange(planes)[:, None] & 1).astype(np.uint8)

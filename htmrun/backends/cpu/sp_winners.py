@@ -10,29 +10,14 @@ from htmrun.backends.cpu.numeric import bits_of_float, float_of_bits, popcount, 
 from htmrun.backends.cpu.sp_lanes import at_least
 from htmrun.backends.cpu.sp_memory import INNER, SLACK, U64, Memory
 from htmrun.backends.cpu.sp_overlap import overlap_of
+from htmrun.backends.cpu.sp_planes import reaching
 from htmrun.backends.cpu.sp_select import first_digit, settle_digit
 
 
 @njit(**INNER)
 def able_columns(used: int, stimulus: int, able: U64, m: Memory) -> None:
     """Leave in `able` the columns whose overlap reaches `stimulus`."""
-    width = len(able)
-    equal = m.level
-    start = np.uint64(0) if stimulus >= (1 << used) else np.uint64(0xFFFFFFFFFFFFFFFF)
-    for w in range(width):
-        able[w] = np.uint64(0)
-        equal[w] = start
-    for p in range(used - 1, -1, -1):
-        plane = m.planes[p]
-        if (stimulus >> p) & 1:
-            for w in range(width):
-                equal[w] &= plane[w]
-        else:
-            for w in range(width):
-                able[w] |= equal[w] & plane[w]
-                equal[w] &= ~plane[w]
-    for w in range(width):
-        able[w] |= equal[w]
+    reaching(m.planes, used, stimulus, len(able), able)
 
 
 @njit(**INNER)
