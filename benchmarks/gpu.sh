@@ -69,7 +69,11 @@ if [ $plan = 1 ] || ! "$PYTHON" -c "$lacking"; then
 fi
 
 step "all kernels against the reference" 60 400 "$PYTHON" -m tests.card_tour --seconds {}
-step "tests that need a card" 150 260 "$PYTHON" -m pytest -m gpu -q -p no:cacheprovider tests
+# Most of the tests' time is the processor's: kernels are compiled, hashes compared.
+workers=$(nproc)
+[ "$workers" -le 12 ] || workers=12
+"$PYTHON" -c 'import xdist' 2>/dev/null || workers=0
+step "tests that need a card" 150 260 "$PYTHON" -m pytest -m gpu -q -p no:cacheprovider -n "$workers" tests
 step "benchmark" 230 60 "$PYTHON" benchmarks/on_card.py --write --seconds {}
 
 find_sanitizer() {

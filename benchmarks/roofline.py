@@ -30,7 +30,7 @@ def of_row(row: Sequence[str], heads: Sequence[str]) -> tuple[float, float]:
     cell = dict(zip(heads, row, strict=True))
     operations = float(cell["kop/step"].replace(",", "")) * 1e3
     moved = float(cell["kB/step"].replace(",", "")) * 1e3
-    return operations / moved, operations * float(cell["learn/s"].replace(",", ""))
+    return operations / moved, operations * float(cell["learn on card/s"].replace(",", ""))
 
 
 def draw(path: Path, title: str, roofs: Mapping[str, float], points: Sequence[Point]) -> None:

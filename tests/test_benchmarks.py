@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from htmrun.backends.cuda import cards
+from htmrun.bits import Bits
 from tests.kernels import host
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -80,8 +81,8 @@ def test_rows_and_page(on_card, device, tmp_path, monkeypatch):
     assert "Nothing yet" not in page
     assert "Left out" not in page
     assert len(re.findall(r"^\| 40 -> 64 \|", page, re.M)) == 2
-    assert re.search(r"^- .*16384 squared reaches \d+ % .* 60 %, is missed\.$", page, re.M)
-    assert f"windows of 256: {rows[1][6]} images/s" in page
+    assert re.search(r"^- .*16384 squared .* \d+ % in windows of 1\. .* 60 %\.$", page, re.M)
+    assert f"inference: {rows[1][8]} images/s on the card, {rows[1][6]} by" in page
     assert f"together: {together[0][1]} steps/s with 1 models" in page
     assert (tmp_path / "roofline-gpu.png").read_bytes()[:4] == b"\x89PNG"
     assert not report.failed
@@ -126,12 +127,12 @@ def test_kernels_side_by_side(on_card, device, monkeypatch):
     assert len(row) == len(kernels.HEADS_WAYS)
     cell = dict(zip(kernels.HEADS_WAYS, row, strict=True))
     assert all(value(cell[way]) > 0 for way in kernels.WAYS)
-    assert cell["chosen"] == "bits"
+    assert cell["chosen"] == "dense"
     assert cell["best"] in kernels.WAYS
     device.capability = (7, 0)
     cell = dict(zip(kernels.HEADS_WAYS, kernels.ways_of(device, 70, 65, 0.3, 17, 1, 0.0),
                     strict=True))  # fmt: skip
-    assert (cell["bits"], cell["bytes"], cell["chosen"]) == ("", "", "tiled")
+    assert (cell["bits"], cell["bytes"], cell["chosen"]) == ("", "", "dense")
     row = kernels.neighbours_of(device, 9, 34, True, 0.0)
     assert len(row) == len(kernels.HEADS_3X3)
     assert all(value(c) > 0 for c in row[2:])
@@ -158,8 +159,14 @@ def test_the_plan_needs_no_card():
 def test_bytes_of_a_step_by_hand(on_card):
     case = on_card.cuda_models.Case
     # 1024 inputs, 51.2 on: their rows of 2048 bits; 41 winners of 1024 int16, read and written.
-    assert case(1024, 2048, 0.05).bytes() == pytest.approx(51.2 * 256 + 41 * 1024 * 4)
-    # A dense window reads the whole matrix of bits once for 64 samples.
-    assert case(784, 2048, 0.19, 64).bytes() == pytest.approx(
-        784 * 2048 / 8 / 64 + 4 * (2048 / 64) * 784
+    assert case(1024, 2048, 0.05).bytes(41) == pytest.approx(51.2 * 256 + 41 * 1024 * 4)
+    # A dense window reads the whole matrix of bits once for 64 samples; 900 columns learn.
+    assert case(784, 2048, 0.19, 64).bytes(900) == pytest.approx(
+        784 * 2048 / 8 / 64 + 4 * 900 * 784 / 64
     )
+
+
+def test_columns_that_win_twice_in_a_window_learn_once(on_card):
+    won = Bits.from_rows(50, [[1, 2], [2, 3], [1, 2], [1, 2]])
+    windows = on_card.cuda_models.Case(9, 50, 0.1, 2)
+    assert on_card.cuda_models.learners(windows, won) == (3 + 2) / 2

@@ -330,7 +330,8 @@ SMALL = (
     "memory, fragile segments", "memory, arrays that run short", "memory, full cells",
     "memory, many cells a column", "tiled overlap, few of all",
     "bits overlap, few of all", "bytes overlap, few of all",
-    "two launches a sample, without boost",
+    "two launches a sample, without boost", "two launches a sample, wide", "radix selection",
+    "sixteen keys a thread",
 )  # fmt: skip
 """Small cases that reach every kernel: for what makes everything slow."""
 

@@ -116,19 +116,15 @@ class SpatialPoolerGroup:
 
     def compute(self, samples: Sequence[Bits]) -> list[Bits]:
         """Return each model's winners under the present state; writes nothing."""
-        p, length = self.parameters, self._check(samples)
-        boosted = p.boost_strength > 0 and p.infer_boost
-        parts = []
+        length, parts = self._check(samples), []
         chunk = max(CHUNK, INFERRED // self.models)
         for a in range(0, length, chunk):
             rows = Rows.upload(
                 self._kernels.device, [b.slice(a, min(a + chunk, length)) for b in samples]
             )
             won = self._kernels.no_winners(rows.rows)
-            for start, stop in _segments(rows.rows, self._segment()):
-                self._forward(rows, start, stop, boosted)
-                self._kernels.select(won, start, stop)
-            parts.append(listed(self._kernels.device, won, 0, p.columns))
+            self._infer(rows, won)
+            parts.append(listed(self._kernels.device, won, 0, self.parameters.columns))
         return self._joined(parts)
 
     def overlaps(self, samples: Sequence[Bits]) -> list[npt.NDArray[np.int32]]:
@@ -223,6 +219,13 @@ class SpatialPoolerGroup:
             window.inputs, window.winners = (
                 Bits(b.size, b.indices.copy(), b.offsets) for b in keep
             )
+
+    def _infer(self, rows: Rows, won: Any) -> None:
+        """Take the winners of all rows under the present state."""
+        boosted = self.parameters.boost_strength > 0 and self.parameters.infer_boost
+        for start, stop in _segments(rows.rows, self._segment()):
+            self._forward(rows, start, stop, boosted)
+            self._kernels.select(won, start, stop)
 
     def _forward(self, rows: Rows, start: int, stop: int, boosted: bool) -> None:
         self._kernels.overlap(rows, start, stop, boosted, self._way(rows, start, stop))
