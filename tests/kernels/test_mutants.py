@@ -165,7 +165,7 @@ MEMORY_CHANGES = [
     ("tm_index.cuh", "m.index_lost = !kept", "m.index_lost = 0", EVERY),
     ("tm_index.cuh", "m.logged = 0", "m.logged = logged", EVERY),
     ("tm_index.cuh", "m.index_used = m.index_next;", "", EVERY),
-    ("tm_index.cuh", "u32 base = 1 + before.mine", "u32 base = before.mine", EVERY),
+    ("tm_index.cuh", "u32 base = 1 + before.mine", "u32 base = before.mine", SHORT),
     ("tm_index.cuh", "slot - lane < most", "slot < 0", EVERY),
     ("tm_learn.cuh", "enter(m, cell, s);", "", EVERY),
     ("temporal_memory.cu", "m.index_lost = m.index_used == 0", "m.index_lost = 0", MOVED),
