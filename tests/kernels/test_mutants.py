@@ -63,7 +63,14 @@ BARRIERS = {
     "local_inhibition.cu": [("local_inhibition.cu", CUT)] * 2,
     "sdr_classifier.cu": [("sdr_classifier.cu", "classifier, many classes")] * 2,
     "tm_model.cuh": [(MEMORY, EVERY)],
-    "tm_index.cuh": [(MEMORY, EVERY)] * 5,
+    # In some cases an index without these is a circle, which only time ends.
+    "tm_index.cuh": [
+        (MEMORY, EVERY),
+        (MEMORY, FULL),
+        (MEMORY, EVERY),
+        (MEMORY, FULL),
+        (MEMORY, EVERY),
+    ],
     "tm_cells.cuh": [(MEMORY, EVERY)] * 7,
     "tm_commit.cuh": [
         (MEMORY, FULL),
