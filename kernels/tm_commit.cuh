@@ -73,16 +73,28 @@ __device__ inline void begin_event(Model& m, int e, int row) {
 
 // For each event that evicts: the segment of its cell with the smallest (last used, id).
 __device__ inline void find_oldest(Model& m) {
-    const int segments = (int)m.scalar[NEXT_ID];
+    const int segments = (int)m.scalar[NEXT_ID], stride = (int)blockDim.x;
+    constexpr int READ = 4;  // cells that a thread reads before it looks at one
     for (int pass = 0; pass < 2; ++pass) {
-        for (int s = threadIdx.x; s < segments; s += blockDim.x) {
-            const int cell = m.seg_cell_s[s];
-            if (cell < 0) continue;
-            const int e = m.evict_c[cell / m.rules.cells_per_column];
-            if (e < 0 || m.target_e[e] != cell) continue;
-            const u64 used = (u64)m.used_s[s];
-            if (pass == 0) atomicMin(&m.oldest_e[e], used);
-            if (pass == 1 && used == m.oldest_e[e]) atomicMin(&m.subject_e[e], s);
+        for (int first = threadIdx.x; first < segments; first += READ * stride) {
+            int cell[READ], event[READ];
+#pragma unroll
+            for (int k = 0; k < READ; ++k) {
+                const int s = first + k * stride;
+                cell[k] = s < segments ? m.seg_cell_s[s] : -1;
+            }
+#pragma unroll
+            for (int k = 0; k < READ; ++k) {
+                event[k] = cell[k] < 0 ? -1 : m.evict_c[cell[k] / m.rules.cells_per_column];
+            }
+#pragma unroll
+            for (int k = 0; k < READ; ++k) {
+                const int s = first + k * stride, e = event[k];
+                if (e < 0 || m.target_e[e] != cell[k]) continue;
+                const u64 used = (u64)m.used_s[s];
+                if (pass == 0) atomicMin(&m.oldest_e[e], used);
+                if (pass == 1 && used == m.oldest_e[e]) atomicMin(&m.subject_e[e], s);
+            }
         }
         __syncthreads();
     }

@@ -78,7 +78,10 @@ __device__ inline void enter_logged(Model& m) {
     }
 }
 
-// Call visit(cell, segment) for every synapse. A warp takes 32 segments, a lane one slot of each.
+constexpr int BATCH = 8;  // synapses that a lane reads before it looks at one; divides WARP
+
+// Call visit(cells, s) for all synapses: cells[k] is that of a synapse of segment s + k, -1: none.
+// A warp takes 32 segments, a lane one slot of each.
 template <typename Visit>
 __device__ inline void each_synapse(const Model& m, Visit visit) {
     const int lane = threadIdx.x % WARP, size = m.rules.segment_size;
@@ -87,11 +90,15 @@ __device__ inline void each_synapse(const Model& m, Visit visit) {
         const int mine = group + lane < segments ? m.room_s[group + lane] : 0;
         const int most = warp_max(mine);
         for (int slot = lane; slot - lane < most; slot += WARP) {
-#pragma unroll 4
-            for (int k = 0; k < WARP; ++k) {
-                if (slot >= __shfl_sync(ALL_LANES, mine, k)) continue;
-                const int cell = m.syn_cell_sy[(u64)(group + k) * size + slot];
-                if (cell != m.cells) visit(cell, group + k);
+            for (int first = 0; first < WARP; first += BATCH) {
+                int cell[BATCH];
+#pragma unroll
+                for (int k = 0; k < BATCH; ++k) {
+                    const bool used = slot < __shfl_sync(ALL_LANES, mine, first + k);
+                    cell[k] = used ? m.syn_cell_sy[(u64)(group + first + k) * size + slot] : -1;
+                    if (cell[k] == m.cells) cell[k] = -1;
+                }
+                visit(cell, group + first);
             }
         }
     }
@@ -101,7 +108,12 @@ __device__ inline void each_synapse(const Model& m, Visit visit) {
 __device__ inline void make_index(Model& m) {
     for (int n = threadIdx.x; n < m.cells; n += blockDim.x) m.list_fill_n[n] = 0;
     __syncthreads();
-    each_synapse(m, [&](int cell, int) { atomicAdd(&m.list_fill_n[cell], 1u); });
+    each_synapse(m, [&](const int (&cell)[BATCH], int) {
+#pragma unroll
+        for (int k = 0; k < BATCH; ++k) {
+            if (cell[k] >= 0) atomicAdd(&m.list_fill_n[cell[k]], 1u);
+        }
+    });
     __syncthreads();
     auto units = [&](int n) {
         const u32 ids = m.list_fill_n[n];
@@ -130,9 +142,17 @@ __device__ inline void make_index(Model& m) {
         m.index_lost = 0;
     }
     __syncthreads();
-    each_synapse(m, [&](int cell, int s) {
-        const u32 place = atomicAdd(&m.list_fill_n[cell], 1u);
-        chunk_at(m, m.list_base_n[cell])[CHUNK_HEAD + place] = (u32)s;
+    each_synapse(m, [&](const int (&cell)[BATCH], int s) {
+        u32 place[BATCH], at[BATCH];
+#pragma unroll
+        for (int k = 0; k < BATCH; ++k) {
+            place[k] = cell[k] < 0 ? 0 : atomicAdd(&m.list_fill_n[cell[k]], 1u);
+            at[k] = cell[k] < 0 ? 0 : m.list_base_n[cell[k]];
+        }
+#pragma unroll
+        for (int k = 0; k < BATCH; ++k) {
+            if (cell[k] >= 0) chunk_at(m, at[k])[CHUNK_HEAD + place[k]] = (u32)(s + k);
+        }
     });
     __syncthreads();
 }
