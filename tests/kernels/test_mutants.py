@@ -96,7 +96,7 @@ CHANGES = [
     ("select.cuh", "up_to_here >= need", "up_to_here > need", "spatial_pooler", RADIX),
     *(("select.cuh", before, after, "spatial_pooler", case)
       for before, after, case in (
-          ("from.z >= need ? 3", "from.z > 0 ? 3", "global"),
+          ("from.z >= need ? 3", "from.z > 0 ? 3", SMALL),
           ("listed > blockDim.x", "false", EQUAL),
           ("(u32)(items - item)", "(u32)(item + 1)", SIXTEEN),
           ("_count(here > limit.key)", "_count(here >= limit.key)", SIXTEEN),
