@@ -125,6 +125,7 @@ __device__ inline void assign_ids(Model& m, int first, int last) {
             __syncwarp();
         }
     }
+    __syncwarp();  // other lanes may still read what the first writes
     if (lane > 0) return;
     m.scalar[FREE] = (u64)free;
     m.scalar[NEXT_ID] = (u64)next;

@@ -71,9 +71,10 @@ class Chunk:
         flags = np.zeros((shape[0], length), np.uint8)
         for m, plan in enumerate(plans):
             flags[m] = (plan.reset != 0) + 2 * (plan.commit != 0)
-        up, empty = device.xp.asarray, device.xp.empty
+        # Zeros, because rows before the samples and the unused entry are copied back as well.
+        up, zeros = device.xp.asarray, device.xp.zeros
         words = (len(on), history[0].active.shape[1])
-        active, winners = empty(words, np.uint32), empty(words, np.uint32)
+        active, winners = zeros(words, np.uint32), zeros(words, np.uint32)
         winner_count = np.zeros(shape, np.uint32)
         behind_all = _places(offsets[:, 0], offsets[:, lead] - offsets[:, 0])
         if len(behind_all):
@@ -94,10 +95,10 @@ class Chunk:
             offset_mr=up(offsets),
             following_mr=up(following),
             winner_count_mr=up(winner_count),
-            bursting_mr=empty(shape, np.uint32),
+            bursting_mr=zeros(shape, np.uint32),
             active_jw=active,
             winner_jw=winners,
-            predicted_mtv=empty((shape[0], length, words_of(samples[0].size)), np.uint32),
+            predicted_mtv=zeros((shape[0], length, words_of(samples[0].size)), np.uint32),
             flags_mt=up(flags),
             length=length,
             lead=lead,
