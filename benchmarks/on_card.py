@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import cuda_kernels
@@ -82,6 +83,12 @@ def short(report: Report) -> list[str]:
     return cuda_models.goals(rows.get("Spatial pooler", []), rows.get("Both together", []))
 
 
+def label(row: Sequence[str]) -> str:
+    """Return the name of a pooler's row in the plot."""
+    models = f"{row[4]} model{'' if row[4] == '1' else 's'}"
+    return f"{row[0]}, window {row[3]}, {models}{', boost' if row[2] == 'yes' else ''}"
+
+
 def write(card: cards.Card, report: Report, peak: float) -> None:
     """Put the tables at the end of docs/results/gpu.md, and the plot beside it."""
     page = RESULTS / "gpu.md"
@@ -89,12 +96,12 @@ def write(card: cards.Card, report: Report, peak: float) -> None:
     date = time.strftime("%Y-%m-%d")
     lines = [
         MARK,
-        f"{card.name}, {card.total / 2**30:.0f} GiB, {date}, by `benchmarks/gpu.sh`.\n",
+        f"{card.name}, {card.total / 2**30:.0f} GiB, {date}, by `benchmarks/on_card.py`.\n",
         *(f"- {line}" for line in short(report)),
         "",
     ]
     points = [
-        roofline.Point(f"{row[0]}, window {row[3]}, {row[4]} models", *roofline.of_row(row, heads))
+        roofline.Point(label(row), *roofline.of_row(row, heads))
         for heads, rows in ((table.heads, rows) for table, rows in report.results)
         if heads is cuda_models.HEADS
         for row in rows

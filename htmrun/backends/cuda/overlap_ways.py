@@ -1,6 +1,6 @@
 """How overlaps are counted: five kernels that give the same, and which of them suits a launch.
 
-The bounds are reasoned, no card has tested them; `benchmarks/cuda.py` measures all side by side.
+What each takes was measured on one card; `benchmarks/on_card.py` measures all side by side.
 """
 
 from __future__ import annotations
