@@ -219,27 +219,28 @@ __device__ u32 select_top(
     u32 low = find_limit(mine, need, need / 4, 0, most).key;
     if (low == 0) low = 1;
 
-    auto list = [&](u32 from, u32 to) {  // keys from <= key <= to, as far as there is room
-        u32 count = 0;
+    u32 count = 0;
 #pragma unroll
-        for (int q = 0; q < ITEMS; ++q) count += key[q] >= from && key[q] <= to;
-        u32 up_to_here = count;
-        for (int step = 1; step < WARP; step *= 2) {
-            const u32 below = __shfl_up_sync(ALL_LANES, up_to_here, step);
-            if (lane >= (u32)step) up_to_here += below;
-        }
-        u32 base = 0;
-        if (lane == WARP - 1 && up_to_here > 0) base = atomicAdd(&shared.listed, up_to_here);
-        u32 j = warp_max(base) + up_to_here - count;
+    for (int q = 0; q < ITEMS; ++q) count += key[q] >= low;
+    u32 up_to_here = count;
+    for (int step = 1; step < WARP; step *= 2) {
+        const u32 below = __shfl_up_sync(ALL_LANES, up_to_here, step);
+        if (lane >= (u32)step) up_to_here += below;
+    }
+    u32 base = 0;
+    if (lane == WARP - 1 && up_to_here > 0) base = atomicAdd(&shared.listed, up_to_here);
+    u32 place = warp_max(base) + up_to_here - count;
 #pragma unroll
-        for (int q = 0; q < ITEMS; ++q) {
-            if (key[q] < from || key[q] > to) continue;
-            if (j < 1024) shared.key_j[j] = key[q], shared.item_j[j] = (int)(first + q * WARP);
-            ++j;
+    for (int q = 0; q < ITEMS; ++q) {
+        if (key[q] < low) continue;
+        // Beyond the room they are only counted: then there are too many, and the list is not used.
+        if (place < 1024) {
+            shared.key_j[place] = key[q];
+            shared.item_j[place] = (int)(first + q * WARP);
         }
-        __syncthreads();
-    };
-    list(low, most);
+        ++place;
+    }
+    __syncthreads();
     const u32 listed = shared.listed;
     if (listed > blockDim.x) return select_all(key, need, most, shared, sink);
     const u32 here = threadIdx.x < listed ? shared.key_j[threadIdx.x] : 0;
