@@ -286,11 +286,21 @@ CASES |= {
         {**FULL, "columns": 1152}, (40,), samples=5, threads=(64, 64), group={"overlap": "sparse"}
     ),
     "sixteen keys a thread": Pooling(
-        {**FULL, "columns": 1500, "winners": 12}, (40,), samples=5, threads=(64, 96)
+        {**FULL, "columns": 1500, "winners": 12}, (40,), samples=4, threads=(64, 96)
     ),
     "window longer than a list": Pooling(
         {"columns": 20, "winners": 6, "duty_period": 4000, "increment": 0.0002,
-         "decrement": 0.0003}, (600,), samples=1300, every=(1e9,), share=0.95,
+         "decrement": 0.0003}, (600,), samples=1100, every=(1e9,), share=0.95,
+    ),
+    "sixteen keys, one warp": Pooling(
+        {"columns": 140, "winners": 5}, (30,), samples=4, every=(2.0,), threads=(32, 32)
+    ),
+    "two launches, sixteen keys, one warp": Pooling(
+        {"columns": 140, "winners": 5}, (30,), samples=4, every=(1.0,), threads=(32, 32),
+        group={"steps": "online"},
+    ),
+    "radix selection, one warp": Pooling(
+        {"columns": 520, "winners": 5}, (20,), samples=3, every=(2.0,), threads=(32, 32)
     ),
     "equal keys": Pooling(
         {"columns": 150, "winners": 11, "initial_connected": 1.0, "potential_fraction": 1.0,
@@ -330,8 +340,8 @@ SMALL = (
     "memory, fragile segments", "memory, arrays that run short", "memory, full cells",
     "memory, many cells a column", "tiled overlap, few of all",
     "bits overlap, few of all", "bytes overlap, few of all",
-    "two launches a sample, without boost", "two launches a sample, wide", "radix selection",
-    "sixteen keys a thread",
+    "two launches a sample, without boost", "two launches, sixteen keys, one warp",
+    "radix selection, one warp", "sixteen keys, one warp",
 )  # fmt: skip
 """Small cases that reach every kernel: for what makes everything slow."""
 
