@@ -1,6 +1,7 @@
 // Columns of the spatial pooler, eight synapses a thread: what its kernels share, whether they launch
 // phase by phase (spatial_pooler.cu) or step by step (sp_online.cu).
 #pragma once
+#include "pairs.cuh"
 #include "synapses.cuh"
 
 constexpr int SPARSE_WORDS = 8;  // of 32 columns, that a block of count_sparse counts
@@ -72,58 +73,79 @@ __device__ inline Octet load_octet(const Column& column, int o) {
     return {reinterpret_cast<const uint4*>(column.perm_i)[o], column.conn_o[o]};
 }
 
-// Replace eight permanences by after(before, k) and bring both bit matrices in line; returns the
-// connected bits.
-template <typename After>
-__device__ u32 adapt_octet(
-    const Column& column, int o, Octet octet, int connected, After after) {
-    u32 pair[4] = {octet.perm.x, octet.perm.y, octet.perm.z, octet.perm.w};
-    u32 conn = 0, differs = 0;
+// Write an octet where it differs from `before`.
+__device__ inline void store_octet(const Column& column, int o, Octet before, Octet now) {
+    const uint4 a = before.perm, b = now.perm;
+    if ((a.x ^ b.x) | (a.y ^ b.y) | (a.z ^ b.z) | (a.w ^ b.w)) {
+        reinterpret_cast<uint4*>(column.perm_i)[o] = b;
+    }
+    if (before.conn != now.conn) column.conn_o[o] = (unsigned char)now.conn;
+}
+
+// How often each of eight inputs was on, a byte each.
+struct Counts {
+    u32 low, high;
+};
+__device__ inline void count_octet(Counts& counts, u32 bits) {
+    counts.low += spread(bits & 15u);
+    counts.high += spread(bits >> 4);
+}
+
+// The octet after the window.
+__device__ inline Octet learned_octet(Octet octet, Counts on, PairRule rule) {
+    const u32 pair[4] = {octet.perm.x, octet.perm.y, octet.perm.z, octet.perm.w};
+    const u32 count[4] = {
+        lower_bytes(on.low), upper_bytes(on.low), lower_bytes(on.high), upper_bytes(on.high)};
+    u32 after[4], conn = 0;
 #pragma unroll
-    for (int k = 0; k < 8; k += 2) {
-        const int low = after((i16)(pair[k / 2] & 0xffffu), k);
-        const int high = after((i16)(pair[k / 2] >> 16), k + 1);
-        conn |= (u32)(low >= connected) << k | (u32)(high >= connected) << (k + 1);
-        const u32 now = ((u32)low & 0xffffu) | (u32)high << 16;
-        differs |= now ^ pair[k / 2];
-        pair[k / 2] = now;
+    for (int k = 0; k < 4; ++k) {
+        u32 connected;
+        after[k] = learned_pair(pair[k], count[k], rule, connected);
+        conn |= connected >> (15 - 2 * k);
     }
-    if (differs) {
-        reinterpret_cast<uint4*>(column.perm_i)[o] = make_uint4(pair[0], pair[1], pair[2], pair[3]);
+    return {make_uint4(after[0], after[1], after[2], after[3]), (conn | conn >> 15) & 255u};
+}
+
+constexpr int OCTETS = 4;  // of a thread, that are read and changed at a time
+
+// Have the synapses of one column learn; the whole block. `count(on, base)` adds up, for the octets
+// base + k * blockDim.x that the column has, how often their inputs were on; `see(k, conn)` is told
+// the connected bits of each of them afterwards.
+template <typename Count, typename See>
+__device__ void learn_column(
+    const Column& column, int octets, PairRule rule, Count count, See see) {
+    const int stride = blockDim.x;
+    for (int base = threadIdx.x; base < octets; base += stride * OCTETS) {
+        Octet held[OCTETS];
+#pragma unroll
+        for (int k = 0; k < OCTETS; ++k) {
+            const int o = base + k * stride;
+            if (o < octets) held[k] = load_octet(column, o);
+        }
+        Counts on[OCTETS] = {};
+        count(on, base);
+        u32 flipped = 0;
+#pragma unroll
+        for (int k = 0; k < OCTETS; ++k) {
+            const int o = base + k * stride;
+            if (o >= octets) continue;
+            const Octet now = learned_octet(held[k], on[k], rule);
+            store_octet(column, o, held[k], now);
+            flipped |= (now.conn ^ held[k].conn) << 8 * k;
+            see(k, now.conn);
+        }
+        // The flips of all octets in one loop: lanes have about as many in all as each other.
+        for (; flipped; flipped &= flipped - 1) {
+            const int bit = __ffs((int)flipped) - 1;
+            const u64 i = (u64)(base + bit / 8 * stride) * 8 + bit % 8;
+            atomicXor(&column.conn_iv[i * column.column_words], column.bit);
+        }
     }
-    if (conn != octet.conn) column.conn_o[o] = (unsigned char)conn;
-    for (u32 changed = conn ^ octet.conn; changed; changed &= changed - 1) {
-        const u64 i = (u64)o * 8 + (u64)(__ffs((int)changed) - 1);
-        atomicXor(&column.conn_iv[i * column.column_words], column.bit);
-    }
-    return conn;
 }
 
 // The bits of octet o in a packed row.
-__device__ inline u32 octet_at(const u32* row_w, int o) { return row_w[o / 4] >> (o % 4 * 8) & 255u; }
-
-// Four bits as four bytes of 0 or 1.
-__device__ inline u32 spread(u32 four) { return four * 0x00204081u & 0x01010101u; }
-
-// Add to on[k] in how many of the listed rows bit k of octet o is on.
-__device__ inline void count_on(
-    u32 (&on)[8], const u32* x_rw, int words, const int* row_listed, int listed, int o) {
-    constexpr int MOST = 255;  // rows whose bits a byte can count
-    for (int q = 0; q < listed;) {
-        const int stop = listed - q < MOST ? listed : q + MOST;
-        u32 low = 0, high = 0;
-#pragma unroll 4
-        for (; q < stop; ++q) {
-            const u32 bits = octet_at(x_rw + (u64)row_listed[q] * words, o);
-            low += spread(bits & 15u);
-            high += spread(bits >> 4);
-        }
-#pragma unroll
-        for (int k = 0; k < 4; ++k) {
-            on[k] += low >> 8 * k & 255u;
-            on[k + 4] += high >> 8 * k & 255u;
-        }
-    }
+__device__ inline u32 octet_at(const u32* row_w, int o) {
+    return reinterpret_cast<const unsigned char*>(row_w)[o];
 }
 
 // Hold a sample's keys in the block's registers as select_top wants them, 0 beyond the last column.

@@ -92,33 +92,23 @@ struct Columns {
 };
 
 // Have one column learn from its win in a sample, and count its overlap with the next one. The
-// whole block; thread 0 gets the overlap. OCTETS reads of a thread are under way at a time.
+// whole block; thread 0 gets the overlap.
 __device__ inline u32 learn_and_score(
-    const Column& column, const u32* x_w, const u32* next_w, int words, int increment,
-    int decrement, int connected, u32* per_warp) {
-    constexpr int OCTETS = 4;
+    const Column& column, const u32* x_w, const u32* next_w, int words, PairRule rule,
+    u32* per_warp) {
     const int octets = words * 4, stride = blockDim.x;
-    u32 overlap = 0;
-    for (int base = threadIdx.x; base < octets; base += stride * OCTETS) {
-        Octet held[OCTETS];
-#pragma unroll
-        for (int k = 0; k < OCTETS; ++k) {
-            const int o = base + k * stride;
-            if (o < octets) held[k] = load_octet(column, o);
-        }
+    u32 overlap = 0, next[OCTETS] = {};
+    auto count = [&](Counts (&on)[OCTETS], int base) {
 #pragma unroll
         for (int k = 0; k < OCTETS; ++k) {
             const int o = base + k * stride;
             if (o >= octets) continue;
-            const u32 on = octet_at(x_w, o);
-            const u32 conn = adapt_octet(column, o, held[k], connected, [&](int before, int b) {
-                int after = before + (on >> b & 1u ? increment : -decrement);
-                after = after < 0 ? 0 : after > PERMANENCE_ONE ? PERMANENCE_ONE : after;
-                return before == NO_SYNAPSE ? NO_SYNAPSE : after;
-            });
-            if (next_w) overlap += __popc(conn & octet_at(next_w, o));
+            count_octet(on[k], octet_at(x_w, o));
+            if (next_w) next[k] = octet_at(next_w, o);
         }
-    }
+    };
+    auto see = [&](int k, u32 conn) { overlap += __popc(conn & next[k]); };
+    learn_column(column, octets, rule, count, see);
     overlap = warp_sum(overlap);
     if (threadIdx.x % WARP == 0) per_warp[threadIdx.x / WARP] = overlap;
     __syncthreads();
@@ -149,8 +139,8 @@ extern "C" __global__ void __launch_bounds__(256) sp_online_adapt(
         const Column column = column_at(
             perm_mci, conn_mcw, conn_miv, (int)model, columns, words, column_words, c);
         const u32 overlap = learn_and_score(
-            column, x_w, counting ? x_w + words : nullptr, words, increment, decrement, connected,
-            per_warp);
+            column, x_w, counting ? x_w + words : nullptr, words,
+            pair_rule(1, increment, decrement, connected), per_warp);
         if (threadIdx.x == 0) all.finish(c, 1, overlap);
         return;
     }

@@ -180,16 +180,32 @@ extern "C" __global__ void sp_tally(
     }
 }
 
+// The rows first .. stop of a window, at most ROWS_LISTED, in which column c won. The whole block.
+__device__ inline u32 list_rows(
+    const u32* won_rv, int first, int stop, int column_words, int c, int* row_listed,
+    u32& rows_listed) {
+    __syncthreads();
+    if (threadIdx.x == 0) rows_listed = 0;
+    __syncthreads();
+    for (int r = first + (int)threadIdx.x; r < stop; r += blockDim.x) {
+        if (bit_at(won_rv + (u64)r * column_words, c)) {
+            row_listed[atomicAdd(&rows_listed, 1u)] = r;
+        }
+    }
+    __syncthreads();
+    return rows_listed;
+}
+
 // Apply a window to the columns that won in it: per synapse all steps up and down are added up,
-// then clipped once. A block takes one column at a time, a thread eight synapses of it.
-extern "C" __global__ void __launch_bounds__(256) sp_adapt(
+// then clipped once. A block takes one column at a time.
+extern "C" __global__ void __launch_bounds__(256, 4) sp_adapt(
     i16* perm_mci, u32* conn_mcw, u32* conn_miv, const u32* x_mrw, const u32* won_mrv,
     const u32* window_tm, const int* learner_mj, const u32* learner_count_tm, int t, int stop_row,
     int rows, int columns, int words, int column_words, int increment, int decrement,
     int connected) {
     __shared__ int row_listed[ROWS_LISTED];
     __shared__ u32 rows_listed;
-    const int model = blockIdx.y;
+    const int model = blockIdx.y, stride = blockDim.x, octets = words * 4;
     const int n = (int)window_tm[(u64)t * gridDim.y + model];
     if (n == 0) return;
     const u32 learners = learner_count_tm[(u64)t * gridDim.y + model];
@@ -200,32 +216,42 @@ extern "C" __global__ void __launch_bounds__(256) sp_adapt(
         const int c = learner_mj[(u64)model * columns + j];
         const Column column = column_at(
             perm_mci, conn_mcw, conn_miv, model, columns, words, column_words, c);
-        for (int base = 0; base < words * 4; base += blockDim.x) {
-            const int o = base + (int)threadIdx.x;
-            const bool inside = o < words * 4;
-            // Read long before it is needed, so that counting hides how long that takes.
-            const Octet octet = inside ? load_octet(column, o) : Octet{};
-            u32 on[8] = {}, wins = 0;
-            for (int first = stop_row - n; first < stop_row; first += ROWS_LISTED) {
-                const int last = first + ROWS_LISTED < stop_row ? first + ROWS_LISTED : stop_row;
-                if (base == 0 || n > ROWS_LISTED) {  // otherwise the list is still that of all rows
-                    __syncthreads();
-                    if (threadIdx.x == 0) rows_listed = 0;
-                    __syncthreads();
-                    for (int r = first + (int)threadIdx.x; r < last; r += blockDim.x) {
-                        if (bit_at(won_rv + (u64)r * column_words, c)) {
-                            row_listed[atomicAdd(&rows_listed, 1u)] = r;
-                        }
+        auto list = [&](int first, int stop) {
+            return list_rows(won_rv, first, stop, column_words, c, row_listed, rows_listed);
+        };
+        const u32 wins = n <= ROWS_LISTED ? list(stop_row - n, stop_row) : ~0u;
+        if (fits_pairs(wins, increment, decrement)) {
+            auto count = [&](Counts (&on)[OCTETS], int base) {
+                for (u32 q = 0; q < wins; ++q) {
+                    const u32* x_w = x_rw + (u64)row_listed[q] * words;
+#pragma unroll
+                    for (int k = 0; k < OCTETS; ++k) {
+                        const int o = base + k * stride;
+                        if (o < octets) count_octet(on[k], octet_at(x_w, o));
                     }
-                    __syncthreads();
                 }
-                wins += rows_listed;
-                if (inside) count_on(on, x_rw, words, row_listed, (int)rows_listed, o);
+            };
+            const PairRule rule = pair_rule(wins, increment, decrement, connected);
+            learn_column(column, octets, rule, count, [](int, u32) {});
+            continue;
+        }
+        // Sums that need more than half a word, or a list that is too long: one synapse a thread.
+        for (int base = 0; base < words * 32; base += stride) {
+            const int i = base + (int)threadIdx.x;
+            u32 on = 0, all = 0;
+            for (int first = stop_row - n; first < stop_row; first += ROWS_LISTED) {
+                const int stop = first + ROWS_LISTED < stop_row ? first + ROWS_LISTED : stop_row;
+                const u32 listed = list(first, stop);
+                all += listed;
+                for (u32 q = 0; i < words * 32 && q < listed; ++q) {
+                    on += bit_at(x_rw + (u64)row_listed[q] * words, i);
+                }
             }
-            if (!inside) continue;
-            adapt_octet(column, o, octet, connected, [&](int before, int k) {
-                return adapted(before, on[k], wins - on[k], increment, decrement);
-            });
+            if (i >= words * 32) continue;
+            const int before = column.perm_i[i];
+            write_synapse(
+                perm_mci, conn_mcw, conn_miv, model, columns, words, column_words, c, i, before,
+                adapted(before, on, all - on, increment, decrement), connected);
         }
     }
 }

@@ -224,6 +224,18 @@ CASES: dict[str, Pooling | Classifying | Remembering] = {
         samples=4, every=(2.0,), share=0.9,
         group={"overlap": "sparse"}, threads=(32, 32),
     ),
+    "sliced overlap": Pooling(
+        {**FULL, "columns": 1060, "stimulus_threshold": 5}, (70,), group={"overlap": "sliced"},
+        samples=8, every=(2.0,), threads=(32, 96),
+    ),
+    "sliced overlap, several lists": Pooling(
+        {**FULL, "columns": 70}, (2500,), samples=3, every=(2.0,), share=0.9,
+        group={"overlap": "sliced"}, threads=(32, 96),
+    ),
+    "sliced overlap, all planes": Pooling(
+        {"columns": 40, "winners": 3, "initial_connected": 0.9, "potential_fraction": 1.0},
+        (40000,), samples=2, every=(2.0,), share=0.98, group={"overlap": "sliced"},
+    ),
     "without boost": Pooling({"columns": 200, "winners": 7, "weak_bump": 0.1}, (60,), share=0.1),
     "high threshold": Pooling(
         {**FULL, "columns": 90, "stimulus_threshold": 12, "winners": 30, "infer_boost": False},
@@ -236,6 +248,10 @@ CASES: dict[str, Pooling | Classifying | Remembering] = {
     "long window": Pooling(
         {"columns": 33, "winners": 9, "duty_period": 1000, "boost_strength": 1.0}, (34,),
         samples=140, every=(1000.0,), threads=(32, 32),
+    ),
+    "wins around a byte": Pooling(
+        {"columns": 30, "winners": 12, "duty_period": 1000, "increment": 0.003, "decrement": 0.001,
+         "initial_spread": 1.0}, (70,), samples=420, every=(1000.0,), share=0.6,
     ),
     "pool by radius, wrapping": Pooling(
         {**FULL, "columns": 40, "column_shape": (8, 5), "potential_radius": 2}, (10, 12)
@@ -329,8 +345,8 @@ CASES |= {
     "classifier, steep": Classifying(40, 3, rate=60.0),
     **tm_cases.CASES,
 }
-FILES = ("sp_start.cu", "spatial_pooler.cu", "sp_online.cu", "sp_overlap_tiled.cu",
-         "sp_overlap_tensor.cu", "sp_topology.cu", "local_inhibition.cu", "sdr_classifier.cu",
+FILES = ("sp_start.cu", "spatial_pooler.cu", "sp_online.cu", "sp_overlap_sliced.cu",
+         "sp_overlap_tiled.cu", "sp_overlap_tensor.cu", "sp_topology.cu", "local_inhibition.cu", "sdr_classifier.cu",
          "temporal_memory.cu", "rows.cu")  # fmt: skip
 
 SMALL = (

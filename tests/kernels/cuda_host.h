@@ -436,6 +436,26 @@ T atomicMin(T* at, T value) {
 inline int __popc(unsigned x) { return __builtin_popcount(x); }
 inline int __ffs(int x) { return __builtin_ffs(x); }
 inline int __clz(int x) { return x ? __builtin_clz((unsigned)x) : 32; }
+// Byte i of the result is byte (places >> 4 * i & 7) of the eight bytes low, high.
+inline unsigned __byte_perm(unsigned low, unsigned high, unsigned places) {
+    const uint64_t bytes = static_cast<uint64_t>(high) << 32 | low;
+    unsigned out = 0;
+    for (unsigned i = 0; i < 4; ++i) {
+        out |= static_cast<unsigned>(bytes >> (places >> 4 * i & 7) * 8 & 255) << i * 8;
+    }
+    return out;
+}
+// For each half, signed and wrapping around: max(min(a + b, c), 0).
+inline unsigned __viaddmin_s16x2_relu(unsigned a, unsigned b, unsigned c) {
+    unsigned out = 0;
+    for (unsigned shift = 0; shift < 32; shift += 16) {
+        const int sum = static_cast<int16_t>(static_cast<uint16_t>((a >> shift) + (b >> shift)));
+        const int most = static_cast<int16_t>(static_cast<uint16_t>(c >> shift));
+        const int bounded = sum < most ? sum : most;
+        out |= static_cast<unsigned>(bounded > 0 ? bounded : 0) << shift;
+    }
+    return out;
+}
 // Vectors are read where numbers lie, and on the host need no more alignment than those.
 struct __attribute__((may_alias)) uint4 {
     unsigned x, y, z, w;

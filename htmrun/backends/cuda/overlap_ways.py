@@ -1,4 +1,4 @@
-"""How overlaps are counted: five kernels that give the same, and which of them suits a launch.
+"""How overlaps are counted: six kernels that give the same, and which of them suits a launch.
 
 What each takes was measured on one card; `benchmarks/on_card.py` measures all side by side.
 """
@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-OverlapWay = Literal["dense", "sparse", "tiled", "bits", "bytes"]
-"""sparse: rows of on-inputs; dense: a warp for each column; tiled: a product of bit matrices in
+OverlapWay = Literal["dense", "sparse", "sliced", "tiled", "bits", "bytes"]
+"""sparse: rows of on-inputs; sliced: the same, 32 columns a thread, bit by bit; dense: a warp for each column; tiled: a product of bit matrices in
 shared memory; bits, bytes: the same product on tensor cores."""
 
 Capability = tuple[int, int]
@@ -26,12 +26,18 @@ SPARSE_WORDS = 8
 DENSE_SAMPLES = 8
 """Samples for which a warp of the dense kernel reads a column once."""
 
+SLICED_THREADS = 128
+"""Threads of a block that counts bit by bit, at most."""
+
+SLICED_ON_BITS = 2**16 - 1
+"""On-bits of a sample that can be counted bit by bit."""
+
 _NEEDS: dict[OverlapWay, Capability] = {"bits": (8, 0), "bytes": (7, 5)}
 
 
 def possible(capability: Capability) -> tuple[OverlapWay, ...]:
     """Return the ways that a card has instructions for."""
-    ways: tuple[OverlapWay, ...] = ("sparse", "dense", "tiled", "bits", "bytes")
+    ways: tuple[OverlapWay, ...] = ("sparse", "sliced", "dense", "tiled", "bits", "bytes")
     return tuple(way for way in ways if capability >= _NEEDS.get(way, (0, 0)))
 
 
@@ -56,8 +62,10 @@ def chosen(
     """
     pairs = models * columns * words
     multiplied = product(capability, words)
+    rows = models * samples * on_bits * -(-columns // 32)
     took = {
-        "sparse": (models * samples * on_bits * -(-columns // 32)),
+        "sparse": rows,
+        **({"sliced": rows} if on_bits <= SLICED_ON_BITS else {}),
         "dense": pairs * -(-samples // DENSE_SAMPLES),
         multiplied: pairs * -(-samples // TILE) * TILE,
     }
@@ -76,6 +84,7 @@ class _Cost(NamedTuple):
 
 _MEASURED: dict[OverlapWay, _Cost] = {
     "sparse": _Cost(4.0, 3.0e5),
+    "sliced": _Cost(8.0, 1.0e6),
     "dense": _Cost(1.5, 5.0e4),
     "tiled": _Cost(8.3, 4.5e6),
     "bits": _Cost(9.0, 8.0e6),

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from htmrun.backends import State
 from htmrun.backends.cuda.device import Device, cuda_device
 from htmrun.backends.cuda.footprint import scratch_samples
-from htmrun.backends.cuda.overlap_ways import OverlapWay, chosen, possible
+from htmrun.backends.cuda.overlap_ways import SLICED_ON_BITS, OverlapWay, chosen, possible
 from htmrun.backends.cuda.replay import Replays
 from htmrun.backends.cuda.rows import Rows, after_gap, listed, packed
 from htmrun.backends.cuda.schedule import Schedule
@@ -232,10 +232,12 @@ class SpatialPoolerGroup:
 
     def _way(self, rows: Rows, start: int, stop: int) -> OverlapWay:
         """Return how overlaps are counted, by the words that a sample makes the card read."""
-        if self._overlap != "auto":
-            return self._overlap
         # By the fullest sample of the whole chunk: so that the launches of chunks are alike.
         on_bits, capability = int(rows.most_on.max()), self._kernels.device.capability
+        if self._overlap == "sliced" and on_bits > SLICED_ON_BITS:
+            raise ValueError(f"overlap 'sliced', {on_bits} on-bits, expected <= {SLICED_ON_BITS}")
+        if self._overlap != "auto":
+            return self._overlap
         columns = self.parameters.columns
         return chosen(capability, on_bits, stop - start, columns, rows.words, self.models)
 

@@ -17,7 +17,13 @@ from htmrun import rng
 from htmrun.backends import State
 from htmrun.backends.cuda import grid
 from htmrun.backends.cuda.device import Device
-from htmrun.backends.cuda.overlap_ways import DENSE_SAMPLES, SPARSE_WORDS, TILE, OverlapWay
+from htmrun.backends.cuda.overlap_ways import (
+    DENSE_SAMPLES,
+    SLICED_THREADS,
+    SPARSE_WORDS,
+    TILE,
+    OverlapWay,
+)
 from htmrun.backends.cuda.rows import Rows, words_of
 from htmrun.backends.cuda.schedule import Schedule
 from htmrun.backends.sp_contract import check_shape, pool_size
@@ -99,12 +105,15 @@ class Kernels:
         results = (self._boost, self._overlaps, self._keys, i32(start), i32(samples))
         sizes = (i32(rows.rows), i32(p.columns), i32(self.words))
         rule = (u32(p.stimulus_threshold), i32(boosted))
-        if way == "sparse":
-            blocks = (-(-self.column_words // SPARSE_WORDS), self.models, samples)
+        if way in ("sparse", "sliced"):
+            file, words, threads = "spatial_pooler.cu", SPARSE_WORDS, self._counting_threads(rows)
+            if way == "sliced":
+                threads = min(SLICED_THREADS, self.device.threads, -(-self.column_words // 32) * 32)
+                file, words = "sp_overlap_sliced.cu", threads
+            blocks = (-(-self.column_words // words), self.models, samples)
             self.device.launch(
-                "spatial_pooler.cu", "sp_overlap_sparse", blocks, (self._counting_threads(rows),),
-                self._by_input, rows.on_j, rows.offset_mr, *results, *sizes,
-                i32(self.column_words), *rule,
+                file, f"sp_overlap_{way}", blocks, (threads,), self._by_input, rows.on_j,
+                rows.offset_mr, *results, *sizes, i32(self.column_words), *rule,
             )  # fmt: skip
         elif way == "dense":
             blocks = (self._blocks_of_warps(p.columns), self.models, -(-samples // DENSE_SAMPLES))
