@@ -1,4 +1,4 @@
-// Columns of the spatial pooler, eight synapses a thread: what its kernels share, whether they launch
+// Columns of the spatial pooler, 32 synapses a thread: what its kernels share, whether they launch
 // phase by phase (spatial_pooler.cu) or step by step (sp_online.cu).
 #pragma once
 #include "pairs.cuh"
@@ -45,12 +45,12 @@ __device__ inline void count_sparse(
     __syncthreads();
 }
 
-// Where one column's synapses lie. Octet o of it are inputs 8 * o to 8 * o + 7.
+// Where one column's synapses lie.
 struct Column {
-    i16* perm_i;
-    unsigned char* conn_o;  // bytes of its row of connected bits
-    u32* conn_iv;           // its word in the rows of inputs
-    int column_words;
+    i16* perm_i;   // in the order of perm_place
+    u32* conn_w;   // its row of connected bits
+    u32* conn_iv;  // its word in the rows of inputs; null: they are made anew afterwards
+    int words, column_words;
     u32 bit;
 };
 
@@ -58,94 +58,108 @@ __device__ inline Column column_at(
     i16* perm_mci, u32* conn_mcw, u32* conn_miv, int model, int columns, int words,
     int column_words, int c) {
     const u64 column = (u64)model * columns + c;
-    return {perm_mci + column * words * 32,
-            reinterpret_cast<unsigned char*>(conn_mcw + column * words),
-            conn_miv + (u64)model * words * 32 * column_words + c / 32, column_words,
+    return {perm_mci + column * words * 32, conn_mcw + column * words,
+            conn_miv + (u64)model * words * 32 * column_words + c / 32, words, column_words,
             1u << (c % 32)};
 }
 
-// Eight permanences, two a word, and their connected bits.
-struct Octet {
-    uint4 perm;
+// The permanences of 32 inputs, two a word of `octet`, and their connected bits. PASSING: they are
+// read and written as what need not stay in the cache, so that more of the bits by input does, of
+// which learning changes single words here and there.
+struct Synapses {
+    uint4 octet[4];
     u32 conn;
 };
-__device__ inline Octet load_octet(const Column& column, int o) {
-    return {reinterpret_cast<const uint4*>(column.perm_i)[o], column.conn_o[o]};
-}
-
-// Write an octet where it differs from `before`.
-__device__ inline void store_octet(const Column& column, int o, Octet before, Octet now) {
-    const uint4 a = before.perm, b = now.perm;
-    if ((a.x ^ b.x) | (a.y ^ b.y) | (a.z ^ b.z) | (a.w ^ b.w)) {
-        reinterpret_cast<uint4*>(column.perm_i)[o] = b;
-    }
-    if (before.conn != now.conn) column.conn_o[o] = (unsigned char)now.conn;
-}
-
-// How often each of eight inputs was on, a byte each.
-struct Counts {
-    u32 low, high;
-};
-__device__ inline void count_octet(Counts& counts, u32 bits) {
-    counts.low += spread(bits & 15u);
-    counts.high += spread(bits >> 4);
-}
-
-// The octet after the window.
-__device__ inline Octet learned_octet(Octet octet, Counts on, PairRule rule) {
-    const u32 pair[4] = {octet.perm.x, octet.perm.y, octet.perm.z, octet.perm.w};
-    const u32 count[4] = {
-        lower_bytes(on.low), upper_bytes(on.low), lower_bytes(on.high), upper_bytes(on.high)};
-    u32 after[4], conn = 0;
+template <bool PASSING>
+__device__ Synapses load_synapses(const Column& column, int w) {
+    const uint4* octet_o =
+        reinterpret_cast<const uint4*>(column.perm_i) + octet_place(w, 0, column.words);
+    const int span = octet_span(w, column.words);
+    Synapses synapses;
 #pragma unroll
     for (int k = 0; k < 4; ++k) {
-        u32 connected;
-        after[k] = learned_pair(pair[k], count[k], rule, connected);
-        conn |= connected >> (15 - 2 * k);
+        synapses.octet[k] = PASSING ? __ldcs(octet_o + k * span) : octet_o[k * span];
     }
-    return {make_uint4(after[0], after[1], after[2], after[3]), (conn | conn >> 15) & 255u};
+    synapses.conn = column.conn_w[w];
+    return synapses;
 }
 
-constexpr int OCTETS = 4;  // of a thread, that are read and changed at a time
+// How often each of 32 inputs was on, bit p of all counts in plane p.
+template <int PLANES>
+struct Counts {
+    u32 plane[PLANES];
+    int used;
 
-// Have the synapses of one column learn; the whole block. `count(on, base)` adds up, for the octets
-// base + k * blockDim.x that the column has, how often their inputs were on; `see(k, conn)` is told
-// the connected bits of each of them afterwards.
-template <typename Count, typename See>
-__device__ void learn_column(
-    const Column& column, int octets, PairRule rule, Count count, See see) {
-    const int stride = blockDim.x;
-    for (int base = threadIdx.x; base < octets; base += stride * OCTETS) {
-        Octet held[OCTETS];
+    // Count one sample more.
+    __device__ void add(u32 x) {
+        u32 carry = x;
 #pragma unroll
-        for (int k = 0; k < OCTETS; ++k) {
-            const int o = base + k * stride;
-            if (o < octets) held[k] = load_octet(column, o);
-        }
-        Counts on[OCTETS] = {};
-        count(on, base);
-        u32 flipped = 0;
-#pragma unroll
-        for (int k = 0; k < OCTETS; ++k) {
-            const int o = base + k * stride;
-            if (o >= octets) continue;
-            const Octet now = learned_octet(held[k], on[k], rule);
-            store_octet(column, o, held[k], now);
-            flipped |= (now.conn ^ held[k].conn) << 8 * k;
-            see(k, now.conn);
-        }
-        // The flips of all octets in one loop: lanes have about as many in all as each other.
-        for (; flipped; flipped &= flipped - 1) {
-            const int bit = __ffs((int)flipped) - 1;
-            const u64 i = (u64)(base + bit / 8 * stride) * 8 + bit % 8;
-            atomicXor(&column.conn_iv[i * column.column_words], column.bit);
+        for (int p = 0; p < PLANES; ++p) {
+            const u32 both = plane[p] & carry;
+            plane[p] ^= carry;
+            carry = both;
         }
     }
+
+    // Those of inputs 8 * k to 8 * k + 7, two a word.
+    __device__ void octet(int k, u32 (&pair)[4]) const {
+        u32 low = 0, high = 0;
+#pragma unroll
+        for (int p = 0; p < PLANES; ++p) {
+            if (p >= used) break;
+            low += spread(plane[p] >> 8 * k & 15u) << p;
+            high += spread(plane[p] >> (8 * k + 4) & 15u) << p;
+        }
+        pair[0] = lower_bytes(low), pair[1] = upper_bytes(low);
+        pair[2] = lower_bytes(high), pair[3] = upper_bytes(high);
+    }
+};
+
+// Replace a word's synapses by what they are after the window; returns the connected bits.
+template <bool WIDE, bool PASSING, int PLANES>
+__device__ u32 learn_word(
+    const Column& column, int w, const Synapses& before, const Counts<PLANES>& on, PairRule rule) {
+    uint4* octet_o = reinterpret_cast<uint4*>(column.perm_i);
+    u32 bits[4];
+#pragma unroll
+    for (int k = 0; k < 4; ++k) {
+        const u32 pair[4] = {
+            before.octet[k].x, before.octet[k].y, before.octet[k].z, before.octet[k].w};
+        u32 count[4], after[4], connected[4], differs = 0;
+        on.octet(k, count);
+#pragma unroll
+        for (int q = 0; q < 4; ++q) {
+            after[q] = learned_pair<WIDE>(pair[q], count[q], rule, connected[q]);
+            differs |= after[q] ^ pair[q];
+        }
+        if (differs) {
+            const uint4 octet = make_uint4(after[0], after[1], after[2], after[3]);
+            uint4* const at = octet_o + octet_place(w, k, column.words);
+            if (PASSING) __stcs(at, octet);
+            else *at = octet;
+        }
+        bits[k] = sign_bits(connected);
+    }
+    const u32 conn = __byte_perm(
+        __byte_perm(bits[0], bits[1], 0x0073), __byte_perm(bits[2], bits[3], 0x0073), 0x5410);
+    const u32 flipped = conn ^ before.conn;
+    if (flipped) column.conn_w[w] = conn;
+    for (u32 left = column.conn_iv ? flipped : 0; left; left &= left - 1) {
+        const u64 i = (u64)w * 32 + (u64)(__ffs((int)left) - 1);
+        atomicXor(&column.conn_iv[i * column.column_words], column.bit);
+    }
+    return conn;
 }
 
-// The bits of octet o in a packed row.
-__device__ inline u32 octet_at(const u32* row_w, int o) {
-    return reinterpret_cast<const unsigned char*>(row_w)[o];
+// Have one column learn: the words rank, rank + stride ... of it. `count(w)` returns how often the
+// inputs of a word were on, `see(w, conn)` is told its connected bits afterwards.
+template <bool WIDE, bool PASSING, typename Count, typename See>
+__device__ void learn_words(
+    const Column& column, int rank, int stride, PairRule rule, Count count, See see) {
+    for (int w = rank; w < column.words; w += stride) {
+        const Synapses before = load_synapses<PASSING>(column, w);
+        see(w, learn_word<WIDE, PASSING>(column, w, before, count(w), rule));
+    }
 }
 
 // Hold a sample's keys in the block's registers as select_top wants them, 0 beyond the last column.

@@ -6,34 +6,67 @@
 
 constexpr u32 BOTH = 0x00010001u;   // times a number of 16 bits: that number in both halves
 constexpr u32 SIGNS = 0x80008000u;  // of both halves; NO_SYNAPSE has it, no permanence does
-constexpr int HALF_MOST = 32767;
+constexpr u32 HALF_MOST = 32767;
 
 // What a window does to the synapses of a column that won `wins` times in it: `rise` for each
-// sample in which the input was on, `fall` for all samples at once, then bounds.
+// sample in which the input was on, `fall` for all samples at once, then bounds. Where sums stay
+// within a half of a word, `fall` is in both halves; otherwise the rule is WIDE, and it is one int.
 struct PairRule {
     u32 rise, fall, connected;
 };
 
-// Whether sums stay within a half of a word, and counts of samples within a byte. One win fits
-// always: a step up or down is at most PERMANENCE_ONE.
+// Whether sums stay within a half of a word. With one win they always do: a step up or down is at
+// most PERMANENCE_ONE.
 __device__ inline bool fits_pairs(u32 wins, int increment, int decrement) {
-    return wins <= 255 && wins * (u32)(increment + decrement) <= HALF_MOST - PERMANENCE_ONE;
+    return wins * (u32)(increment + decrement) <= HALF_MOST - (u32)PERMANENCE_ONE;
 }
 
-__device__ inline PairRule pair_rule(u32 wins, int increment, int decrement, int connected) {
-    return {(u32)(increment + decrement), ((u32)(-(int)wins * decrement) & 0xffffu) * BOTH,
+template <bool WIDE>
+__device__ PairRule pair_rule(u32 wins, int increment, int decrement, int connected) {
+    const u32 fall = (u32)(-(int)wins * decrement);
+    return {(u32)(increment + decrement), WIDE ? fall : (fall & 0xffffu) * BOTH,
             (u32)connected * BOTH};
 }
 
-// Both permanences after the window, `on` being in how many of the samples each input was on.
-// Bits 15 and 31 of `connected` say which of them is connected then.
-__device__ inline u32 learned_pair(u32 pair, u32 on, PairRule rule, u32& connected) {
-    const u32 none = pair & SIGNS;
-    const u32 outside = none | (none - (none >> 15));  // all bits of a half without a synapse
-    const u32 after = __viaddmin_s16x2_relu(
-        on * rule.rise + (pair & ~outside), rule.fall, (u32)PERMANENCE_ONE * BOTH);
-    connected = ((after | SIGNS) - rule.connected) & SIGNS & ~none;
-    return after | outside;
+// All bits of each half whose sign is set.
+__device__ inline u32 negative_halves(u32 pair) {
+#if defined(__CUDA_ARCH__)
+    u32 halves;  // bytes 1 and 3, each twice, their signs repeated
+    asm("prmt.b32 %0, %1, 0, 0xbb99;" : "=r"(halves) : "r"(pair));
+    return halves;
+#else
+    return ((pair & SIGNS) >> 15) * 0xffffu;
+#endif
+}
+
+// The sum of a WIDE rule for `on` samples, as far as it matters.
+__device__ inline int clipped_step(u32 on, PairRule rule) {
+    const int step = (int)(on * rule.rise + rule.fall);
+    return step < -PERMANENCE_ONE ? -PERMANENCE_ONE : step > PERMANENCE_ONE ? PERMANENCE_ONE : step;
+}
+
+// Both permanences after the window, `on` being in how many of its samples each input was on.
+// Bits 15 and 31 of `connected` say which of them is connected then, other bits nothing.
+template <bool WIDE>
+__device__ u32 learned_pair(u32 pair, u32 on, PairRule rule, u32& connected) {
+    const u32 outside = negative_halves(pair);
+    u32 sum = pair & ~outside, fall = rule.fall;
+    if (WIDE) {
+        const u32 high = (u32)clipped_step(on >> 16, rule);
+        fall = ((u32)clipped_step(on & 0xffffu, rule) & 0xffffu) | high << 16;
+    } else {
+        sum += on * rule.rise;
+    }
+    const u32 after = outside | __viaddmin_s16x2_relu(sum, fall, (u32)PERMANENCE_ONE * BOTH);
+    // A half without a synapse becomes 32767, the others 32768 and more: no borrow in between.
+    connected = (after ^ SIGNS) - rule.connected;
+    return after;
+}
+
+// The signs of eight halves as bits 24 to 31.
+__device__ inline u32 sign_bits(const u32 (&pair)[4]) {
+    const u32 low = __byte_perm(pair[0], pair[1], 0x7531), high = __byte_perm(pair[2], pair[3], 0x7531);
+    return ((low >> 7 & 0x01010101u) | (high >> 3 & 0x10101010u)) * 0x01020408u;
 }
 
 // Four bits as four bytes of 0 or 1.

@@ -67,6 +67,7 @@ extern "C" __global__ void __launch_bounds__(1024) sp_online_select_16(
 }
 
 // One model's columns after a sample: duty cycles, boost factors, and keys of the next sample.
+// `finish` is given the active duty cycle of before.
 struct Columns {
     u32 *active_duty_c, *min_overlap_duty_c, *key_c;
     float* boost_c;
@@ -76,9 +77,7 @@ struct Columns {
     bool learns, boosts, counting;
     int boosted;
 
-    __device__ void finish(int c, u32 wins, u32 overlap) const {
-        u32 duty = 0;
-        if (learns || boosts) duty = active_duty_c[c];
+    __device__ void finish(int c, u32 wins, u32 overlap, u32 duty) const {
         if (learns) {
             duty = advance_duty(duty, wins, 1, reciprocal, unit);
             active_duty_c[c] = duty;
@@ -91,32 +90,6 @@ struct Columns {
     }
 };
 
-// Have one column learn from its win in a sample, and count its overlap with the next one. The
-// whole block; thread 0 gets the overlap.
-__device__ inline u32 learn_and_score(
-    const Column& column, const u32* x_w, const u32* next_w, int words, PairRule rule,
-    u32* per_warp) {
-    const int octets = words * 4, stride = blockDim.x;
-    u32 overlap = 0, next[OCTETS] = {};
-    auto count = [&](Counts (&on)[OCTETS], int base) {
-#pragma unroll
-        for (int k = 0; k < OCTETS; ++k) {
-            const int o = base + k * stride;
-            if (o >= octets) continue;
-            count_octet(on[k], octet_at(x_w, o));
-            if (next_w) next[k] = octet_at(next_w, o);
-        }
-    };
-    auto see = [&](int k, u32 conn) { overlap += __popc(conn & next[k]); };
-    learn_column(column, octets, rule, count, see);
-    overlap = warp_sum(overlap);
-    if (threadIdx.x % WARP == 0) per_warp[threadIdx.x / WARP] = overlap;
-    __syncthreads();
-    u32 all = 0;
-    for (u32 w = 0; threadIdx.x == 0 && w < blockDim.x / WARP; ++w) all += per_warp[w];
-    return all;
-}
-
 extern "C" __global__ void __launch_bounds__(256) sp_online_adapt(
     i16* perm_mci, u32* conn_mcw, u32* conn_miv, const u32* x_mrw, const int* on_j,
     const i64* offset_mr, const u32* won_mrv, const u32* window_tm, const unsigned char* boost_tm,
@@ -124,7 +97,7 @@ extern "C" __global__ void __launch_bounds__(256) sp_online_adapt(
     u32* min_overlap_duty_mc, float* boost_mc, const u32* most_m, u32* key_mc, int t, int row,
     int rows, int columns, int words, int column_words, int increment, int decrement,
     int connected, u32 threshold, int boosted, u64 reciprocal, u32 unit, i64 target, i64 gain,
-    u32 weak_share, int adapting, int counting) {
+    u32 weak_share, int adapting, int team_threads, int counting) {
     __shared__ u32 per_warp[WARP];
     __shared__ u32 total[SPARSE_COLUMNS];
     const u64 model = blockIdx.y, at = (u64)t * gridDim.y + model, first = model * columns;
@@ -134,14 +107,32 @@ extern "C" __global__ void __launch_bounds__(256) sp_online_adapt(
         most_m[model], unit, weak_share, threshold, reciprocal, target, gain, window_tm[at] != 0,
         boost_tm[at] != 0, counting != 0, boosted};
     if ((int)blockIdx.x < adapting) {
-        if (!all.learns || blockIdx.x >= learner_count_tm[at]) return;
-        const int c = learner_mj[first + blockIdx.x];
-        const Column column = column_at(
-            perm_mci, conn_mcw, conn_miv, (int)model, columns, words, column_words, c);
-        const u32 overlap = learn_and_score(
-            column, x_w, counting ? x_w + words : nullptr, words,
-            pair_rule(1, increment, decrement, connected), per_warp);
-        if (threadIdx.x == 0) all.finish(c, 1, overlap);
+        // Each team of threads has a column. More are asked for than there may be learners.
+        const int team = threadIdx.x / team_threads, rank = threadIdx.x % team_threads;
+        const u32 j = blockIdx.x * (blockDim.x / team_threads) + team;
+        // Read before it is known to be one: both readings are under way at once.
+        const int c = learner_mj[first + (j < (u32)columns ? j : 0)];
+        const bool works = all.learns && j < learner_count_tm[at];
+        const u32 duty = all.active_duty_c[c];
+        u32 overlap = 0;
+        if (works) {
+            const Column column = column_at(
+                perm_mci, conn_mcw, conn_miv, (int)model, columns, words, column_words, c);
+            const u32* next_w = counting ? x_w + words : nullptr;
+            learn_words<false, true>(
+                column, rank, team_threads, pair_rule<false>(1, increment, decrement, connected),
+                [&](int w) { return Counts<1>{{x_w[w]}, 1}; },
+                [&](int w, u32 conn) { overlap += next_w ? __popc(conn & next_w[w]) : 0; });
+        }
+        overlap = warp_sum(overlap);
+        if (team_threads > WARP) {
+            if (rank % WARP == 0) per_warp[threadIdx.x / WARP] = overlap;
+            __syncthreads();
+            for (int w = 1; rank == 0 && w < team_threads / WARP; ++w) {
+                overlap += per_warp[threadIdx.x / WARP + w];
+            }
+        }
+        if (works && rank == 0) all.finish(c, 1, overlap, duty);
         return;
     }
     const int first_v = ((int)blockIdx.x - adapting) * SPARSE_WORDS;
@@ -156,6 +147,6 @@ extern "C" __global__ void __launch_bounds__(256) sp_online_adapt(
         const int c = first_v * 32 + k;
         if (c >= columns) return;
         const bool won = bit_at(won_v, c);
-        if (!(all.learns && won)) all.finish(c, won, total[k]);
+        if (!(all.learns && won)) all.finish(c, won, total[k], all.active_duty_c[c]);
     }
 }

@@ -13,6 +13,7 @@
 #include "fixed_point.cuh"
 #include "rng.cuh"
 #include "select.cuh"
+#include "synapses.cuh"
 #include "topology.cuh"
 
 // Draw the potential pool of one column and its starting permanences. `reach_radius` < 0: every
@@ -52,7 +53,7 @@ extern "C" __global__ void __launch_bounds__(1024) sp_start(
             permanence = permanence < 0 ? 0 : permanence;
             permanence = permanence > PERMANENCE_ONE ? PERMANENCE_ONE : permanence;
         }
-        perm_i[i] = (i16)permanence;
+        perm_i[perm_place(i, words)] = (i16)permanence;
     });
 }
 
@@ -66,7 +67,7 @@ extern "C" __global__ void sp_connect(
     const u64 column = (u64)model * columns + c;
     for (int w = 0; w < words; ++w) {
         const int i = w * 32 + lane;
-        const bool on = perm_mci[column * words * 32 + i] >= connected;
+        const bool on = perm_mci[column * words * 32 + perm_place(i, words)] >= connected;
         const u32 word = __ballot_sync(ALL_LANES, on);
         if (lane == 0) conn_mcw[column * words + w] = word;
         if (on) {

@@ -19,11 +19,12 @@
 // sp_count_reached      ceil(columns / threads)     1                  reached_mc
 // sp_tally              ceil(column_words / warps)  1                  duty cycles, learners
 // sp_adapt              any (strides over learners) 1                  perm, conn of learners
+// sp_turn               ceil(column_words / warps)  ceil(words / 16)   conn_miv
 // sp_bump               ceil(columns / warps)       1                  perm, conn of weak columns
 // sp_most_overlap_duty  1                           1                  most_tm of this t
 // sp_boost_global       ceil(columns / threads)     1                  boost, min_overlap_duty
 //
-// Order of a commit: sp_tally, sp_adapt, sp_bump; of a boosting point: sp_most_overlap_duty,
+// Order of a commit: sp_tally, sp_adapt, sp_turn if its by_input was 0, sp_bump; of a boosting point: sp_most_overlap_duty,
 // sp_boost_global. window_tm[t][m] is how many samples model m commits after sample t (0: none),
 // boost_tm[t][m] whether it boosts; models without work leave at once.
 #include "columns.cuh"
@@ -31,6 +32,10 @@
 
 constexpr int SAMPLES_PER_WARP = 8;    // samples that share one read of a column's connected bits
 constexpr int ROWS_LISTED = 1024;      // rows of a window that sp_adapt lists at a time
+constexpr int TURNED = 16;             // words of each column that a warp of sp_turn transposes
+constexpr int AT_A_TIME = 8;           // of them
+constexpr int FEW_PLANES = 5;          // bits of the count of a column's wins that are usual
+constexpr int MANY_PLANES = 8;         // and that a byte can hold
 
 // Overlaps from packed rows of both sides: one warp a column, for up to SAMPLES_PER_WARP samples.
 // Suits windows and dense inputs. Reads words * 4 bytes a column once.
@@ -196,16 +201,41 @@ __device__ inline u32 list_rows(
     return rows_listed;
 }
 
+// Have the synapses of one column learn from the listed samples; the whole block.
+template <bool WIDE, int PLANES>
+__device__ void learn_window(
+    const Column& column, const u32* x_rw, const int* row_listed, u32 wins, PairRule rule) {
+    constexpr u32 AT_ONCE = 4;  // samples whose words are read before the first is counted
+    auto count = [&](int w) {
+        Counts<PLANES> on = {{}, 32 - __clz((int)wins)};
+        for (u32 q = 0; q < wins; q += AT_ONCE) {
+            u32 x[AT_ONCE];
+#pragma unroll
+            for (u32 k = 0; k < AT_ONCE; ++k) {
+                x[k] = q + k < wins ? x_rw[(u64)row_listed[q + k] * column.words + w] : 0;
+            }
+#pragma unroll
+            for (u32 k = 0; k < AT_ONCE; ++k) {
+                if (q + k >= wins) break;
+                on.add(x[k]);
+            }
+        }
+        return on;
+    };
+    learn_words<WIDE, false>(column, threadIdx.x, blockDim.x, rule, count, [](int, u32) {});
+}
+
 // Apply a window to the columns that won in it: per synapse all steps up and down are added up,
-// then clipped once. A block takes one column at a time.
+// then clipped once. A block takes one column at a time, a thread 32 synapses of it. Where many
+// columns learn, `by_input` is 0, and sp_turn makes the bits by input anew.
 extern "C" __global__ void __launch_bounds__(256, 4) sp_adapt(
     i16* perm_mci, u32* conn_mcw, u32* conn_miv, const u32* x_mrw, const u32* won_mrv,
     const u32* window_tm, const int* learner_mj, const u32* learner_count_tm, int t, int stop_row,
     int rows, int columns, int words, int column_words, int increment, int decrement,
-    int connected) {
+    int connected, int by_input) {
     __shared__ int row_listed[ROWS_LISTED];
     __shared__ u32 rows_listed;
-    const int model = blockIdx.y, stride = blockDim.x, octets = words * 4;
+    const int model = blockIdx.y, stride = blockDim.x;
     const int n = (int)window_tm[(u64)t * gridDim.y + model];
     if (n == 0) return;
     const u32 learners = learner_count_tm[(u64)t * gridDim.y + model];
@@ -214,28 +244,24 @@ extern "C" __global__ void __launch_bounds__(256, 4) sp_adapt(
 
     for (u32 j = blockIdx.x; j < learners; j += gridDim.x) {
         const int c = learner_mj[(u64)model * columns + j];
-        const Column column = column_at(
+        Column column = column_at(
             perm_mci, conn_mcw, conn_miv, model, columns, words, column_words, c);
+        if (!by_input) column.conn_iv = nullptr;
         auto list = [&](int first, int stop) {
             return list_rows(won_rv, first, stop, column_words, c, row_listed, rows_listed);
         };
         const u32 wins = n <= ROWS_LISTED ? list(stop_row - n, stop_row) : ~0u;
-        if (fits_pairs(wins, increment, decrement)) {
-            auto count = [&](Counts (&on)[OCTETS], int base) {
-                for (u32 q = 0; q < wins; ++q) {
-                    const u32* x_w = x_rw + (u64)row_listed[q] * words;
-#pragma unroll
-                    for (int k = 0; k < OCTETS; ++k) {
-                        const int o = base + k * stride;
-                        if (o < octets) count_octet(on[k], octet_at(x_w, o));
-                    }
-                }
-            };
-            const PairRule rule = pair_rule(wins, increment, decrement, connected);
-            learn_column(column, octets, rule, count, [](int, u32) {});
+        if (wins < 1 << FEW_PLANES && fits_pairs(wins, increment, decrement)) {
+            const auto rule = pair_rule<false>(wins, increment, decrement, connected);
+            learn_window<false, FEW_PLANES>(column, x_rw, row_listed, wins, rule);
             continue;
         }
-        // Sums that need more than half a word, or a list that is too long: one synapse a thread.
+        if (wins < 1 << MANY_PLANES) {
+            const auto rule = pair_rule<true>(wins, increment, decrement, connected);
+            learn_window<true, MANY_PLANES>(column, x_rw, row_listed, wins, rule);
+            continue;
+        }
+        // More wins than that, or a list that is too long: a synapse a thread.
         for (int base = 0; base < words * 32; base += stride) {
             const int i = base + (int)threadIdx.x;
             u32 on = 0, all = 0;
@@ -248,10 +274,53 @@ extern "C" __global__ void __launch_bounds__(256, 4) sp_adapt(
                 }
             }
             if (i >= words * 32) continue;
-            const int before = column.perm_i[i];
+            const int before = column.perm_i[perm_place(i, words)];
             write_synapse(
-                perm_mci, conn_mcw, conn_miv, model, columns, words, column_words, c, i, before,
-                adapted(before, on, all - on, increment, decrement), connected);
+                perm_mci, conn_mcw, by_input ? conn_miv : nullptr, model, columns, words,
+                column_words, c, i, before, adapted(before, on, all - on, increment, decrement), connected);
+        }
+    }
+}
+
+// Make the bits by input of the models that commit anew from those by column: squares of 32 x 32 bits
+// are transposed. A warp has 32 columns and TURNED words of each; the block brings together what lies
+// side by side in the rows of inputs.
+extern "C" __global__ void __launch_bounds__(1024) sp_turn(
+    const u32* conn_mcw, u32* conn_miv, const u32* window_tm, int t, int columns, int words,
+    int column_words) {
+    __shared__ u32 turned[AT_A_TIME * 32][WARP + 1];
+    const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, warps = blockDim.x / WARP;
+    const int model = blockIdx.y, first_v = blockIdx.x * warps, first_w = blockIdx.z * TURNED;
+    if (window_tm[(u64)t * gridDim.y + model] == 0) return;
+    const int c = (first_v + warp) * 32 + lane;
+    const u32* conn_w = conn_mcw + ((u64)model * columns + c) * words + first_w;
+    u32 word[TURNED] = {};
+#pragma unroll
+    for (int k = 0; k < TURNED; k += 4) {
+        if (c >= columns) break;
+        if (words % 4 == 0 && first_w + k < words) {  // words come in fours, and lie so
+            const uint4 four = *reinterpret_cast<const uint4*>(conn_w + k);
+            word[k] = four.x, word[k + 1] = four.y, word[k + 2] = four.z, word[k + 3] = four.w;
+        }
+#pragma unroll
+        for (int q = k; q < k + 4; ++q) {
+            if (words % 4 != 0 && first_w + q < words) word[q] = conn_w[q];
+        }
+    }
+#pragma unroll
+    for (int some = 0; some < TURNED; some += AT_A_TIME) {
+        if (some > 0) __syncthreads();
+#pragma unroll
+        for (int k = 0; k < AT_A_TIME; ++k) {
+            turned[k * 32 + lane][warp] = warp_transpose(word[some + k]);
+        }
+        __syncthreads();
+        for (int i = warp; i < AT_A_TIME * 32; i += warps) {
+            const int w = first_w + some + i / 32, v = first_v + lane;
+            if (w < words && lane < warps && v < column_words) {
+                conn_miv[((u64)model * words * 32 + w * 32 + i % 32) * column_words + v] =
+                    turned[i][lane];
+            }
         }
     }
 }
@@ -267,7 +336,7 @@ extern "C" __global__ void sp_bump(
     if (c >= columns || window_tm[(u64)t * gridDim.y + model] == 0) return;
     if (overlap_duty_mc[column] >= min_overlap_duty_mc[column]) return;
     for (int i = lane; i < words * 32; i += WARP) {
-        const int before = perm_mci[column * words * 32 + i];
+        const int before = perm_mci[column * words * 32 + perm_place(i, words)];
         write_synapse(
             perm_mci, conn_mcw, conn_miv, model, columns, words, column_words, c, i, before,
             bumped(before, bump), connected);

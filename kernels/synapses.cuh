@@ -3,6 +3,20 @@
 #pragma once
 #include "fixed_point.cuh"
 
+// Where a row of permanences has those of inputs 8 * k to 8 * k + 7 of word w, counted in eights:
+// 32 words lie together, first the lowest eight of each, so that a thread with a word of its own
+// reads and writes beside its neighbours. What is left behind the last 32 words lies so, too.
+__device__ inline int octet_span(int w, int words) {
+    const int left = words - w / 32 * 32;
+    return left < 32 ? left : 32;
+}
+__device__ inline int octet_place(int w, int k, int words) {
+    return w / 32 * 128 + k * octet_span(w, words) + w % 32;
+}
+__device__ inline int perm_place(int i, int words) {
+    return octet_place(i / 32, i / 8 % 4, words) * 8 + i % 8;
+}
+
 // A key whose order is that of the scores; 0: the column cannot win.
 __device__ inline u32 score_key(
     u32 overlap, const float* boost_c, int c, u32 threshold, int boosted) {
@@ -23,16 +37,16 @@ __device__ inline int bumped(int before, int bump) {
     return before + bump < PERMANENCE_ONE ? before + bump : PERMANENCE_ONE;
 }
 
-// Write one permanence of each lane and bring both bit matrices in line. All lanes of a warp hold
+// Write one permanence of each lane and bring both bit matrices in line (conn_miv null: the first). All lanes of a warp hold
 // consecutive inputs of one word.
 __device__ inline void write_synapse(
     i16* perm_mci, u32* conn_mcw, u32* conn_miv, int model, int columns, int words,
     int column_words, int c, int i, int before, int after, int connected) {
     const u64 column = (u64)model * columns + c;
-    if (after != before) perm_mci[column * words * 32 + i] = (i16)after;
+    if (after != before) perm_mci[column * words * 32 + perm_place(i, words)] = (i16)after;
     const u32 word = __ballot_sync(ALL_LANES, after >= connected);
     if (i % WARP == 0) conn_mcw[column * words + i / 32] = word;
-    if ((before >= connected) != (after >= connected)) {
+    if (conn_miv && (before >= connected) != (after >= connected)) {
         const u64 input = (u64)model * words * 32 + i;
         atomicXor(&conn_miv[input * column_words + c / 32], 1u << (c % 32));
     }

@@ -243,11 +243,27 @@ CASES: dict[str, Pooling | Classifying | Remembering] = {
     ),
     "steps beyond the clip": Pooling(
         {"columns": 64, "increment": 0.9, "decrement": 0.6, "winners": 20, "connected": 0.5,
-         "initial_spread": 1.0, "potential_fraction": 1.0}, (33,), every=(4.0, 30.0),
+         "initial_spread": 1.0, "potential_fraction": 1.0}, (33,), every=(4.0, 15.0), samples=30,
     ),
     "long window": Pooling(
         {"columns": 33, "winners": 9, "duty_period": 1000, "boost_strength": 1.0}, (34,),
         samples=140, every=(1000.0,), threads=(32, 32),
+    ),
+    "sliced overlap, few of all": Pooling(
+        {"columns": 33, "winners": 4}, (31,), samples=3, every=(3.0, 2.0),
+        group={"overlap": "sliced"}, threads=(32, 32),
+    ),
+    "bits turned, few of all": Pooling(
+        {"columns": 40, "winners": 4}, (130,), samples=4, every=(3.0, 2.0),
+        group={"by_input": "turned", "overlap": "sparse"}, threads=(32, 32),
+    ),
+    "bits turned": Pooling(
+        {**FULL, "columns": 1060}, (700,), samples=6, every=(3.0, 2.0), threads=(64, 96),
+        group={"by_input": "turned", "overlap": "sparse"},
+    ),
+    "bits turned, words in fours": Pooling(
+        {**FULL, "columns": 100}, (630,), samples=8, every=(3.0, 1.0), threads=(32, 1024),
+        group={"by_input": "turned", "overlap": "sparse"},
     ),
     "wins around a byte": Pooling(
         {"columns": 30, "winners": 12, "duty_period": 1000, "increment": 0.003, "decrement": 0.001,
@@ -296,7 +312,7 @@ CASES |= {
     "two launches a sample, wide": Pooling(
         {"columns": 1100, "winners": 40, "boost_strength": 1.0, "increment": 0.4,
          "decrement": 0.3}, (1300,), group={"steps": "online"},
-        samples=6, every=(1.0,), threads=(64, 96), share=0.4,
+        samples=6, every=(1.0,), threads=(96, 96), share=0.4,
     ),
     "radix selection": Pooling(
         {**FULL, "columns": 1152}, (40,), samples=5, threads=(64, 64), group={"overlap": "sparse"}
@@ -306,7 +322,7 @@ CASES |= {
     ),
     "window longer than a list": Pooling(
         {"columns": 20, "winners": 6, "duty_period": 4000, "increment": 0.0002,
-         "decrement": 0.0003}, (600,), samples=1100, every=(1e9,), share=0.95,
+         "decrement": 0.02}, (600,), samples=1100, every=(1e9,), share=0.95,
     ),
     "sixteen keys, one warp": Pooling(
         {"columns": 140, "winners": 5}, (30,), samples=4, every=(2.0,), threads=(32, 32)
@@ -346,8 +362,8 @@ CASES |= {
     **tm_cases.CASES,
 }
 FILES = ("sp_start.cu", "spatial_pooler.cu", "sp_online.cu", "sp_overlap_sliced.cu",
-         "sp_overlap_tiled.cu", "sp_overlap_tensor.cu", "sp_topology.cu", "local_inhibition.cu", "sdr_classifier.cu",
-         "temporal_memory.cu", "rows.cu")  # fmt: skip
+         "sp_overlap_tiled.cu", "sp_overlap_tensor.cu", "sp_topology.cu", "local_inhibition.cu",
+         "sdr_classifier.cu", "temporal_memory.cu", "rows.cu")  # fmt: skip
 
 SMALL = (
     "high threshold", "many on-bits", "steps beyond the clip", "pool by radius, cut",
@@ -357,6 +373,7 @@ SMALL = (
     "memory, many cells a column", "tiled overlap, few of all",
     "bits overlap, few of all", "bytes overlap, few of all",
     "two launches a sample, without boost", "two launches, sixteen keys, one warp",
+    "sliced overlap, few of all", "bits turned, few of all",
     "radix selection, one warp", "sixteen keys, one warp",
 )  # fmt: skip
 """Small cases that reach every kernel: for what makes everything slow."""

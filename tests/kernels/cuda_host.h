@@ -461,6 +461,14 @@ struct __attribute__((may_alias)) uint4 {
     unsigned x, y, z, w;
 };
 inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return {x, y, z, w}; }
+template <typename T>
+T __ldcs(const T* at) {
+    return *at;
+}
+template <typename T>
+void __stcs(T* at, T value) {
+    *at = value;
+}
 inline float __fadd_rn(float a, float b) { return a + b; }
 inline float __fsub_rn(float a, float b) { return a - b; }
 inline float __fmul_rn(float a, float b) { return a * b; }

@@ -47,7 +47,9 @@ UNITS = "steps of one unit"
 STEPS = "steps beyond the clip"
 TENSOR, AS_BYTES = "bits overlap", "bytes overlap"
 CUT = "3 x 3 through shared memory, 9 x 34, cut"
+TURNED, BYTE = "bits turned", "wins around a byte"
 MEMORY = "temporal_memory.cu"
+SLICED = "sp_overlap_sliced.cu"
 EVERY = "memory, online"
 FULL = "memory, full cells"
 FRAGILE = "memory, fragile segments"
@@ -64,9 +66,10 @@ BARRIERS = {
     "columns.cuh": [("spatial_pooler.cu", "global, sparse overlap")] * 2,
     "sp_start.cu": [("sp_start.cu", SMALL)],
     "sp_online.cu": [("sp_online.cu", "two launches a sample, wide")],
+    "sp_overlap_sliced.cu": [(SLICED, "sliced overlap, several lists")] * 2,
     "sp_overlap_tiled.cu": [("sp_overlap_tiled.cu", "tiled overlap")] * 2,
     "sp_overlap_tensor.cu": [("sp_overlap_tensor.cu", "bits overlap")] * 2,
-    "spatial_pooler.cu": [("spatial_pooler.cu", LONG)] * 3,
+    "spatial_pooler.cu": [("spatial_pooler.cu", LONG)] * 3 + [("spatial_pooler.cu", TURNED)] * 2,
     "local_inhibition.cu": [("local_inhibition.cu", CUT)] * 2,
     "sdr_classifier.cu": [("sdr_classifier.cu", "classifier, many classes")] * 2,
     "tm_model.cuh": [(MEMORY, EVERY)],
@@ -111,36 +114,69 @@ CHANGES = [
     ("synapses.cuh", "overlap < threshold", "overlap <= threshold", "spatial_pooler", SMALL),
     ("spatial_pooler.cu", "columns + c] >= threshold", "columns + c] > threshold",
      "spatial_pooler", SMALL),
-    ("synapses.cuh", "after < 0 ? 0", "after < 1 ? 1", "spatial_pooler", STEPS),
+    ("synapses.cuh", "after < 0 ? 0", "after < 1 ? 1", "spatial_pooler", LONG),
+    ("synapses.cuh", "left < 32 ? left : 32", "32", "spatial_pooler", WINDOWED),
     ("synapses.cuh", "ALL_LANES, after >= connected", "ALL_LANES, after > connected",
      "spatial_pooler", UNITS),
     ("spatial_pooler.cu", "overlap_duty_mc[column] >= min", "overlap_duty_mc[column] > min",
      "spatial_pooler", SMALL),
     ("spatial_pooler.cu", "r < n ? won_r", "r < n - 1 ? won_r", "spatial_pooler", WINDOWED),
-    ("spatial_pooler.cu", "n > ROWS_LISTED)", "n > 3 * ROWS_LISTED)", "spatial_pooler", LONG),
+    *(("spatial_pooler.cu", before, after, "spatial_pooler", case)
+      for before, after, case in (
+          ("n <= ROWS_LISTED ?", "true ?", LONG),
+          ("wins < 1 << FEW_PLANES &&", "", BYTE),
+          ("wins < 1 << MANY_PLANES", "true", BYTE),
+          ("all - on, increment", "all, increment", LONG),
+          ("if (!by_input)", "if (by_input)", "global, sparse overlap"),
+          ("word[some + k]", "word[k]", TURNED),
+          ("lane < warps &&", "", TURNED),
+      )),
+    *(("pairs.cuh", before, after, "spatial_pooler", case)
+      for before, after, case in (
+          ("wins * (u32)(increment + decrement) <=", "0 <=", STEPS),
+          ("step < -PERMANENCE_ONE ?", "false ?", STEPS),
+          ("(after ^ SIGNS) - rule.connected", "(after ^ SIGNS) - rule.connected - BOTH", UNITS),
+          ("sum += on * rule.rise", "sum += on", SMALL),
+          ("-(int)wins * decrement", "-decrement", WINDOWED),
+          ("high >> 3 & 0x10101010u", "high >> 7 & 0x01010101u", SMALL),
+          (">> 15) * 0xffffu", ">> 15) * 0x7fffu", "local, wrapping"),
+          ("0x4342", "0x4140", SMALL),
+      )),
     *(("columns.cuh", before, after, "spatial_pooler", case)
       for before, after, case in (
           ("base + lane < last", "base + lane <= last", "many on-bits"),
           ("first_v + k < column_words", "first_v + k < column_words - 4", RADIX),
-          ("high >= connected", "high > connected", UNITS),
-          ("MOST = 255", "MOST = 300", LONG),
-          ("on[k + 4] +=", "on[k] +=", WINDOWED),
+          ("plane[p] & carry", "plane[p] | carry", WINDOWED),
+          ("high += spread(plane[p] >> (8 * k + 4) & 15u) << p",
+           "high += spread(plane[p] >> (8 * k + 4) & 15u)", WINDOWED),
+          ("column.conn_iv ? flipped : 0", "0", "global, sparse overlap"),
+          ("if (flipped) column", "if (!flipped) column", SMALL),
       )),
     *(("sp_online.cu", before, after, "sp_online", ONLINE)
       for before, after in (
           ("!(all.learns && won)", "!won"),
-          ("after < 0 ? 0", "after < 1 ? 1"),
           ("window_tm[at] != 0", "true"),
           ("= least_duty(most", "= least_duty(most + 65536"),
           ("row + 1;", "row;"),
           ("x_w + words : nullptr", "x_w : nullptr"),
-          ("blockIdx.x >= learner_count", "blockIdx.x > learner_count"),
+          ("j < learner_count", "j <= learner_count"),
+          ("threadIdx.x % team_threads", "threadIdx.x"),
           ("blockIdx.x - adapting", "blockIdx.x"),
-          ("finish(c, 1, overlap)", "finish(c, 0, overlap)"),
+          ("finish(c, 1, overlap", "finish(c, 0, overlap"),
           ("learner_j[j] = c", "learner_j[0] = c"),
       )),
     ("rows.cu", "up_to_here - mine", "up_to_here", "rows", SMALL),
     ("rows.cu", "next += warp_sum(mine)", "next += mine", "rows", SIXTEEN),
+    *((SLICED, before, after, "sp_overlap_sliced", case)
+      for before, after, case in (
+          ("| (c & (a ^ b))", "", "sliced overlap, several lists"),
+          ("int p = 4;", "int p = 5;", "sliced overlap, several lists"),
+          ("WHOLE || j + k + q < n", "WHOLE || j + k + q <= n", "sliced overlap, several lists"),
+          ("p < PLANES; ++p) {\n        if (carry", "p < PLANES - 1; ++p) {\n        if (carry",
+           "sliced overlap, all planes"),
+          ("lane / PLANES * 16", "0", "sliced overlap"),
+          ("low ^= low << step / 2", "low ^= low << step", "sliced overlap"),
+      )),
     ("sp_overlap_tiled.cu", "words - base < TILE_WORDS", "words - base > TILE_WORDS",
      "sp_overlap_tiled", "tiled overlap"),
     ("sp_overlap_tiled.cu", "left[k] & right[q]", "left[k] | right[q]", "sp_overlap_tiled",

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 OverlapWay = Literal["dense", "sparse", "sliced", "tiled", "bits", "bytes"]
-"""sparse: rows of on-inputs; sliced: the same, 32 columns a thread, bit by bit; dense: a warp for each column; tiled: a product of bit matrices in
-shared memory; bits, bytes: the same product on tensor cores."""
+"""sparse: rows of on-inputs, by warps; sliced: the same, a thread for each word of 32 columns;
+dense: a warp for each column; tiled: a product of bit matrices in shared memory; bits, bytes: the
+same product on tensor cores."""
 
 Capability = tuple[int, int]
 """A card's compute capability, e.g. (9, 0)."""
@@ -69,26 +70,30 @@ def chosen(
         "dense": pairs * -(-samples // DENSE_SAMPLES),
         multiplied: pairs * -(-samples // TILE) * TILE,
     }
-    return min(_MEASURED.keys() & took, key=lambda way: _MEASURED[way].microseconds(took[way]))
+    return min(
+        _MEASURED.keys() & took, key=lambda way: _MEASURED[way].microseconds(took[way], on_bits)
+    )
 
 
 class _Cost(NamedTuple):
-    """Microseconds of a launch: some anyway, and one for so many words (pairs of words)."""
+    """Microseconds of a launch: some anyway, some for each on-bit that a thread goes through one
+    after another, and one for so many words (pairs of words)."""
 
     anyway: float
     a_microsecond: float
+    an_on_bit: float = 0.0
 
-    def microseconds(self, words: int) -> float:
-        return self.anyway + words / self.a_microsecond
+    def microseconds(self, words: int, on_bits: int) -> float:
+        return self.anyway + words / self.a_microsecond + on_bits * self.an_on_bit
 
 
 _MEASURED: dict[OverlapWay, _Cost] = {
-    "sparse": _Cost(4.0, 3.0e5),
-    "sliced": _Cost(8.0, 1.0e6),
+    "sparse": _Cost(4.0, 3.1e5),
+    "sliced": _Cost(4.7, 1.6e6, 0.029),
     "dense": _Cost(1.5, 5.0e4),
     "tiled": _Cost(8.3, 4.5e6),
     "bits": _Cost(9.0, 8.0e6),
     "bytes": _Cost(9.0, 4.5e6),
 }
-"""On an NVIDIA H200, 2026-11-26, rounded: words of rows of inputs (sparse), words of columns for
-eight samples at a time (dense), words of columns times samples (products)."""
+"""On an NVIDIA H200, 2026-11-26, rounded: words of rows of inputs (sparse, sliced), words of
+columns for eight samples at a time (dense), words of columns times samples (products)."""

@@ -23,7 +23,7 @@ from htmrun.backends.cuda.overlap_ways import SLICED_ON_BITS, OverlapWay, chosen
 from htmrun.backends.cuda.replay import Replays
 from htmrun.backends.cuda.rows import Rows, after_gap, listed, packed
 from htmrun.backends.cuda.schedule import Schedule
-from htmrun.backends.cuda.sp_kernels import Kernels, LocalKernels
+from htmrun.backends.cuda.sp_kernels import ByInput, Kernels, LocalKernels
 from htmrun.backends.sp_contract import check_bits, check_plan, check_shape, check_state
 from htmrun.bits import Bits
 from htmrun.parameters import SpatialPoolerParameters
@@ -56,8 +56,9 @@ class SpatialPoolerGroup:
     `local_kernels` says how local inhibition is done: "any" radius, or the 3 x 3 kernels
     through "global" or "shared" memory (two dimensions, radius 1). `overlap` forces one way
     of counting overlaps; `steps="phase"` keeps a launch for each phase also where each sample is a
-    window, which otherwise takes two launches ("online" insists on them). None can be seen in a
-    result. Raises `UserError` as `SpatialPooler` does.
+    window, which otherwise takes two launches ("online" insists on them); `by_input` says how
+    windows change the bits by input. None can be seen in a result. Raises `UserError` as
+    `SpatialPooler` does.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class SpatialPoolerGroup:
         local_kernels: LocalKernels = "any",
         overlap: OverlapWay | Literal["auto"] = "auto",
         steps: Literal["auto", "phase", "online"] = "auto",
+        by_input: ByInput = "auto",
     ) -> None:
         self.parameters = parameters
         self.inputs = check_shape(parameters, input_shape)
@@ -81,7 +83,7 @@ class SpatialPoolerGroup:
                 f"overlap {overlap!r} on a card of compute capability {device.capability}, "
                 f"expected one of {', '.join(possible(device.capability))}"
             )
-        self._kernels = Kernels(parameters, input_shape, seeds, device, local_kernels)
+        self._kernels = Kernels(parameters, input_shape, seeds, device, local_kernels, by_input)
         none = Bits.empty(self.inputs), Bits.empty(parameters.columns)
         self._open = [_Window(*none) for _ in seeds]
         self._replays = Replays()

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from htmrun import rng
 from htmrun.backends import State
-from htmrun.backends.cuda import grid
+from htmrun.backends.cuda import grid, layout
 from htmrun.backends.cuda.device import Device
 from htmrun.backends.cuda.overlap_ways import (
     DENSE_SAMPLES,
@@ -31,8 +31,14 @@ from htmrun.fixed_point import DUTY_ONE, NO_SYNAPSE, boost_gain, duty_reciprocal
 from htmrun.parameters import SpatialPoolerParameters, round_half_up
 
 LocalKernels = Literal["any", "global", "shared"]
+ByInput = Literal["auto", "flipped", "turned"]
+"""How a window brings the bits by input in line: bit by bit, or all of them made anew."""
 i32, u32, i64, u64 = np.int32, np.uint32, np.int64, np.uint64
 _TILE_X, _TILE_Y = 32, 8
+_TURNED = 16
+TURNING_SHARE, TURNING_BYTES = 0.25, 1 << 24
+"""Where so many of all columns may learn in a window, and the bits by input are more than a cache
+keeps, they are made anew."""
 _PRODUCTS = {
     "tiled": ("sp_overlap_tiled.cu", "sp_overlap_tiled", 256),
     "bits": ("sp_overlap_tensor.cu", "sp_overlap_bits", 128),
@@ -55,6 +61,7 @@ class Kernels:
         seeds: Sequence[int],
         device: Device,
         local_kernels: LocalKernels,
+        by_input: ByInput,
     ) -> None:
         p = self.parameters = parameters
         self.device, self.models = device, len(seeds)
@@ -69,12 +76,12 @@ class Kernels:
         self._min_overlap_duty = xp.zeros(shape, np.uint32)
         self._boost = xp.ones(shape, np.float32)
         self._reached = xp.zeros(shape, np.uint32)
-        self._learners = xp.empty(shape, np.int32)
+        self._learners = xp.zeros(shape, np.int32)
         self._overlaps = xp.empty(0, np.uint32)
         self._keys = xp.empty(0, np.uint32)
         self._most = xp.empty(self.models, np.uint32)
         self._start(input_shape, seeds)
-        self._local_kernels = local_kernels
+        self._local_kernels, self._how_by_input = local_kernels, by_input
         if p.inhibition == "local":
             self._place_neighbours(local_kernels)
 
@@ -178,13 +185,21 @@ class Kernels:
         synapses = (self._permanences, self._connected, self._by_input)
         most = p.active_columns if p.inhibition == "global" else p.columns
         learners = min(p.columns, most * int(schedule.most_window[t]))
+        turning = self._turning(learners)
         self.device.launch(
             "spatial_pooler.cu", "sp_adapt", (learners, self.models), (self._adapting_threads(),),
             *synapses, rows.x_mrw, won, schedule.window, self._learners, schedule.learner_count,
             i32(t), stop_row, i32(rows.rows), *sizes, i32(self.column_words),
             i32(permanence(p.increment)), i32(permanence(p.decrement)),
-            i32(permanence(p.connected)),
+            i32(permanence(p.connected)), i32(not turning),
         )  # fmt: skip
+        if turning:
+            warps = min(self.column_words, self.device.select_threads // 32)
+            blocks = -(-self.column_words // warps), self.models, -(-self.words // _TURNED)
+            self.device.launch(
+                "spatial_pooler.cu", "sp_turn", blocks, (warps * 32,), self._connected,
+                self._by_input, schedule.window, i32(t), *sizes, i32(self.column_words),
+            )  # fmt: skip
         if p.weak_bump > 0:
             self._launch(
                 "sp_bump", (self._blocks_of_warps(p.columns), self.models), *synapses,
@@ -203,7 +218,9 @@ class Kernels:
         sizes = i32(rows.rows), i32(p.columns)
         self.overlap(rows, lead, lead + 1, bool(boosted), "sparse")
         kind, threads = self._selecting()
-        both = max(self._adapting_threads(), self._counting_threads(rows))
+        team = self._adapting_threads()
+        both = team * max(1, self._counting_threads(rows) // team)
+        adapting = -(-p.active_columns // (both // team))
         counting = -(-self.column_words // SPARSE_WORDS)
         self.device.launch(
             "sp_online.cu", "sp_online_most", (1, self.models), (threads,), self._overlap_duty,
@@ -222,14 +239,14 @@ class Kernels:
                 i32(self.column_words), u32(p.active_columns),
             )  # fmt: skip
             self.device.launch(
-                "sp_online.cu", "sp_online_adapt", (p.active_columns + counting, self.models),
-                (both,), self._permanences, self._connected, self._by_input, rows.x_mrw,
+                "sp_online.cu", "sp_online_adapt", (adapting + counting, self.models), (both,),
+                self._permanences, self._connected, self._by_input, rows.x_mrw,
                 rows.on_j, rows.offset_mr, won, schedule.window, schedule.boost, self._learners,
                 schedule.learner_count, self._active_duty, self._min_overlap_duty, self._boost,
                 self._most, self._keys, i32(t), row, *sizes, i32(self.words),
                 i32(self.column_words), i32(permanence(p.increment)),
                 i32(permanence(p.decrement)), connected, u32(p.stimulus_threshold), boosted,
-                *duties, i32(p.active_columns), more,
+                *duties, i32(adapting), i32(team), more,
             )  # fmt: skip
 
     def boost(self, schedule: Schedule, t: int) -> None:
@@ -264,7 +281,7 @@ class Kernels:
         """Return one model's arrays in canonical form, without the pending samples."""
         host = self.device.to_host
         return {
-            "permanences": host(self._permanences[model])[:, : self.inputs].copy(),
+            "permanences": layout.by_input(host(self._permanences[model]))[:, : self.inputs].copy(),
             "active_duty": host(self._active_duty[model]).copy(),
             "overlap_duty": host(self._overlap_duty[model]).copy(),
             "min_overlap_duty": host(self._min_overlap_duty[model]).copy(),
@@ -277,7 +294,7 @@ class Kernels:
         xp = self.device.xp
         padded = np.full((self.parameters.columns, self.words * 32), NO_SYNAPSE, np.int16)
         padded[:, : self.inputs] = state["permanences"]
-        self._permanences[model] = xp.asarray(padded)
+        self._permanences[model] = xp.asarray(layout.by_octet(padded))
         self._active_duty[model] = xp.asarray(state["active_duty"])
         self._overlap_duty[model] = xp.asarray(state["overlap_duty"])
         self._min_overlap_duty[model] = xp.asarray(state["min_overlap_duty"])
@@ -369,6 +386,13 @@ class Kernels:
         """Return the blocks of a kernel with a warp for each of `items`."""
         return -(-items * 32 // self.device.threads)
 
+    def _turning(self, learners: int) -> bool:
+        """Say whether a window of so many learners, at most, makes the bits by input anew."""
+        if self._how_by_input != "auto":
+            return self._how_by_input == "turned"
+        many = learners >= self.parameters.columns * TURNING_SHARE
+        return many and int(self._by_input.nbytes) >= TURNING_BYTES
+
     def _selecting(self) -> tuple[str, int]:
         """Return which kernel selects winners globally, and its block."""
         columns, most = self.parameters.columns, self.device.select_threads
@@ -379,8 +403,8 @@ class Kernels:
         return "any", most
 
     def _adapting_threads(self) -> int:
-        """Return the block of a kernel that gives a column eight synapses a thread."""
-        return min(self.device.threads, -(-self.words * 4 // 32) * 32)
+        """Return the threads that a column learns with, 32 synapses each."""
+        return min(self.device.threads, -(-self.words // 32) * 32)
 
     def _counting_threads(self, rows: Rows) -> int:
         """Return the block of a kernel that gives a lane one on-bit of a sample at a time."""
