@@ -1,7 +1,7 @@
 // Exact selection of the `need` largest keys by one block; ties go to the lowest index.
 //
-// Twice: for keys that find room in the block's registers (`select_top`), and for any number of
-// candidates (`select_largest`, `visit_selected`): radix selection, eight bits a pass from the top,
+// For keys that find room in the block's registers (`select_top`), for keys in memory (`select_any`),
+// and for candidates of any kind (`select_largest`, `visit_selected`): radix selection, eight bits a pass from the top,
 // then one ordered sweep. There a key functor `bool key_of(int i, Word& key)` says whether item i is
 // a candidate and gives its key. All need a block of whole warps (at most 1024 threads) that enters
 // as a whole.
@@ -264,4 +264,94 @@ __device__ u32 select_top(
     const u32 before = warp_sum(lane < threadIdx.x / WARP ? shared.per_warp[0][lane] : 0);
     if (chosen) sink(item, before + __popc(winners & ((1u << lane) - 1)));
     return need;
+}
+
+constexpr int GROUPS = 4;  // of each thread's keys where they stay in memory
+
+struct AnyScratch {
+    TopScratch top;
+    SelectScratch radix;
+    u32 selected;
+    u32 key_j[1024 * GROUPS];
+    int item_j[1024 * GROUPS];
+};
+
+// The next numbers from `counter` on, one for each lane with a claim; all lanes of the warp.
+__device__ inline u32 numbered(bool claim, u32& counter) {
+    const u32 lane = threadIdx.x % WARP, claims = __ballot_sync(ALL_LANES, claim);
+    u32 first = 0;
+    if (lane == 0 && claims != 0) first = atomicAdd(&counter, (u32)__popc(claims));
+    return __shfl_sync(ALL_LANES, first, 0) + __popc(claims & ((1u << lane) - 1));
+}
+
+// As select_top, for any number of keys in memory, which are read twice: first for the largest keys
+// of GROUPS groups of each thread's, then for those that reach the bound. By radix where these are
+// too many.
+template <typename Sink>
+__device__ u32 select_any(const u32* key_i, int items, u32 need, AnyScratch& scratch, Sink sink) {
+    TopScratch& shared = scratch.top;
+    const int stride = blockDim.x, threads = blockDim.x;
+    u32 key[GROUPS] = {}, mine = 0;
+#pragma unroll 2
+    for (int base = threadIdx.x; base < items; base += stride * GROUPS) {
+#pragma unroll
+        for (int g = 0; g < GROUPS; ++g) {
+            const int i = base + g * stride;
+            const u32 read = i < items ? key_i[i] : 0;
+            key[g] = read > key[g] ? read : key[g];
+        }
+    }
+#pragma unroll
+    for (int g = 0; g < GROUPS; ++g) mine = key[g] > mine ? key[g] : mine;
+    if (threadIdx.x == 0) shared.listed = scratch.selected = 0;
+    const u32 most = block_max(mine, shared.most);
+    if (most == 0) return 0;
+    int turn = 0;
+    const u32 bound = find_limit_of_all(key, need, most, shared, turn), low = bound ? bound : 1;
+#pragma unroll 8
+    for (int base = 0; base < items; base += stride) {
+        const int i = base + (int)threadIdx.x;
+        const u32 read = i < items ? key_i[i] : 0;
+        const u32 place = numbered(read >= low, shared.listed);
+        if (read >= low && place < (u32)(threads * GROUPS)) {
+            scratch.key_j[place] = read, scratch.item_j[place] = i;
+        }
+    }
+    __syncthreads();
+    const u32 listed = shared.listed;
+    if (listed > (u32)(threads * GROUPS)) {
+        auto key_of = [&](int i, u32& held) { return (held = key_i[i]) != 0; };
+        const auto best = select_largest<u32>(key_of, items, need, scratch.radix);
+        visit_selected<u32>(key_of, items, best, scratch.radix, [&](int i, bool selected) {
+            const u32 j = numbered(selected, scratch.selected);
+            if (selected) sink(i, j);
+        });
+        __syncthreads();
+        return scratch.selected;
+    }
+    int item[GROUPS];
+#pragma unroll
+    for (int g = 0; g < GROUPS; ++g) {
+        const u32 j = threadIdx.x + g * stride;
+        key[g] = j < listed ? scratch.key_j[j] : 0;
+        item[g] = j < listed ? scratch.item_j[j] : 0;
+    }
+    u32 limit = 1, last = 1;
+    if (listed > need) {
+        limit = find_limit_of_all(key, need, most, shared, turn);
+        const u32 places = need - count_from(key, limit + 1, 1, shared, turn++).x;
+        // Of those that equal it the lowest items.
+        u32 tie[GROUPS];
+#pragma unroll
+        for (int g = 0; g < GROUPS; ++g) tie[g] = key[g] == limit ? (u32)(items - item[g]) : 0;
+        last = find_limit_of_all(tie, places, (u32)items, shared, turn);
+    }
+#pragma unroll
+    for (int g = 0; g < GROUPS; ++g) {
+        const bool tied = key[g] == limit && (u32)(items - item[g]) >= last;
+        const bool chosen = key[g] > limit || tied;
+        const u32 j = numbered(chosen, scratch.selected);
+        if (chosen) sink(item[g], j);
+    }
+    return listed > need ? need : listed;
 }

@@ -13,6 +13,7 @@
 // sp_online_most        1                                   models  most_m, the largest overlap duty
 // sp_online_select_4    1; columns <= 4 * threads           models  won_mrv row `row`, zero before;
 // sp_online_select_16   1; columns <= 16 * threads          models  learners and their count
+// sp_online_select_any  1                                   models
 // sp_online_adapt       adapting + ceil(column_words / 8)   models  perm, conn of learners; duty
 //                                                                   cycles, boost; key_mc of t + 1
 //
@@ -64,6 +65,19 @@ extern "C" __global__ void __launch_bounds__(1024) sp_online_select_16(
     select_learners<16>(
         key_mc + first, won_mrv + (model * rows + row) * column_words, learner_mj + first,
         &learner_count_tm[(u64)t * gridDim.y + model], columns, winners, shared);
+}
+
+extern "C" __global__ void __launch_bounds__(1024) sp_online_select_any(
+    const u32* key_mc, u32* won_mrv, int* learner_mj, u32* learner_count_tm, int t, int row,
+    int rows, int columns, int column_words, u32 winners) {
+    __shared__ AnyScratch shared;
+    const u64 model = blockIdx.y, first = model * columns;
+    u32* won_v = won_mrv + (model * rows + row) * column_words;
+    const u32 won = select_any(key_mc + first, columns, winners, shared, [&](int c, u32 j) {
+        atomicOr(&won_v[c / 32], 1u << (c % 32));
+        learner_mj[first + j] = c;
+    });
+    if (threadIdx.x == 0) learner_count_tm[(u64)t * gridDim.y + model] = won;
 }
 
 // One model's columns after a sample: duty cycles, boost factors, and keys of the next sample.

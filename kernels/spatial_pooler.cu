@@ -15,7 +15,7 @@
 // sp_overlap            ceil(columns / warps)       ceil(samples / 8)  overlap_msc, key_msc
 // sp_overlap_sparse     ceil(column_words / 8)      samples            overlap_msc, key_msc
 // sp_select_4, _16      1; columns <= 4 or 16 * threads  samples       won_mrv rows, zero before
-// sp_select_any         1                           samples            won_mrv rows of the launch
+// sp_select_any         1                           samples            won_mrv rows, zero before
 // sp_count_reached      ceil(columns / threads)     1                  reached_mc
 // sp_tally              ceil(column_words / warps)  1                  duty cycles, learners
 // sp_adapt              any (strides over learners) 1                  perm, conn of learners
@@ -89,23 +89,20 @@ extern "C" __global__ void sp_overlap_sparse(
     }
 }
 
-// The `winners` columns with the largest keys; one block a sample. Any number of columns.
+// The `winners` columns with the largest keys; one block a sample. Any number of columns. The rows
+// must be zero.
 extern "C" __global__ void __launch_bounds__(1024) sp_select_any(
     const u32* key_msc, u32* won_mrv, int first_row, int samples, int rows, int columns,
     int column_words, u32 winners) {
-    __shared__ SelectScratch shared;
-    const int s = blockIdx.z, model = blockIdx.y;
-    const u32* key_c = key_msc + ((u64)model * samples + s) * columns;
-    u32* won_v = won_mrv + ((u64)model * rows + first_row + s) * column_words;
-    auto key_of = [&](int c, u32& key) { return (key = key_c[c]) != 0; };
-    const auto best = select_largest<u32>(key_of, columns, winners, shared);
-    visit_selected<u32>(key_of, columns, best, shared, [&](int c, bool wins) {
-        const u32 word = __ballot_sync(ALL_LANES, wins);
-        if (c % WARP == 0 && c < columns) won_v[c / 32] = word;
-    });
+    __shared__ AnyScratch shared;
+    const u64 s = blockIdx.z, model = blockIdx.y;
+    u32* won_v = won_mrv + (model * rows + first_row + s) * column_words;
+    select_any(
+        key_msc + (model * samples + s) * columns, columns, winners, shared,
+        [&](int c, u32) { atomicOr(&won_v[c / 32], 1u << (c % 32)); });
 }
 
-// The same with all keys in registers: at most ITEMS columns a thread. The rows must be zero.
+// The same with all keys in registers: at most ITEMS columns a thread.
 template <int ITEMS>
 __device__ void select_held(
     const u32* key_c, u32* won_v, int columns, u32 winners, TopScratch& shared) {

@@ -314,8 +314,28 @@ CASES |= {
          "decrement": 0.3}, (1300,), group={"steps": "online"},
         samples=6, every=(1.0,), threads=(96, 96), share=0.4,
     ),
-    "radix selection": Pooling(
+    "keys in memory": Pooling(
         {**FULL, "columns": 1152}, (40,), samples=5, threads=(64, 64), group={"overlap": "sparse"}
+    ),
+    "keys in memory, equal ones": Pooling(
+        {"columns": 700, "winners": 30, "initial_connected": 0.9, "potential_fraction": 0.2},
+        (40,), samples=5, threads=(64, 32),
+    ),
+    "keys in memory, few that can win": Pooling(
+        {"columns": 600, "winners": 400, "potential_fraction": 0.2}, (40,), samples=5,
+        threads=(64, 32), share=0.03,
+    ),
+    "keys in memory, two launches a sample": Pooling(
+        {**FULL, "weak_bump": 0.0, "columns": 1152}, (40,), samples=6, every=(1.0, 1.0),
+        threads=(64, 64), group={"steps": "online"},
+    ),
+    "radix selection": Pooling(
+        {**FULL, "density": 0.25, "columns": 1152}, (40,), samples=5, threads=(64, 64),
+        group={"overlap": "sparse"},
+    ),
+    "radix selection, two launches a sample": Pooling(
+        {"columns": 1152, "winners": 300, "initial_connected": 1.0, "potential_fraction": 0.5},
+        (40,), samples=5, threads=(64, 64), share=0.1, every=(1.0, 1.0), group={"steps": "online"},
     ),
     "sixteen keys a thread": Pooling(
         {**FULL, "columns": 1500, "winners": 12}, (40,), samples=4, threads=(64, 96)
@@ -332,7 +352,8 @@ CASES |= {
         group={"steps": "online"},
     ),
     "radix selection, one warp": Pooling(
-        {"columns": 520, "winners": 5}, (20,), samples=3, every=(2.0,), threads=(32, 32)
+        {"columns": 520, "winners": 50, "initial_connected": 1.0, "potential_fraction": 0.5},
+        (40,), samples=3, every=(2.0,), threads=(32, 32), share=0.1,
     ),
     "equal keys": Pooling(
         {"columns": 150, "winners": 11, "initial_connected": 1.0, "potential_fraction": 1.0,

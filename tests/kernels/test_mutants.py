@@ -42,6 +42,7 @@ ONLINE = "two launches a sample"
 RADIX = "radix selection"
 EQUAL = "equal keys"
 SIXTEEN = "sixteen keys a thread"
+IN_MEMORY = "keys in memory"
 LONG = "window longer than a list"
 UNITS = "steps of one unit"
 STEPS = "steps beyond the clip"
@@ -62,7 +63,11 @@ BARRIERS = {
     "warp.cuh": [("sdr_classifier.cu", "classifier, many classes")],
     "select.cuh": [("spatial_pooler.cu", RADIX)] * 5
     + [("spatial_pooler.cu", EQUAL)] * 2
-    + [("spatial_pooler.cu", SIXTEEN), ("sp_online.cu", "two launches a sample, wide")],
+    + [("spatial_pooler.cu", SIXTEEN), ("sp_online.cu", "two launches a sample, wide")]
+    + [
+        ("spatial_pooler.cu", IN_MEMORY),
+        ("sp_online.cu", "radix selection, two launches a sample"),
+    ],
     "columns.cuh": [("spatial_pooler.cu", "global, sparse overlap")] * 2,
     "sp_start.cu": [("sp_start.cu", SMALL)],
     "sp_online.cu": [("sp_online.cu", "two launches a sample, wide")],
@@ -108,6 +113,12 @@ CHANGES = [
           ("__popc(like & below) < places", "__popc(like & below) <= places", EQUAL),
           ("equals = before >> 16", "equals = 0", EQUAL),
           ("equals += __popc(like)", "equals += 0", EQUAL),
+          ("limit = 1, last = 1", "limit = 1, last = ~0u", "keys in memory, few that can win"),
+          ("places = need - count_from(key, limit + 1", "places = need - count_from(key, limit",
+           "keys in memory, equal ones"),
+          ("(u32)(items - item[g]) >= last", "true", "keys in memory, equal ones"),
+          ("listed > (u32)(threads * GROUPS)", "false", RADIX),
+          ("place < (u32)(threads * GROUPS)", "place < 7u", IN_MEMORY),
       )),
     ("warp.cuh", "value & ~low) | (other >> step", "value & low) | (other >> step",
      "spatial_pooler", "many on-bits"),

@@ -191,7 +191,6 @@ class SpatialPoolerGroup:
         possible = (
             p.inhibition == "global"
             and p.weak_bump == 0
-            and self._kernels.fits_online()
             and bool((schedule.most_window == 1).all())
         )
         if self._steps == "online" and not possible:

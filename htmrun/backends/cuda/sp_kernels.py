@@ -207,10 +207,6 @@ class Kernels:
                 i32(self.column_words), i32(bump), i32(permanence(p.connected)),
             )  # fmt: skip
 
-    def fits_online(self) -> bool:
-        """Say whether `online` can select the winners: a block must hold all keys."""
-        return self._selecting()[0] != "any"
-
     def online(self, rows: Rows, won: Any, schedule: Schedule) -> None:
         """Run all samples of a chunk whose windows are 1, two launches each (`sp_online.cu`)."""
         p, samples, lead = self.parameters, len(schedule.commits), schedule.lead
