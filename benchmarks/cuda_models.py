@@ -17,6 +17,7 @@ from htmrun.backends.cuda.device import Device
 from htmrun.backends.cuda.rows import Rows
 from htmrun.backends.cuda.schedule import Schedule
 from htmrun.backends.cuda.sp_group import SpatialPoolerGroup
+from htmrun.backends.cuda.sp_kernels import OF_A_MODEL
 from htmrun.backends.cuda.tm_group import TemporalMemoryGroup
 from htmrun.bits import Bits
 from htmrun.parameters import SpatialPoolerParameters, TemporalMemoryParameters
@@ -42,12 +43,23 @@ column bursts. The others: after 8,192 steps and 24 times the first 1,024 again,
 the first model and so many columns of a step's 40 still *bursting*. *reference* is the NumPy
 backend on the first model's memory.
 """
+HEADS_FIRST = ["size", "on", "window", "models", LEARN, "kB/step", "bandwidth"]
+AGAIN = 8
+"""Times that a new pooler's first windows are timed."""
+ABOUT_FIRST = """
+The first windows of new poolers (64 samples, or four windows), the kernels alone, again and again
+from the beginning: then every synapse of a column that wins changes, and many cross the threshold
+at which they connect. In the table before, the same samples come so often that most synapses have
+come to rest.
+"""
 ABOUT = """
 Steps per second of all models of a row together: by the clock, lists of on-bits in host memory on
 both ends; and *on card*, the kernels alone, inputs uploaded before and winners left there.
 *kB/step*: bytes that learning a step cannot avoid: the rows of connected bits of the on-inputs (or,
-in a large window, the whole bit matrix once for 64 samples) and the int16 permanences of the
-columns that won, counted in this run, read and written once a window. *bandwidth*: those bytes by
+in a large window, the whole bit matrix once for 64 samples), the int16 permanences of the columns
+that won, counted in this run, read once a window, and those written back: eights of them of which
+one differs, found by comparing before and after; synapses that have come to rest at 0 or 1 are
+not written. *bandwidth*: those bytes by
 the second on the card, as a share of what a copy of 1 GiB on the same card reached in the same run
 ({bandwidth:.0f} GB/s). *kop/step*: additions of bits and permanences. *ratio*: by the clock,
 against the NumPy reference, which gives the same bytes.
@@ -84,11 +96,14 @@ class Case:
         """Samples of each model that are timed at a time."""
         return 8192 if self.window == 256 and self.columns < 4096 else 1024
 
-    def bytes(self, learners: float) -> float:
-        """Return the bytes that one step of one model must move; columns learn in a window."""
+    def bytes(self, learners: float, written: float) -> float:
+        """Return the bytes that one step of one model must move.
+
+        learners: columns that learn in a window; written: bytes of permanences changed in one.
+        """
         rows = self.density * self.inputs * self.columns / 8
         matrix = self.inputs * self.columns / 8 / min(self.window, 64)
-        return min(rows, matrix) + 4 * learners * self.inputs / self.window
+        return min(rows, matrix) + (2 * learners * self.inputs + written) / self.window
 
     def operations(self) -> float:
         """Return the additions of one step of one model, learning."""
@@ -131,6 +146,18 @@ def learners(case: Case, won: Bits) -> float:
     return len(np.unique(window * case.columns + won.indices)) / (len(won) / case.window)
 
 
+def written(group: SpatialPoolerGroup, samples: Sequence[Bits], window: int, windows: int) -> float:
+    """Learn some windows; return the bytes of permanences that changed in one of one model."""
+    changed = 0
+    for k in range(windows):
+        before = group._kernels._permanences.copy()
+        cut = [b.slice(k * window, (k + 1) * window) for b in samples]
+        group.run(cut, [Plan.every(window, window)] * len(cut))
+        differs = group._kernels._permanences != before
+        changed += int(differs.reshape(-1, 8).any(1).sum())
+    return 16.0 * changed / windows / len(samples)
+
+
 def on_card(
     device: Device, group: SpatialPoolerGroup, samples: list[Bits], plans: list[Plan],
     seconds: float,
@@ -162,12 +189,14 @@ def measure(device: Device, case: Case, peak: float, seconds: float) -> list[str
     group = SpatialPoolerGroup(case.parameters, (case.inputs,), range(case.models), device)
     samples, plans = [bits] * case.models, [Plan.every(case.window, len(bits))] * case.models
     steps = len(bits) * case.models
-    moved = case.bytes(learners(case, group.run(samples, plans)[0]))
+    learning_columns = learners(case, group.run(samples, plans)[0])
     learn = rate(device, lambda: group.run(samples, plans), steps, seconds)
     infer = rate(device, lambda: group.compute(samples), steps, seconds / 2)
     few = min(1024, len(bits))
     cut = [b.slice(0, few) for b in samples], [p.slice(0, few) for p in plans]
     learning, inferring = (case.models * r for r in on_card(device, group, *cut, seconds / 2))
+    windows = min(4, len(bits) // case.window)
+    moved = case.bytes(learning_columns, written(group, samples, case.window, windows))
     plain = reference_rate(case, bits)
     return [
         f"{case.inputs} -> {case.columns}",
@@ -182,6 +211,52 @@ def measure(device: Device, case: Case, peak: float, seconds: float) -> list[str
         number(plain),
         times(learn, plain),
     ]
+
+
+def measure_at_first(device: Device, case: Case, peak: float) -> list[str]:
+    """Time the first windows of new poolers, always from the beginning; return a row's cells."""
+    random = np.random.default_rng(0)
+    windows = max(4, 64 // case.window)
+    bits = Bits.from_dense(random.random((windows * case.window, case.inputs)) < case.density)
+    group = SpatialPoolerGroup(case.parameters, (case.inputs,), range(case.models), device)
+    kernels, samples = group._kernels, [bits] * case.models
+    state = {name: getattr(kernels, name).copy() for name in OF_A_MODEL}
+
+    def begin() -> None:
+        for name, array in state.items():
+            getattr(kernels, name)[...] = array
+
+    rows, won = Rows.upload(device, samples), kernels.no_winners(len(bits))
+    plans = [Plan.every(case.window, len(bits))] * case.models
+    schedule = Schedule.upload(device, plans, [0] * case.models, 0)
+    run = kernels.online if group._online(schedule) else group._phase_by_phase
+    run(rows, won, schedule)  # loads the kernels, which a capture must not
+    assert device.capture is not None
+    again = device.capture(lambda: run(rows, won, schedule))
+    best = 0.0
+    for _ in range(AGAIN):
+        begin()
+        schedule.learner_count.fill(0)
+        wait(device)
+        since = time.perf_counter()
+        again()
+        wait(device)
+        best = max(best, len(bits) * case.models / (time.perf_counter() - since))
+    begin()
+    columns = learners(case, group.run(samples, plans)[0])
+    begin()
+    moved = case.bytes(columns, written(group, samples, case.window, windows))
+    return [
+        f"{case.inputs} -> {case.columns}", f"{100 * case.density:.0f} %", f"{case.window}",
+        f"{case.models}", number(best), number(moved / 1e3, 2), share(best * moved, peak),
+    ]  # fmt: skip
+
+
+def at_first(device: Device, peak: float, quick: bool) -> list[Row]:
+    """Return the rows of poolers at the beginning."""
+    size = (1024, 2048, 0.05) if quick else (16384, 16384, 0.02)
+    rows = [Case(*size, window) for window in (1, 10, 64, 256)] + [Case(*size, 1, 4)]
+    return [Row(c.name, partial(measure_at_first, device, c, peak)) for c in rows]
 
 
 def measure_both(device: Device, models: int, seconds: float, end: float) -> list[str]:
@@ -233,24 +308,29 @@ def measure_both(device: Device, models: int, seconds: float, end: float) -> lis
     return [f"{models}", *cells, times(memory, slow), f"{segments}", f"{bursting:.1f}"]
 
 
-def goals(pooler: Sequence[Sequence[str]], both: Sequence[Sequence[str]]) -> list[str]:
+def goals(
+    pooler: Sequence[Sequence[str]], first: Sequence[Sequence[str]], both: Sequence[Sequence[str]]
+) -> list[str]:
     """Return what the rows measured so far say of the goals, a line each."""
     found, large = [], []
     for row in pooler:
         cell = dict(zip(HEADS, row, strict=True))
         size, alone = cell["size"], cell["models"] == "1" and cell["boost"] == "no"
         if size == f"{LARGE.inputs} -> {LARGE.columns}" and alone:
-            large.append(f"{100 * float(cell['bandwidth']):.0f} % in windows of {cell['window']}")
+            large.append(_of_windows(cell))
         if size == f"{IMAGES.inputs} -> {IMAGES.columns}" and alone and cell["window"] == "256":
             found.append(
                 f"784 -> 2048, inference: {cell[INFER]} images/s on the card, {cell['infer/s']} by "
                 f"the clock. The goal is {IMAGES_GOAL:,}."
             )
-    if large:
-        found.append(
-            f"Learning at 16384 squared reaches, of a copy's bandwidth, {', '.join(large)}. The "
-            f"goal is {100 * GOAL:.0f} %."
-        )
+    new = [dict(zip(HEADS_FIRST, row, strict=True)) for row in first]
+    large_new = [_of_windows(c) for c in new if c["size"] == f"{LARGE.inputs} -> {LARGE.columns}"]
+    for when, shares in (("that begins", large_new), ("at rest", large)):
+        if shares:
+            found.append(
+                f"Learning at 16384 squared, a pooler {when}, reaches, of a copy's bandwidth, "
+                f"{', '.join(shares)}. The goal is {100 * GOAL:.0f} %."
+            )
     if both:
         best = max(both, key=lambda row: float(row[1].replace(",", "")))
         found.append(
@@ -258,6 +338,11 @@ def goals(pooler: Sequence[Sequence[str]], both: Sequence[Sequence[str]]) -> lis
             f"{both[0][1]} with {both[0][0]}. The goal is {BOTH_GOAL:,}."
         )
     return found
+
+
+def _of_windows(cell: dict[str, str]) -> str:
+    models = "" if cell["models"] == "1" else f" of {cell['models']} models"
+    return f"{100 * float(cell['bandwidth']):.0f} % in windows of {cell['window']}{models}"
 
 
 def pooler(device: Device, peak: float, quick: bool) -> list[Row]:

@@ -54,6 +54,8 @@ def parts(device: Device, peak: float, quick: bool, clock: Clock) -> list[Part]:
     return [
         Part("Spatial pooler", about, cuda_models.HEADS,
              cuda_models.pooler(device, peak, quick), 4),
+        Part("Spatial pooler, at first", cuda_models.ABOUT_FIRST, cuda_models.HEADS_FIRST,
+             cuda_models.at_first(device, peak, quick), 0.6),
         Part("Both together", cuda_models.ABOUT_BOTH, cuda_models.HEADS_BOTH, both, 4),
         Part("Ways of counting overlaps", cuda_kernels.ABOUT_WAYS, cuda_kernels.HEADS_WAYS,
              cuda_kernels.ways(device, quick), 1.5),
@@ -80,7 +82,8 @@ def measure(chosen: list[Part], clock: Clock, report: Report, save: bool, card: 
 def short(report: Report) -> list[str]:
     """Return what the tables so far say of the goals."""
     rows = {table.title: rows for table, rows in report.results}
-    return cuda_models.goals(rows.get("Spatial pooler", []), rows.get("Both together", []))
+    parts = ("Spatial pooler", "Spatial pooler, at first", "Both together")
+    return cuda_models.goals(*(rows.get(part, []) for part in parts))
 
 
 def label(row: Sequence[str]) -> str:

@@ -8,8 +8,10 @@ import re
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from htmrun.backends.cuda import cards
@@ -62,11 +64,16 @@ def test_rows_and_page(on_card, device, tmp_path, monkeypatch):
         models, "cases", lambda quick: [models.Case(40, 64, 0.1, 4, 2), images, models.LARGE]
     )
     (tmp_path / "gpu.md").write_text("# Before\n\n## Measured\n\nNothing yet.\n")
-    clock, report = on_card.Clock(60), on_card.Report()
-    pooler, both, *_ = on_card.parts(device, 1e9, True, clock)
+    clock, report = on_card.Clock(240), on_card.Report()
+    pooler, first, both, *_ = on_card.parts(device, 1e9, True, clock)
     both = dataclasses.replace(both, rows=both.rows[:1])
-    on_card.measure([pooler, both], clock, report, True, CARD, 1e9)
-    (table, rows), (_, together) = report.results
+    begin = [
+        models.Row(c.name, partial(models.measure_at_first, device, c, 1e9))
+        for c in (models.Case(40, 96, 0.1), models.Case(40, 96, 0.1, 4, 2))
+    ]
+    first = dataclasses.replace(first, rows=begin)
+    on_card.measure([pooler, first, both], clock, report, True, CARD, 1e9)
+    (table, rows), (_, at_first), (_, together) = report.results
     assert [row[:5] for row in rows] == [
         ["40 -> 64", "10 %", "no", "4", "2"],
         ["40 -> 64", "10 %", "no", "256", "1"],
@@ -74,6 +81,10 @@ def test_rows_and_page(on_card, device, tmp_path, monkeypatch):
     ]
     assert all(len(row) == len(table.heads) for row in rows)
     assert value(rows[1][5]) > 0
+    assert [row[:4] for row in at_first] == [
+        ["40 -> 96", "10 %", "1", "1"], ["40 -> 96", "10 %", "4", "2"],
+    ]  # fmt: skip
+    assert all(value(cell) > 0 for row in at_first for cell in row[4:6])
     assert len(together[0]) == len(both.heads)
     assert value(together[0][1]) > 0
     page = (tmp_path / "gpu.md").read_text()
@@ -81,7 +92,11 @@ def test_rows_and_page(on_card, device, tmp_path, monkeypatch):
     assert "Nothing yet" not in page
     assert "Left out" not in page
     assert len(re.findall(r"^\| 40 -> 64 \|", page, re.M)) == 2
-    assert re.search(r"^- .*16384 squared .* \d+ % in windows of 1\. .* 60 %\.$", page, re.M)
+    goal = r"\d+ % in windows of 1{}\. .* 60 %\.$"
+    assert re.search(r"^- .*16384 squared, a pooler at rest, .* " + goal.format(""), page, re.M)
+    assert re.search(
+        r"^- .* that begins, .* " + goal.format(r", \d+ % in windows of 4 of 2 models"), page, re.M
+    )
     assert f"inference: {rows[1][8]} images/s on the card, {rows[1][6]} by" in page
     assert f"together: {together[0][1]} steps/s with 1 models" in page
     assert (tmp_path / "roofline-gpu.png").read_bytes()[:4] == b"\x89PNG"
@@ -148,7 +163,8 @@ def test_the_plan_needs_no_card():
     assert done.returncode == 0, done.stderr
     parts = re.findall(r"^(\S.*): about (\d+) s$", done.stdout, re.M)
     assert [name for name, _ in parts] == [
-        "Spatial pooler", "Both together", "Ways of counting overlaps", "3 x 3 neighbours",
+        "Spatial pooler", "Spatial pooler, at first", "Both together", "Ways of counting overlaps",
+        "3 x 3 neighbours",
     ]  # fmt: skip
     assert sum(int(s) for _, s in parts) == pytest.approx(120, abs=4)
     for line in ("784 -> 2048, 19 % on, window 256, models 1", "128 models",
@@ -158,12 +174,24 @@ def test_the_plan_needs_no_card():
 
 def test_bytes_of_a_step_by_hand(on_card):
     case = on_card.cuda_models.Case
-    # 1024 inputs, 51.2 on: their rows of 2048 bits; 41 winners of 1024 int16, read and written.
-    assert case(1024, 2048, 0.05).bytes(41) == pytest.approx(51.2 * 256 + 41 * 1024 * 4)
+    # 1024 inputs, 51.2 on: their rows of 2048 bits; 41 winners of 1024 int16, read; 500 bytes back.
+    assert case(1024, 2048, 0.05).bytes(41, 500) == pytest.approx(51.2 * 256 + 41 * 1024 * 2 + 500)
     # A dense window reads the whole matrix of bits once for 64 samples; 900 columns learn.
-    assert case(784, 2048, 0.19, 64).bytes(900) == pytest.approx(
-        784 * 2048 / 8 / 64 + 4 * 900 * 784 / 64
+    assert case(784, 2048, 0.19, 64).bytes(900, 6400) == pytest.approx(
+        784 * 2048 / 8 / 64 + 2 * 900 * 784 / 64 + 100
     )
+
+
+def test_written_are_eights_that_differ(on_card, device):
+    models = on_card.cuda_models
+    case = models.Case(64, 96, 0.2, 2)
+    group = models.SpatialPoolerGroup(case.parameters, (64,), range(2), device)
+    bits = Bits.from_dense(np.random.default_rng(0).random((4, 64)) < 0.2)
+    before = [group.state(m)["permanences"] for m in range(2)]
+    found = models.written(group, [bits] * 2, 2, 1)
+    after = [group.state(m)["permanences"] for m in range(2)]
+    eights = sum((a != b).reshape(-1, 8).any(1).sum() for a, b in zip(after, before, strict=True))
+    assert found == 16 * eights / 2 > 0
 
 
 def test_columns_that_win_twice_in_a_window_learn_once(on_card):

@@ -317,6 +317,10 @@ CASES |= {
     "keys in memory": Pooling(
         {**FULL, "columns": 1152}, (40,), samples=5, threads=(64, 64), group={"overlap": "sparse"}
     ),
+    "keys in memory, one warp": Pooling(
+        {"columns": 520, "winners": 5}, (20,), samples=3, every=(1.0, 1.0), threads=(32, 32),
+        group={"steps": "online"},
+    ),
     "keys in memory, equal ones": Pooling(
         {"columns": 700, "winners": 30, "initial_connected": 0.9, "potential_fraction": 0.2},
         (40,), samples=5, threads=(64, 32),
@@ -395,7 +399,7 @@ SMALL = (
     "bits overlap, few of all", "bytes overlap, few of all",
     "two launches a sample, without boost", "two launches, sixteen keys, one warp",
     "sliced overlap, few of all", "bits turned, few of all",
-    "radix selection, one warp", "sixteen keys, one warp",
+    "radix selection, one warp", "sixteen keys, one warp", "keys in memory, one warp",
 )  # fmt: skip
 """Small cases that reach every kernel: for what makes everything slow."""
 

@@ -91,7 +91,7 @@ _MEASURED: dict[OverlapWay, _Cost] = {
     "sparse": _Cost(4.0, 3.1e5),
     "sliced": _Cost(4.7, 1.6e6, 0.029),
     "dense": _Cost(1.5, 5.0e4),
-    "tiled": _Cost(8.3, 4.5e6),
+    "tiled": _Cost(6.8, 4.5e6),
     "bits": _Cost(9.0, 8.0e6),
     "bytes": _Cost(9.0, 4.5e6),
 }

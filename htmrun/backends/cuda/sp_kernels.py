@@ -45,7 +45,7 @@ _PRODUCTS = {
     "bytes": ("sp_overlap_tensor.cu", "sp_overlap_bytes", 128),
 }
 
-_OF_A_MODEL = (
+OF_A_MODEL = (
     "_permanences", "_connected", "_by_input", "_active_duty", "_overlap_duty",
     "_min_overlap_duty", "_boost", "_reached", "_learners", "_most",
 )  # fmt: skip
@@ -89,7 +89,7 @@ class Kernels:
         """Return models first..last over the same memory, with scratch arrays of their own."""
         part = copy(self)
         part.models = last - first
-        for name in _OF_A_MODEL:
+        for name in OF_A_MODEL:
             setattr(part, name, getattr(self, name)[first:last])
         part._overlaps, part._keys = self._overlaps[:0], self._keys[:0]
         return part
