@@ -199,7 +199,7 @@ __device__ inline u32 list_rows(
 }
 
 // Have the synapses of one column learn from the listed samples; the whole block.
-template <bool WIDE, int PLANES>
+template <bool WIDE, bool PASSING, int PLANES>
 __device__ void learn_window(
     const Column& column, const u32* x_rw, const int* row_listed, u32 wins, PairRule rule) {
     constexpr u32 AT_ONCE = 4;  // samples whose words are read before the first is counted
@@ -219,7 +219,7 @@ __device__ void learn_window(
         }
         return on;
     };
-    learn_words<WIDE, false>(column, threadIdx.x, blockDim.x, rule, count, [](int, u32) {});
+    learn_words<WIDE, PASSING>(column, threadIdx.x, blockDim.x, rule, count, [](int, u32) {});
 }
 
 // Apply a window to the columns that won in it: per synapse all steps up and down are added up,
@@ -250,12 +250,16 @@ extern "C" __global__ void __launch_bounds__(256, 4) sp_adapt(
         const u32 wins = n <= ROWS_LISTED ? list(stop_row - n, stop_row) : ~0u;
         if (wins < 1 << FEW_PLANES && fits_pairs(wins, increment, decrement)) {
             const auto rule = pair_rule<false>(wins, increment, decrement, connected);
-            learn_window<false, FEW_PLANES>(column, x_rw, row_listed, wins, rule);
+            if (by_input) {
+                learn_window<false, true, FEW_PLANES>(column, x_rw, row_listed, wins, rule);
+            } else {
+                learn_window<false, false, FEW_PLANES>(column, x_rw, row_listed, wins, rule);
+            }
             continue;
         }
         if (wins < 1 << MANY_PLANES) {
             const auto rule = pair_rule<true>(wins, increment, decrement, connected);
-            learn_window<true, MANY_PLANES>(column, x_rw, row_listed, wins, rule);
+            learn_window<true, true, MANY_PLANES>(column, x_rw, row_listed, wins, rule);
             continue;
         }
         // More wins than that, or a list that is too long: a synapse a thread.
@@ -294,14 +298,13 @@ extern "C" __global__ void __launch_bounds__(1024) sp_turn(
     u32 word[TURNED] = {};
 #pragma unroll
     for (int k = 0; k < TURNED; k += 4) {
-        if (c >= columns) break;
-        if (words % 4 == 0 && first_w + k < words) {  // words come in fours, and lie so
+        if (c < columns && words % 4 == 0 && first_w + k < words) {  // words come in fours, and lie so
             const uint4 four = *reinterpret_cast<const uint4*>(conn_w + k);
             word[k] = four.x, word[k + 1] = four.y, word[k + 2] = four.z, word[k + 3] = four.w;
         }
 #pragma unroll
         for (int q = k; q < k + 4; ++q) {
-            if (words % 4 != 0 && first_w + q < words) word[q] = conn_w[q];
+            if (c < columns && words % 4 != 0 && first_w + q < words) word[q] = conn_w[q];
         }
     }
 #pragma unroll

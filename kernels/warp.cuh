@@ -25,13 +25,20 @@ __device__ inline u32 warp_sum(u32 value) {
 }
 
 // Transpose 32 words of 32 bits, one a lane: bit r of lane c becomes what bit c of lane r was.
+// Halves and bytes change places in one operation, smaller parts in a rotation and a choice of bits.
 __device__ inline u32 warp_transpose(u32 value) {
     const u32 lane = threadIdx.x % WARP;
-    u32 low = 0xffffu;
-    for (u32 step = WARP / 2; step > 0; step /= 2, low ^= low << step) {
-        const u32 other = __shfl_xor_sync(ALL_LANES, value, (int)step);
-        value = lane & step ? (value & ~low) | (other >> step & low)
-                            : (value & low) | (other & low) << step;
+    u32 other = __shfl_xor_sync(ALL_LANES, value, 16);
+    value = __byte_perm(value, other, lane & 16 ? 0x3276 : 0x5410);
+    other = __shfl_xor_sync(ALL_LANES, value, 8);
+    value = __byte_perm(value, other, lane & 8 ? 0x3715 : 0x6240);
+    u32 low = 0x0f0f0f0fu;
+#pragma unroll
+    for (u32 step = 4; step > 0; step /= 2, low ^= low << step) {
+        other = __shfl_xor_sync(ALL_LANES, value, (int)step);
+        const u32 turned = __funnelshift_l(other, other, lane & step ? 32 - step : step);
+        const u32 kept = lane & step ? ~low : low;
+        value = (value & kept) | (turned & ~kept);
     }
     return value;
 }

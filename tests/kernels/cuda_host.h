@@ -445,6 +445,11 @@ inline unsigned __byte_perm(unsigned low, unsigned high, unsigned places) {
     }
     return out;
 }
+// The upper word of high, low shifted left by so many bits, modulo 32.
+inline unsigned __funnelshift_l(unsigned low, unsigned high, unsigned bits) {
+    const uint64_t both = static_cast<uint64_t>(high) << 32 | low;
+    return static_cast<unsigned>(both << (bits & 31) >> 32);
+}
 // For each half, signed and wrapping around: max(min(a + b, c), 0).
 inline unsigned __viaddmin_s16x2_relu(unsigned a, unsigned b, unsigned c) {
     unsigned out = 0;
