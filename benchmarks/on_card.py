@@ -53,14 +53,14 @@ def parts(device: Device, peak: float, quick: bool, clock: Clock) -> list[Part]:
     both = cuda_models.both(device, quick, lambda: clock.part_end)
     return [
         Part("Spatial pooler", about, cuda_models.HEADS,
-             cuda_models.pooler(device, peak, quick), 4),
+             cuda_models.pooler(device, peak, quick), 3.6),
         Part("Spatial pooler, at first", cuda_models.ABOUT_FIRST, cuda_models.HEADS_FIRST,
              cuda_models.at_first(device, peak, quick), 0.6),
-        Part("Both together", cuda_models.ABOUT_BOTH, cuda_models.HEADS_BOTH, both, 4),
+        Part("Both together", cuda_models.ABOUT_BOTH, cuda_models.HEADS_BOTH, both, 5),
         Part("Ways of counting overlaps", cuda_kernels.ABOUT_WAYS, cuda_kernels.HEADS_WAYS,
              cuda_kernels.ways(device, quick), 1.5),
         Part("3 x 3 neighbours", cuda_kernels.ABOUT_3X3, cuda_kernels.HEADS_3X3,
-             cuda_kernels.neighbours(device, quick), 1),
+             cuda_kernels.neighbours(device, quick), 0.7),
     ]  # fmt: skip
 
 
