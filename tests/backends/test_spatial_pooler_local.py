@@ -14,7 +14,7 @@ from htmrun.plan import Plan
 from tests.backends.test_spatial_pooler import assert_bits_equal, assert_state_equal, make, noise
 
 GRIDS = [
-    ((64, 32), 8, 0.02, True),
+    ((64, 32), 8, 0.02, False),
     ((43, 47), 5, 0.1, False),
     ((2000,), 60, 0.03, True),
     ((12, 11, 13), 2, 0.05, False),
@@ -89,11 +89,13 @@ def test_edges_of_grids_and_of_overlaps(
     assert_state_equal(reference.state(), cpu.state())
 
 
+@pytest.mark.parametrize("wrap", [False, True])
 @pytest.mark.parametrize("boost_strength", [0.0, 3.0])
-def test_where_all_columns_tie(boost_strength: float) -> None:
+def test_where_all_columns_tie(wrap: bool, boost_strength: float) -> None:
     settings = {
         "columns": 2048, "column_shape": (64, 32), "inhibition": "local", "inhibition_radius": 8,
         "potential_fraction": 1.0, "initial_connected": 1.0, "boost_strength": boost_strength,
+        "wrap": wrap,
     }  # fmt: skip
     reference, cpu = (make(b, (60,), **settings) for b in ("reference", "cpu"))
     bits = noise(6, 60, 0.4)
@@ -102,11 +104,12 @@ def test_where_all_columns_tie(boost_strength: float) -> None:
     assert_bits_equal(reference.run(bits, plan), cpu.run(bits, plan))
 
 
+@pytest.mark.parametrize("wrap", [False, True])
 @pytest.mark.parametrize("boost_strength", [0.0, 3.0])
-def test_wherever_the_bound_starts(boost_strength: float) -> None:
+def test_wherever_the_bound_starts(wrap: bool, boost_strength: float) -> None:
     settings = {
         "columns": 2048, "column_shape": (64, 32), "inhibition": "local", "inhibition_radius": 8,
-        "boost_strength": boost_strength,
+        "wrap": wrap, "boost_strength": boost_strength,
     }  # fmt: skip
     reference, cpu = (make(b, (300,), **settings) for b in ("reference", "cpu"))
     bits = noise(8, 300, 0.2)

@@ -40,7 +40,7 @@ def load(builder: Any, place: Any, align: int) -> Any:
     return value
 
 
-def _splat(builder: Any, value: Any, lanes: Any) -> Any:
+def splat(builder: Any, value: Any, lanes: Any) -> Any:
     one = builder.insert_element(ir.Constant(lanes, ir.Undefined), value, _I64(0))
     zeros = ir.Constant(ir.VectorType(ir.IntType(32), lanes.count), None)
     return builder.shuffle_vector(one, ir.Constant(lanes, ir.Undefined), zeros)
@@ -57,9 +57,9 @@ def _call(builder: Any, name: str, a: Any, b: Any) -> Any:
 def _move(builder: Any, place: Any, change: Any, top: Any, threshold: Any) -> Any:
     """Add with saturation at the lower bound, clip at `top`; return the mask of connected."""
     moved = _call(builder, "sadd.sat", load(builder, place, 2), change)
-    moved = _call(builder, "smin", moved, _splat(builder, top, _LANES16))
+    moved = _call(builder, "smin", moved, splat(builder, top, _LANES16))
     builder.store(moved, place, align=2)
-    connected = builder.icmp_signed(">=", moved, _splat(builder, threshold, _LANES16))
+    connected = builder.icmp_signed(">=", moved, splat(builder, threshold, _LANES16))
     return builder.bitcast(connected, _I64)
 
 
@@ -70,9 +70,7 @@ def _adapt_by_bits(
         array, position, mask, rise, fall, most, limit = args
         place = place_of(context, builder, signature.args[0], array, position, _LANES16)
         on = builder.bitcast(mask, _MASK)
-        change = builder.select(
-            on, _splat(builder, rise, _LANES16), _splat(builder, fall, _LANES16)
-        )
+        change = builder.select(on, splat(builder, rise, _LANES16), splat(builder, fall, _LANES16))
         return _move(builder, place, change, most, limit)
 
     i16 = types.int16
@@ -97,7 +95,7 @@ def _add_where(typingctx: Any, change: Any, at: Any, bits: Any, amount: Any) -> 
         array, position, mask, rise = args
         place = place_of(context, builder, signature.args[0], array, position, _LANES16)
         before = load(builder, place, 2)
-        after = _call(builder, "sadd.sat", before, _splat(builder, rise, _LANES16))
+        after = _call(builder, "sadd.sat", before, splat(builder, rise, _LANES16))
         builder.store(builder.select(builder.bitcast(mask, _MASK), after, before), place, align=2)
         return context.get_dummy_value()
 
@@ -109,7 +107,7 @@ def _at_least(typingctx: Any, keys: Any, at: Any, threshold: Any) -> Any:
         array, position, limit = args
         place = place_of(context, builder, signature.args[0], array, position, _LANES32)
         value = load(builder, place, 4)
-        reached = builder.icmp_unsigned(">=", value, _splat(builder, limit, _LANES32))
+        reached = builder.icmp_unsigned(">=", value, splat(builder, limit, _LANES32))
         return builder.bitcast(reached, _I64)
 
     return types.uint64(keys, types.intp, types.uint32), codegen
@@ -125,7 +123,7 @@ def _exp2_lanes(typingctx: Any, difference: Any, at: Any, gain: Any, out: Any) -
         differences, position, factor, target = args
         place = place_of(context, builder, signature.args[0], differences, position, narrow)
         x = builder.sext(load(builder, place, 4), wide)
-        x = builder.mul(x, builder.sext(_splat(builder, factor, narrow), wide))
+        x = builder.mul(x, builder.sext(splat(builder, factor, narrow), wide))
         x = builder.ashr(x, fixed(22, wide))
         x = _call(builder, "smax", x, fixed(EXP2_MIN, wide))
         low = builder.trunc(_call(builder, "smin", x, fixed(EXP2_MAX, wide)), narrow)

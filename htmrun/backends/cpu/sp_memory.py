@@ -72,6 +72,7 @@ class Memory(NamedTuple):
     boost: npt.NDArray[np.float32]  # (C,)
     reached: I64  # (C,) samples of the open window with overlap >= stimulus threshold
     planes: U64  # (8 * BYTES + 1, CW) overlaps, one bit per plane; the last carries
+    wrapped: U64  # (8 * BYTES, CW + NEAR) overlaps for `sp_torus`, with the first words again
     overlap_bytes: U64  # (BYTES, C / 8) overlaps, byte by byte, eight columns a word
     scores: npt.NDArray[np.float32]  # (C,) boosted scores, 0: cannot win
     candidates: U64  # (CW,)
@@ -79,7 +80,7 @@ class Memory(NamedTuple):
     level: U64  # (CW,)
     lower: U64  # (CW,)
     upper: U64  # (CW,)
-    visited: U64  # (CW,) columns that local inhibition has visited
+    visited: U64  # (CW,) columns that local inhibition has visited, or is in doubt about
     history: U64  # (VISITS / TOGETHER + 1, CW) what was alive before each visit of `sp_visits`
     list_keys: npt.NDArray[np.uint32]  # (C,) under global inhibition
     keyed: U64  # (C + 1,) columns under local inhibition, key << 32 | column, ascending
@@ -97,7 +98,7 @@ class Memory(NamedTuple):
     buckets: U64  # (256 + 1,)
     difference: npt.NDArray[np.int32]  # (C,) target less active duty cycle
     places: I64  # (256,) where rows start that are being counted
-    hint: npt.NDArray[np.float64]  # (3,) where to look for the best scores first; speed only
+    hint: npt.NDArray[np.float64]  # (4,) where to look for the best scores first; speed only
 
 
 SHARED = ("x", "pool", "connected", "by_input", "active_duty", "overlap_duty", "min_overlap_duty")
@@ -120,3 +121,4 @@ class Field(NamedTuple):
     start: U64  # (planes, CW) 2**planes - places
     counters: U64  # (planes, CW) scratch
     rows: U64  # (columns + 1, CW) neighbours of each column, then zeros; for `sp_visits` only
+    near: U64  # (kinds of column, 2 * NEAR) masks of `sp_torus_masks`; for `sp_torus` only

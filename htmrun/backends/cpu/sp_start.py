@@ -14,6 +14,8 @@ from htmrun.backends import topology
 from htmrun.backends.cpu.numeric import JIT, mix
 from htmrun.backends.cpu.sp_lanes import WORDS, adapt_by_bits
 from htmrun.backends.cpu.sp_memory import BYTES, I64, SHARED, SHIFT, SLACK, U64, Field, Memory
+from htmrun.backends.cpu.sp_torus_masks import torus_masks
+from htmrun.backends.cpu.sp_torus_neighbours import NEAR
 from htmrun.backends.cpu.sp_visits import LINES, PLANES, TOGETHER, VISITS
 from htmrun.backends.cpu.sp_window import turn_block
 from htmrun.backends.sp_contract import pool_size
@@ -43,6 +45,7 @@ def empty_memory(columns: int, inputs: int) -> Memory:
         boost=_zeros(c, np.float32),
         reached=_zeros(c, np.int64),
         planes=_zeros((8 * BYTES + 1, cw), np.uint64),
+        wrapped=_zeros((8 * BYTES, cw + NEAR), np.uint64),
         overlap_bytes=_zeros((BYTES, c // 8), np.uint64),
         scores=_zeros(c, np.float32),
         candidates=_zeros(cw, np.uint64),
@@ -68,7 +71,7 @@ def empty_memory(columns: int, inputs: int) -> Memory:
         buckets=_zeros(256 + 1, np.uint64),
         difference=_zeros(c, np.int32),
         places=_zeros(256, np.int64),
-        hint=np.array([0.0, 0.9, 0.2]),
+        hint=np.array([0.0, 0.9, 0.2, 0.6]),
     )
     memory.x[:] = -SHIFT
     memory.boost[:] = 1
@@ -284,7 +287,7 @@ def make_field(p: SpatialPoolerParameters) -> Field:
     """Return the neighbourhoods of local inhibition; empty under global inhibition."""
     if p.inhibition == "global":
         none, words = np.zeros(0, np.int64), np.zeros((0, 8), np.uint64)
-        return Field(none, words, none, none, none, none, words, words, words)
+        return Field(none, words, none, none, none, none, words, words, words, words)
     assert p.column_shape is not None
     assert p.inhibition_radius is not None
     rows = topology.neighbourhoods(p.column_shape, p.inhibition_radius, p.wrap)
@@ -293,6 +296,7 @@ def make_field(p: SpatialPoolerParameters) -> Field:
     start = _counters(places, _row_words(p.columns))
     shape = np.array(p.column_shape, np.int64)
     words, masks, offsets = _masks(*rows)
+    near = _aligned(torus_masks(p, int(places.max())))
     return Field(
         words,
         _aligned(masks),
@@ -302,16 +306,17 @@ def make_field(p: SpatialPoolerParameters) -> Field:
         shape,
         _aligned(start),
         _zeros(start.shape, np.uint64),
-        _rows(words, masks, offsets, start),
+        _rows(words, masks, offsets, start, len(near) == 0),
+        near,
     )
 
 
-def _rows(words: I64, masks: U64, offsets: I64, start: U64) -> U64:
-    """Return each column's neighbours as a whole row; none if there are too many columns or counts.
+def _rows(words: I64, masks: U64, offsets: I64, start: U64, needed: bool) -> U64:
+    """Return each column's neighbours as a whole row, if `needed` and if registers hold them.
 
     A column is not among its own neighbours: it would seem to be beaten by itself.
     """
-    if start.shape[0] not in PLANES or start.shape[1] != LINES * WORDS:
+    if not needed or start.shape[0] not in PLANES or start.shape[1] != LINES * WORDS:
         return np.zeros((0, 8), np.uint64)
     columns = np.arange(len(offsets) - 1)
     rows = _zeros((len(columns) + 1, start.shape[1]), np.uint64)
