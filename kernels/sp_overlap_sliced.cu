@@ -123,9 +123,10 @@ extern "C" __global__ void __launch_bounds__(128) sp_overlap_sliced(
     const u64 first = ((u64)model * samples + s) * columns;
     const float* boost_c = boost_mc + (u64)model * columns;
     const int lane = threadIdx.x % WARP, leader = threadIdx.x - lane;
+#pragma unroll 8
     for (int k = 0; k < WARP; ++k) {
         const int c = (v - lane + k) * 32 + lane;
-        if (c >= columns) return;
+        if (c >= columns) continue;
         const u32 overlap = turned[leader + k][lane % PLANES] >> lane / PLANES * 16 & 0xffffu;
         overlap_msc[first + c] = overlap;
         key_msc[first + c] = score_key(overlap, boost_c, c, threshold, boosted);

@@ -19,7 +19,7 @@
 // sp_count_reached      ceil(columns / threads)     1                  reached_mc
 // sp_tally              ceil(column_words / warps)  1                  duty cycles, learners
 // sp_adapt              any (strides over learners) 1                  perm, conn of learners
-// sp_turn               ceil(column_words / warps)  ceil(words / 16)   conn_miv
+// sp_turn               ceil(column_words / 8)      ceil(words / 32)   conn_miv; 256 threads
 // sp_bump               ceil(columns / warps)       1                  perm, conn of weak columns
 // sp_most_overlap_duty  1                           1                  most_tm of this t
 // sp_boost_global       ceil(columns / threads)     1                  boost, min_overlap_duty
@@ -32,8 +32,9 @@
 
 constexpr int SAMPLES_PER_WARP = 8;    // samples that share one read of a column's connected bits
 constexpr int ROWS_LISTED = 1024;      // rows of a window that sp_adapt lists at a time
-constexpr int TURNED = 16;             // words of each column that a warp of sp_turn transposes
-constexpr int AT_A_TIME = 8;           // of them
+constexpr int SLABS = 8;               // warps of sp_turn, of 32 columns each
+constexpr int PITCH = WARP + 1;        // of rows of a slab, and SLAB of slabs: lanes that read
+constexpr int SLAB = 32 * PITCH + 4;   // eight slabs at four rows find 32 banks
 constexpr int FEW_PLANES = 5;          // bits of the count of a column's wins that are usual
 constexpr int MANY_PLANES = 8;         // and that a byte can hold
 
@@ -284,44 +285,33 @@ extern "C" __global__ void __launch_bounds__(256, 4) sp_adapt(
 }
 
 // Make the bits by input of the models that commit anew from those by column: squares of 32 x 32 bits
-// are transposed. A warp has 32 columns and TURNED words of each; the block brings together what lies
-// side by side in the rows of inputs.
-extern "C" __global__ void __launch_bounds__(1024) sp_turn(
+// are transposed, each by one thread, on their way through shared memory. A block has 32 words of
+// 32 * SLABS columns; reads lie side by side in the rows of columns, writes in those of inputs.
+extern "C" __global__ void __launch_bounds__(256) sp_turn(
     const u32* conn_mcw, u32* conn_miv, const u32* window_tm, int t, int columns, int words,
     int column_words) {
-    __shared__ u32 turned[AT_A_TIME * 32][WARP + 1];
-    const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, warps = blockDim.x / WARP;
-    const int model = blockIdx.y, first_v = blockIdx.x * warps, first_w = blockIdx.z * TURNED;
+    __shared__ u32 tile[SLABS * SLAB];
+    const int lane = threadIdx.x % WARP, slab = threadIdx.x / WARP, model = blockIdx.y;
+    const int first_v = blockIdx.x * SLABS, first_w = blockIdx.z * WARP;
     if (window_tm[(u64)t * gridDim.y + model] == 0) return;
-    const int c = (first_v + warp) * 32 + lane;
-    const u32* conn_w = conn_mcw + ((u64)model * columns + c) * words + first_w;
-    u32 word[TURNED] = {};
+    const int w = first_w + lane, first_c = (first_v + slab) * 32;
+    const u32* conn_cw = conn_mcw + (u64)model * columns * words + w;
+    u32 square[32];
 #pragma unroll
-    for (int k = 0; k < TURNED; k += 4) {
-        if (c < columns && words % 4 == 0 && first_w + k < words) {  // words come in fours, and lie so
-            const uint4 four = *reinterpret_cast<const uint4*>(conn_w + k);
-            word[k] = four.x, word[k + 1] = four.y, word[k + 2] = four.z, word[k + 3] = four.w;
-        }
-#pragma unroll
-        for (int q = k; q < k + 4; ++q) {
-            if (c < columns && words % 4 != 0 && first_w + q < words) word[q] = conn_w[q];
-        }
+    for (int k = 0; k < 32; ++k) {
+        const int c = first_c + k;
+        square[k] = c < columns && w < words ? conn_cw[(u64)c * words] : 0;
     }
+    transpose_square(square);
 #pragma unroll
-    for (int some = 0; some < TURNED; some += AT_A_TIME) {
-        if (some > 0) __syncthreads();
-#pragma unroll
-        for (int k = 0; k < AT_A_TIME; ++k) {
-            turned[k * 32 + lane][warp] = warp_transpose(word[some + k]);
-        }
-        __syncthreads();
-        for (int i = warp; i < AT_A_TIME * 32; i += warps) {
-            const int w = first_w + some + i / 32, v = first_v + lane;
-            if (w < words && lane < warps && v < column_words) {
-                conn_miv[((u64)model * words * 32 + w * 32 + i % 32) * column_words + v] =
-                    turned[i][lane];
-            }
-        }
+    for (int k = 0; k < 32; ++k) tile[slab * SLAB + k * PITCH + lane] = square[k];
+    __syncthreads();
+    const int v = threadIdx.x % SLABS;
+    u32* conn_iv = conn_miv + ((u64)model * words + first_w) * 32 * column_words + first_v + v;
+    const int inputs = words - first_w < WARP ? (words - first_w) * 32 : WARP * 32;
+    if (first_v + v >= column_words) return;
+    for (int i = threadIdx.x / SLABS; i < inputs; i += blockDim.x / SLABS) {
+        conn_iv[(u64)i * column_words] = tile[v * SLAB + i % 32 * PITCH + i / 32];
     }
 }
 

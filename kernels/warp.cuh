@@ -43,6 +43,32 @@ __device__ inline u32 warp_transpose(u32 value) {
     return value;
 }
 
+// Transpose 32 words of 32 bits, all of one thread.
+__device__ inline void transpose_square(u32 (&word)[32]) {
+#pragma unroll
+    for (int k = 0; k < 16; ++k) {
+        const u32 a = word[k], b = word[k + 16];
+        word[k] = __byte_perm(a, b, 0x5410), word[k + 16] = __byte_perm(a, b, 0x7632);
+    }
+#pragma unroll
+    for (int k = 0; k < 32; ++k) {
+        if (k & 8) continue;
+        const u32 a = word[k], b = word[k + 8];
+        word[k] = __byte_perm(a, b, 0x6240), word[k + 8] = __byte_perm(a, b, 0x7351);
+    }
+    u32 low = 0x0f0f0f0fu;
+#pragma unroll
+    for (int step = 4; step > 0; step /= 2, low ^= low << step) {
+#pragma unroll
+        for (int k = 0; k < 32; ++k) {
+            if (k & step) continue;
+            const u32 moved = (word[k] >> step ^ word[k + step]) & low;
+            word[k] ^= moved << step;
+            word[k + step] ^= moved;
+        }
+    }
+}
+
 template <typename T>
 __device__ T warp_max(T value) {
     for (int step = WARP / 2; step > 0; step /= 2) {

@@ -74,7 +74,7 @@ BARRIERS = {
     "sp_overlap_sliced.cu": [(SLICED, "sliced overlap, several lists")] * 2,
     "sp_overlap_tiled.cu": [("sp_overlap_tiled.cu", "tiled overlap")] * 2,
     "sp_overlap_tensor.cu": [("sp_overlap_tensor.cu", "bits overlap")] * 2,
-    "spatial_pooler.cu": [("spatial_pooler.cu", LONG)] * 3 + [("spatial_pooler.cu", TURNED)] * 2,
+    "spatial_pooler.cu": [("spatial_pooler.cu", LONG)] * 3 + [("spatial_pooler.cu", TURNED)],
     "local_inhibition.cu": [("local_inhibition.cu", CUT)] * 2,
     "sdr_classifier.cu": [("sdr_classifier.cu", "classifier, many classes")] * 2,
     "tm_model.cuh": [(MEMORY, EVERY)],
@@ -121,6 +121,7 @@ CHANGES = [
           ("place < (u32)(threads * GROUPS)", "place < 7u", IN_MEMORY),
       )),
     ("warp.cuh", "lane & 8 ? 0x3715", "lane & 8 ? 0x3725", "spatial_pooler", "many on-bits"),
+    ("warp.cuh", "a, b, 0x7351", "a, b, 0x7531", "spatial_pooler", TURNED),
     ("warp.cuh", "step ? ~low : low", "step ? low : ~low", "spatial_pooler", "many on-bits"),
     ("synapses.cuh", "overlap < threshold", "overlap <= threshold", "spatial_pooler", SMALL),
     ("spatial_pooler.cu", "columns + c] >= threshold", "columns + c] > threshold",
@@ -139,8 +140,8 @@ CHANGES = [
           ("wins < 1 << MANY_PLANES", "true", BYTE),
           ("all - on, increment", "all, increment", LONG),
           ("if (!by_input)", "if (by_input)", "global, sparse overlap"),
-          ("word[some + k]", "word[k]", TURNED),
-          ("lane < warps &&", "", TURNED),
+          ("c < columns && w < words ? conn_cw", "c < columns ? conn_cw", TURNED),
+          ("i % 32 * PITCH + i / 32", "i / 32 * PITCH + i % 32", TURNED),
       )),
     *(("pairs.cuh", before, after, "spatial_pooler", case)
       for before, after, case in (

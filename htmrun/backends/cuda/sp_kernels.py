@@ -35,7 +35,7 @@ ByInput = Literal["auto", "flipped", "turned"]
 """How a window brings the bits by input in line: bit by bit, or all of them made anew."""
 i32, u32, i64, u64 = np.int32, np.uint32, np.int64, np.uint64
 _TILE_X, _TILE_Y = 32, 8
-_TURNED = 16
+_TURNED_COLUMNS, _TURNED_WORDS = 8, 32
 TURNING_SHARE, TURNING_BYTES = 0.25, 1 << 24
 """Where so many of all columns may learn in a window, and the bits by input are more than a cache
 keeps, they are made anew."""
@@ -194,11 +194,12 @@ class Kernels:
             i32(permanence(p.connected)), i32(not turning),
         )  # fmt: skip
         if turning:
-            warps = min(self.column_words, self.device.select_threads // 32)
-            blocks = -(-self.column_words // warps), self.models, -(-self.words // _TURNED)
+            across = -(-self.column_words // _TURNED_COLUMNS)
             self.device.launch(
-                "spatial_pooler.cu", "sp_turn", blocks, (warps * 32,), self._connected,
-                self._by_input, schedule.window, i32(t), *sizes, i32(self.column_words),
+                "spatial_pooler.cu", "sp_turn",
+                (across, self.models, -(-self.words // _TURNED_WORDS)), (_TURNED_COLUMNS * 32,),
+                self._connected, self._by_input, schedule.window, i32(t), *sizes,
+                i32(self.column_words),
             )  # fmt: skip
         if p.weak_bump > 0:
             self._launch(
