@@ -17,6 +17,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import cuda_both
 import cuda_kernels
 import cuda_models
 import measuring
@@ -50,13 +51,13 @@ class Clock:
 def parts(device: Device, peak: float, quick: bool, clock: Clock) -> list[Part]:
     """Return what is to be measured, in this order."""
     about = cuda_models.ABOUT.format(bandwidth=peak / 1e9)
-    both = cuda_models.both(device, quick, lambda: clock.part_end)
+    both = cuda_both.both(device, quick, lambda: clock.part_end)
     return [
         Part("Spatial pooler", about, cuda_models.HEADS,
              cuda_models.pooler(device, peak, quick), 3.6),
         Part("Spatial pooler, at first", cuda_models.ABOUT_FIRST, cuda_models.HEADS_FIRST,
              cuda_models.at_first(device, peak, quick), 0.6),
-        Part("Both together", cuda_models.ABOUT_BOTH, cuda_models.HEADS_BOTH, both, 5),
+        Part("Both together", cuda_both.ABOUT, cuda_both.HEADS, both, 5),
         Part("Ways of counting overlaps", cuda_kernels.ABOUT_WAYS, cuda_kernels.HEADS_WAYS,
              cuda_kernels.ways(device, quick), 1.5),
         Part("3 x 3 neighbours", cuda_kernels.ABOUT_3X3, cuda_kernels.HEADS_3X3,

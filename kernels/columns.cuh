@@ -1,5 +1,5 @@
 // Columns of the spatial pooler, 32 synapses a thread: what its kernels share, whether they launch
-// phase by phase (spatial_pooler.cu) or step by step (sp_online.cu).
+// phase by phase (spatial_pooler.cu, sp_learn.cu) or step by step (sp_online.cu).
 #pragma once
 #include "pairs.cuh"
 #include "synapses.cuh"

@@ -5,7 +5,7 @@
 // sample t + 1 meanwhile: learning changes the connected bits of winners alone, so the blocks that
 // count leave winners out, and a winner's own block counts it when it has written its bits. Whoever
 // counts a column advances its duty cycle and its boost factor first. Results are those of the
-// phases in spatial_pooler.cu, byte for byte.
+// phases in spatial_pooler.cu and sp_learn.cu, byte for byte.
 //
 // Suffixes as in spatial_pooler.cu; key_mc are the keys of one sample. Blocks: whole warps.
 //
@@ -17,7 +17,8 @@
 // sp_online_adapt       adapting + ceil(column_words / 8)   models  perm, conn of learners; duty
 //                                                                   cycles, boost; key_mc of t + 1
 //
-// window_tm is 0 or 1, adapting at least `winners`. key_mc begins as sp_overlap_sparse of sample 0
+// window_tm is 0 or 1. A column learns with team_threads, whole warps of which a block has one team or
+// more; the `adapting` blocks have teams for all winners. key_mc begins as sp_overlap_sparse of sample 0
 // leaves it; `counting` says that there is a sample t + 1. Overlap duty cycles stay as they are.
 #include "columns.cuh"
 #include "select.cuh"

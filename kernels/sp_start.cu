@@ -12,7 +12,7 @@
 // pack_rows   rows                  any                  x_mrw, all of it
 #include "fixed_point.cuh"
 #include "rng.cuh"
-#include "select.cuh"
+#include "select_radix.cuh"
 #include "synapses.cuh"
 #include "topology.cuh"
 

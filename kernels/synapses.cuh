@@ -1,5 +1,5 @@
 // Scores and synapses of the spatial pooler, for the kernels that launch a phase at a time
-// (spatial_pooler.cu) and the one that runs a whole chunk (sp_online.cu).
+// (spatial_pooler.cu, sp_learn.cu) and the one that runs a whole chunk (sp_online.cu).
 #pragma once
 #include "fixed_point.cuh"
 

@@ -28,9 +28,17 @@ def on_card(monkeypatch):
     import on_card
 
     for name, small in (("INPUTS", 40), ("COLUMNS", 32), ("ON", 6), ("ELEMENTS", 2), ("WARM", 20)):
-        monkeypatch.setattr(on_card.cuda_models, name, small)
+        monkeypatch.setattr(on_card.cuda_both, name, small)
     yield on_card
-    for name in ("on_card", "cuda_kernels", "cuda_models", "card", "roofline", "measuring"):
+    for name in (
+        "on_card",
+        "cuda_both",
+        "cuda_kernels",
+        "cuda_models",
+        "card",
+        "roofline",
+        "measuring",
+    ):
         sys.modules.pop(name, None)
 
 
@@ -131,8 +139,8 @@ def test_what_fails_or_finds_no_time_is_named_and_the_rest_goes_on(on_card, tmp_
 
 
 def test_a_memory_that_learns_too_long_is_given_up(on_card, device):
-    with pytest.raises(on_card.cuda_models.OutOfTimeError):
-        on_card.cuda_models.measure_both(device, 1, 0.0, time.monotonic() - 1)
+    with pytest.raises(on_card.cuda_both.OutOfTimeError):
+        on_card.cuda_both.measure(device, 1, 0.0, time.monotonic() - 1)
 
 
 def test_kernels_side_by_side(on_card, device, monkeypatch):

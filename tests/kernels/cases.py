@@ -211,9 +211,9 @@ FULL = {
 LOCAL = {**FULL, "inhibition": "local", "potential_fraction": 0.7}
 
 CASES: dict[str, Pooling | Classifying | Remembering] = {
-    "global": Pooling({**FULL, "columns": 150}, (83,)),
+    "global": Pooling({**FULL, "columns": 150}, (83,), samples=8),
     "global, sparse overlap": Pooling(
-        {**FULL, "columns": 1060}, (70,), group={"overlap": "sparse"}, samples=8, every=(2.0,)
+        {**FULL, "columns": 1060}, (70,), group={"overlap": "sparse"}, samples=4, every=(2.0,)
     ),
     "global, dense overlap": Pooling(
         {**FULL, "columns": 70}, (1100,), samples=20, every=(1000.0, 7.0),
@@ -226,17 +226,19 @@ CASES: dict[str, Pooling | Classifying | Remembering] = {
     ),
     "sliced overlap": Pooling(
         {**FULL, "columns": 1060, "stimulus_threshold": 5}, (70,), group={"overlap": "sliced"},
-        samples=8, every=(2.0,), threads=(32, 96),
+        samples=4, every=(2.0,), threads=(32, 96),
     ),
     "sliced overlap, several lists": Pooling(
-        {**FULL, "columns": 70}, (2500,), samples=3, every=(2.0,), share=0.9,
+        {**FULL, "columns": 70}, (1300,), samples=3, every=(2.0,), share=0.9,
         group={"overlap": "sliced"}, threads=(32, 96),
     ),
     "sliced overlap, all planes": Pooling(
         {"columns": 40, "winners": 3, "initial_connected": 0.9, "potential_fraction": 1.0},
         (40000,), samples=2, every=(2.0,), share=0.98, group={"overlap": "sliced"},
     ),
-    "without boost": Pooling({"columns": 200, "winners": 7, "weak_bump": 0.1}, (60,), share=0.1),
+    "without boost": Pooling(
+        {"columns": 140, "winners": 7, "weak_bump": 0.1}, (60,), samples=8, share=0.1
+    ),
     "high threshold": Pooling(
         {**FULL, "columns": 90, "stimulus_threshold": 12, "winners": 30, "infer_boost": False},
         (64,),
@@ -258,7 +260,7 @@ CASES: dict[str, Pooling | Classifying | Remembering] = {
         group={"by_input": "turned", "overlap": "sparse"}, threads=(32, 32),
     ),
     "bits turned": Pooling(
-        {**FULL, "columns": 1060}, (700,), samples=6, every=(3.0, 2.0), threads=(64, 96),
+        {**FULL, "columns": 580}, (700,), samples=5, every=(2.0,), threads=(64, 96),
         group={"by_input": "turned", "overlap": "sparse"},
     ),
     "bits turned, words in fours": Pooling(
@@ -315,7 +317,8 @@ CASES |= {
         samples=6, every=(1.0,), threads=(96, 96), share=0.4,
     ),
     "keys in memory": Pooling(
-        {**FULL, "columns": 1152}, (40,), samples=5, threads=(64, 64), group={"overlap": "sparse"}
+        {**FULL, "columns": 1152}, (40,), samples=3, every=(2.0,), threads=(64, 64),
+        group={"overlap": "sparse"},
     ),
     "keys in memory, one warp": Pooling(
         {"columns": 520, "winners": 5}, (20,), samples=3, every=(1.0, 1.0), threads=(32, 32),
@@ -323,30 +326,30 @@ CASES |= {
     ),
     "keys in memory, equal ones": Pooling(
         {"columns": 700, "winners": 30, "initial_connected": 0.9, "potential_fraction": 0.2},
-        (40,), samples=5, threads=(64, 32),
+        (40,), samples=3, every=(2.0,), threads=(64, 32),
     ),
     "keys in memory, few that can win": Pooling(
-        {"columns": 600, "winners": 400, "potential_fraction": 0.2}, (40,), samples=5,
-        threads=(64, 32), share=0.03,
+        {"columns": 600, "winners": 400, "potential_fraction": 0.2}, (40,), samples=3,
+        every=(2.0,), threads=(64, 32), share=0.03,
     ),
     "keys in memory, two launches a sample": Pooling(
-        {**FULL, "weak_bump": 0.0, "columns": 1152}, (40,), samples=6, every=(1.0, 1.0),
+        {**FULL, "weak_bump": 0.0, "columns": 1152}, (40,), samples=4, every=(1.0,),
         threads=(64, 64), group={"steps": "online"},
     ),
     "radix selection": Pooling(
-        {**FULL, "density": 0.25, "columns": 1152}, (40,), samples=5, threads=(64, 64),
-        group={"overlap": "sparse"},
+        {**FULL, "density": 0.25, "columns": 1152}, (40,), samples=3, threads=(64, 64),
+        every=(1.0, 3.0), group={"overlap": "sparse"},
     ),
     "radix selection, two launches a sample": Pooling(
         {"columns": 1152, "winners": 300, "initial_connected": 1.0, "potential_fraction": 0.5},
-        (40,), samples=5, threads=(64, 64), share=0.1, every=(1.0, 1.0), group={"steps": "online"},
+        (40,), samples=3, threads=(64, 64), share=0.1, every=(1.0,), group={"steps": "online"},
     ),
     "sixteen keys a thread": Pooling(
-        {**FULL, "columns": 1500, "winners": 12}, (40,), samples=4, threads=(64, 96)
+        {**FULL, "columns": 1500, "winners": 12}, (40,), samples=3, every=(2.0,), threads=(64, 96)
     ),
     "window longer than a list": Pooling(
-        {"columns": 20, "winners": 6, "duty_period": 4000, "increment": 0.0002,
-         "decrement": 0.02}, (600,), samples=1100, every=(1e9,), share=0.95,
+        {"columns": 12, "winners": 4, "duty_period": 4000, "increment": 0.0002,
+         "decrement": 0.02}, (70,), samples=1100, every=(1e9,), share=0.95,
     ),
     "sixteen keys, one warp": Pooling(
         {"columns": 140, "winners": 5}, (30,), samples=4, every=(2.0,), threads=(32, 32)
@@ -377,7 +380,7 @@ for memory in ("global", "shared"):
         CASES[kind] = Pooling(
             {**LOCAL, "columns": shape[0] * shape[1], "column_shape": shape,
              "inhibition_radius": 1, "wrap": wrap, "density": 0.25}, (20,),
-            samples=5, every=(2.0, 3.0), group={"local_kernels": memory},
+            samples=3, every=(2.0, 3.0), group={"local_kernels": memory},
         )  # fmt: skip
 CASES |= {
     "classifier": Classifying(90, 5),
@@ -386,7 +389,7 @@ CASES |= {
     "classifier, steep": Classifying(40, 3, rate=60.0),
     **tm_cases.CASES,
 }
-FILES = ("sp_start.cu", "spatial_pooler.cu", "sp_online.cu", "sp_overlap_sliced.cu",
+FILES = ("sp_start.cu", "spatial_pooler.cu", "sp_learn.cu", "sp_online.cu", "sp_overlap_sliced.cu",
          "sp_overlap_tiled.cu", "sp_overlap_tensor.cu", "sp_topology.cu", "local_inhibition.cu",
          "sdr_classifier.cu", "temporal_memory.cu", "rows.cu")  # fmt: skip
 

@@ -61,8 +61,8 @@ MOVED = "memory, taken up by other groups"
 WINDOWS = "memory, windows of 1, 10 and 100"
 BARRIERS = {
     "warp.cuh": [("sdr_classifier.cu", "classifier, many classes")],
-    "select.cuh": [("spatial_pooler.cu", RADIX)] * 5
-    + [("spatial_pooler.cu", EQUAL)] * 2
+    "select_radix.cuh": [("spatial_pooler.cu", RADIX)] * 5,
+    "select.cuh": [("spatial_pooler.cu", EQUAL)] * 2
     + [("spatial_pooler.cu", SIXTEEN), ("sp_online.cu", "two launches a sample, wide")]
     + [
         ("spatial_pooler.cu", IN_MEMORY),
@@ -74,7 +74,7 @@ BARRIERS = {
     "sp_overlap_sliced.cu": [(SLICED, "sliced overlap, several lists")] * 2,
     "sp_overlap_tiled.cu": [("sp_overlap_tiled.cu", "tiled overlap")] * 2,
     "sp_overlap_tensor.cu": [("sp_overlap_tensor.cu", "bits overlap")] * 2,
-    "spatial_pooler.cu": [("spatial_pooler.cu", LONG)] * 3 + [("spatial_pooler.cu", TURNED)],
+    "sp_learn.cu": [("sp_learn.cu", LONG)] * 3 + [("sp_learn.cu", TURNED)],
     "local_inhibition.cu": [("local_inhibition.cu", CUT)] * 2,
     "sdr_classifier.cu": [("sdr_classifier.cu", "classifier, many classes")] * 2,
     "tm_model.cuh": [(MEMORY, EVERY)],
@@ -98,10 +98,11 @@ BARRIERS = {
     "temporal_memory.cu": [(MEMORY, EVERY)] * 3,
 }
 CHANGES = [
-    ("select.cuh", "rank < selection.at_limit", "rank <= selection.at_limit",
+    ("select_radix.cuh", "rank < selection.at_limit", "rank <= selection.at_limit",
      "spatial_pooler", RADIX),
-    ("select.cuh", "key > selection.limit", "key >= selection.limit", "spatial_pooler", RADIX),
-    ("select.cuh", "up_to_here >= need", "up_to_here > need", "spatial_pooler", RADIX),
+    ("select_radix.cuh", "key > selection.limit", "key >= selection.limit",
+     "spatial_pooler", RADIX),
+    ("select_radix.cuh", "up_to_here >= need", "up_to_here > need", "spatial_pooler", RADIX),
     *(("select.cuh", before, after, "spatial_pooler", case)
       for before, after, case in (
           ("from.z >= need ? 3", "from.z > 0 ? 3", SMALL),
@@ -121,29 +122,29 @@ CHANGES = [
           ("place < (u32)(threads * GROUPS)", "place < 7u", IN_MEMORY),
       )),
     ("warp.cuh", "lane & 8 ? 0x3715", "lane & 8 ? 0x3725", "spatial_pooler", "many on-bits"),
-    ("warp.cuh", "a, b, 0x7351", "a, b, 0x7531", "spatial_pooler", TURNED),
+    ("warp.cuh", "a, b, 0x7351", "a, b, 0x7531", "sp_learn", TURNED),
     ("warp.cuh", "step ? ~low : low", "step ? low : ~low", "spatial_pooler", "many on-bits"),
     ("synapses.cuh", "overlap < threshold", "overlap <= threshold", "spatial_pooler", SMALL),
     ("spatial_pooler.cu", "columns + c] >= threshold", "columns + c] > threshold",
      "spatial_pooler", SMALL),
-    ("synapses.cuh", "after < 0 ? 0", "after < 1 ? 1", "spatial_pooler", LONG),
-    ("synapses.cuh", "left < 32 ? left : 32", "32", "spatial_pooler", WINDOWED),
+    ("synapses.cuh", "after < 0 ? 0", "after < 1 ? 1", "sp_learn", LONG),
+    ("synapses.cuh", "left < 32 ? left : 32", "32", "sp_learn", WINDOWED),
     ("synapses.cuh", "ALL_LANES, after >= connected", "ALL_LANES, after > connected",
-     "spatial_pooler", UNITS),
-    ("spatial_pooler.cu", "overlap_duty_mc[column] >= min", "overlap_duty_mc[column] > min",
-     "spatial_pooler", SMALL),
-    ("spatial_pooler.cu", "r < n ? won_r", "r < n - 1 ? won_r", "spatial_pooler", WINDOWED),
-    *(("spatial_pooler.cu", before, after, "spatial_pooler", case)
+     "sp_learn", UNITS),
+    ("sp_learn.cu", "overlap_duty_mc[column] >= min", "overlap_duty_mc[column] > min",
+     "sp_learn", SMALL),
+    ("sp_learn.cu", "r < n ? won_r", "r < n - 1 ? won_r", "sp_learn", WINDOWED),
+    *(("sp_learn.cu", before, after, "sp_learn", case)
       for before, after, case in (
-          ("n <= ROWS_LISTED ?", "true ?", LONG),
+          ("stop_row) : ~0u", "stop_row) : 0u", LONG),
           ("wins < 1 << FEW_PLANES &&", "", BYTE),
           ("wins < 1 << MANY_PLANES", "true", BYTE),
           ("all - on, increment", "all, increment", LONG),
           ("if (!by_input)", "if (by_input)", "global, sparse overlap"),
-          ("c < columns && w < words ? conn_cw", "c < columns ? conn_cw", TURNED),
+          ("c < columns && w < words ? conn_cw", "c < columns && w < words - 1 ? conn_cw", TURNED),
           ("i % 32 * PITCH + i / 32", "i / 32 * PITCH + i % 32", TURNED),
       )),
-    *(("pairs.cuh", before, after, "spatial_pooler", case)
+    *(("pairs.cuh", before, after, "sp_learn", case)
       for before, after, case in (
           ("wins * (u32)(increment + decrement) <=", "0 <=", STEPS),
           ("step < -PERMANENCE_ONE ?", "false ?", STEPS),
@@ -154,15 +155,15 @@ CHANGES = [
           (">> 15) * 0xffffu", ">> 15) * 0x7fffu", "local, wrapping"),
           ("0x4342", "0x4140", SMALL),
       )),
-    *(("columns.cuh", before, after, "spatial_pooler", case)
-      for before, after, case in (
-          ("base + lane < last", "base + lane <= last", "many on-bits"),
-          ("first_v + k < column_words", "first_v + k < column_words - 4", RADIX),
-          ("plane[p] & carry", "plane[p] | carry", WINDOWED),
-          ("high += spread(plane[p] >> (8 * k + 4) & 15u) << p",
+    *(("columns.cuh", before, after, library, case)
+      for library, before, after, case in (
+          ("spatial_pooler", "base + lane < last", "base + lane <= last", "many on-bits"),
+          ("spatial_pooler", "first_v + k < column_words", "first_v + k < column_words - 4", RADIX),
+          ("sp_learn", "plane[p] & carry", "plane[p] | carry", WINDOWED),
+          ("sp_learn", "high += spread(plane[p] >> (8 * k + 4) & 15u) << p",
            "high += spread(plane[p] >> (8 * k + 4) & 15u)", WINDOWED),
-          ("column.conn_iv ? flipped : 0", "0", "global, sparse overlap"),
-          ("if (flipped) column", "if (!flipped) column", SMALL),
+          ("sp_learn", "column.conn_iv ? flipped : 0", "0", "global, sparse overlap"),
+          ("sp_learn", "if (flipped) column", "if (!flipped) column", SMALL),
       )),
     *(("sp_online.cu", before, after, "sp_online", ONLINE)
       for before, after in (

@@ -180,14 +180,14 @@ class Kernels:
             schedule.window, self._active_duty, self._overlap_duty, self._reached, self._learners,
             schedule.learner_count, i32(t), stop_row, i32(rows.rows), i32(p.columns),
             i32(self.column_words), i32(p.weak_bump > 0), u64(duty_reciprocal(p.duty_period)),
-            u32(DUTY_ONE // p.duty_period),
+            u32(DUTY_ONE // p.duty_period), file="sp_learn.cu",
         )  # fmt: skip
         synapses = (self._permanences, self._connected, self._by_input)
         most = p.active_columns if p.inhibition == "global" else p.columns
         learners = min(p.columns, most * int(schedule.most_window[t]))
         turning = self._turning(learners)
         self.device.launch(
-            "spatial_pooler.cu", "sp_adapt", (learners, self.models), (self._adapting_threads(),),
+            "sp_learn.cu", "sp_adapt", (learners, self.models), (self._adapting_threads(),),
             *synapses, rows.x_mrw, won, schedule.window, self._learners, schedule.learner_count,
             i32(t), stop_row, i32(rows.rows), *sizes, i32(self.column_words),
             i32(permanence(p.increment)), i32(permanence(p.decrement)),
@@ -196,7 +196,7 @@ class Kernels:
         if turning:
             across = -(-self.column_words // _TURNED_COLUMNS)
             self.device.launch(
-                "spatial_pooler.cu", "sp_turn",
+                "sp_learn.cu", "sp_turn",
                 (across, self.models, -(-self.words // _TURNED_WORDS)), (_TURNED_COLUMNS * 32,),
                 self._connected, self._by_input, schedule.window, i32(t), *sizes,
                 i32(self.column_words),
@@ -205,7 +205,7 @@ class Kernels:
             self._launch(
                 "sp_bump", (self._blocks_of_warps(p.columns), self.models), *synapses,
                 self._overlap_duty, self._min_overlap_duty, schedule.window, i32(t), *sizes,
-                i32(self.column_words), i32(bump), i32(permanence(p.connected)),
+                i32(self.column_words), i32(bump), i32(permanence(p.connected)), file="sp_learn.cu",
             )  # fmt: skip
 
     def online(self, rows: Rows, won: Any, schedule: Schedule) -> None:
