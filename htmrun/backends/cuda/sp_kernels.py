@@ -61,7 +61,7 @@ class Kernels:
         seeds: Sequence[int],
         device: Device,
         local_kernels: LocalKernels,
-        by_input: ByInput,
+        by_input: ByInput = "auto",
     ) -> None:
         p = self.parameters = parameters
         self.device, self.models = device, len(seeds)
