@@ -66,6 +66,15 @@ class _Deferral:
             signal.signal(*self._before.popitem())
 
 
+@contextmanager
+def uninterrupted(patience: float) -> Iterator[None]:
+    """Let what runs inside come to its end; a signal is raised after it, or as in `deferred`."""
+    deferral = _Deferral(patience)
+    with deferral.held():
+        yield
+    deferral.raise_it()
+
+
 def deferred(
     work: Callable[[Callable[[], bool]], Generator[T, None, None]], patience: float
 ) -> Generator[T, None, None]:

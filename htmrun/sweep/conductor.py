@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from htmrun.config.validation import plain
+from htmrun.deferral import uninterrupted
 from htmrun.errors import UserError
 from htmrun.sweep.engine import Engine
 from htmrun.sweep.record import SweepRecord
@@ -16,6 +17,9 @@ from htmrun.sweep.trial import Broken, Ended, Lost, Message, Report, Task, broke
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
+
+PATIENCE_S = 10.0
+"""So long an interruption waits for a study to take down what came of a trial."""
 
 
 class Conductor:
@@ -50,10 +54,12 @@ class Conductor:
                 waiting = True
                 time.sleep(1.0)
             for number, message in self._engine.wait(1.0):
-                try:
-                    self._handle(number, message)
-                except UpdateFinishedTrialError:
-                    self._taken_over(number, message)
+                # Cut short, a trial could be over in the study and still run here.
+                with uninterrupted(PATIENCE_S):
+                    try:
+                        self._handle(number, message)
+                    except UpdateFinishedTrialError:
+                        self._taken_over(number, message)
 
     def _taken_over(self, number: int, message: Message) -> None:
         """Drop a trial that was given to others, because we did not seem to live."""
@@ -69,11 +75,12 @@ class Conductor:
             self._ended(number)
 
     def _start_one(self) -> bool:
-        trial = self._shared.ask()
-        if trial is None:
-            return False
-        self._running[trial.number] = trial
-        self._begun[trial.number] = time.monotonic()
+        with uninterrupted(PATIENCE_S):
+            trial = self._shared.ask()
+            if trial is None:
+                return False
+            self._running[trial.number] = trial
+            self._begun[trial.number] = time.monotonic()
         try:
             experiment = self._shared.sweep.trial(trial.params)
         except UserError as error:  # Settings that do not go together.

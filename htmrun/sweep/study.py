@@ -219,10 +219,16 @@ class SharedStudy:
         return True
 
     def put_back(self, number: int) -> None:
-        """Take back a running trial that nobody is to blame for, and have it run again."""
+        """Take back a running trial that nobody is to blame for, and have it run again.
+
+        One that has ended stays as it is.
+        """
         trial = self.study.get_trials(deepcopy=False)[number]
         attempt = int(trial.user_attrs.get(ATTEMPT, 1))
-        self._attribute(number, LOST, "interrupted")
+        try:
+            self._attribute(number, LOST, "interrupted")
+        except RuntimeError:
+            return
         if self.fail(number, "interrupted"):
             point = trial.system_attrs.get("fixed_params") or trial.params
             self.study.enqueue_trial(point, user_attrs={ATTEMPT: attempt})

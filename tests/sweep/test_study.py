@@ -16,9 +16,12 @@ from optuna.storages.journal import JournalFileSymlinkLock
 from htmrun.config.sweep import Sweep, load_sweep
 from htmrun.errors import UserError
 from htmrun.sweep import study as module
+from htmrun.sweep.conductor import Conductor
 from htmrun.sweep.samplers import distributions
 from htmrun.sweep.storage import open_storage
 from htmrun.sweep.study import ATTEMPT, LOST, OWNER, SharedStudy
+from htmrun.sweep.trial import Ended, Message, Task
+from htmrun.termination import terminations_raised
 
 OBJECTIVES = {"accuracy": "maximize"}
 
@@ -221,6 +224,60 @@ def test_an_interrupted_trial_is_put_back_without_blame(tmp_path: Path) -> None:
     assert again.params == trial.params
     assert again.user_attrs[ATTEMPT] == 1
     assert shared.study.trials[trial.number].user_attrs[LOST] == "interrupted"
+
+
+def test_a_trial_that_has_ended_is_not_put_back(tmp_path: Path) -> None:
+    shared = opened(tmp_path / "study")
+    trial = shared.ask()
+    assert trial is not None
+    shared.tell(trial.number, [0.5])
+    shared.put_back(trial.number)
+    (kept,) = shared.trials()
+    assert (kept.state.name, kept.values) == ("COMPLETE", [0.5])
+    assert LOST not in kept.user_attrs
+
+
+class OneAtATime:
+    """An engine whose trials are over as soon as somebody waits for them."""
+
+    def __init__(self) -> None:
+        self.begun: list[int] = []
+
+    def free(self) -> int:
+        return 0 if self.begun else 1
+
+    def start(self, task: Task) -> None:
+        self.begun.append(task.number)
+
+    def wait(self, _seconds: float) -> list[tuple[int, Message]]:
+        return [(self.begun.pop(), Ended(({"accuracy": 0.5},), ("hash",)))]
+
+    def answer(self, number: int, go_on: bool) -> None:
+        raise AssertionError((number, go_on))
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("when", ["ask", "set", "tell"])
+def test_an_interruption_waits_for_the_study(when: str, tmp_path: Path, monkeypatch: Any) -> None:
+    shared = opened(tmp_path / "study.journal", "sweep.trials=3")
+    conductor = Conductor(shared, OneAtATime(), None, lambda _: None)
+    plain = getattr(shared, when)
+
+    def interrupted(*arguments: Any) -> Any:
+        monkeypatch.setattr(shared, when, plain)  # a second signal would not wait
+        signal.raise_signal(signal.SIGTERM)
+        return plain(*arguments)
+
+    monkeypatch.setattr(shared, when, interrupted)
+    with terminations_raised(), pytest.raises(SystemExit) as raised:
+        conductor.run()
+    assert raised.value.code == 128 + signal.SIGTERM
+    conductor.give_up()
+    shown = opened(tmp_path / "study.journal", "sweep.trials=3")
+    states = [t.state.name for t in shown.trials()]
+    assert states == (["WAITING"] if when == "ask" else ["COMPLETE"])
 
 
 def test_another_sweep_under_the_same_name_is_refused(tmp_path: Path) -> None:

@@ -195,7 +195,7 @@ def test_killed_in_the_middle_and_started_again_it_continues(
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
     if number == signal.SIGTERM:
-        assert process.returncode == 143
+        assert process.returncode == 143, err
         assert err.splitlines()[-1].endswith("of 6 trials; the same command continues")
         assert "Traceback" not in err
     summary = sweep(capsys, *SEARCH, "epochs=3", "--trials", "6")
