@@ -15,7 +15,8 @@ from htmrun.data import Source
 from htmrun.metrics import Figures, ForecastMeter
 from htmrun.records import Finished, Job, Progress, Record, Started
 from htmrun.scoreboard import MOST_LOSSES, RECENT, has_curve, points
-from htmrun.trainer import CHUNK, StopRequestedError
+from htmrun.termination import StopRequestedError
+from htmrun.trainer import CHUNK
 
 WEEK, DAY, YEAR = 7 * 86_400.0, 86_400.0, 365.2425 * 86_400.0
 """Seconds."""

@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, TypeVar
 
-from htmrun.trainer import StopRequestedError
+from htmrun.termination import StopRequestedError
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+PATIENCE_S = 10.0
+"""How long what is to end may take to come to a place where it can."""
 T = TypeVar("T")
 
 
@@ -67,7 +69,7 @@ class _Deferral:
 
 
 @contextmanager
-def uninterrupted(patience: float) -> Iterator[None]:
+def uninterrupted(patience: float = PATIENCE_S) -> Iterator[None]:
     """Let what runs inside come to its end; a signal is raised after it, or as in `deferred`."""
     deferral = _Deferral(patience)
     with deferral.held():

@@ -16,7 +16,7 @@ from itertools import groupby
 from typing import Any, Protocol
 
 from htmrun.records import Job, Record
-from htmrun.trainer import StopRequestedError
+from htmrun.termination import StopRequestedError
 
 Work = Callable[[Callable[[], bool]], Iterator[Record]]
 

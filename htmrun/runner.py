@@ -20,14 +20,11 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
-from htmrun.deferral import deferred
+from htmrun.deferral import PATIENCE_S, deferred
 from htmrun.errors import UserError
 from htmrun.meeting import Meeting, Work
 from htmrun.records import Failed, Finished, Job, Record
-from htmrun.trainer import StopRequestedError
-
-PATIENCE_S = 10.0
-"""How long workers may take to end before they are killed."""
+from htmrun.termination import StopRequestedError
 
 
 class Maker(Protocol):

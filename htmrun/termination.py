@@ -1,4 +1,4 @@
-"""Being asked to end (SIGTERM, SIGHUP), turned into an exception that cleans up on its way."""
+"""Being asked to end: an exception that cleans up on its way."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
+
+
+class StopRequestedError(Exception):
+    """The user asked for the run to end."""
 
 
 @contextmanager

@@ -24,13 +24,10 @@ from htmrun.records import Finished, Job, Progress, Record, Started
 from htmrun.schedule import Cursor, Schedule
 from htmrun.scoreboard import RECENT, Scoreboard, points
 from htmrun.stages import MemoryStage, PoolerStage
+from htmrun.termination import StopRequestedError
 
 CHUNK = 1024
 _GROWING = ("sample", "segments", "synapses", "segments_created", "segments_destroyed")
-
-
-class StopRequestedError(Exception):
-    """The user asked for the run to end."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from htmrun.data import Chunk, Source
 from htmrun.data.parameters import SeriesParameters
 from htmrun.data.series import SeriesSource
 from htmrun.records import Finished, Job, Progress, Started
-from htmrun.trainer import StopRequestedError
+from htmrun.termination import StopRequestedError
 from tests.experiments import DATA
 
 JOB = Job("naive", 0, control=True)

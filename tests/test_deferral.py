@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from htmrun.deferral import deferred
-from htmrun.trainer import StopRequestedError
+from htmrun.termination import StopRequestedError
 
 LONG_S = 600.0
 

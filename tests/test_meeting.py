@@ -10,7 +10,7 @@ import pytest
 
 from htmrun.meeting import Meeting, Request, serve
 from htmrun.records import Failed, Finished, Job, Progress
-from htmrun.trainer import StopRequestedError
+from htmrun.termination import StopRequestedError
 
 
 class Adding:

@@ -12,7 +12,7 @@ from htmrun.config.compose import load
 from htmrun.data import open_source
 from htmrun.errors import UserError
 from htmrun.records import Finished, Job, Progress, Started
-from htmrun.trainer import StopRequestedError
+from htmrun.termination import StopRequestedError
 from tests.experiments import DIGITS, stream, train, write_series
 
 SAMPLES = 300

@@ -18,9 +18,6 @@ from htmrun.sweep.trial import Broken, Ended, Lost, Message, Report, Task, broke
 if TYPE_CHECKING:
     from optuna.trial import Trial
 
-PATIENCE_S = 10.0
-"""So long an interruption waits for a study to take down what came of a trial."""
-
 
 class Conductor:
     """Runs trials of a shared study on an engine; `lines` takes what is to be shown."""
@@ -55,7 +52,7 @@ class Conductor:
                 time.sleep(1.0)
             for number, message in self._engine.wait(1.0):
                 # Cut short, a trial could be over in the study and still run here.
-                with uninterrupted(PATIENCE_S):
+                with uninterrupted():
                     try:
                         self._handle(number, message)
                     except UpdateFinishedTrialError:
@@ -75,7 +72,7 @@ class Conductor:
             self._ended(number)
 
     def _start_one(self) -> bool:
-        with uninterrupted(PATIENCE_S):
+        with uninterrupted():
             trial = self._shared.ask()
             if trial is None:
                 return False

@@ -13,7 +13,8 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from htmrun.data import Source
-from htmrun.runner import PATIENCE_S, interrupts_held
+from htmrun.deferral import PATIENCE_S
+from htmrun.runner import interrupts_held
 from htmrun.sweep.trial import Broken, Ended, Lost, Message, Report, Task, broken, messages
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from htmrun.deferral import uninterrupted
 from htmrun.sweep.study import ERROR, FIGURES, HASHES, LOST, OWNER, SharedStudy
 from htmrun.tracking.provenance import code_tags, process_lives, process_tags, version_tags
 from htmrun.tracking.settings import flatten, legal_name, to_yaml
@@ -118,6 +119,11 @@ class SweepRecord:
         self._carefully(lambda: self._close(status, artifacts))
 
     def _carefully(self, write: Callable[[], object]) -> None:
+        # Cut off in the middle, a transaction would keep the database locked for `close`.
+        with uninterrupted():
+            self._or_warn(write)
+
+    def _or_warn(self, write: Callable[[], object]) -> None:
         try:
             write()
         except Exception as error:

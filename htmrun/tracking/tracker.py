@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from htmrun.deferral import uninterrupted
 from htmrun.records import Failed, Finished, Job, Progress, Record, Started
 from htmrun.termination import terminations_raised
 from htmrun.tracking import layer_plots
@@ -152,7 +153,7 @@ class Tracker:
 
     def handle(self, record: Record) -> None:
         """Take in one record; writes to the store at most about once a second for progress."""
-        with self._timed():
+        with self._timed(), uninterrupted():
             match record:
                 case Started():
                     self._begin(record.job)
@@ -167,7 +168,7 @@ class Tracker:
 
     def tell_of_the_run(self, tags: Mapping[str, str]) -> None:
         """Tag all jobs that have begun with what holds of the whole run."""
-        with self._timed():
+        with self._timed(), uninterrupted():
             for job in sorted(self._begun) if tags else ():
                 self._write(Log(job.name, tags=tags))
 
@@ -299,6 +300,12 @@ class Tracker:
     # --- delivery -------------------------------------------------------------------------
 
     def _write(self, operation: Operation) -> None:
+        # Cut off in the middle, a transaction keeps the database locked for as long as anything
+        # holds the exception: for those, too, that are to say what was interrupted.
+        with uninterrupted():
+            self._deliver(operation)
+
+    def _deliver(self, operation: Operation) -> None:
         if self._outbox is None:
             try:
                 self._store.apply(operation)

@@ -11,17 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow import MlflowClient
 from optuna.storages.journal import JournalFileSymlinkLock
 
 from htmrun.config.sweep import Sweep, load_sweep
+from htmrun.config.validation import plain
 from htmrun.errors import UserError
 from htmrun.sweep import study as module
 from htmrun.sweep.conductor import Conductor
+from htmrun.sweep.record import SweepRecord
 from htmrun.sweep.samplers import distributions
 from htmrun.sweep.storage import open_storage
 from htmrun.sweep.study import ATTEMPT, LOST, OWNER, SharedStudy
 from htmrun.sweep.trial import Ended, Message, Task
 from htmrun.termination import terminations_raised
+from tests.tracking.cut_short import terminated_within
 
 OBJECTIVES = {"accuracy": "maximize"}
 
@@ -278,6 +282,31 @@ def test_an_interruption_waits_for_the_study(when: str, tmp_path: Path, monkeypa
     shown = opened(tmp_path / "study.journal", "sweep.trials=3")
     states = [t.state.name for t in shown.trials()]
     assert states == (["WAITING"] if when == "ask" else ["COMPLETE"])
+
+
+def test_an_interruption_waits_for_what_is_written_to_mlflow(tmp_path: Path) -> None:
+    """Cut off, it would keep the database locked for what is written on the way out."""
+    shared = opened(tmp_path / "study.journal")
+    said: list[str] = []
+    record = SweepRecord(shared, None, tmp_path, "digits-sweeps", said.append)
+    said.clear()
+    trial = shared.ask()
+    assert trial is not None
+    with (
+        terminations_raised(),
+        terminated_within("INSERT INTO params") as sent,
+        pytest.raises(SystemExit, match="143"),
+    ):
+        record.begin(trial.number, plain(shared.sweep.trial(trial.params)))
+    assert sent
+    record.close("KILLED", [])
+    assert said == []
+    runs = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db").search_runs(["1"])
+    assert {run.info.run_name for run in runs if run.data.params} == {
+        shared.sweep.name,
+        "trial-0000",
+    }
+    assert [r.info.status for r in runs if r.info.run_id == record.parent] == ["KILLED"]
 
 
 def test_another_sweep_under_the_same_name_is_refused(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from sqlalchemy import Engine, event
 
 from htmrun.errors import UserError
 from htmrun.records import Job
@@ -69,6 +72,28 @@ def test_records_are_kept_with_one_warning_and_sent_later(runs: Path) -> None:
     assert resend(outbox) > 5
     check_complete(runs)
     assert not list((runs / "outbox").iterdir())
+
+
+def test_a_database_that_somebody_keeps_locked_is_told_in_one_line(
+    runs: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def hasty(_c: Any, cursor: sqlite3.Cursor, said: str, *_: Any) -> None:
+        if "busy_timeout" in said:
+            cursor.connection.execute("PRAGMA busy_timeout = 100")
+
+    first, *others = one_job(Job("online", 0))
+    event.listen(Engine, "after_cursor_execute", hasty)
+    with tracker(runs) as made:
+        made.handle(first)
+        with closing(sqlite3.connect(runs / "mlflow.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            made.handle(others[-1])
+    event.remove(Engine, "after_cursor_execute", hasty)
+    lines = made.notices
+    assert len([line for line in lines if "database is locked" in line]) == 1, lines
+    assert lines[-1].startswith("sent "), lines
+    assert stored(runs)["online-s000"].info.status == "FINISHED"
+    assert capfd.readouterr() == ("", "")
 
 
 def test_sending_twice_changes_nothing(runs: Path) -> None:

@@ -19,6 +19,7 @@ import htmrun
 from htmrun.errors import UserError
 from htmrun.records import Failed, Finished, Job, Progress, Started
 from htmrun.tracking.provenance import HOST_TAG, PID_TAG, START_TAG
+from tests.tracking.cut_short import terminated_within
 from tests.tracking.synthetic import ARMS, POINTS, RUN, STEP, level, one_job, records, tracker
 
 
@@ -214,6 +215,32 @@ def test_sigterm_marks_the_run_killed(runs: Path) -> None:
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=120) == 128 + signal.SIGTERM
     assert stored(runs)["online-s000"].info.status == "KILLED"
+
+
+@pytest.mark.parametrize(
+    "statement", ["INSERT INTO runs", "INSERT INTO params", "INSERT INTO metrics"]
+)
+def test_a_signal_waits_for_the_transaction(
+    statement: str, runs: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Cut off, it would keep the database locked for what is written on the way out."""
+    said: list[str] = []
+
+    def cut_short() -> None:
+        with tracker(runs, notice=said.append) as made:
+            for record in one_job(Job("online", 0)):
+                made.handle(record)
+            raise AssertionError("it went on")
+
+    with terminated_within(statement) as sent, pytest.raises(SystemExit, match="143"):
+        cut_short()
+    assert sent
+    run = stored(runs)["online-s000"]
+    assert run.info.status == ("FINISHED" if "metrics" in statement else "KILLED")
+    assert run.data.params["sp.columns"] == "2048"
+    assert said == []
+    assert not (runs / "outbox").exists()
+    assert capfd.readouterr() == ("", "")
 
 
 def test_runs_of_dead_processes_are_marked_by_the_next_tracker(runs: Path) -> None:
