@@ -16,8 +16,8 @@ from htmrun.backends import load_backend
 from htmrun.backends.cuda.device import Device
 from htmrun.backends.cuda.rows import Rows
 from htmrun.backends.cuda.schedule import Schedule
+from htmrun.backends.cuda.sp_arrays import OF_A_MODEL
 from htmrun.backends.cuda.sp_group import SpatialPoolerGroup
-from htmrun.backends.cuda.sp_kernels import OF_A_MODEL
 from htmrun.bits import Bits
 from htmrun.parameters import SpatialPoolerParameters
 from htmrun.plan import Plan

@@ -1,4 +1,4 @@
-"""The launches of the spatial pooler: arrays on the device, and one method for each phase.
+"""The launches of the spatial pooler, one method for each phase.
 
 Grids, blocks and preconditions are those stated at the head of each file in `kernels/`.
 """
@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from copy import copy
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from htmrun import rng
-from htmrun.backends import State
-from htmrun.backends.cuda import grid, layout
+from htmrun.backends.cuda import grid
 from htmrun.backends.cuda.device import Device
 from htmrun.backends.cuda.overlap_ways import (
     DENSE_SAMPLES,
@@ -24,10 +21,10 @@ from htmrun.backends.cuda.overlap_ways import (
     TILE,
     OverlapWay,
 )
-from htmrun.backends.cuda.rows import Rows, words_of
+from htmrun.backends.cuda.rows import Rows
 from htmrun.backends.cuda.schedule import Schedule
-from htmrun.backends.sp_contract import check_shape, pool_size
-from htmrun.fixed_point import DUTY_ONE, NO_SYNAPSE, boost_gain, duty_reciprocal, permanence
+from htmrun.backends.cuda.sp_arrays import PoolerArrays
+from htmrun.fixed_point import DUTY_ONE, boost_gain, duty_reciprocal, permanence
 from htmrun.parameters import SpatialPoolerParameters, round_half_up
 
 LocalKernels = Literal["any", "global", "shared"]
@@ -45,14 +42,9 @@ _PRODUCTS = {
     "bytes": ("sp_overlap_tensor.cu", "sp_overlap_bytes", 128),
 }
 
-OF_A_MODEL = (
-    "_permanences", "_connected", "_by_input", "_active_duty", "_overlap_duty",
-    "_min_overlap_duty", "_boost", "_reached", "_learners", "_most",
-)  # fmt: skip
 
-
-class Kernels:
-    """The state of several spatial poolers on a device, and everything that changes it."""
+class Kernels(PoolerArrays):
+    """Everything that changes the state of several spatial poolers on a device."""
 
     def __init__(
         self,
@@ -63,40 +55,10 @@ class Kernels:
         local_kernels: LocalKernels,
         by_input: ByInput = "auto",
     ) -> None:
-        p = self.parameters = parameters
-        self.device, self.models = device, len(seeds)
-        self.inputs = check_shape(p, input_shape)
-        self.words, self.column_words = words_of(self.inputs), words_of(p.columns)
-        xp, shape = device.xp, (self.models, p.columns)
-        self._permanences = xp.empty((*shape, self.words * 32), np.int16)
-        self._connected = xp.empty((*shape, self.words), np.uint32)
-        self._by_input = xp.empty((self.models, self.words * 32, self.column_words), np.uint32)
-        self._active_duty = xp.zeros(shape, np.uint32)
-        self._overlap_duty = xp.zeros(shape, np.uint32)
-        self._min_overlap_duty = xp.zeros(shape, np.uint32)
-        self._boost = xp.ones(shape, np.float32)
-        self._reached = xp.zeros(shape, np.uint32)
-        self._learners = xp.zeros(shape, np.int32)
-        self._overlaps = xp.empty(0, np.uint32)
-        self._keys = xp.empty(0, np.uint32)
-        self._most = xp.empty(self.models, np.uint32)
-        self._start(input_shape, seeds)
+        super().__init__(parameters, input_shape, seeds, device)
         self._local_kernels, self._how_by_input = local_kernels, by_input
-        if p.inhibition == "local":
+        if parameters.inhibition == "local":
             self._place_neighbours(local_kernels)
-
-    def part(self, first: int, last: int) -> Kernels:
-        """Return models first..last over the same memory, with scratch arrays of their own."""
-        part = copy(self)
-        part.models = last - first
-        for name in OF_A_MODEL:
-            setattr(part, name, getattr(self, name)[first:last])
-        part._overlaps, part._keys = self._overlaps[:0], self._keys[:0]
-        return part
-
-    def scratch(self) -> tuple[Any, ...]:
-        """Return the arrays that launches use meanwhile; larger ones replace them when needed."""
-        return self._overlaps, self._keys
 
     def no_winners(self, rows: int) -> Any:
         """Return packed winners of `rows` samples, all zero, uint32 (models, rows, words)."""
@@ -273,66 +235,6 @@ class Kernels:
                 "boost", 1, *target, self._overlap_duty, schedule.boost, *self._topology(), i32(t),
                 gain, share,
             )  # fmt: skip
-
-    def state(self, model: int) -> State:
-        """Return one model's arrays in canonical form, without the pending samples."""
-        host = self.device.to_host
-        return {
-            "permanences": layout.by_input(host(self._permanences[model]))[:, : self.inputs].copy(),
-            "active_duty": host(self._active_duty[model]).copy(),
-            "overlap_duty": host(self._overlap_duty[model]).copy(),
-            "min_overlap_duty": host(self._min_overlap_duty[model]).copy(),
-            "boost": host(self._boost[model]).copy(),
-            "pending_reached": host(self._reached[model]).astype(np.int64),
-        }
-
-    def load(self, model: int, state: State) -> None:
-        """Take over one model's canonical arrays; `state` has been checked."""
-        xp = self.device.xp
-        padded = np.full((self.parameters.columns, self.words * 32), NO_SYNAPSE, np.int16)
-        padded[:, : self.inputs] = state["permanences"]
-        self._permanences[model] = xp.asarray(layout.by_octet(padded))
-        self._active_duty[model] = xp.asarray(state["active_duty"])
-        self._overlap_duty[model] = xp.asarray(state["overlap_duty"])
-        self._min_overlap_duty[model] = xp.asarray(state["min_overlap_duty"])
-        self._boost[model] = xp.asarray(state["boost"])
-        self._reached[model] = xp.asarray(state["pending_reached"].astype(np.uint32))
-        self._connect()
-
-    def _start(self, input_shape: tuple[int, ...], seeds: Sequence[int]) -> None:
-        p, asarray = self.parameters, self.device.xp.asarray
-        pools = np.full(p.columns, self.inputs)
-        inputs: tuple[int, ...] = (self.inputs,)
-        columns: tuple[int, ...] = (p.columns,)
-        if p.potential_radius is not None:
-            assert p.column_shape is not None
-            inputs, columns = input_shape, p.column_shape
-            pools = grid.reach_sizes(inputs, columns, p.potential_radius, p.wrap)
-        by_reach = {int(n): pool_size(p.potential_fraction, int(n)) for n in np.unique(pools)}
-        radius = -1 if p.potential_radius is None else min(p.potential_radius, max(inputs))
-        keys = (
-            np.array([rng.key(s, purpose) for s in seeds], np.uint64)
-            for purpose in (rng.Purpose.SP_POOL, rng.Purpose.SP_PERMANENCE)
-        )
-        self.device.launch(
-            "sp_start.cu", "sp_start", (p.columns, self.models), (self.device.threads,),
-            self._permanences, *(asarray(k) for k in keys),
-            asarray(np.array([by_reach[int(n)] for n in pools], np.int32)),
-            asarray(grid.four(inputs, "input_shape")), asarray(grid.four(columns, "column_shape")),
-            i32(radius), i32(p.wrap), i32(self.inputs), i32(p.columns), i32(self.words),
-            i32(permanence(p.connected)), i32(permanence(p.initial_spread)),
-            u64(int(p.initial_connected * 2**32)),
-        )  # fmt: skip
-        self._connect()
-
-    def _connect(self) -> None:
-        self._by_input[...] = 0
-        p = self.parameters
-        self._launch(
-            "sp_connect", (self._blocks_of_warps(p.columns), self.models), self._permanences,
-            self._connected, self._by_input, i32(p.columns), i32(self.words),
-            i32(self.column_words), i32(permanence(p.connected)), file="sp_start.cu",
-        )  # fmt: skip
 
     def _place_neighbours(self, local_kernels: LocalKernels) -> None:
         p = self.parameters
