@@ -10,7 +10,8 @@
 // Include this header first, then the .cu file, then name each kernel: CUDA_HOST_KERNEL(sp_tally).
 // Only what the project's kernels use is here: full-mask warp collectives, no dynamic shared
 // memory, no launches from kernels.
-#pragma once
+#ifndef CUDA_HOST_H
+#define CUDA_HOST_H
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -38,6 +39,8 @@ namespace cuda_host {
 
 constexpr unsigned MAX_THREADS = 1024, LANES = 32;
 constexpr size_t STACK = 256 << 10;
+// Stacks that all began at one place of a page would push each other out of the cache.
+constexpr size_t STAGGER = 4096 + 128;
 
 struct Index3 {
     unsigned x, y, z;
@@ -50,10 +53,10 @@ struct Context {
     ucontext_t state;
 };
 static void switch_stacks(Context& from, Context& to) { swapcontext(&from.state, &to.state); }
-static void prepare(Context& context, char* stack, void (*entry)()) {
+static void prepare(Context& context, char* stack, size_t size, void (*entry)()) {
     getcontext(&context.state);
     context.state.uc_stack.ss_sp = stack;
-    context.state.uc_stack.ss_size = STACK;
+    context.state.uc_stack.ss_size = size;
     context.state.uc_link = nullptr;
     makecontext(&context.state, entry, 0);
 }
@@ -70,9 +73,9 @@ __attribute__((naked, noinline, used)) static void swap_registers(void**, void*)
 static void switch_stacks(Context& from, Context& to) {
     swap_registers(&from.stack_pointer, to.stack_pointer);
 }
-static void prepare(Context& context, char* stack, void (*entry)()) {
+static void prepare(Context& context, char* stack, size_t size, void (*entry)()) {
     // As after a call: the slot of the return address lies 8 bytes off a multiple of 16.
-    void** top = reinterpret_cast<void**>(stack + STACK) - 3;
+    void** top = reinterpret_cast<void**>(stack + size) - 3;
     *top = nullptr;
     *--top = reinterpret_cast<void*>(entry);
     for (int saved = 0; saved < 6; ++saved) *--top = nullptr;
@@ -102,6 +105,7 @@ static Context scheduler;
 static char* stacks;
 static Index3 block_index, block_shape, grid_shape;
 static unsigned threads;
+static unsigned arrived[MAX_THREADS / LANES];  // lanes of each warp that stand at a collective
 static int votes[3];
 static void (*kernel_call)(void*);
 static void* kernel_arguments;
@@ -166,29 +170,28 @@ static void resume(unsigned i) {
 #endif
 }
 
-static uint64_t answer(const Fiber* warp, const Fiber& lane) {
+static uint64_t answer(const Fiber* warp, const Fiber& lane, uint64_t ballot) {
     const int at = static_cast<int>(lane.lane);
     if (lane.collective == Collective::shuffle_xor) return warp[at ^ lane.argument].offered;
     if (lane.collective == Collective::shuffle_up) {
         return warp[at >= lane.argument ? at - lane.argument : at].offered;
     }
     if (lane.collective == Collective::shuffle) return warp[lane.argument].offered;
-    uint64_t bits = 0;
-    for (unsigned i = 0; i < LANES; ++i) bits |= (warp[i].offered & 1) << i;
-    return bits;
+    return ballot;
 }
 
-// Once all lanes of a warp stand at the same collective, give each its answer.
+// One more lane stands at a collective: once all of its warp do, give each its answer.
 static bool complete_warp(unsigned warp) {
+    if (++arrived[warp] < LANES) return false;
+    arrived[warp] = 0;
     Fiber* lanes = fibers + warp * LANES;
-    for (unsigned i = 0; i < LANES; ++i) {
-        if (lanes[i].waiting != Waiting::warp) return false;
-    }
+    uint64_t ballot = 0;
+    for (unsigned i = 0; i < LANES; ++i) ballot |= (lanes[i].offered & 1) << i;
     for (unsigned i = 0; i < LANES; ++i) {
         if (lanes[i].collective != lanes[0].collective) {
             snprintf(problem, sizeof problem, "lanes of a warp meet in different collectives");
         }
-        lanes[i].received = answer(lanes, lanes[i]);
+        lanes[i].received = answer(lanes, lanes[i], ballot);
     }
     for (unsigned i = 0; i < LANES; ++i) lanes[i].waiting = Waiting::nothing;
     return true;
@@ -209,14 +212,17 @@ static bool complete_barrier() {
 
 // Not instrumented, and no memset, which a sanitizer would intercept.
 __attribute__((no_sanitize("address"), noinline)) static void poison_shared_memory() {
-    for (volatile char* p = __start_cuda_shared; p < __stop_cuda_shared; ++p) {
-        *p = static_cast<char>(poison >> ((p - __start_cuda_shared) % 4 * 8));
+    volatile char* p = __start_cuda_shared;
+    for (; p + 4 <= __stop_cuda_shared; p += 4) *reinterpret_cast<volatile uint32_t*>(p) = poison;
+    for (unsigned rest = poison; p < __stop_cuda_shared; ++p, rest >>= 8) {
+        *p = static_cast<char>(rest);
     }
 }
 
 static void run_block() {
     poison_shared_memory();
     votes[0] = votes[1] = votes[2] = 0;
+    for (unsigned w = 0; w < threads / LANES; ++w) arrived[w] = 0;
     for (unsigned i = 0; i < threads; ++i) {
         Fiber& f = fibers[i];
         f.index = {i % block_shape.x, i / block_shape.x % block_shape.y,
@@ -225,7 +231,7 @@ static void run_block() {
         f.warp = i / LANES;
         f.counts = 0;
         f.waiting = Waiting::nothing;
-        prepare(f.context, stacks + i * STACK, enter_fiber);
+        prepare(f.context, stacks + i * STACK, STACK - i % LANES * STAGGER, enter_fiber);
     }
     bool progress = true;
     while (progress && !problem[0]) {
@@ -484,3 +490,4 @@ inline float __uint_as_float(unsigned x) { return cuda_host::from_word<float>(x)
 using std::floor;
 using std::fmax;
 #include "fragments.cuh"
+#endif

@@ -18,6 +18,7 @@ from htmrun.backends.cuda.device import Device
 from htmrun.paths import KERNELS
 
 HERE = Path(__file__).parent
+HEADER, FRAGMENTS = "cuda_host.h", "fragments.cuh"
 FLAGS = (
     "-std=c++17", "-O2", "-fPIC", "-shared", "-ffp-contract=off", "-fno-gnu-unique",
     "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas", "-Wno-unused-function",
@@ -46,28 +47,49 @@ def build(
 
     `edited` maps names of files in kernels/ to other text for them (mutants).
     """
-    texts = {p.name: p.read_text() for d in (KERNELS, HERE) for p in sorted(d.glob("*.cu*"))}
+    sources = {p.name: p for d in (KERNELS, HERE) for p in sorted(d.glob("*.cu*"))}
+    texts = {name: p.read_text() for name, p in sources.items() if name != FRAGMENTS}
     texts |= edited or {}
     exports = "\n".join(f"CUDA_HOST_KERNEL({name})" for name in kernel_names(texts[file]))
-    wrapper = f'#include "cuda_host.h"\n#include "{file}"\n{exports}\n'
-    runner = (HERE / "cuda_host.h").read_text()
-    command = [compiler() or "", *FLAGS, *flags]
-    content = repr((command, wrapper, runner, sorted(texts.items())))
-    folder = into / hashlib.sha256(content.encode()).hexdigest()[:16]
+    wrapper = f'#include "{HEADER}"\n#include "{file}"\n{exports}\n'
+    header = _header(into, flags)
+    folder = _folder(into, flags, str(header), wrapper, sorted(texts.items()))
     library = folder / f"{Path(file).stem}.so"
     if library.exists():
         return library
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in {**texts, "cuda_host.h": runner, "wrapper.cpp": wrapper}.items():
+    for name, text in {**texts, "wrapper.cpp": wrapper}.items():
         (folder / name).write_text(text)
-    # Under a name of its own first: another process may be building the same library.
-    part = folder / f"{library.name}.{os.getpid()}"
-    command += ["-I.", "wrapper.cpp", "-o", part.name]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{file} does not compile:\n{done.stderr}")
-    part.replace(library)
+    _compile(library, [*flags, f"-I{header}", "-I.", "wrapper.cpp"])
     return library
+
+
+def _header(into: Path, flags: Sequence[str]) -> Path:
+    """Return a folder that holds the header of every library, read by the compiler beforehand."""
+    texts = {name: (HERE / name).read_text() for name in (HEADER, FRAGMENTS)}
+    folder = _folder(into, flags, texts)
+    made = folder / f"{HEADER}.gch"
+    if not made.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            (folder / name).write_text(text)
+        _compile(made, [*flags, "-x", "c++-header", HEADER])
+    return folder
+
+
+def _folder(into: Path, flags: Sequence[str], *content: object) -> Path:
+    text = repr((compiler(), FLAGS, *flags, *content))
+    return into / hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _compile(made: Path, arguments: Sequence[str]) -> None:
+    # Under a name of its own first: another process may be building the same.
+    part = made.with_name(f"{made.name}.{os.getpid()}")
+    command = [compiler() or "", *FLAGS, *arguments, "-o", part.name]
+    done = subprocess.run(command, cwd=made.parent, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{made.name} does not compile:\n{done.stderr}")
+    part.replace(made)
 
 
 class HostKernel:
