@@ -1,6 +1,6 @@
-"""All speed figures: python benchmarks/speed.py [--quick] [--write].
+"""All speed figures: python benchmarks/speed.py [--quick] [--write [FILE]].
 
-With --write the tables become docs/results/speed.md.
+With --write the tables become docs/results/speed.md, or FILE: another machine's.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ INTRO = """# Speed
 
 Samples per second of the CPU backend on one core: the process is bound to it, so that nothing has
 a second thread, except in rows that say how many threads they had. Made by
-`python benchmarks/speed.py --write` (`make bench` prints the same).
+`python benchmarks/speed.py --write{file}` (`make bench` prints the same).
 
 Every figure comes from many windows of a few to a few hundred milliseconds of processor time:
 *best* is the fastest, *median* the middle one. Other work on a machine only ever slows a window
@@ -63,8 +63,8 @@ def falls_short(results: Sequence[tuple[Table, list[list[str]]]]) -> str:
             "## What falls short\n",
             f"Below {SHORT} of what memory allows:\n",
             *(f"- {line}" for line in far or ["nothing"]),
-            "\nSlower than the prototype:\n",
-            *(f"- {line}" for line in behind or ["nothing"]),
+            *(["\nSlower than the prototype:\n"] if behind else []),
+            *(f"- {line}" for line in behind),
             "\nWithin the spatial pooler:\n",
             *(f"- {line}" for line in spatial_pooler.findings(results[0][1])),
             "",
@@ -75,18 +75,24 @@ def falls_short(results: Sequence[tuple[Table, list[list[str]]]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="shorter, without the largest")
-    parser.add_argument("--write", action="store_true", help="write docs/results/speed.md")
+    parser.add_argument(
+        "--write", nargs="?", type=Path, const=RESULT, metavar="FILE",
+        help="write the tables to docs/results/speed.md, or to FILE",
+    )  # fmt: skip
     options = parser.parse_args()
     measuring.stay_on_one_core()
     tables = [table for module in MODULES for table in module.TABLES]
+    if options.write not in (None, RESULT):  # The prototype's figures are of one machine.
+        tables = [table for table in tables if other_systems.RATIO not in table.heads]
     results = [(table, measuring.measure(table, options.quick)) for table in tables]
     short = falls_short(results)
     print("\n" + short)
     if options.write:
         sections = [measuring.markdown(table, rows) for table, rows in results]
-        intro = INTRO.format(machine=measuring.machine())
-        RESULT.parent.mkdir(parents=True, exist_ok=True)
-        RESULT.write_text("\n".join([intro, *sections, short]))
+        file = "" if options.write == RESULT else f" {options.write}"
+        intro = INTRO.format(machine=measuring.machine(), file=file)
+        options.write.parent.mkdir(parents=True, exist_ok=True)
+        options.write.write_text("\n".join([intro, *sections, short]))
 
 
 if __name__ == "__main__":
