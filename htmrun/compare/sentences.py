@@ -19,7 +19,8 @@ def answers(comparison: Comparison, most: int | None = None) -> list[str]:
 
 def _sentence(metric: str, d: PairedDifference) -> str:
     if d.mean == 0 and d.effect is None:
-        return f"{d.arm} has the same {metric} as {d.reference}."
+        seeds = "the one seed" if d.seeds == 1 else f"each of {d.seeds} seeds"
+        return f"{d.arm} has the same {metric} as {d.reference} with {seeds}."
     words = "higher" if d.mean > 0 else "lower"
     size = number(abs(d.mean), metric)
     if d.low is None or d.high is None:
