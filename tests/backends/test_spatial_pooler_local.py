@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 
+from htmrun.backends.bits import Bits
 from htmrun.backends.cpu import SpatialPooler
-from htmrun.bits import Bits
-from htmrun.parameters import SpatialPoolerParameters
-from htmrun.plan import Plan
+from htmrun.backends.parameters import SpatialPoolerParameters
+from htmrun.backends.plan import Plan
 from tests.backends.test_spatial_pooler import assert_bits_equal, assert_state_equal, make, noise
 
 GRIDS = [

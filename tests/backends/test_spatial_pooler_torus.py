@@ -11,13 +11,14 @@ import pytest
 from numba import njit
 
 from htmrun.backends import topology
-from htmrun.backends.cpu import SpatialPooler, sp_start
-from htmrun.backends.cpu.sp_torus_counts import MOST, REACH, count_near
-from htmrun.backends.cpu.sp_torus_masks import first_word, masks_of, torus_masks
-from htmrun.backends.cpu.sp_torus_neighbours import NEAR, better_near, wrap_planes
-from htmrun.bits import Bits
-from htmrun.parameters import SpatialPoolerParameters
-from htmrun.plan import Plan
+from htmrun.backends.bits import Bits
+from htmrun.backends.cpu import SpatialPooler
+from htmrun.backends.cpu.pooler import start
+from htmrun.backends.cpu.pooler.torus_counts import MOST, REACH, count_near
+from htmrun.backends.cpu.pooler.torus_masks import first_word, masks_of, torus_masks
+from htmrun.backends.cpu.pooler.torus_neighbours import NEAR, better_near, wrap_planes
+from htmrun.backends.parameters import SpatialPoolerParameters
+from htmrun.backends.plan import Plan
 from tests.backends.test_spatial_pooler import assert_bits_equal, assert_state_equal, make
 
 OPTIONS = {"boundscheck": False, "error_model": "numpy", "_nrt": False}
@@ -121,7 +122,7 @@ def test_which_grids_are_counted_at_once(
         columns=int(np.prod(grid)), column_shape=grid, inhibition="local",
         inhibition_radius=radius, density=density, wrap=wrap,
     )  # fmt: skip
-    field = sp_start.make_field(parameters)
+    field = start.make_field(parameters)
     assert (len(field.near) > 0) == torus
     # Not both ways at once.
     assert not torus or len(field.rows) == 0
