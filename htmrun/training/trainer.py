@@ -16,7 +16,7 @@ from htmrun.backends.plan import Flags, Plan
 from htmrun.components.networks.pipeline import NetworkPipeline
 from htmrun.components.sources import Chunk, Source
 from htmrun.components.stages import MemoryStage, PoolerStage
-from htmrun.execution.termination import StopRequestedError
+from htmrun.errors import StopRequestedError
 from htmrun.training.checkpoints import Keeper
 from htmrun.training.measures import latency, peak_memory, probes
 from htmrun.training.measures.inside import portrait
