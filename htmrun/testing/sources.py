@@ -17,7 +17,8 @@ from htmrun.testing.streams import assert_same
 class SourceChecks:
     """Checks that the samples are a function of the parameters, the data, the seed and the epoch.
 
-    parameters: of the source; a relative path starts at `folder`, where `write` puts files.
+    parameters: of the source; a relative path starts at `folder`, where `write` puts files. No
+    two samples of what is written may be equal.
     others: parameters that choose other samples. varies: whether the order is another one for
     another seed or epoch; reshuffles: whether it then has the same samples in another order.
     """

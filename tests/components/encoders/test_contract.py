@@ -12,6 +12,7 @@ RANDOM = np.random.default_rng(0)
 NUMBERS = {"value": np.concatenate([[3.0, 3.0], RANDOM.normal(0, 5, 60), [-1e3, 1e3]])}
 TIMES = {"timestamp": np.datetime64("1969-12-30", "s") + RANDOM.integers(0, 1 << 28, 40)}
 SYMBOLS = {"symbol": RANDOM.integers(0, 5, 40).astype(float)}
+BOTH = {"value": NUMBERS["value"][:40], **TIMES}
 IMAGES = {"image": RANDOM.integers(0, 256, (20, 4, 3)).astype(np.uint8)}
 NO_NUMBERS = ({"value": np.array([1.0, np.inf])}, {"value": np.array(["2020-01-01"], "M8[s]")})
 
@@ -82,6 +83,6 @@ class TestFields(EncoderChecks):
             "humidity": {"kind": "rdse", "optional": True},
         },
     )
-    samples = {"value": NUMBERS["value"][:40], **TIMES}
+    samples = BOTH
     refused = ({"value": np.array([np.inf]), "timestamp": TIMES["timestamp"][:1]},)
     seeded = True
