@@ -31,7 +31,6 @@ from htmrun.backends.cpu.sp_learning import advance_duties, learn_alone, learn_w
 from htmrun.backends.cpu.sp_local import local_best
 from htmrun.backends.cpu.sp_memory import HOT, I64, INNER, U64, Field, Memory, Rules
 from htmrun.backends.cpu.sp_overlap import count_overlaps, overlap_of, spread_overlaps
-from htmrun.backends.cpu.sp_torus import torus_best
 from htmrun.backends.cpu.sp_window import input_words
 from htmrun.backends.cpu.sp_winners import (
     best_overlaps,
@@ -284,9 +283,7 @@ def _keep(t: int, x: Chunk) -> None:
 def _winners(
     used: int, n: int, boosted: bool, out: Index, at: int, r: Rules, f: Field, m: Memory
 ) -> int:
-    if r.local and len(f.near) > 0:
-        torus_best(used, n, boosted, r, f, m)
-    elif r.local:
+    if r.local:
         local_best(used, n, boosted, r, f, m)
     elif boosted:
         score_columns(spread_overlaps(used, m), r.stimulus, m.boost, m)

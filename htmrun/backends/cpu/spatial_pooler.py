@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from htmrun.backends import State
-from htmrun.backends.cpu import sp_crew, sp_kernel, sp_start
+from htmrun.backends.cpu import sp_crew, sp_field, sp_kernel, sp_start
 from htmrun.backends.cpu.helpers import helped
 from htmrun.backends.cpu.sp_memory import SLACK, Rules
 from htmrun.backends.sp_contract import DTYPES, check_bits, check_plan, check_shape, check_state
@@ -45,15 +45,15 @@ class SpatialPooler:
             raise ValueError(f"threads: {threads}, expected at least 1")
         self.parameters = p = parameters
         self.inputs = check_shape(p, input_shape)
-        self._field = sp_start.make_field(p)
+        self._field = sp_field.make_field(p)
         self._memory = sp_start.empty_memory(p.columns, self.inputs)
         sp_start.draw(p, input_shape, self.inputs, seed, self._memory)
         self._rules = _rules(p, self.inputs)
-        self._most = sp_start.most_winners(p, self._field)
+        self._most = sp_field.most_winners(p, self._field)
         self._pending: list[tuple[Bits, Bits]] = []
         m = self._memory
         self._reached = np.zeros((threads - 1, len(m.reached)), np.int64)
-        self._helping = [sp_start.helping(m, self._field, own) for own in self._reached]
+        self._helping = [sp_start.helping(m, own) for own in self._reached]
 
     def run(self, bits: Bits, plan: Plan, learn: bool = True) -> Bits:
         """Return the winners of each sample, learning, committing and boosting as `plan` says.
@@ -204,10 +204,13 @@ class SpatialPooler:
         work = longest * len(x.on) // max(len(x.offsets) - 1, 1) * len(self._memory.selected)
         if x.crew == 0 or work < x.crew:
             return nullcontext()
-        rules = self._rules
+        rules, field = self._rules, self._field
         return helped(
             x.board,
-            [partial(sp_kernel.help_chunk, x, *_turning(x), rules, f, m) for m, f in self._helping],
+            [
+                partial(sp_kernel.help_chunk, x, *_turning(x), rules, field, m)
+                for m in self._helping
+            ],
         )
 
 
