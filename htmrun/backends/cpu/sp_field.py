@@ -21,8 +21,8 @@ def make_field(p: SpatialPoolerParameters) -> Field:
     """Return the neighbourhoods of local inhibition; empty under global inhibition."""
     none = np.zeros(0, np.int64)
     if p.inhibition == "global":
-        near, limits = np.zeros((0, 0, WORDS), np.uint64), np.zeros((0, 0), np.uint64)
-        return Field(near, none, np.zeros((0, 2), np.int64), none, none, limits, none, none)
+        bits, table = np.zeros((0, WORDS), np.uint64), np.zeros((0, 2), np.int64)
+        return Field(bits, table, table, none, none, none, bits, none, none)
     assert p.column_shape is not None
     assert p.inhibition_radius is not None
     indices, offsets = topology.neighbourhoods(p.column_shape, p.inhibition_radius, p.wrap)
@@ -32,38 +32,47 @@ def make_field(p: SpatialPoolerParameters) -> Field:
     owners = np.repeat(np.arange(p.columns), sizes)
     touched = np.zeros((words, words), np.bool_)
     touched[owners // 64, indices // 64] = True
-    by_line = touched.reshape(words, -1, WORDS).any(2)
-    ranges = [_shortest(x) for x in by_line.T]
-    first = np.array([a for a, _ in ranges])
-    near = zeros((len(first), max(n for _, n in ranges) * 64 + 1, WORDS), np.uint64)
-    _mask(indices, offsets, first, words, near)
-    lines = np.array([(a, a + n) for a, n in map(_shortest, by_line)])
+    by_line = np.asarray(touched.reshape(words, -1, WORDS).any(2))
+    blocks, rows = _blocks_of(by_line)
+    near = zeros((rows + 1, WORDS), np.uint64)
+    _mask(indices, offsets, blocks, words, near)
+    word, line = np.nonzero(by_line)
+    row = blocks[line, 2] + 64 * (word + words * (word < blocks[line, 0]))
+    starts = np.append(0, np.cumsum(by_line.sum(1)))
+    limits = _limits(places, row_words(p.columns))
     usual = np.array([round(float(np.sum(places / sizes)))])
     shape = np.array(p.column_shape, np.int64)
-    return Field(
-        near, first, lines, sizes, places, _limits(places, row_words(p.columns)), usual, shape
-    )
+    lines = np.stack([line, row], axis=1)
+    return Field(near, blocks, lines, starts, sizes, places, limits, usual, shape)
+
+
+def _blocks_of(by_line: npt.NDArray[np.bool_]) -> tuple[I64, int]:
+    """Return `Field.blocks` and their rows; `by_line`: words of columns near each line."""
+    blocks, rows = [], 0
+    for wanted in by_line.T:
+        first, length = _shortest(wanted)
+        blocks.append((first, first + length, rows - 64 * first))
+        rows += 64 * length
+    return np.array(blocks), rows
 
 
 def _shortest(wanted: npt.NDArray[np.bool_]) -> tuple[int, int]:
     """Return start and length of the shortest range, around the end or not, of all `wanted`."""
     at = np.flatnonzero(wanted)
-    if len(at) == 0:
-        return 0, 0
     steps = np.diff(np.append(at, at[0] + len(wanted)))
     k = int(np.argmax(steps))
     return int(at[(k + 1) % len(at)]), len(wanted) - int(steps[k]) + 1
 
 
 @njit(**JIT)
-def _mask(indices: I64, offsets: I64, first: I64, words: int, near: U64) -> None:
+def _mask(indices: I64, offsets: I64, blocks: I64, words: int, near: U64) -> None:
     """Set the bits of `near` from ascending lists of neighbours."""
     for c in range(len(offsets) - 1):
         for j in range(offsets[c], offsets[c + 1]):
             i = indices[j]
             line = i // (64 * WORDS)
-            row = ((c >> 6) - first[line] + words) % words * 64 + (c & 63)
-            near[line, row, (i >> 6) % WORDS] |= np.uint64(1) << np.uint64(i & 63)
+            row = blocks[line, 2] + c + 64 * words * np.int64(c >> 6 < blocks[line, 0])
+            near[row, (i >> 6) % WORDS] |= np.uint64(1) << np.uint64(i & 63)
 
 
 def _places(p: SpatialPoolerParameters, sizes: I64) -> I64:

@@ -43,7 +43,7 @@ def local_best(used: int, on: int, boosted: bool, r: Rules, f: Field, m: Memory)
     _reaching(used, lowest, boosted, left, m)
     for w in range(len(left)):
         m.selected[w] = np.uint64(0)
-    few = _FEW * len(f.near)
+    few = _FEW * len(f.blocks)
     share = m.hint[2]
     above = np.int64(1) << 32
     rounds = 0
@@ -53,8 +53,8 @@ def local_best(used: int, on: int, boosted: bool, r: Rules, f: Field, m: Memory)
         bound = max(min(bound, above - 1), lowest)
         _reaching(used, bound, boosted, m.level, m)
         reached = _count_near(
-            m.level, f.near, f.first, f.limits, m.listed, m.starts, m.inside, m.counts, m.places,
-            m.within, m.below,
+            m.level, f.near, f.blocks, f.limits, m.listed, m.starts, m.counts, m.places, m.within,
+            m.below,
         )  # fmt: skip
         others = _settle(m.level, m.within, m.below, left, m.selected)
         _adapt(rounds, reached, f.usual[0], m)
@@ -65,9 +65,11 @@ def local_best(used: int, on: int, boosted: bool, r: Rules, f: Field, m: Memory)
         rounds += 1
     n = write_columns(left, m.listed, 0)
     if boosted:
-        _rank_scores(n, m.listed, keys, f.near, f.first, f.lines, f.places, m.selected)
+        _rank_scores(n, m.listed, keys, f.near, f.lines, f.offsets, f.places, m.selected)
     else:
-        _rank_overlaps(n, m.listed, m.planes, used, f.near, f.first, f.lines, f.places, m.selected)
+        _rank_overlaps(
+            n, m.listed, m.planes, used, f.near, f.lines, f.offsets, f.places, m.selected
+        )
 
 
 @njit(**INNER)
@@ -85,11 +87,10 @@ def _reaching(used: int, bound: int, boosted: bool, out: U64, m: Memory) -> None
 def _count_near(
     level: U64,
     near: U64,
-    first: I64,
+    blocks: I64,
     limits: U64,
     listed: Index,
     starts: I64,
-    inside: Index,
     counts: U64,
     places: I64,
     within: U64,
@@ -100,24 +101,20 @@ def _count_near(
     Leaves in `within` where there are at most as many as may win, the column itself included, and
     in `below` where there are fewer. Returns how many `level` has.
     """
-    words = len(near) * WORDS
     n = write_columns(level, listed, 0)
+    words = len(blocks) * WORDS
     starts[0] = 0
     for w in range(words):
         starts[w + 1] = starts[w] + np.int64(popcount(level[w]))
-    reach = near.shape[1] // 64
-    for line in range(len(near)):
-        # Only columns from this word on, and around the end, are near any of the line.
-        a = first[line]
-        b = min(a + reach, words)
-        k = 0
-        for j in range(starts[a], starts[b]):
-            inside[k] = listed[j] - np.int32(64 * a)
-            k += 1
-        for j in range(starts[a + reach - b]):
-            inside[k] = listed[j] + np.int32(64 * (words - a))
-            k += 1
-        used = count_rows(near[line], inside[:k], counts, places)
+    # Once more, as if the grid went on behind its end.
+    for j in range(n):
+        listed[n + j] = listed[j] + np.int32(64 * words)
+    for w in range(words):
+        starts[words + w + 1] = n + starts[w + 1]
+    for line in range(len(blocks)):
+        first, stop, shift = blocks[line]
+        some = listed[starts[first] : starts[stop]]
+        used = count_rows(near, shift, some, counts, places)
         for p in range(max(used, KEPT), len(limits)):
             for w in range(WORDS):
                 counts[p, w] = np.uint64(0)
@@ -155,14 +152,6 @@ def _adapt(rounds: int, reached: int, usual: int, m: Memory) -> None:
         m.hint[3] = min(max(m.hint[3] * factor, 1 / 64), 1.0)
 
 
-@njit(**INNER)
-def _row_of(c: int, line: int, near: U64, first: I64) -> int:
-    """Return the row of near[line] for column `c`; the last, of zeros, if it is far away."""
-    w = (c >> 6) - first[line]
-    w += len(near) * WORDS * np.int64(w < 0)
-    return min(w * 64 + (c & 63), near.shape[1] - 1)
-
-
 @njit(**HOT)
 def _rank_overlaps(
     n: int,
@@ -170,8 +159,8 @@ def _rank_overlaps(
     planes: U64,
     used: int,
     near: U64,
-    first: I64,
     lines: I64,
+    offsets: I64,
     places: I64,
     selected: U64,
 ) -> None:
@@ -179,10 +168,9 @@ def _rank_overlaps(
     for j in range(n):
         c = np.int64(listed[j])
         beaten = np.int64(0)
-        for line in range(lines[c >> 6, 0], lines[c >> 6, 1]):
-            line -= len(near) * np.int64(line >= len(near))
-            mask = (line * near.shape[1] + _row_of(c, line, near, first)) * WORDS
-            beaten += better_in_line(planes, used, len(selected), line * WORDS, c, near, mask)
+        for q in range(offsets[c >> 6], offsets[(c >> 6) + 1]):
+            first, mask = lines[q, 0] * WORDS, (lines[q, 1] + (c & 63)) * WORDS
+            beaten += better_in_line(planes, used, len(selected), first, c, near, mask)
         selected[c >> 6] |= np.uint64(beaten < places[c]) << np.uint64(c & 63)
 
 
@@ -192,8 +180,8 @@ def _rank_scores(
     listed: Index,
     keys: npt.NDArray[np.uint32],
     near: U64,
-    first: I64,
     lines: I64,
+    offsets: I64,
     places: I64,
     selected: U64,
 ) -> None:
@@ -202,14 +190,12 @@ def _rank_scores(
         c = np.int64(listed[j])
         key, own, lower = keys[c], c >> 6, (np.uint64(1) << np.uint64(c & 63)) - np.uint64(1)
         beaten = np.uint64(0)
-        for line in range(lines[own, 0], lines[own, 1]):
-            line -= len(near) * np.int64(line >= len(near))
-            row = _row_of(c, line, near, first)
+        for q in range(offsets[own], offsets[own + 1]):
             for k in range(WORDS):
-                mask = near[line, row, k]
+                mask = near[lines[q, 1] + (c & 63), k]
                 if mask == np.uint64(0):
                     continue
-                w = line * WORDS + k
+                w = lines[q, 0] * WORDS + k
                 # Equal scores beat it from words before its own, and from lower places of that.
                 better = at_least(keys, w * 64, key + np.uint32(w >= own))
                 if w == own:

@@ -83,8 +83,7 @@ class Memory(NamedTuple):
     level: U64  # (CW,)
     within: U64  # (CW,) where the columns of `level` around are no more than may win
     below: U64  # (CW,) where they are fewer
-    starts: I64  # (CW + 1,) columns of `level` before each word
-    inside: npt.NDArray[np.int32]  # (C,) rows of `Field.near` that are counted
+    starts: I64  # (2 * CW + 1,) columns of `level` before each word
     counts: U64  # (8 * BYTES + 1, WORDS) their counts, as `planes`
     list_keys: npt.NDArray[np.uint32]  # (C,) under global inhibition
     change: npt.NDArray[np.int16]  # (I,)
@@ -96,7 +95,7 @@ class Memory(NamedTuple):
     wins: npt.NDArray[np.uint32]  # (C,) wins in a window of several samples
     sums: I64  # (C,)
     line: I64  # (3 * C,)
-    listed: npt.NDArray[np.int32]  # (C + SLACK,)
+    listed: npt.NDArray[np.int32]  # (2 * C + SLACK,)
     difference: npt.NDArray[np.int32]  # (C,) target less active duty cycle
     places: I64  # (256,) where rows start that are being counted
     hint: npt.NDArray[np.float64]  # (4,) where to look for the best scores first; speed only
@@ -110,9 +109,12 @@ SHARED += ("boost", "wins")
 class Field(NamedTuple):
     """Local inhibition: who is near whom (`sp_field`), and how many may win."""
 
-    near: U64  # (lines, rows + 1, WORDS) masks of neighbours in a line; the last row is zero
-    first: I64  # (lines,) the word whose first column has row 0
-    lines: I64  # (words of lines, 2) range of lines, around the end, with a word's neighbours
+    near: U64  # (rows + 1, WORDS) masks of neighbours in a line; the last row is zero
+    blocks: (
+        I64  # (lines, 3) first word of columns near a line, and last, and their rows less theirs
+    )
+    lines: I64  # (pairs, 2) lines near a word's columns, and the row of its first column
+    offsets: I64  # (words of lines + 1,) where pairs of a word start
     sizes: I64  # (columns,) of the neighbourhood
     places: I64  # (columns,) winners that are allowed around each column
     limits: U64  # (planes, CW) the same, one bit per plane
