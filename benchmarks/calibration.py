@@ -10,8 +10,8 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from statistics_calibration import COMPARISONS, DISTRIBUTIONS, Calibration, calibrate
 
-from htmrun.compare.calibration import COMPARISONS, DISTRIBUTIONS, Calibration, calibrate
 from htmrun.compare.statistics import SIGNIFICANT
 from htmrun.compare.streams import diebold_mariano
 

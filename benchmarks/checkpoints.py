@@ -13,11 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from htmrun.build import Builder
-from htmrun.checkpoints import SHARE, Keeper
+from htmrun.components.sources import open_source
 from htmrun.config.compose import load
-from htmrun.data import open_source
-from htmrun.records import Job
+from htmrun.execution.jobs import Builder
+from htmrun.training.checkpoints import SHARE, Keeper
+from htmrun.training.records import Job
 
 RESULT = Path(__file__).parents[1] / "docs" / "results" / "checkpoints.md"
 REPEATS = 15
@@ -81,7 +81,7 @@ def best(act: Callable[[], object]) -> tuple[float, float]:
 
 def measured(arm: str, overrides: tuple[str, ...], folder: Path) -> list[float]:
     """Return bytes of the file, seconds to write (processor, clock), seconds to read."""
-    from htmrun import trainer
+    from htmrun.training import trainer
 
     experiment = load([*overrides, "curve_points=20"]).experiment
     source = open_source(experiment.data)

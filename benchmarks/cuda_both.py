@@ -12,12 +12,12 @@ from card import OutOfTimeError, Row, rate, wait
 from measuring import number, times
 
 from htmrun.backends import load_backend
+from htmrun.backends.bits import Bits
 from htmrun.backends.cuda.device import Device
-from htmrun.backends.cuda.sp_group import SpatialPoolerGroup
-from htmrun.backends.cuda.tm_group import TemporalMemoryGroup
-from htmrun.bits import Bits
-from htmrun.parameters import SpatialPoolerParameters, TemporalMemoryParameters
-from htmrun.plan import Plan
+from htmrun.backends.cuda.memory.group import TemporalMemoryGroup
+from htmrun.backends.cuda.pooler.group import SpatialPoolerGroup
+from htmrun.backends.parameters import SpatialPoolerParameters, TemporalMemoryParameters
+from htmrun.backends.plan import Plan
 
 INPUTS, COLUMNS, ON, ELEMENTS, WARM, SETTLE = 1024, 2048, 40, 100, 8192, 24
 HEADS = ["models", "SP + TM learn/s", "at first", "TM learn/s", "TM infer/s"]

@@ -13,14 +13,14 @@ import numpy as np
 from card import Row, rate
 from measuring import number
 
+from htmrun.backends.bits import Bits
+from htmrun.backends.cuda.chunk_schedule import Schedule
 from htmrun.backends.cuda.device import Device
-from htmrun.backends.cuda.overlap_ways import OverlapWay, chosen, possible
+from htmrun.backends.cuda.pooler.group import SpatialPoolerGroup
+from htmrun.backends.cuda.pooler.overlap_kernels import OverlapWay, chosen, possible
 from htmrun.backends.cuda.rows import Rows
-from htmrun.backends.cuda.schedule import Schedule
-from htmrun.backends.cuda.sp_group import SpatialPoolerGroup
-from htmrun.bits import Bits
-from htmrun.parameters import SpatialPoolerParameters
-from htmrun.plan import Plan
+from htmrun.backends.parameters import SpatialPoolerParameters
+from htmrun.backends.plan import Plan
 
 REPEATED = 20
 """Launches of one captured graph."""
@@ -30,7 +30,7 @@ HEADS_WAYS = ["size", "on", "samples", "models", *WAYS, "chosen", "best"]
 ABOUT_WAYS = """
 Microseconds a launch that counts the overlaps of all samples with all columns and makes keys of
 them, by each kernel that the card has instructions for (`kernels/README.md`). *chosen* is what
-`htmrun/backends/cuda/overlap_ways.py` takes, *best* what was the fastest here.
+`htmrun/backends/cuda/pooler/overlap_kernels.py` takes, *best* what was the fastest here.
 """
 NEIGHBOURS = ("any", "global", "shared")
 HEADS_3X3 = ["grid", "wrap", *(f"inhibit {n}" for n in NEIGHBOURS)]

@@ -13,14 +13,14 @@ from card import Row, rate, wait
 from measuring import number, share, times
 
 from htmrun.backends import load_backend
+from htmrun.backends.bits import Bits
+from htmrun.backends.cuda.chunk_schedule import Schedule
 from htmrun.backends.cuda.device import Device
+from htmrun.backends.cuda.pooler.arrays import OF_A_MODEL
+from htmrun.backends.cuda.pooler.group import SpatialPoolerGroup
 from htmrun.backends.cuda.rows import Rows
-from htmrun.backends.cuda.schedule import Schedule
-from htmrun.backends.cuda.sp_arrays import OF_A_MODEL
-from htmrun.backends.cuda.sp_group import SpatialPoolerGroup
-from htmrun.bits import Bits
-from htmrun.parameters import SpatialPoolerParameters
-from htmrun.plan import Plan
+from htmrun.backends.parameters import SpatialPoolerParameters
+from htmrun.backends.plan import Plan
 
 BOOST = {"boost_strength": 3.0}
 GOAL = 0.6

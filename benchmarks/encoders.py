@@ -8,8 +8,8 @@ import measuring
 import numpy as np
 from measuring import Rate, Table, number, share
 
-from htmrun.encoders import Encoder, build_encoder
-from htmrun.encoders.parameters import (
+from htmrun.components.encoders import Encoder, build_encoder
+from htmrun.components.encoders.parameters import (
     DateEncoderParameters,
     RDSEParameters,
     ScalarEncoderParameters,

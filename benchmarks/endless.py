@@ -13,8 +13,8 @@ import time
 from measuring import machine, stay_on_one_core
 from temporal_memory import Case, stream
 
-from htmrun.bits import Bits
-from htmrun.plan import Plan
+from htmrun.backends.bits import Bits
+from htmrun.backends.plan import Plan
 
 MARKS = [10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000]
 

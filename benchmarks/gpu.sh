@@ -68,7 +68,7 @@ if [ $plan = 1 ] || ! "$PYTHON" -c "$lacking"; then
   fi
 fi
 
-step "all kernels against the reference" 60 400 "$PYTHON" -m tests.card_tour --seconds {}
+step "all kernels against the reference" 60 400 "$PYTHON" -m tests.helpers.card_tour --seconds {}
 # Most of the tests' time is the processor's: kernels are compiled, hashes compared.
 workers=$(nproc)
 [ "$workers" -le 12 ] || workers=12
@@ -99,7 +99,7 @@ fi
 later=3
 for tool in memcheck racecheck synccheck initcheck; do
   step "compute-sanitizer $tool" 60 $((later * 15)) "${sanitizer:-compute-sanitizer}" "${options[@]}" \
-    --tool "$tool" --error-exitcode 3 "$PYTHON" -m tests.card_tour --small --seconds {}
+    --tool "$tool" --error-exitcode 3 "$PYTHON" -m tests.helpers.card_tour --small --seconds {}
   later=$((later - 1))
 done
 [ $plan = 1 ] && exit 0

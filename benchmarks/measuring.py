@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from htmrun.bits import Bits
+from htmrun.backends.bits import Bits
 
 SHORTEST_S = 2e-5
 """A window goes on at least so long: some clocks stand still for as long as a call takes."""

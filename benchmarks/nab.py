@@ -19,13 +19,13 @@ from pathlib import Path
 
 import numpy as np
 
-from htmrun.anomaly import AnomalyLikelihood, log_scale, out_of_range
-from htmrun.build import Builder, schedule_of
+from htmrun.components.sources import open_source
+from htmrun.components.stages import MemoryStage
 from htmrun.config.compose import load
-from htmrun.data import open_source
-from htmrun.nab import PROFILES, Labelled, at_threshold, best
-from htmrun.schedule import Cursor
-from htmrun.stages import MemoryStage
+from htmrun.execution.jobs import Builder, schedule_of
+from htmrun.training.measures.anomaly import AnomalyLikelihood, log_scale, out_of_range
+from htmrun.training.measures.nab_score import PROFILES, Labelled, at_threshold, best
+from htmrun.training.schedule import Cursor
 
 BUCKETS = 130
 """Buckets in a file's range, which the benchmark allows to be known beforehand."""

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from htmrun.backends import load_backend
-from htmrun.networks.network import Network
-from htmrun.networks.parameters import NetworkParameters
-from htmrun.plan import Plan
+from htmrun.backends.plan import Plan
+from htmrun.components.networks.network import Network
+from htmrun.components.networks.parameters import NetworkParameters
 
 SIDE, CLASSES = 28, 10
 Layers = dict[str, dict[str, Any]]

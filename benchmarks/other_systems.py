@@ -13,10 +13,10 @@ import temporal_memory
 from measuring import Table, number
 from spatial_pooler import BOOST, Case
 
+from htmrun.backends.bits import Bits
 from htmrun.backends.cpu import SpatialPooler, TemporalMemory
-from htmrun.bits import Bits
-from htmrun.parameters import SpatialPoolerParameters, TemporalMemoryParameters
-from htmrun.plan import Plan
+from htmrun.backends.parameters import SpatialPoolerParameters, TemporalMemoryParameters
+from htmrun.backends.plan import Plan
 
 ABOUT = """
 Steps per second, best short window of ours. The other systems were measured on a 2-core AMD EPYC

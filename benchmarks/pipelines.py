@@ -10,12 +10,12 @@ import measuring
 import numpy as np
 from measuring import Rate, Table, number
 
-from htmrun.build import Builder, schedule_of
-from htmrun.classifiers.scores import Activity
+from htmrun.components.classifiers.scores import Activity
+from htmrun.components.pipeline import ENCODER, Pipeline
+from htmrun.components.sources import Chunk, open_source
 from htmrun.config.compose import load
-from htmrun.data import Chunk, open_source
-from htmrun.pipeline import ENCODER, Pipeline
-from htmrun.schedule import Cursor
+from htmrun.execution.jobs import Builder, schedule_of
+from htmrun.training.schedule import Cursor
 
 ABOUT = """
 Shipped experiments as they stand, seed 0, on their own data, without metrics and tracking: encoder,

@@ -69,9 +69,9 @@ def main() -> None:
     import numpy as np
     import spatial_pooler
 
-    from htmrun.bits import Bits
-    from htmrun.parameters import SpatialPoolerParameters
-    from htmrun.plan import Plan
+    from htmrun.backends.bits import Bits
+    from htmrun.backends.parameters import SpatialPoolerParameters
+    from htmrun.backends.plan import Plan
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="shorter, without the largest")

@@ -10,9 +10,9 @@ import numpy as np
 from measuring import Table, number, share, times
 
 from htmrun.backends import SDRClassifierBackend, load_backend
-from htmrun.bits import Bits
-from htmrun.parameters import SDRClassifierParameters
-from htmrun.plan import Plan
+from htmrun.backends.bits import Bits
+from htmrun.backends.parameters import SDRClassifierParameters
+from htmrun.backends.plan import Plan
 
 ABOUT = """
 Random patterns, one of the classes each. *reference* is the NumPy backend on the same samples in

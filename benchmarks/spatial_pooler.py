@@ -12,9 +12,9 @@ import numpy as np
 from measuring import Table, number, share, times
 
 from htmrun.backends import SpatialPoolerBackend, load_backend
-from htmrun.bits import Bits
-from htmrun.parameters import SpatialPoolerParameters
-from htmrun.plan import Plan
+from htmrun.backends.bits import Bits
+from htmrun.backends.parameters import SpatialPoolerParameters
+from htmrun.backends.plan import Plan
 
 ABOUT = """
 Random patterns, half of the inputs in each potential pool, 2 % winners. *new*: no pattern

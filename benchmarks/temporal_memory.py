@@ -13,11 +13,11 @@ from measuring import Rate, Table, number, share, times
 from numba import njit
 
 from htmrun.backends import State
+from htmrun.backends.bits import Bits
 from htmrun.backends.cpu import TemporalMemory
+from htmrun.backends.parameters import TemporalMemoryParameters
+from htmrun.backends.plan import Plan
 from htmrun.backends.reference import TemporalMemory as ReferenceMemory
-from htmrun.bits import Bits
-from htmrun.parameters import TemporalMemoryParameters
-from htmrun.plan import Plan
 
 ABOUT = """
 2048 columns of 32 cells, 40 active, 100 sequences of 10 elements in random order, without

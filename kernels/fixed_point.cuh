@@ -1,4 +1,4 @@
-// Fixed-point numbers: the twins of htmrun/fixed_point.py, the same bits.
+// Fixed-point numbers: the twins of htmrun/backends/fixed_point.py, the same bits.
 //
 // Every float here is the result of single IEEE operations or of integer arithmetic on its
 // representation. Compile with --fmad=false and without --use_fast_math.

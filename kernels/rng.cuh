@@ -1,4 +1,4 @@
-// Counter-based random words: the twins of htmrun/rng.py, the same bits.
+// Counter-based random words: the twins of htmrun/backends/rng.py, the same bits.
 //
 // SplitMix64's finaliser (Steele, Lea, Flood, OOPSLA 2014). A word is a function of what it is for,
 // so no order of threads can change it.

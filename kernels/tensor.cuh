@@ -13,7 +13,7 @@
 //
 // All 32 lanes of a warp must come together. Cards before sm_80 lack the product of bits, cards
 // before sm_75 both: there neither the function nor the name of its feature exists. On the host
-// tests/kernels/fragments.cuh defines the functions.
+// tests/helpers/kernels/fragments.cuh defines the functions.
 #pragma once
 #include "warp.cuh"
 

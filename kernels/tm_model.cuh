@@ -7,7 +7,7 @@
 
 constexpr int REINFORCE = 0, CREATE = 1, PUNISH = 2;
 
-// Places in scalar_mj, the same as in htmrun/backends/cuda/tm_arrays.py. The counters come first.
+// Places in scalar_mj, the same as in htmrun/backends/cuda/memory/arrays.py. The counters come first.
 enum Scalar {
     SEGMENTS_CREATED, SEGMENTS_DESTROYED, SEGMENTS_EVICTED,
     SYNAPSES_CREATED, SYNAPSES_DESTROYED, EVENTS_DROPPED,

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from htmrun.backends.cuda import cards
-from tests import host_card
-from tests.kernels import host
-from tests.ray_cluster import RayCluster
+from tests.helpers import host_card
+from tests.helpers.kernels import host
+from tests.helpers.ray_cluster import RayCluster
 
 ON_HOST = os.environ.get("HTMRUN_TEST_CARD") == "host"
 """Tests that need a card run their kernels on the host: `HTMRUN_TEST_CARD=host pytest -m gpu`."""

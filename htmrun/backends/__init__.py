@@ -27,14 +27,14 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from htmrun.bits import Bits
-from htmrun.devices import cuda_index
-from htmrun.parameters import (
+from htmrun.backends.bits import Bits
+from htmrun.backends.devices import cuda_index
+from htmrun.backends.parameters import (
     SDRClassifierParameters,
     SpatialPoolerParameters,
     TemporalMemoryParameters,
 )
-from htmrun.plan import Flags, Plan
+from htmrun.backends.plan import Flags, Plan
 
 State = dict[str, np.ndarray]
 

@@ -18,11 +18,11 @@ import math
 import numpy as np
 
 from htmrun.backends import State
-from htmrun.bits import Bits
+from htmrun.backends.bits import Bits
+from htmrun.backends.fixed_point import PERMANENCE_ONE
+from htmrun.backends.parameters import SpatialPoolerParameters, round_half_up
+from htmrun.backends.plan import Plan
 from htmrun.errors import UserError
-from htmrun.fixed_point import PERMANENCE_ONE
-from htmrun.parameters import SpatialPoolerParameters, round_half_up
-from htmrun.plan import Plan
 
 DTYPES = {
     "permanences": np.int16,

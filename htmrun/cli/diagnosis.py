@@ -92,7 +92,7 @@ def _memory() -> Finding:
 
 
 def _cache() -> Finding:
-    from htmrun.backends.cpu.cache import kernel_cache
+    from htmrun.backends.cpu.common.cache import kernel_cache
 
     folder = kernel_cache()
     if not _writable(folder):
@@ -145,7 +145,7 @@ def _cuda() -> Finding:
 
 
 def _energy() -> Finding:
-    from htmrun import energy
+    from htmrun.execution import energy
 
     if energy.processor() is None:
         cost = "what runs use is left out of their figures; docs/guides/results.md, Cost"

@@ -30,8 +30,8 @@ def command(
     uri: Uri = None,
     directory: Directory = "runs",
 ) -> None:
-    from htmrun.reproduce.export import export
-    from htmrun.reproduce.stored import read_run
+    from htmrun.tracking.export import export
+    from htmrun.tracking.stored import read_run
 
     for line in export(read_run(run, uri, directory), folder, with_data=data):
         print(line)

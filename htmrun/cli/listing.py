@@ -16,7 +16,7 @@ from htmrun.config.catalogue import choices, experiments, groups
 
 if TYPE_CHECKING:
     from htmrun.config.schema import Experiment
-    from htmrun.placement import Forecast
+    from htmrun.execution.placement import Forecast
 
 # Wide enough to read in a log, where nobody can widen the window.
 WIDTH_OF_FILES = 100
@@ -129,8 +129,8 @@ def print_plan(rows: Sequence[Mapping[str, Any]], experiment: Experiment, where:
         )
     print()
     console().print(table)
-    from htmrun.placement import threads_of
-    from htmrun.runner import workers_for
+    from htmrun.execution.placement import threads_of
+    from htmrun.execution.processes import workers_for
 
     jobs = len(rows) * len(experiment.seeds)
     arms, seeds = _plural(len(rows), "arm"), _plural(len(experiment.seeds), "seed")

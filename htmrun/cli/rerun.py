@@ -29,9 +29,9 @@ def command(
     uri: Uri = None,
     directory: Directory = "runs",
 ) -> int:
-    from htmrun.cluster.connection import checked
-    from htmrun.reproduce.rerun import repeat, verdict
-    from htmrun.reproduce.stored import read_run
+    from htmrun.execution.ray_connection import checked
+    from htmrun.tracking.rerun import repeat, verdict
+    from htmrun.tracking.stored import read_run
 
     chosen, wanted = list(overrides or []), run
     if run is not None and "=" in run:

@@ -30,7 +30,7 @@ def command(
     uri: Uri = None,
     directory: Directory = "runs",
 ) -> int:
-    from htmrun.cluster.connection import checked
-    from htmrun.reproduce.resume import resume
+    from htmrun.execution.ray_connection import checked
+    from htmrun.tracking.resume import resume
 
     return resume(run, uri, directory, on=checked(on), quiet=quiet, json_output=json_output)

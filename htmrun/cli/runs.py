@@ -63,8 +63,8 @@ def command(
     uri: Uri = None,
     directory: Directory = "runs",
 ) -> None:
-    from htmrun.compare.listing import Filters
-    from htmrun.compare.show_runs import show_runs, show_sweeps
+    from htmrun.cli.terminal.runs_table import show_runs, show_sweeps
+    from htmrun.tracking.list_runs import Filters
 
     filters = Filters(
         experiment, tuple(arm or ()), status, since, before, tuple(tag or ()), tuple(where or ())

@@ -46,8 +46,8 @@ def command(
         bool, typer.Option("--json", help="Print the result as one line of JSON.")
     ] = False,
 ) -> int:
-    from htmrun.cluster.connection import checked
     from htmrun.config.sweep import load_sweep
+    from htmrun.execution.ray_connection import checked
 
     on = checked(on)
     arguments = list(overrides or [])

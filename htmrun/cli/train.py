@@ -68,15 +68,15 @@ def command(
 
         how_to_start(config_dir)
         return 0
-    from htmrun.cluster.connection import checked
     from htmrun.config.compose import load
+    from htmrun.execution.ray_connection import checked
 
     on = checked(on)
     loaded = load(overrides or [], config_dir)
     if dry_run:
         _dry_run(loaded, on, json_output)
         return 0
-    from htmrun.session import run_experiment
+    from htmrun.execution.session import run_experiment
 
     return run_experiment(
         loaded.experiment,
@@ -112,9 +112,9 @@ def _has_root(config_dir: Path) -> bool:
 
 
 def _dry_run(loaded: Loaded, on: str, json_output: bool) -> None:
-    from htmrun.data import open_source
-    from htmrun.needs import plan_table
-    from htmrun.placement import forecast, forecast_on_cluster, threads_of
+    from htmrun.components.sources import open_source
+    from htmrun.execution.estimate import plan_table
+    from htmrun.execution.placement import forecast, forecast_on_cluster, threads_of
 
     experiment = loaded.experiment
     source = open_source(experiment.data)

@@ -13,8 +13,8 @@ from htmrun.errors import UserError, nearest
 if TYPE_CHECKING:
     from htmrun.compare.comparison import Comparison
     from htmrun.compare.overranks import OverRanks
-    from htmrun.compare.reading import ExperimentRun
-    from htmrun.compare.series import Series
+    from htmrun.tracking.arrays import Series
+    from htmrun.tracking.read_runs import ExperimentRun
 
 FORMATS = ("table", "csv", "json", "latex", "markdown")
 
@@ -46,7 +46,7 @@ def compare(choice: Choice, uri: str | None, directory: str) -> None:
     equal without `force`.
     """
     _check(choice)
-    from htmrun.compare.reading import read
+    from htmrun.tracking.read_runs import read
 
     runs = read(choice.runs, uri, directory)
     if choice.rank:
@@ -60,7 +60,7 @@ def compare(choice: Choice, uri: str | None, directory: str) -> None:
 
 def report(choice: Choice, uri: str | None, directory: str) -> None:
     """Write the report of `choice` and print nothing else; raises UserError as `compare` does."""
-    from htmrun.compare.reading import read
+    from htmrun.tracking.read_runs import read
 
     found = _together(choice, read(choice.runs, uri, directory), uri, directory)
     _report(choice, *found, uri, directory)
@@ -69,7 +69,7 @@ def report(choice: Choice, uri: str | None, directory: str) -> None:
 def _together(
     choice: Choice, runs: Sequence[ExperimentRun], uri: str | None, directory: str
 ) -> tuple[Comparison, ExperimentRun, Series]:
-    from htmrun.compare.reading import keep_arms, merge
+    from htmrun.tracking.read_runs import keep_arms, merge
 
     run = merge(runs)
     keep_arms(run, choice.arms)
@@ -118,7 +118,7 @@ def _compared(
 ) -> tuple[Comparison, Series]:
     from htmrun.compare.comparison import compare_arms, reference_arm
     from htmrun.compare.selection import select
-    from htmrun.compare.series import read_series, stream_differences
+    from htmrun.tracking.arrays import read_series, stream_differences
     from htmrun.tracking.store import open_existing
 
     shown = select(run.metrics, run.task, wanted=choice.metrics, everything=choice.everything)
@@ -133,12 +133,13 @@ def _compared(
 
 
 def _print(output_format: str, comparison: Comparison) -> None:
-    from htmrun.compare import formats, tables, terminal
+    from htmrun.cli.terminal import comparison_table
+    from htmrun.compare import formats, tables
 
     if output_format == "table":
-        from htmrun.console.terminal import console_for
+        from htmrun.cli.terminal.terminal import console_for
 
-        console_for(sys.stdout).print(terminal.shown(comparison))
+        console_for(sys.stdout).print(comparison_table.shown(comparison))
         return
     if output_format in ("json", "csv"):
         text = (formats.to_json if output_format == "json" else formats.to_csv)(comparison)
@@ -150,7 +151,7 @@ def _print(output_format: str, comparison: Comparison) -> None:
 
 def _ranked(choice: Choice, runs: Sequence[ExperimentRun]) -> None:
     from htmrun.compare.overranks import over_ranks
-    from htmrun.compare.reading import keep_arms
+    from htmrun.tracking.read_runs import keep_arms
 
     for run in runs:
         keep_arms(run, choice.arms)
@@ -165,13 +166,14 @@ def _ranked(choice: Choice, runs: Sequence[ExperimentRun]) -> None:
 
 
 def _print_ranks(output_format: str, found: OverRanks) -> None:
-    from htmrun.compare import formats, tables, terminal
+    from htmrun.cli.terminal import comparison_table
+    from htmrun.compare import formats, tables
 
     title = f"{len(found.sets)} data sets"
     if output_format == "table":
-        from htmrun.console.terminal import console_for
+        from htmrun.cli.terminal.terminal import console_for
 
-        group = terminal.words(title, tables.rank_tables(found), found.notes)
+        group = comparison_table.words(title, tables.rank_tables(found), found.notes)
         console_for(sys.stdout).print(group)
         return
     if output_format in ("json", "csv"):

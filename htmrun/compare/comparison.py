@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from htmrun.compare.interval import FEWEST_SEEDS, INTERVAL_NOTE, Interval, mean_interval, seeds_note
+from htmrun.compare.numbers import RATE, lower_is_better, probability
 from htmrun.compare.pareto import Offer, pareto
 from htmrun.compare.ranks import FEWEST_ARMS, Ranking, rank
-from htmrun.compare.reading import ExperimentRun
 from htmrun.compare.statistics import (
     MARGIN,
     SIGNIFICANT,
@@ -17,10 +18,9 @@ from htmrun.compare.statistics import (
     with_holm,
 )
 from htmrun.compare.streams import StreamDifference
-from htmrun.console.figures import RATE, lower_is_better, probability
-from htmrun.console.interval import FEWEST_SEEDS, INTERVAL_NOTE, Interval, mean_interval, seeds_note
 from htmrun.errors import UserError, nearest
-from htmrun.main_figures import main_among
+from htmrun.tracking.read_runs import ExperimentRun
+from htmrun.training.measures.main_figures import main_among
 
 _REFERENCE = "online"
 

@@ -11,10 +11,10 @@ from dataclasses import asdict
 from typing import Any
 
 from htmrun.compare.comparison import Comparison
+from htmrun.compare.interval import Interval
 from htmrun.compare.overranks import OverRanks
 from htmrun.compare.statistics import PairedDifference
 from htmrun.compare.tables import Words
-from htmrun.console.interval import Interval
 
 _CSV_HEADINGS = (
     *("run", "metric", "arm", "control", "seeds", "mean", "low", "high"),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from htmrun.compare.interval import mean_interval
+from htmrun.compare.numbers import lower_is_better, probability
 from htmrun.compare.ranks import FEWEST_ARMS, Ranking, rank
-from htmrun.compare.reading import ExperimentRun
-from htmrun.console.figures import lower_is_better, probability
-from htmrun.console.interval import mean_interval
 from htmrun.errors import UserError
-from htmrun.main_figures import main_among
+from htmrun.tracking.read_runs import ExperimentRun
+from htmrun.training.measures.main_figures import main_among
 
 FEWEST_SETS = 3
 

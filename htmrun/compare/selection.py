@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from htmrun.console.figures import RATE
+from htmrun.compare.numbers import RATE
 from htmrun.errors import UserError, nearest
-from htmrun.main_figures import main_among
+from htmrun.training.measures.main_figures import main_among
 
 # Each pattern is one place in the order; within it the run's own order stays. What people ask
 # first stands first: the task's main figures, what else tells how well the task is done, what the

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from htmrun.compare.comparison import Comparison
+from htmrun.compare.interval import FEWEST_SEEDS
+from htmrun.compare.numbers import RATE, lower_is_better, mean_and_half, number, probability
 from htmrun.compare.statistics import PairedDifference
-from htmrun.console.figures import RATE, lower_is_better, mean_and_half, number, probability
-from htmrun.console.interval import FEWEST_SEEDS
 
 
 def answers(comparison: Comparison, most: int | None = None) -> list[str]:

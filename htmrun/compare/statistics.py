@@ -2,7 +2,7 @@
 
 The interval is Student's t. A difference is tested twice, by Wilcoxon's exact signed ranks and by
 the bootstrap-t with a margin, and the larger p-value counts: the first errs when differences are
-skewed, the second when seeds are few. `calibration.py` measures what that gives, and
+skewed, the second when seeds are few. `benchmarks/calibration.py` measures what that gives, and
 docs/results/statistics.md has the figures. Below six seeds no test is made, because with five
 Wilcoxon's p-value cannot fall under .0625.
 """
@@ -13,7 +13,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from htmrun.console.interval import FEWEST_SEEDS, mean_interval
+from htmrun.compare.interval import FEWEST_SEEDS, mean_interval
 
 SIGNIFICANT = 0.05
 MARGIN = 1.5

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from htmrun.compare.reading import ExperimentRun
+from htmrun.tracking.read_runs import ExperimentRun
 
 _HASH = 8
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+from htmrun.backends.parameters import (
+    SpatialPoolerParameters,
+    TemporalMemoryParameters,
+    round_half_up,
+)
+from htmrun.components.encoders.parameters import SingleEncoderParameters
 from htmrun.config import network_checks
-from htmrun.encoders.parameters import SingleEncoderParameters
 from htmrun.errors import nearest
-from htmrun.parameters import SpatialPoolerParameters, TemporalMemoryParameters, round_half_up
 
 if TYPE_CHECKING:
     from htmrun.config.schema import Arm, Baseline, Experiment

@@ -6,13 +6,17 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from htmrun.components.networks import shapes
+from htmrun.components.networks.parameters import (
+    KWinnerParameters,
+    NetworkParameters,
+    SPLayerParameters,
+)
 from htmrun.errors import UserError, nearest
-from htmrun.networks import shapes
-from htmrun.networks.parameters import KWinnerParameters, NetworkParameters, SPLayerParameters
 
 if TYPE_CHECKING:
+    from htmrun.components.sources.parameters import DataParameters
     from htmrun.config.schema import Arm, Experiment
-    from htmrun.data.parameters import DataParameters
 
 IMAGES = ("digits", "idx", "cifar10", "folder", "npz")
 """Kinds of data that have images and classes."""

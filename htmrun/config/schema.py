@@ -11,12 +11,12 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from htmrun import devices
-from htmrun.classifiers.parameters import ClassifierParameters
-from htmrun.data.parameters import DataParameters
-from htmrun.encoders.parameters import EncoderParameters
-from htmrun.networks.parameters import NetworkParameters
-from htmrun.parameters import Parameters, SpatialPoolerParameters, TemporalMemoryParameters
+from htmrun.backends import devices
+from htmrun.backends.parameters import Parameters, SpatialPoolerParameters, TemporalMemoryParameters
+from htmrun.components.classifiers.parameters import ClassifierParameters
+from htmrun.components.encoders.parameters import EncoderParameters
+from htmrun.components.networks.parameters import NetworkParameters
+from htmrun.components.sources.parameters import DataParameters
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
 Seed = Annotated[int, Field(ge=0, lt=1 << 63)]

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
+from htmrun.backends.parameters import Parameters
 from htmrun.config.catalogue import choices, is_group
 from htmrun.config.compose import compose, compose_group, is_file
 from htmrun.config.fields import allowed
@@ -20,7 +21,6 @@ from htmrun.config.schema import WITHOUT_EFFECT, Experiment, Name, Seed
 from htmrun.config.space import Space, is_dimension, parse
 from htmrun.config.validation import plain, validate
 from htmrun.errors import UserError, nearest
-from htmrun.parameters import Parameters
 
 Direction = Literal["maximize", "minimize"]
 Sampler = Literal["tpe", "random", "grid", "cmaes", "gp", "qmc", "nsga2"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
-from htmrun.cluster.actors import Actors, Died, Raised
-from htmrun.cluster.nodes import Share
+from htmrun.components.sources import Source
 from htmrun.config.sweep import SweepParameters
-from htmrun.data import Source
+from htmrun.execution.ray_actors import Actors, Died, Raised
+from htmrun.execution.ray_nodes import Share
 from htmrun.sweep.trial import Broken, Ended, Lost, Message, Task, broken, messages
 
 

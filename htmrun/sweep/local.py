@@ -12,9 +12,9 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from htmrun.data import Source
-from htmrun.deferral import PATIENCE_S
-from htmrun.runner import interrupts_held
+from htmrun.components.sources import Source
+from htmrun.execution.deferral import PATIENCE_S
+from htmrun.execution.processes import interrupts_held
 from htmrun.sweep.trial import Broken, Ended, Lost, Message, Report, Task, broken, messages
 
 

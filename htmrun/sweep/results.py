@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from htmrun.components.sources import Source
 from htmrun.config.validation import plain
-from htmrun.data import Source
 from htmrun.sweep.conductor import direction_words
 from htmrun.sweep.study import ATTEMPT, ERROR, FIGURES, SharedStudy
 from htmrun.tracking.settings import to_yaml

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from htmrun import rng
+from htmrun.backends import rng
 from htmrun.config.space import Choice, Space
 from htmrun.config.sweep import SweepParameters
 

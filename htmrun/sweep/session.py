@@ -9,15 +9,15 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from htmrun.build import Builder
+from htmrun.components.sources import Source, open_source
 from htmrun.config.sweep import Sweep
-from htmrun.data import Source, open_source
 from htmrun.errors import UserError, nearest
-from htmrun.runner import cores
-from htmrun.session import main_metrics
+from htmrun.execution.jobs import Builder
+from htmrun.execution.processes import cores
+from htmrun.execution.session import main_metrics
+from htmrun.execution.termination import terminations_raised
 from htmrun.sweep.conductor import Conductor, direction_words
 from htmrun.sweep.trial import rehearse
-from htmrun.termination import terminations_raised
 from htmrun.tracking.store import hide_password
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from htmrun.components.sources import Source
 from htmrun.config.schema import Experiment
-from htmrun.data import Source
 from htmrun.errors import UserError
-from htmrun.records import Failed, Finished, Job, Progress
-from htmrun.scoreboard import RECENT
+from htmrun.training.measures.prequential import RECENT
+from htmrun.training.records import Failed, Finished, Job, Progress
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,9 @@ def broken(error: Exception) -> Broken:
 
 
 def _jobs(task: Task, source: Source) -> Generator[Report | Ended | Broken, None, None]:
-    from htmrun import in_step
-    from htmrun.build import Builder, jobs_of
-    from htmrun.placement import place
+    from htmrun.execution import lots
+    from htmrun.execution.jobs import Builder, jobs_of
+    from htmrun.execution.placement import place
 
     where = place(task.experiment)
     experiment = task.experiment.model_copy(update={"device": where.device})
@@ -94,7 +94,7 @@ def _jobs(task: Task, source: Source) -> Generator[Report | Ended | Broken, None
     total = builder.samples() * experiment.epochs
     ended: dict[Job, Finished] = {}
     # On a card the seeds run in step, on the processor one after the other.
-    for record in in_step.records(builder, jobs, in_step.lots_of(builder, where, jobs)):
+    for record in lots.records(builder, jobs, lots.lots_of(builder, where, jobs)):
         before = jobs.index(record.job) * total
         if isinstance(record, Failed):
             yield Broken(f"seed {record.job.seed}: {record.error}", record.trace)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from htmrun.records import Job, Progress
 from htmrun.tracking.operations import Point
 from htmrun.tracking.settings import legal_name
+from htmrun.training.records import Job, Progress
 
 RATE = "samples_per_s"
 # metric -> arm -> seed -> [(sample, value)]

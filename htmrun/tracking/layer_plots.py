@@ -73,7 +73,7 @@ def plot_layers(arms: Mapping[str, Sequence[Series]], path: Path, title: str = "
 def _noise(axis: Axes, arm: str, seeds: Sequence[Series], look: dict[str, Any]) -> None:
     import numpy as np
 
-    from htmrun.pixel_noise import LEVELS
+    from htmrun.training.measures.pixel_noise import LEVELS
 
     curves = np.array([s[NOISE] for s in seeds if NOISE in s])
     if not len(curves):

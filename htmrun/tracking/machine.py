@@ -10,8 +10,8 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from htmrun.records import Job
 from htmrun.tracking.operations import Point
+from htmrun.training.records import Job
 
 _EVERY_S = 2.0
 _PREFIX = "system/"

@@ -12,9 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from htmrun.deferral import uninterrupted
-from htmrun.records import Failed, Finished, Job, Progress, Record, Started
-from htmrun.termination import terminations_raised
+from htmrun.execution.deferral import uninterrupted
+from htmrun.execution.termination import terminations_raised
 from htmrun.tracking import layer_plots
 from htmrun.tracking.curves import CurveBook
 from htmrun.tracking.database import fold_log, sqlite_file
@@ -36,6 +35,7 @@ from htmrun.tracking.store import (
     open_client,
     store_uri,
 )
+from htmrun.training.records import Failed, Finished, Job, Progress, Record, Started
 
 _FLUSH_EVERY_S = 1.0
 # A slow store is written to less often: curves cost at most a twenty-fifth of the time.

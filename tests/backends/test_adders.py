@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from numba import njit
 
-from htmrun.backends.cpu import sp_start
-from htmrun.backends.cpu.sp_adders import BLOCK, GROUP
-from htmrun.backends.cpu.sp_overlap import count_rows
-from htmrun.backends.cpu.sp_winners import best_overlaps
+from htmrun.backends.cpu.pooler import start
+from htmrun.backends.cpu.pooler.adders import BLOCK, GROUP
+from htmrun.backends.cpu.pooler.overlap import count_rows
+from htmrun.backends.cpu.pooler.winners import best_overlaps
 
 COUNTS = [*range(2 * GROUP + 2), 100, *range(BLOCK - 2, BLOCK + 10), 255, 256, 300, 511, 512, 700]
 
@@ -67,7 +67,7 @@ def test_processors_without_an_instruction_for_adders_count_alike() -> None:
 @pytest.mark.parametrize("used", range(4, 10))
 @pytest.mark.parametrize("stimulus", [1, 7, 600])
 def test_the_best_by_bit_planes_are_those_of_a_stable_sort(used: int, stimulus: int) -> None:
-    m = sp_start.empty_memory(700, 10)
+    m = start.empty_memory(700, 10)
     random = np.random.default_rng(used)
     for draw in range(20):
         m.planes[:] = 0xAAAAAAAAAAAAAAAA

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from htmrun.backends import topology
-from htmrun.backends.cpu.sp_field import make_field
-from htmrun.backends.cpu.sp_local import _count_near, _rank_overlaps, _rank_scores
-from htmrun.backends.cpu.sp_memory import SLACK
-from htmrun.parameters import SpatialPoolerParameters
+from htmrun.backends.cpu.pooler.field import make_field
+from htmrun.backends.cpu.pooler.layout import SLACK
+from htmrun.backends.cpu.pooler.local import _count_near, _rank_overlaps, _rank_scores
+from htmrun.backends.parameters import SpatialPoolerParameters
 
 GRIDS = [
     ((64, 32), 8, 0.02, True),

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from htmrun.backends import load_backend
+from htmrun.backends.bits import Bits
+from htmrun.backends.parameters import SDRClassifierParameters
+from htmrun.backends.plan import Plan
 from htmrun.backends.state import state_hash
-from htmrun.bits import Bits
-from htmrun.parameters import SDRClassifierParameters
-from htmrun.plan import Plan
-from tests.devices import BACKENDS, OTHERS
+from tests.helpers.devices import BACKENDS, OTHERS
 
 
 def data(samples: int, size: int, classes: int, seed: int = 0) -> tuple[Bits, np.ndarray]:

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from htmrun.backends import State, load_backend
-from htmrun.backends.cpu import numeric
-from htmrun.bits import Bits
-from htmrun.fixed_point import exp2, exp_f32
-from htmrun.parameters import SpatialPoolerParameters
-from htmrun.plan import Plan
-from htmrun.rng import mix
-from tests.devices import BACKENDS, OTHERS
+from htmrun.backends.bits import Bits
+from htmrun.backends.cpu.common import numeric
+from htmrun.backends.fixed_point import exp2, exp_f32
+from htmrun.backends.parameters import SpatialPoolerParameters
+from htmrun.backends.plan import Plan
+from htmrun.backends.rng import mix
+from tests.helpers.devices import BACKENDS, OTHERS
 
 
 def make(backend: str, shape: tuple[int, ...], seed: int = 5, **settings):

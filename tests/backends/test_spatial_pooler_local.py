@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
+from htmrun.backends.bits import Bits
 from htmrun.backends.cpu import SpatialPooler
-from htmrun.bits import Bits
-from htmrun.plan import Plan
+from htmrun.backends.plan import Plan
 from tests.backends.test_spatial_pooler import assert_bits_equal, assert_state_equal, make, noise
 
 GRIDS = [

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from htmrun.backends import load_backend
-from htmrun.bits import Bits
-from htmrun.parameters import SpatialPoolerParameters
-from htmrun.plan import Plan
-from tests.devices import BACKENDS
+from htmrun.backends.bits import Bits
+from htmrun.backends.parameters import SpatialPoolerParameters
+from htmrun.backends.plan import Plan
+from tests.helpers.devices import BACKENDS
 
 INPUTS, COLUMNS, SAMPLES = 60, 40, 160
 POLYNOMIAL = (1073741824, 744260969, 257944274, 59576801, 10389024, 1338674, 232076)

@@ -8,13 +8,12 @@ from itertools import product
 import numpy as np
 import pytest
 
-from htmrun import rng
-from htmrun.backends import topology
+from htmrun.backends import rng, topology
+from htmrun.backends.bits import Bits
+from htmrun.backends.parameters import SpatialPoolerParameters
+from htmrun.backends.plan import Plan
 from htmrun.backends.reference import SpatialPooler
-from htmrun.bits import Bits
 from htmrun.errors import UserError
-from htmrun.parameters import SpatialPoolerParameters
-from htmrun.plan import Plan
 
 
 def pooler(inputs: int = 8, seed: int = 1, **settings) -> SpatialPooler:

@@ -8,10 +8,11 @@ import time
 import numpy as np
 import pytest
 
-from htmrun.backends.cpu import SpatialPooler, sp_crew, spatial_pooler
-from htmrun.bits import Bits
-from htmrun.parameters import SpatialPoolerParameters
-from htmrun.plan import Plan
+from htmrun.backends.bits import Bits
+from htmrun.backends.cpu import SpatialPooler
+from htmrun.backends.cpu.pooler import spatial_pooler, work_sharing
+from htmrun.backends.parameters import SpatialPoolerParameters
+from htmrun.backends.plan import Plan
 from tests.backends.test_spatial_pooler import (
     assert_bits_equal,
     assert_state_equal,
@@ -28,16 +29,16 @@ def boards(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
     kept: list[np.ndarray] = []
 
     def new_board() -> np.ndarray:
-        kept.append(np.zeros(sp_crew.BOARD, np.int64))
+        kept.append(np.zeros(work_sharing.BOARD, np.int64))
         return kept[-1]
 
     monkeypatch.setattr(spatial_pooler, "_SHARED_FROM", 1)
-    monkeypatch.setattr(sp_crew, "new_board", new_board)
+    monkeypatch.setattr(work_sharing, "new_board", new_board)
     return kept
 
 
 def helped(boards: list[np.ndarray]) -> int:
-    return sum(int(board[sp_crew.HELPED]) for board in boards)
+    return sum(int(board[work_sharing.HELPED]) for board in boards)
 
 
 @pytest.mark.parametrize("threads", [2, 5])
@@ -120,10 +121,10 @@ def test_helpers_go_home_when_the_chunk_is_interrupted(
 
     two = SpatialPooler(SpatialPoolerParameters(columns=64, winners=3), (50,), 1, threads=2)
     with monkeypatch.context() as patch:
-        patch.setattr(spatial_pooler.sp_kernel, "infer_chunk", interrupted)
+        patch.setattr(spatial_pooler.kernel, "infer_chunk", interrupted)
         with pytest.raises(KeyboardInterrupt):
             two.compute(noise(64, 50, 0.2))
-    assert [bool(board[sp_crew.CLOSED]) for board in boards] == [True]
+    assert [bool(board[work_sharing.CLOSED]) for board in boards] == [True]
     alone = SpatialPooler(SpatialPoolerParameters(columns=64, winners=3), (50,), 1)
     assert_bits_equal(two.compute(noise(64, 50, 0.2)), alone.compute(noise(64, 50, 0.2)))
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from htmrun import rng
-from htmrun.backends import load_backend
-from htmrun.bits import Bits
+from htmrun.backends import load_backend, rng
+from htmrun.backends.bits import Bits
+from htmrun.backends.parameters import TemporalMemoryParameters
+from htmrun.backends.plan import Plan
 from htmrun.errors import UserError
-from htmrun.parameters import TemporalMemoryParameters
-from htmrun.plan import Plan
-from tests.devices import BACKENDS
+from tests.helpers.devices import BACKENDS
 
 COLUMNS = 6
 CELLS = 2

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from htmrun.backends import cpu, reference
-from htmrun.backends.cpu import tm_arrays
-from htmrun.parameters import TemporalMemoryParameters
-from htmrun.plan import Plan
-from tests.backends.temporal_streams import (
+from htmrun.backends.cpu.memory import arrays
+from htmrun.backends.parameters import TemporalMemoryParameters
+from htmrun.backends.plan import Plan
+from tests.helpers.devices import LAZY
+from tests.helpers.independent_tm import OnlineTemporalMemory
+from tests.helpers.temporal_streams import (
     Case,
     cuts,
     joined,
@@ -17,8 +19,6 @@ from tests.backends.temporal_streams import (
     same_activity,
     same_state,
 )
-from tests.devices import LAZY
-from tests.independent_tm import OnlineTemporalMemory
 
 BACKENDS = LAZY
 
@@ -30,7 +30,7 @@ def memory(backend, case: Case):
 @pytest.fixture
 def tiny_arrays(monkeypatch):
     """Every array starts with hardly any room and grows by hardly any."""
-    monkeypatch.setattr(tm_arrays, "SPARE", tm_arrays.Spare(1, 4, 4, 1, 1, 1))
+    monkeypatch.setattr(arrays, "SPARE", arrays.Spare(1, 4, 4, 1, 1, 1))
 
 
 def follow(case: Case) -> None:

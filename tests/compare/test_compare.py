@@ -15,9 +15,9 @@ import scipy.stats
 
 from htmrun.compare import Choice, compare
 from htmrun.errors import UserError
-from htmrun.records import Failed, Finished, Job, Started
 from htmrun.tracking.database import prepare_database
-from tests.tracking.synthetic import tracker
+from htmrun.training.records import Failed, Finished, Job, Started
+from tests.helpers.synthetic import tracker
 
 OLD, NEW = "20261101-000000-digits-aaaa", "20261102-000000-digits-bbbb"
 SEEDS = 7
@@ -208,7 +208,7 @@ def test_the_same_figures_stand_in_every_format(
 def test_tables_lose_nothing_on_narrow_terminals(
     width: int, store: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("htmrun.console.terminal._WIDTH_OF_FILES", width)
+    monkeypatch.setattr("htmrun.cli.terminal.terminal._WIDTH_OF_FILES", width)
     show(None, store, "table", everything=True)
     text = capsys.readouterr().out
     assert max(map(len, text.splitlines())) <= width

@@ -12,8 +12,8 @@ import scipy.stats
 
 from htmrun.compare import Choice, compare
 from htmrun.errors import UserError
-from htmrun.records import Finished, Job
-from tests.tracking.synthetic import tracker
+from htmrun.training.records import Finished, Job
+from tests.helpers.synthetic import tracker
 
 # Accuracy of two classification sets, error of two series: the orders agree but for one.
 SETS: dict[str, tuple[str, dict[str, float]]] = {
@@ -92,8 +92,8 @@ def test_the_report_of_a_ranking_has_its_plot(
     store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from htmrun.compare.overranks import over_ranks
-    from htmrun.compare.reading import read
     from htmrun.compare.report.ranked import critical_difference
+    from htmrun.tracking.read_runs import read
 
     compare(Choice(tuple(SETS), rank=True, report=tmp_path / "page"), None, store)
     assert "report.html" in capsys.readouterr().err

@@ -16,11 +16,11 @@ import scipy.stats
 
 from htmrun.compare import Choice, compare
 from htmrun.compare.report.charts import charts
-from htmrun.compare.series import read_series
 from htmrun.errors import UserError
-from htmrun.records import Finished, Job, Progress, Started
+from htmrun.tracking.arrays import read_series
 from htmrun.tracking.store import open_existing
-from tests.tracking.synthetic import ARMS, RUN, level, tracker
+from htmrun.training.records import Finished, Job, Progress, Started
+from tests.helpers.synthetic import ARMS, RUN, level, tracker
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 SEEDS = 7
@@ -137,7 +137,7 @@ def test_every_plot_is_there_as_png(folder: Path) -> None:
 
 def test_bands_are_intervals_over_seeds(store: Path) -> None:
     from htmrun.compare.comparison import compare_arms
-    from htmrun.compare.reading import read
+    from htmrun.tracking.read_runs import read
 
     [run] = read((), None, str(store))
     arrays = read_series(open_existing(None, store)[1], run)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from htmrun.compare.selection import select
-from htmrun.main_figures import main_among, main_figures
+from htmrun.training.measures.main_figures import main_among, main_figures
 
 FORECAST = [
     "prequential/rmse_1",
@@ -72,10 +72,10 @@ def test_figures_of_an_unknown_kind_are_shown_if_there_are_no_others() -> None:
 
 def test_the_final_table_shows_what_compare_shows_first() -> None:
     """The final table's metrics are the first that `compare` shows, task by task."""
-    from htmrun.build import Builder
+    from htmrun.components.sources import open_source
     from htmrun.config.compose import load
-    from htmrun.data import open_source
-    from htmrun.session import main_metrics
+    from htmrun.execution.jobs import Builder
+    from htmrun.execution.session import main_metrics
 
     for name in ("digits", "sequences", "stream"):
         experiment = load([f"experiment={name}"]).experiment

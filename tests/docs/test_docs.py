@@ -11,9 +11,9 @@ import pytest
 
 from htmrun.cli import main
 from htmrun.config.compose import is_file, load
-from htmrun.records import Finished, Job
-from tests.docs.pages import ROOT, Command, anchors, blocks, commands, links, mentioned, pages
-from tests.tracking.synthetic import RUN, tracker
+from htmrun.training.records import Finished, Job
+from tests.helpers.pages import ROOT, Command, anchors, blocks, commands, links, mentioned, pages
+from tests.helpers.synthetic import RUN, tracker
 
 WRITTEN = ("yaml", "csv")
 RUNNABLE = ("train", "sweep", "show", "compare", "runs", "clean", "dashboard", "doctor")

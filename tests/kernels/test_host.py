@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from htmrun.backends import cuda, reference
+from htmrun.backends.bits import Bits
 from htmrun.backends.cuda import device as cuda_device
-from htmrun.backends.cuda.sp_group import SpatialPoolerGroup
+from htmrun.backends.cuda.pooler.group import SpatialPoolerGroup
+from htmrun.backends.parameters import SDRClassifierParameters, SpatialPoolerParameters
+from htmrun.backends.plan import Plan
 from htmrun.backends.state import state_hash
-from htmrun.bits import Bits
 from htmrun.errors import UserError
-from htmrun.parameters import SDRClassifierParameters, SpatialPoolerParameters
-from htmrun.plan import Plan
-from tests.kernels import cases, host
+from tests.helpers.kernels import cases, host
 
 ORDERS = (0, 2, 3, 4)
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,7 +87,8 @@ def test_the_pooler_stops_and_goes_on_on_another_backend(library_of):
 
 
 def test_how_a_stream_is_cut_cannot_be_seen(library_of, monkeypatch):
-    from htmrun.backends.cuda import sdr_classifier, sp_group
+    from htmrun.backends.cuda.classifier import sdr_classifier
+    from htmrun.backends.cuda.pooler import group as sp_group
 
     bits, plan = stream()
     device = host.HostModules(library_of).device()
@@ -207,14 +208,16 @@ def sanitized(build_folder, tmp_path):
 
 
 def test_address_and_undefined_behaviour_sanitizers_find_nothing(sanitized, tmp_path):
-    done = sanitized(cases.FILES, "-m", "tests.kernels.cases", str(tmp_path), "2,4", *cases.SMALL)
+    done = sanitized(
+        cases.FILES, "-m", "tests.helpers.kernels.cases", str(tmp_path), "2,4", *cases.SMALL
+    )
     assert done.returncode == 0, done.stderr[-4000:]
 
 
 def test_the_sanitizers_would_find_an_overrun(sanitized, tmp_path):
     code = f"""
 import pathlib, numpy as np
-from tests.kernels.host import HostModules
+from tests.helpers.kernels.host import HostModules
 kernel = HostModules(lambda file: pathlib.Path({str(tmp_path)!r}) / "runner.so").find
 kernel("runner.cu", "overrun")((1,), (32,), (np.zeros(5000, np.uint32), np.int32(5000)))
 """
@@ -234,7 +237,7 @@ def test_the_sanitizers_would_find_a_tile_that_is_not_masked(before, after, sani
     others = [file for file in cases.FILES if file != "sp_overlap_tensor.cu"]
     sanitized(others, "-c", "")
     done = sanitized(
-        ["sp_overlap_tensor.cu"], "-m", "tests.kernels.cases", str(tmp_path), "0",
+        ["sp_overlap_tensor.cu"], "-m", "tests.helpers.kernels.cases", str(tmp_path), "0",
         "bytes overlap, few of all", edited=edited,
     )  # fmt: skip
     assert done.returncode != 0

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import pytest
 
 from htmrun.paths import KERNELS
-from tests.kernels import cases, host
-from tests.kernels.checker import Checker
+from tests.helpers.kernels import cases, host
+from tests.helpers.kernels.checker import Checker
 
 ORDERS = (0, 2, 3, 4)
 BARRIER = re.compile(r"__syncthreads\(\);")

@@ -8,9 +8,9 @@ import re
 import numpy as np
 import pytest
 
-from htmrun import fixed_point, rng
+from htmrun.backends import fixed_point, rng
 from htmrun.paths import KERNELS
-from tests.kernels import host
+from tests.helpers.kernels import host
 
 N = 5000
 

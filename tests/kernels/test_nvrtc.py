@@ -11,7 +11,7 @@ import pytest
 
 from htmrun.backends.cuda.device import compile_options
 from htmrun.paths import KERNELS
-from tests.kernels.host import kernel_names
+from tests.helpers.kernels.host import kernel_names
 
 FILES = sorted(p.name for p in KERNELS.glob("*.cu"))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.kernels import host
+from tests.helpers.kernels import host
 
 THREADS = 96
 

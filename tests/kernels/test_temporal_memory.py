@@ -12,14 +12,18 @@ import numpy as np
 import pytest
 
 from htmrun.backends import cpu, cuda, reference
-from htmrun.backends.cuda import tm_arrays, tm_group
-from htmrun.backends.cuda.tm_group import TemporalMemoryGroup
+from htmrun.backends.bits import Bits
+from htmrun.backends.cuda.memory import arrays as tm_arrays
+from htmrun.backends.cuda.memory import group as tm_group
+from htmrun.backends.cuda.memory.group import TemporalMemoryGroup
+from htmrun.backends.parameters import TemporalMemoryParameters
+from htmrun.backends.plan import Plan
 from htmrun.backends.state import state_hash
-from htmrun.bits import Bits
 from htmrun.errors import UserError
-from htmrun.parameters import TemporalMemoryParameters
-from htmrun.plan import Plan
-from tests.backends.temporal_streams import (
+from tests.backends.test_temporal_memory import *  # noqa: F403  # with the fixture `backend` below
+from tests.helpers.kernels import cases, host
+from tests.helpers.kernels.tm_cases import tiny_arrays
+from tests.helpers.temporal_streams import (
     Case,
     cuts,
     joined,
@@ -27,9 +31,6 @@ from tests.backends.temporal_streams import (
     same_activity,
     same_state,
 )
-from tests.backends.test_temporal_memory import *  # noqa: F403  # with the fixture `backend` below
-from tests.kernels import cases, host
-from tests.kernels.tm_cases import tiny_arrays
 
 
 @pytest.fixture(scope="module")

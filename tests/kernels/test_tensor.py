@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from htmrun.backends import reference
-from htmrun.backends.cuda import overlap_ways
-from htmrun.backends.cuda.overlap_ways import chosen, possible, product
+from htmrun.backends.cuda.pooler import overlap_kernels
+from htmrun.backends.cuda.pooler.group import SpatialPoolerGroup
+from htmrun.backends.cuda.pooler.overlap_kernels import chosen, possible, product
 from htmrun.backends.cuda.rows import Rows
-from htmrun.backends.cuda.sp_group import SpatialPoolerGroup
-from htmrun.parameters import SpatialPoolerParameters
-from tests.kernels import cases, host
+from htmrun.backends.parameters import SpatialPoolerParameters
+from tests.helpers.kernels import cases, host
 from tests.kernels.test_nvrtc import compile_kernels, needs_nvrtc, options
 
 BITS, BYTES = 0x23D, 0x237  # low 12 bits of an instruction: BMMA and IMMA, from sm_75 on
@@ -138,8 +138,8 @@ def test_the_fastest_way_that_was_measured_is_chosen(on, samples, columns, words
 
 def test_a_window_takes_the_card_s_product(modules, monkeypatch):
     # 70 columns, 65 words of inputs and 40 samples are little work: let only products count.
-    monkeypatch.setitem(overlap_ways._MEASURED, "sparse", overlap_ways._Cost(1e9, 1.0))
-    monkeypatch.setitem(overlap_ways._MEASURED, "dense", overlap_ways._Cost(1e9, 1.0))
+    monkeypatch.setitem(overlap_kernels._MEASURED, "sparse", overlap_kernels._Cost(1e9, 1.0))
+    monkeypatch.setitem(overlap_kernels._MEASURED, "dense", overlap_kernels._Cost(1e9, 1.0))
     p = SpatialPoolerParameters(columns=70, density=0.1)
     bits = cases.random_bits(np.random.default_rng(0), 40, 2070, 0.5)
     want, launched = reference.SpatialPooler(p, (2070,), 1).compute(bits), []

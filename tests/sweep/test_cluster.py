@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from htmrun.cli import main
-from tests.ray_cluster import RayCluster, free_port
+from tests.helpers.ray_cluster import RayCluster, free_port
 from tests.sweep.test_sweep_command import recorded
 
 TRIALS = 16

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from htmrun.tracking.store import open_client
-from tests import postgres
-from tests.experiments import started
+from tests.helpers import postgres
+from tests.helpers.experiments import started
 from tests.sweep.test_sweep_command import SEARCH
 
 

@@ -17,6 +17,7 @@ from optuna.storages.journal import JournalFileSymlinkLock
 from htmrun.config.sweep import Sweep, load_sweep
 from htmrun.config.validation import plain
 from htmrun.errors import UserError
+from htmrun.execution.termination import terminations_raised
 from htmrun.sweep import study as module
 from htmrun.sweep.conductor import Conductor
 from htmrun.sweep.record import SweepRecord
@@ -24,8 +25,7 @@ from htmrun.sweep.samplers import distributions
 from htmrun.sweep.storage import open_storage
 from htmrun.sweep.study import ATTEMPT, LOST, OWNER, SharedStudy
 from htmrun.sweep.trial import Ended, Message, Task
-from htmrun.termination import terminations_raised
-from tests.tracking.cut_short import terminated_within
+from tests.helpers.cut_short import terminated_within
 
 OBJECTIVES = {"accuracy": "maximize"}
 

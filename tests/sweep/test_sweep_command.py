@@ -16,7 +16,7 @@ import yaml
 
 from htmrun.cli import main
 from htmrun.tracking.database import prepare_database
-from tests.experiments import started
+from tests.helpers.experiments import started
 
 Capsys = pytest.CaptureFixture[str]
 SMALL = ("experiment=digits", "sp.columns=64", "epochs=1", "curve_points=2")

@@ -23,7 +23,7 @@ import pytest
 from htmrun.compare import Choice, compare
 from htmrun.errors import UserError
 from htmrun.tracking import dashboard
-from tests.tracking.synthetic import ARMS, RUN, records, tracker
+from tests.helpers.synthetic import ARMS, RUN, records, tracker
 
 # One server for all of its tests.
 pytestmark = pytest.mark.xdist_group("dashboard")

@@ -7,11 +7,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from htmrun.records import Job
 from htmrun.tracking import machine
 from htmrun.tracking.machine import MachineMonitor
 from htmrun.tracking.store import all_runs, open_existing
-from tests.tracking.synthetic import records, tracker
+from htmrun.training.records import Job
+from tests.helpers.synthetic import records, tracker
 
 A, B = Job("a", 0), Job("b", 0)
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from htmrun.records import Finished, Job, Progress, Started
 from htmrun.tracking.store import RUN_TAG, open_client
-from tests import postgres
-from tests.tracking.synthetic import tracker
+from htmrun.training.records import Finished, Job, Progress, Started
+from tests.helpers import postgres
+from tests.helpers.synthetic import tracker
 
 WRITERS, JOBS, POINTS = 8, 2, 15
 

@@ -15,11 +15,11 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy import Engine, event
 
 from htmrun.errors import UserError
-from htmrun.records import Job
 from htmrun.tracking import resend
 from htmrun.tracking.operations import Attach, Begin, End, Log, Point, from_plain, to_plain
 from htmrun.tracking.provenance import START_TAG
-from tests.tracking.synthetic import POINTS, RUN, level, one_job, tracker
+from htmrun.training.records import Job
+from tests.helpers.synthetic import POINTS, RUN, level, one_job, tracker
 
 
 def fail(*_: Any, **__: Any) -> None:

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import yaml
 
+from htmrun.components.sources import open_source
 from htmrun.config.compose import load
 from htmrun.config.validation import validate
-from htmrun.data import open_source
-from tests.experiments import started, stream, write_series
+from tests.helpers.experiments import started, stream, write_series
 
 # One recorded run serves all of these: with several workers of pytest they stay in one.
 pytestmark = pytest.mark.xdist_group("recorded_run")

@@ -17,10 +17,10 @@ from mlflow import MlflowClient
 
 import htmrun
 from htmrun.errors import UserError
-from htmrun.records import Failed, Finished, Job, Progress, Started
 from htmrun.tracking.provenance import HOST_TAG, PID_TAG, START_TAG
-from tests.tracking.cut_short import terminated_within
-from tests.tracking.synthetic import ARMS, POINTS, RUN, STEP, level, one_job, records, tracker
+from htmrun.training.records import Failed, Finished, Job, Progress, Started
+from tests.helpers.cut_short import terminated_within
+from tests.helpers.synthetic import ARMS, POINTS, RUN, STEP, level, one_job, records, tracker
 
 
 def client(directory: Path) -> MlflowClient:
@@ -191,8 +191,8 @@ _ENDLESS = """
 import sys, time
 sys.path.insert(0, {root!r})
 from pathlib import Path
-from htmrun.records import Job, Started
-from tests.tracking.synthetic import tracker
+from htmrun.training.records import Job, Started
+from tests.helpers.synthetic import tracker
 with tracker(Path({directory!r})) as made:
     made.handle(Started(Job("online", 0), 10))
     print("ready", flush=True)

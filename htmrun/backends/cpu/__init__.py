@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from htmrun.backends import SDRClassifierBackend, SpatialPoolerBackend, TemporalMemoryBackend
-from htmrun.backends.cpu.cache import kernels_kept_by_source
+from htmrun.backends.cpu.common.cache import kernels_kept_by_source
 
 with kernels_kept_by_source():
-    from htmrun.backends.cpu.sdr_classifier import SDRClassifier
-    from htmrun.backends.cpu.spatial_pooler import SpatialPooler
-    from htmrun.backends.cpu.temporal_memory import TemporalMemory
+    from htmrun.backends.cpu.classifier.sdr_classifier import SDRClassifier
+    from htmrun.backends.cpu.memory.temporal_memory import TemporalMemory
+    from htmrun.backends.cpu.pooler.spatial_pooler import SpatialPooler
 
 __all__ = ["SDRClassifier", "SpatialPooler", "TemporalMemory", "Threaded", "threaded"]
 

@@ -11,9 +11,9 @@ from functools import partial
 
 from htmrun.backends import SDRClassifierBackend, SpatialPoolerBackend, TemporalMemoryBackend
 from htmrun.backends.cuda import device
-from htmrun.backends.cuda.sdr_classifier import SDRClassifier
-from htmrun.backends.cuda.spatial_pooler import SpatialPooler
-from htmrun.backends.cuda.temporal_memory import TemporalMemory
+from htmrun.backends.cuda.classifier.sdr_classifier import SDRClassifier
+from htmrun.backends.cuda.memory.temporal_memory import TemporalMemory
+from htmrun.backends.cuda.pooler.spatial_pooler import SpatialPooler
 
 __all__ = ["STAGES", "Placed", "SDRClassifier", "SpatialPooler", "TemporalMemory", "placed"]
 

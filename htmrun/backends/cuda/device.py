@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from htmrun.backends.cuda.overlap_ways import Capability
+from htmrun.backends.cuda.pooler.overlap_kernels import Capability
 from htmrun.paths import KERNELS
 
 Kernel = Callable[..., Any]

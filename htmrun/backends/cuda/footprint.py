@@ -6,10 +6,10 @@ is assumed, which few encoders reach.
 
 from __future__ import annotations
 
+from htmrun.backends.cuda.memory.arrays import SEGMENTS, checked_cells, memory_bytes
 from htmrun.backends.cuda.replay import FORMS
 from htmrun.backends.cuda.rows import words_of
-from htmrun.backends.cuda.tm_arrays import SEGMENTS, checked_cells, memory_bytes
-from htmrun.parameters import TemporalMemoryParameters
+from htmrun.backends.parameters import TemporalMemoryParameters
 
 CHUNK = 1024
 """Samples handed over at a time by a trainer."""

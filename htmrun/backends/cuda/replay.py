@@ -11,9 +11,9 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from htmrun.backends.cuda.chunk_schedule import Schedule
 from htmrun.backends.cuda.device import Device
 from htmrun.backends.cuda.rows import Rows
-from htmrun.backends.cuda.schedule import Schedule
 
 Run = Callable[[Rows, Any, Schedule], None]
 

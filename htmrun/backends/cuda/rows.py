@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from htmrun.backends.bits import Bits
 from htmrun.backends.cuda.device import Device
-from htmrun.bits import Bits
 
 
 def words_of(size: int) -> int:

@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from htmrun.backends import State
+from htmrun.backends.bits import Bits
+from htmrun.backends.fixed_point import exp_f32
+from htmrun.backends.parameters import SDRClassifierParameters
+from htmrun.backends.plan import Plan
 from htmrun.backends.state import checked
-from htmrun.bits import Bits
-from htmrun.fixed_point import exp_f32
-from htmrun.parameters import SDRClassifierParameters
-from htmrun.plan import Plan
 
 F32 = npt.NDArray[np.float32]
 

@@ -5,8 +5,18 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from htmrun import rng
-from htmrun.backends import State, topology
+from htmrun.backends import State, rng, topology
+from htmrun.backends.bits import Bits
+from htmrun.backends.fixed_point import (
+    DUTY_ONE,
+    NO_SYNAPSE,
+    PERMANENCE_ONE,
+    advance_duty,
+    boost_factors,
+    permanence,
+)
+from htmrun.backends.parameters import SpatialPoolerParameters, round_half_up
+from htmrun.backends.plan import Plan
 from htmrun.backends.sp_contract import (
     DTYPES,
     check_bits,
@@ -15,17 +25,6 @@ from htmrun.backends.sp_contract import (
     check_state,
     pool_size,
 )
-from htmrun.bits import Bits
-from htmrun.fixed_point import (
-    DUTY_ONE,
-    NO_SYNAPSE,
-    PERMANENCE_ONE,
-    advance_duty,
-    boost_factors,
-    permanence,
-)
-from htmrun.parameters import SpatialPoolerParameters, round_half_up
-from htmrun.plan import Plan
 
 Int = npt.NDArray[np.int64]
 

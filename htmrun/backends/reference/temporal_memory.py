@@ -10,14 +10,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from htmrun import rng
-from htmrun.backends import CellActivity, State
-from htmrun.backends.reference import tm_state
-from htmrun.backends.reference.tm_state import COUNTERS, CREATE, PUNISH, REINFORCE
-from htmrun.bits import Bits
-from htmrun.fixed_point import PERMANENCE_ONE, permanence
-from htmrun.parameters import TemporalMemoryParameters
-from htmrun.plan import Flags, Plan
+from htmrun.backends import CellActivity, State, rng, tm_contract
+from htmrun.backends.bits import Bits
+from htmrun.backends.fixed_point import PERMANENCE_ONE, permanence
+from htmrun.backends.parameters import TemporalMemoryParameters
+from htmrun.backends.plan import Flags, Plan
+from htmrun.backends.tm_contract import COUNTERS, CREATE, PUNISH, REINFORCE
 
 
 @dataclass
@@ -276,7 +274,7 @@ class TemporalMemory:
     # State
 
     def state(self) -> State:
-        """Return the canonical state; names, dtypes and orders are those of `tm_state.DTYPES`."""
+        """Return the canonical state; names, dtypes, orders: `tm_contract.DTYPES`."""
         ids = sorted(self._segments)
         synapses = [
             (i, slot, *self._segments[i].synapses[slot])
@@ -308,11 +306,11 @@ class TemporalMemory:
             "snapshot_winners": [x for c in before for x in sorted(c.winners)],
             "snapshot_winners_offsets": np.cumsum([0] + [len(c.winners) for c in before]).tolist(),
         }
-        return {n: np.array(v, tm_state.DTYPES[n]) for n, v in values.items()}
+        return {n: np.array(v, tm_contract.DTYPES[n]) for n, v in values.items()}
 
     def load(self, state: State) -> None:
         """Take over what `state()` returned; raises UserError for anything else."""
-        tm_state.check(state, self.parameters, self.columns)
+        tm_contract.check(state, self.parameters, self.columns)
         rows = {name: array.tolist() for name, array in state.items()}
         self._cells = _Cells(rows["sample"][0], set(rows["active"]), set(rows["winners"]))
         self._next_id = rows["next_id"][0]

@@ -9,8 +9,8 @@ from typing import Any
 
 from htmrun.compare import sentences
 from htmrun.compare.comparison import Comparison, compare_arms
+from htmrun.compare.numbers import probability
 from htmrun.compare.overranks import OverRanks
-from htmrun.compare.reading import ExperimentRun
 from htmrun.compare.report import facts
 from htmrun.compare.report.blocks import Chart
 from htmrun.compare.report.charts import charts
@@ -18,11 +18,11 @@ from htmrun.compare.report.glossary import meanings
 from htmrun.compare.report.ranked import critical_difference
 from htmrun.compare.report.style import config
 from htmrun.compare.selection import select
-from htmrun.compare.series import Series
 from htmrun.compare.statistics import SIGNIFICANT
 from htmrun.compare.tables import Words, means, rank_tables, tables
-from htmrun.console.figures import probability
 from htmrun.errors import UserError
+from htmrun.tracking.arrays import Series
+from htmrun.tracking.read_runs import ExperimentRun
 
 PAGE = "report.html"
 PLOTS = "plots"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from htmrun.compare.comparison import Comparison
-from htmrun.compare.reading import ExperimentRun
+from htmrun.compare.interval import mean_interval
+from htmrun.compare.numbers import RATE, lower_is_better
 from htmrun.compare.report.blocks import (
     SCHEMA,
     Chart,
@@ -14,8 +15,7 @@ from htmrun.compare.report.blocks import (
     quantity,
     short,
 )
-from htmrun.console.figures import RATE, lower_is_better
-from htmrun.console.interval import mean_interval
+from htmrun.tracking.read_runs import ExperimentRun
 
 
 def differences(comparison: Comparison) -> list[Chart]:

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from htmrun.compare.reading import ExperimentRun
-from htmrun.compare.series import Series
-from htmrun.console.interval import mean_interval
+from htmrun.compare.interval import mean_interval
+from htmrun.tracking.arrays import Series
+from htmrun.tracking.read_runs import ExperimentRun
 
 Spec = dict[str, Any]
 Row = dict[str, Any]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from htmrun.compare.comparison import Comparison
-from htmrun.compare.reading import ExperimentRun
 from htmrun.compare.report.answers import by_seed, differences, offers, over_windows
 from htmrun.compare.report.blocks import Chart
 from htmrun.compare.report.inside import distributions, maps
 from htmrun.compare.report.learning import curves, levels, over_samples
-from htmrun.compare.series import Series
+from htmrun.tracking.arrays import Series
+from htmrun.tracking.read_runs import ExperimentRun
 
 
 def charts(run: ExperimentRun, comparison: Comparison, series: Series) -> list[Chart]:

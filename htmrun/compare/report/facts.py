@@ -7,8 +7,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from htmrun.compare.reading import ExperimentRun
 from htmrun.compare.tables import NONE, Words
+from htmrun.tracking.read_runs import ExperimentRun
 
 _OWN = ("seed",)
 

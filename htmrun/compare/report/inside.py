@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from htmrun.compare.reading import ExperimentRun
 from htmrun.compare.report.blocks import (
     SCHEMA,
     Chart,
@@ -23,8 +22,9 @@ from htmrun.compare.report.blocks import (
     short,
 )
 from htmrun.compare.report.style import HEAT
-from htmrun.compare.series import Series
-from htmrun.portrait import PERMANENCE_BINS
+from htmrun.tracking.arrays import Series
+from htmrun.tracking.read_runs import ExperimentRun
+from htmrun.training.measures.inside import PERMANENCE_BINS
 
 _CELLS = 4096
 _BINS = 40

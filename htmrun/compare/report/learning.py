@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from htmrun.compare.reading import ExperimentRun
 from htmrun.compare.report.blocks import (
     Chart,
     Row,
@@ -20,11 +19,12 @@ from htmrun.compare.report.blocks import (
     spread,
     thin,
 )
-from htmrun.compare.series import Series
-from htmrun.evaluation import FAULT_LEVELS, NOISE_LEVELS
-from htmrun.main_figures import main_among
-from htmrun.pixel_noise import LEVELS as PIXEL_LEVELS
+from htmrun.tracking.arrays import Series
 from htmrun.tracking.plots import on_one_grid
+from htmrun.tracking.read_runs import ExperimentRun
+from htmrun.training.measures.main_figures import main_among
+from htmrun.training.measures.pixel_noise import LEVELS as PIXEL_LEVELS
+from htmrun.training.measures.probes import FAULT_LEVELS, NOISE_LEVELS
 
 _CURVES = 6
 # The sample is the axis; macro-F1 runs beside accuracy.

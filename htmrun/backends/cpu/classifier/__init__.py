@@ -1,0 +1,1 @@
+"""The SDR classifier compiled for the processor."""

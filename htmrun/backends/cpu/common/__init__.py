@@ -1,0 +1,1 @@
+"""What the compiled models share: numbers, atomics, the cache of kernels."""

@@ -1,0 +1,1 @@
+"""The temporal memory compiled for the processor."""

@@ -1,0 +1,295 @@
+"""The arrays of the CPU temporal memory, grouped as the compiled code takes them.
+
+Segments own a row of synapse slots, a block of `synapses` that grows with the segment.
+The inverted index lists, for each presynaptic cell, the synapses that listen to it: first
+the connected ones, then the others, so that prediction reads connected ones only. Rows
+and lists are blocks of a few sizes, taken from one array each (see `tm_index`).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from htmrun.backends import rng
+from htmrun.backends.fixed_point import permanence
+from htmrun.backends.parameters import TemporalMemoryParameters
+from htmrun.errors import UserError
+
+I32 = npt.NDArray[np.int32]
+I64 = npt.NDArray[np.int64]
+U8 = npt.NDArray[np.uint8]
+
+# Places in `Memory.scalars`; the counters come first, in the order of `tm_state.COUNTERS`.
+SEGMENTS_CREATED, SEGMENTS_DESTROYED, SEGMENTS_EVICTED = 0, 1, 2
+SYNAPSES_CREATED, SYNAPSES_DESTROYED, EVENTS_DROPPED = 3, 4, 5
+NEXT_ID, FREE_TOP = 6, 7  # FREE_TOP: id freed last, -1: none; `Segments.next` links the rest
+ROWS_END, POOL_END = 8, 9  # first place of `synapses` and `pool` that no block ever took
+LONGEST = 10  # at least the size of the largest list
+EVENTS, SNAPSHOTS, CURSOR = 11, 12, 13  # of the queue; CURSOR: next event to commit
+CREATED, GONE = 14, 15  # segments created and destroyed in the running commit
+NEED = 16  # places missing in the array that ran short
+SCALARS = 17
+
+# Places in the position of a chunk: its sample, the sample counter, a commit was cut short.
+SAMPLE, TIME, COMMITTING = 0, 1, 2
+
+# Places in a row of `Cells.listeners`.
+START, ROOM, LENGTH, CONNECTED = 0, 1, 2, 3
+
+BLOCK_CLASSES = 128
+
+
+class Spare(NamedTuple):
+    """Places that new arrays have, and that arrays gain at least when they run short."""
+
+    segments: int = 4096
+    slots: int = 1 << 17
+    entries: int = 1 << 17
+    events: int = 256
+    snapshots: int = 16
+    cells: int = 4096
+
+
+SPARE = Spare()
+"""Large, for moving a young memory again and again would slow it down."""
+
+_INDEX_LIMIT = 2**31 - 1
+
+# Reading the synapses of a segment, a few cache misses, takes as long as this many entries
+# of the lists.
+_ENTRIES_PER_SEGMENT = 256
+
+
+class Rules(NamedTuple):
+    """Parameters as the integers that the hot path uses; permanences: 1.0 = 10000."""
+
+    cells: int
+    cells_per_column: int
+    activation_threshold: int
+    matching_threshold: int
+    new_synapses: int
+    segment_size: int
+    segments_per_cell: int
+    connected: int
+    initial: int
+    increment: int
+    decrement: int
+    punishment: int
+    slot_bits: int
+    entries_per_segment: int
+    cell_key: np.uint64
+    grow_key: np.uint64
+
+
+class Cells(NamedTuple):
+    """By cell: its list in the pool, its segments; by column: how many segments it has."""
+
+    listeners: I32  # (cells, 4): START, ROOM, LENGTH, CONNECTED
+    first: I32  # (cells,) a segment, -1: none; `Segments.next` links the rest
+    owned: I32  # (cells,) number of segments
+    mark: U8  # (cells + 1,) scratch, 0 outside of a call: 1 active, 2 winner, 4 on the segment
+    column_segments: I32  # (columns,)
+
+
+class Segments(NamedTuple):
+    """By segment id."""
+
+    cell: I32  # -1: the id is free
+    next: I32  # next segment of the same cell, or next free id; -1: none
+    row: I32  # first slot in `Synapses`
+    room: npt.NDArray[np.int16]  # slots of the row
+    size: U8  # synapses
+    last_used: I64
+    tally: U8  # scratch, 0 outside of a call: active synapses
+    gone: U8  # scratch, 0 outside of a commit: was destroyed in this commit
+    matching: I32  # scratch, a list of segments
+    chain: I32  # scratch, links the segments of a column
+
+
+class Synapses(NamedTuple):
+    """By slot. An empty slot has the cell number `cells`, which is never active."""
+
+    cell: I32  # presynaptic
+    permanence: npt.NDArray[np.int16]
+    place: npt.NDArray[np.uint16]  # low bits of its entry's place in the cell's list
+
+
+class Scratch(NamedTuple):
+    """Room to work in; heads are -1 outside of a call."""
+
+    active_head: I32  # (columns,) segments of a column, linked by `Segments.chain`
+    matching_head: I32  # (columns,)
+    created_head: I32  # (columns,) places in `Queue.created_*`
+    columns: I32  # (columns,) the columns of `matching_head`
+    free_rows: I64  # (BLOCK_CLASSES,) first free block of each size, -1: none
+    free_lists: I64
+    buckets: I32  # (1024,)
+
+
+class Queue(NamedTuple):
+    """The pending window; event arrays have one length, snapshot arrays grow apart."""
+
+    snapshot: I32  # by event: index of its snapshot
+    kind: U8
+    target: I32  # segment, or the cell of a create
+    gone: I32  # segments destroyed in the running commit
+    created: I32  # segments created in the running commit, -1: destroyed again
+    created_snapshot: I32
+    created_next: I32  # links those of one column
+    sample: I64  # by snapshot
+    active_start: I64  # by snapshot, one more than snapshots
+    winners_start: I64
+    active: I32
+    winners: I32
+    keys: npt.NDArray[np.uint64]  # scratch, as long as `winners`: candidates as (hash, cell)
+    chosen: npt.NDArray[np.uint64]  # scratch, likewise
+
+
+class Activity(NamedTuple):
+    """What a chunk says; row 0 of `active` and `winners` is the sample before the chunk."""
+
+    active: I32
+    active_start: I64  # (T + 2,)
+    winners: I32
+    winners_start: I64
+    predicted: I32
+    predicted_start: I64  # (T + 1,)
+    hits: I32
+    bursting: I32
+
+
+class Memory(NamedTuple):
+    """Everything of one temporal memory but its parameters."""
+
+    scalars: I64
+    cells: Cells
+    segments: Segments
+    synapses: Synapses
+    pool: npt.NDArray[np.uint32]
+    scratch: Scratch
+    queue: Queue
+
+
+def rules(parameters: TemporalMemoryParameters, columns: int, seed: int) -> Rules:
+    """Return the integer form of `parameters`; UserError if the cells cannot be numbered."""
+    p = parameters
+    cells = columns * p.cells_per_column
+    if cells > _INDEX_LIMIT:
+        raise UserError(
+            f"tm.cells_per_column: found {p.cells_per_column} on {columns} columns, "
+            f"expected at most {_INDEX_LIMIT} cells in all"
+        )
+    return Rules(
+        cells=cells,
+        cells_per_column=p.cells_per_column,
+        activation_threshold=p.activation_threshold,
+        matching_threshold=p.matching_threshold,
+        new_synapses=p.new_synapses,
+        segment_size=p.segment_size,
+        segments_per_cell=p.segments_per_cell,
+        connected=permanence(p.connected),
+        initial=max(1, permanence(p.initial_permanence)),
+        increment=permanence(p.increment),
+        decrement=permanence(p.decrement),
+        punishment=permanence(p.punishment),
+        slot_bits=(p.segment_size - 1).bit_length(),
+        entries_per_segment=_ENTRIES_PER_SEGMENT,
+        cell_key=rng.key(seed, rng.Purpose.TM_CELL),
+        grow_key=rng.key(seed, rng.Purpose.TM_GROW),
+    )
+
+
+def allocate(cells: int, columns: int, segments: int = 0, slots: int = 0) -> Memory:
+    """Return an empty memory with room for that many segments and synapse slots, and to spare."""
+    segments += SPARE.segments
+    scalars = np.zeros(SCALARS, np.int64)
+    scalars[FREE_TOP] = -1
+    return Memory(
+        scalars,
+        Cells(
+            np.zeros((cells, 4), np.int32),
+            np.full(cells, -1, np.int32),
+            np.zeros(cells, np.int32),
+            np.zeros(cells + 1, np.uint8),
+            np.zeros(columns, np.int32),
+        ),
+        Segments(
+            np.full(segments, -1, np.int32),
+            np.full(segments, -1, np.int32),
+            np.zeros(segments, np.int32),
+            np.zeros(segments, np.int16),
+            np.zeros(segments, np.uint8),
+            np.zeros(segments, np.int64),
+            np.zeros(segments, np.uint8),
+            np.zeros(segments, np.uint8),
+            np.empty(segments, np.int32),
+            np.empty(segments, np.int32),
+        ),
+        synapses(slots + SPARE.slots),
+        np.empty(SPARE.entries, np.uint32),
+        Scratch(
+            np.full(columns, -1, np.int32),
+            np.full(columns, -1, np.int32),
+            np.full(columns, -1, np.int32),
+            np.empty(columns, np.int32),
+            np.full(BLOCK_CLASSES, -1, np.int64),
+            np.full(BLOCK_CLASSES, -1, np.int64),
+            np.zeros(1024, np.int32),
+        ),
+        queue(SPARE.events, SPARE.snapshots, SPARE.cells),
+    )
+
+
+def queue(events: int, snapshots: int, cells: int) -> Queue:
+    """Return an empty queue with room for that many events, snapshots and cells in them."""
+    return Queue(
+        snapshot=np.zeros(events, np.int32),
+        kind=np.zeros(events, np.uint8),
+        target=np.zeros(events, np.int32),
+        gone=np.zeros(events, np.int32),
+        created=np.zeros(events, np.int32),
+        created_snapshot=np.zeros(events, np.int32),
+        created_next=np.zeros(events, np.int32),
+        sample=np.zeros(snapshots, np.int64),
+        active_start=np.zeros(snapshots + 1, np.int64),
+        winners_start=np.zeros(snapshots + 1, np.int64),
+        active=np.zeros(cells, np.int32),
+        winners=np.zeros(cells, np.int32),
+        keys=np.zeros(cells, np.uint64),
+        chosen=np.zeros(cells, np.uint64),
+    )
+
+
+def synapses(slots: int) -> Synapses:
+    """Return `slots` slots, contents undefined; UserError if they cannot be numbered."""
+    check_index("synapse slots", slots)
+    return Synapses(
+        np.empty(slots, np.int32), np.empty(slots, np.int16), np.empty(slots, np.uint16)
+    )
+
+
+def check_index(what: str, number: int) -> None:
+    """Raise UserError if `number` of something does not fit an int32."""
+    if number > _INDEX_LIMIT:
+        raise UserError(
+            f"temporal_memory: found {number} {what}, expected at most {_INDEX_LIMIT}; "
+            "lower tm.segments_per_cell"
+        )
+
+
+def enlarged(array: np.ndarray, length: int, fill: int = 0) -> np.ndarray:
+    """Return `array` with `length` places along its only axis, new ones set to `fill`."""
+    out = np.empty(length, array.dtype)
+    out[: len(array)] = array
+    out[len(array) :] = fill
+    return out
+
+
+def nbytes(part: object) -> int:
+    """Return the bytes of all arrays in a nest of tuples, slack included."""
+    if isinstance(part, np.ndarray):
+        return part.nbytes
+    return sum(nbytes(p) for p in part) if isinstance(part, tuple) else 0

@@ -1,0 +1,222 @@
+"""Temporal memory on the CPU: an inverted index and compiled loops over whole chunks.
+
+The rules are those of `docs/math.md`; the layout is described in `tm_arrays`. Compiled
+code never allocates: it returns when an array is too short, and goes on when called
+again with a larger one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from htmrun.backends import CellActivity, State, tm_contract
+from htmrun.backends.bits import Bits
+from htmrun.backends.cpu.memory import arrays as tm_arrays
+from htmrun.backends.cpu.memory import commit as tm_commit
+from htmrun.backends.cpu.memory import index as tm_index
+from htmrun.backends.cpu.memory import step, transfer
+from htmrun.backends.cpu.memory.arrays import (
+    NEED,
+    NEXT_ID,
+    SEGMENTS_CREATED,
+    SEGMENTS_DESTROYED,
+    SYNAPSES_CREATED,
+    SYNAPSES_DESTROYED,
+    Activity,
+)
+from htmrun.backends.parameters import TemporalMemoryParameters
+from htmrun.backends.plan import Flags, Plan
+
+I32 = npt.NDArray[np.int32]
+
+
+class TemporalMemory:
+    """Temporal memory over `columns` columns; see `htmrun.backends.TemporalMemoryBackend`."""
+
+    def __init__(self, parameters: TemporalMemoryParameters, columns: int, seed: int) -> None:
+        self.parameters = parameters
+        self.columns = columns
+        self._rules = tm_arrays.rules(parameters, columns, seed)
+        self._memory = tm_arrays.allocate(self._rules.cells, columns)
+        self._sample = 0
+        self._active: I32 = np.zeros(0, np.int32)
+        self._winners: I32 = np.zeros(0, np.int32)
+
+    def run(self, bits: Bits, plan: Plan, learn: bool = True) -> CellActivity:
+        """Predict, emit events and commit sample by sample as `plan` says.
+
+        Without `learn` cell state and sample counter advance, nothing is queued or committed.
+        """
+        if len(plan) != len(bits):
+            raise ValueError(f"plan of {len(plan)} samples for {len(bits)} samples")
+        learn = learn and self.parameters.learn
+        activity = self._advance(bits, plan.reset, plan.commit, learn)
+        if len(bits):
+            low, high = activity.active_start[-2:]
+            self._active = activity.active[low:high].copy()
+            low, high = activity.winners_start[-2:]
+            self._winners = activity.winners[low:high].copy()
+            self._sample += len(bits)
+        return self._outputs(activity)
+
+    def compute(self, bits: Bits, reset: Flags) -> CellActivity:
+        """Return what `run` would say with frozen segments, from the current cells on."""
+        if len(reset) != len(bits):
+            raise ValueError(f"{len(reset)} reset flags for {len(bits)} samples")
+        return self._outputs(self._advance(bits, reset, reset, False))
+
+    def counters(self) -> dict[str, int]:
+        """Return live segments and synapses, and what happened to them so far."""
+        s = self._memory.scalars
+        segments = int(s[SEGMENTS_CREATED] - s[SEGMENTS_DESTROYED])
+        synapses = int(s[SYNAPSES_CREATED] - s[SYNAPSES_DESTROYED])
+        return tm_contract.named(s[: len(tm_contract.COUNTERS)], segments, synapses)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays that outlive a call, slack included."""
+        return tm_arrays.nbytes(self._memory) + self._active.nbytes + self._winners.nbytes
+
+    def state(self) -> State:
+        """Return the canonical state; names, dtypes, orders: `tm_contract.DTYPES`."""
+        s = self._memory.scalars
+        state: State = {
+            "sample": np.array([self._sample], np.int64),
+            "next_id": s[NEXT_ID : NEXT_ID + 1].copy(),
+            "counters": s[: len(tm_contract.COUNTERS)].copy(),
+            "active": self._active.copy(),
+            "winners": self._winners.copy(),
+            **transfer.canonical_segments(self._rules, self._memory),
+            **transfer.canonical_queue(self._rules, self._memory),
+        }
+        return {name: state[name] for name in tm_contract.DTYPES}
+
+    def load(self, state: State) -> None:
+        """Take over what `state()` returned; raises UserError for anything else."""
+        tm_contract.check(state, self.parameters, self.columns)
+        self._memory = transfer.from_canonical(state, self._rules, self.columns)
+        self._sample = int(state["sample"][0])
+        self._active = state["active"].copy()
+        self._winners = state["winners"].copy()
+
+    def _advance(self, bits: Bits, reset: Flags, commit: Flags, learn: bool) -> Activity:
+        indices = bits.indices
+        if bits.size != self.columns:
+            raise ValueError(f"samples of {bits.size} bits for {self.columns} columns")
+        if len(indices) and (indices.min() < 0 or indices.max() >= self.columns):
+            raise ValueError(f"on-bits outside of 0 to {self.columns - 1}")
+        activity = self._activity(bits)
+        position = np.array([0, self._sample, 0], np.int64)
+        while True:
+            code = step.advance(
+                np.ascontiguousarray(indices, np.int32),
+                np.ascontiguousarray(bits.offsets, np.int64),
+                np.ascontiguousarray(reset, np.uint8),
+                np.ascontiguousarray(commit, np.uint8),
+                learn,
+                position,
+                activity,
+                self._rules,
+                self._memory,
+            )
+            if code == tm_commit.DONE:
+                return activity
+            if code == tm_commit.SHORT_ACTIVITY:
+                activity = _longer_activity(activity, int(self._memory.scalars[NEED]))
+            else:
+                self._enlarge(code)
+
+    def _activity(self, bits: Bits) -> Activity:
+        """Return room for the chunk's results, with the cells before it as row 0."""
+        samples = len(bits)
+        guess = 2 * len(bits.indices) + self.columns + 1024
+        active_start = np.zeros(samples + 2, np.int64)
+        winners_start = np.zeros(samples + 2, np.int64)
+        active_start[1], winners_start[1] = len(self._active), len(self._winners)
+        return Activity(
+            tm_arrays.enlarged(self._active, len(self._active) + guess),
+            active_start,
+            tm_arrays.enlarged(self._winners, len(self._winners) + guess),
+            winners_start,
+            np.empty(guess, np.int32),
+            np.zeros(samples + 1, np.int64),
+            np.zeros(samples, np.int32),
+            np.zeros(samples, np.int32),
+        )
+
+    def _outputs(self, activity: Activity) -> CellActivity:
+        a, w, p = activity.active_start[1:], activity.winners_start[1:], activity.predicted_start
+        cells = self._rules.cells
+        return CellActivity(
+            Bits(cells, activity.active[a[0] : a[-1]].copy(), a - a[0]),
+            Bits(cells, activity.winners[w[0] : w[-1]].copy(), w - w[0]),
+            Bits(self.columns, activity.predicted[: p[-1]].copy(), p),
+            activity.hits,
+            activity.bursting,
+        )
+
+    # Room
+
+    def _enlarge(self, code: int) -> None:
+        need = int(self._memory.scalars[NEED])
+        if code == tm_commit.SHORT_SEGMENTS:
+            self._longer_segments()
+        elif code == tm_commit.SHORT_ROWS:
+            self._gather_rows(need)
+        elif code == tm_commit.SHORT_POOL:
+            self._gather_pool(need)
+        else:
+            self._longer_queue(need)
+
+    def _longer_segments(self) -> None:
+        segments = self._memory.segments
+        length = _more(len(segments.cell), 1, tm_arrays.SPARE.segments)
+        tm_arrays.check_index("synapses", length * self.parameters.segment_size)
+        self._memory = self._memory._replace(
+            segments=tm_arrays.Segments(*(tm_arrays.enlarged(a, length) for a in segments))
+        )
+
+    def _gather_rows(self, need: int) -> None:
+        m = self._memory
+        next_id = m.scalars[NEXT_ID]
+        live = m.segments.cell[:next_id] >= 0
+        used = int(m.segments.room[:next_id][live].sum(dtype=np.int64))
+        synapses = tm_arrays.synapses(_more(used, need, tm_arrays.SPARE.slots))
+        tm_index.gather_rows(
+            m.synapses, synapses, m.segments, next_id, m.scratch.free_rows, m.scalars
+        )
+        self._memory = m._replace(synapses=synapses)
+
+    def _gather_pool(self, need: int) -> None:
+        m = self._memory
+        used = tm_index.gathered_pool_size(m.cells.listeners)
+        entries = _more(used, need, tm_arrays.SPARE.entries)
+        tm_arrays.check_index("entries of the index", entries)
+        pool = np.empty(entries, np.uint32)
+        tm_index.gather_pool(m.pool, pool, m.cells, m.scratch.free_lists, m.scalars)
+        self._memory = m._replace(pool=pool)
+
+    def _longer_queue(self, need: int) -> None:
+        old = self._memory.queue
+        new = tm_arrays.queue(
+            2 * len(old.kind) + need,
+            2 * len(old.sample),
+            2 * max(len(old.active), len(old.winners)) + need,
+        )
+        for name, array in old._asdict().items():
+            getattr(new, name)[: len(array)] = array
+        self._memory = self._memory._replace(queue=new)
+
+
+def _more(used: int, need: int, least: int) -> int:
+    """Return a length for `used` and `need` places and an eighth of slack, `least` or more."""
+    return used + max(need, used // 8, least)
+
+
+def _longer_activity(activity: Activity, need: int) -> Activity:
+    return activity._replace(
+        active=tm_arrays.enlarged(activity.active, 2 * len(activity.active) + need),
+        winners=tm_arrays.enlarged(activity.winners, 2 * len(activity.winners) + need),
+        predicted=tm_arrays.enlarged(activity.predicted, 2 * len(activity.predicted) + need),
+    )

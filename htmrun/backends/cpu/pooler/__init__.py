@@ -1,0 +1,1 @@
+"""The spatial pooler compiled for the processor."""

@@ -1,0 +1,296 @@
+"""Commits and boosting: permanences of winners, duty cycles, weak columns, boost factors."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from htmrun.backends.cpu.common.numeric import popcount, trailing_zeros
+from htmrun.backends.cpu.pooler.layout import INNER, SHIFT, U64, Field, Memory, Rules
+from htmrun.backends.cpu.pooler.neighbourhood import neighbourhood_maxima, neighbourhood_sums
+from htmrun.backends.cpu.pooler.overlap import count_rows
+from htmrun.backends.cpu.pooler.simd import (
+    adapt_by_bits,
+    adapt_by_change,
+    add_where,
+    exp2_lanes,
+    prefetch,
+)
+from htmrun.backends.cpu.pooler.window import list_samples, turn_winners
+from htmrun.backends.fixed_point import DUTY_ONE, PERMANENCE_ONE
+
+_TOP = PERMANENCE_ONE - SHIFT
+
+_AHEAD = 32
+"""Words of 64 permanences, 128 bytes each, between fetching and changing them."""
+
+_MANY = 6
+"""Wins of a column in a window from which its inputs are counted in bit planes first."""
+
+
+@njit(**INNER)
+def _fetch(c: int, following: int, w: int, width: int, m: Memory) -> None:
+    """Fetch 64 permanences some way ahead of word `w`, at the end of a column the next one's."""
+    ahead = w + min(_AHEAD, width)
+    at = c * width + ahead if ahead < width else following * width + ahead - width
+    prefetch(m.x, at * 64)
+    prefetch(m.x, at * 64 + 32)
+
+
+@njit(**INNER)
+def _changed(n: int, c: int, w: int, mask: np.uint64, m: Memory) -> int:
+    """Note which of 64 synapses are connected now; return `n`, the words changed, or n + 1."""
+    mask &= m.pool[c, w]
+    flipped = mask ^ m.connected[c, w]
+    m.connected[c, w] = mask
+    m.flips[n] = flipped
+    m.flip_words[n] = np.int32(w)
+    return n + np.int64(flipped != np.uint64(0))
+
+
+@njit(**INNER)
+def _list_flips(n: int, c: int, m: Memory) -> int:
+    """List the inputs of the `n` words that changed in column `c`, and fetch their places.
+
+    Free of branches: how many bits of a word changed cannot be predicted.
+    """
+    count = np.uint64(0)
+    for q in range(n):
+        count += popcount(m.flips[q])
+    m.flips[n] = np.uint64(0)
+    pitch = m.by_input.shape[1]
+    q = 0
+    left = m.flips[0]
+    for k in range(np.int64(count)):
+        i = np.int64(m.flip_words[q]) * 64 + np.int64(trailing_zeros(left))
+        m.flip_inputs[k] = np.int32(i)
+        prefetch(m.by_input, i * pitch + (c >> 6))
+        left &= left - np.uint64(1)
+        following = m.flips[q + 1]
+        empty = left == np.uint64(0)
+        q += np.int64(empty)
+        left = following if empty else left
+    return np.int64(count)
+
+
+@njit(**INNER)
+def _flip(count: int, c: int, m: Memory) -> None:
+    """Bring the transposed matrix in line with the `count` listed changes of column `c`."""
+    bit = np.uint64(1) << np.uint64(c & 63)
+    word = c >> 6
+    for k in range(count):
+        m.by_input[m.flip_inputs[k], word] ^= bit
+
+
+@njit(**INNER)
+def adapt_words(
+    c: int, following: int, row: U64, change: tuple[int, int], threshold: int, m: Memory
+) -> int:
+    """Add change[0] to the synapses of column `c` whose bit is set in `row`, change[1] to others.
+
+    Returns how many words of connected synapses changed. `following` is the column to be
+    adapted next: its permanences are fetched meanwhile.
+    """
+    n = 0
+    width = m.connected.shape[1]
+    for w in range(width):
+        _fetch(c, following, w, width, m)
+        mask = adapt_by_bits(
+            m.x,
+            (c * width + w) * 64,
+            row[w],
+            np.int16(change[0]),
+            np.int16(change[1]),
+            np.int16(_TOP),
+            np.int16(threshold - SHIFT),
+        )
+        n = _changed(n, c, w, mask, m)
+    return n
+
+
+@njit(**INNER)
+def learn_alone(winners: npt.NDArray[np.int32], row: U64, r: Rules, m: Memory) -> None:
+    """Apply a window of one sample to its winners.
+
+    A column's changes reach the transposed matrix while the next column is on its way, because
+    each of them is a line of its own that has to be fetched first.
+    """
+    flips, before = 0, 0
+    for j in range(len(winners)):
+        c, following = np.int64(winners[j]), np.int64(winners[min(j + 1, len(winners) - 1)])
+        n = adapt_words(c, following, row, (r.up, -r.down), r.threshold, m)
+        _flip(flips, before, m)
+        flips, before = _list_flips(n, c, m), c
+    _flip(flips, before, m)
+
+
+@njit(**INNER)
+def _adapt_by_window(c: int, following: int, threshold: int, m: Memory) -> int:
+    n = 0
+    width = m.connected.shape[1]
+    for w in range(width):
+        _fetch(c, following, w, width, m)
+        mask = adapt_by_change(
+            m.x,
+            (c * width + w) * 64,
+            m.change,
+            w * 64,
+            np.int16(_TOP),
+            np.int16(threshold - SHIFT),
+        )
+        n = _changed(n, c, w, mask, m)
+    return n
+
+
+@njit(**INNER)
+def _window_change(samples: npt.NDArray[np.int32], rows: U64, r: Rules, m: Memory) -> None:
+    """Leave in `m.change` what a column that won in `samples` adds to each permanence.
+
+    Changes beyond +-32767 saturate: a permanence lies in 0..10000, so they end at the same
+    bound. Upwards that holds for every partial sum as well, because only additions follow.
+    """
+    base = -r.down * len(samples)
+    if base >= -32767 and len(samples) < _MANY:
+        m.change[:] = np.int16(base)
+        for s in samples:
+            for w in range(m.connected.shape[1]):
+                add_where(m.change, w * 64, rows[s, w], np.int16(r.up + r.down))
+        return
+    if base >= -32767:
+        m.change[:] = np.int16(base)
+        used = count_rows(rows, 0, samples, m.window_planes, m.places)
+        for p in range(used):
+            # Twice 32767 lifts any change to where it saturates, so more is not needed.
+            amount = min((r.up + r.down) << p, 2 * 32767)
+            while amount > 0:
+                part = np.int16(min(amount, 32767))
+                for w in range(m.connected.shape[1]):
+                    add_where(m.change, w * 64, m.window_planes[p, w], part)
+                amount -= np.int64(part)
+        return
+    m.totals[:] = base
+    for s in samples:
+        for w in range(rows.shape[1]):
+            left = rows[s, w]
+            while left != np.uint64(0):
+                m.totals[w * 64 + np.int64(trailing_zeros(left))] += r.up + r.down
+                left &= left - np.uint64(1)
+    for i in range(len(m.change)):
+        m.change[i] = np.int16(min(max(m.totals[i], -32767), 32767))
+
+
+@njit(**INNER)
+def learn_words(
+    start: int,
+    stop: int,
+    samples: int,
+    rows: U64,
+    won: U64,
+    turned: U64,
+    members: npt.NDArray[np.int32],
+    r: Rules,
+    m: Memory,
+) -> None:
+    """Apply a window of several samples to the columns of the words start..stop, each once.
+
+    rows and won: the samples' inputs and winners in bits; rows ends with one of zeros. `turned` and
+    `members` are scratch. Leaves in `m.wins` how often each of these columns won.
+    """
+    flips, before = 0, 0
+    for w in range(start, stop):
+        for c in range(64 * w, 64 * w + 64):
+            m.wins[c] = np.uint32(0)
+        left = turn_winners(w, samples, won, turned)
+        while left != np.uint64(0):
+            b = np.int64(trailing_zeros(left))
+            left &= left - np.uint64(1)
+            c = 64 * w + b
+            following = c if left == np.uint64(0) else 64 * w + np.int64(trailing_zeros(left))
+            wins = list_samples(b, samples, turned, members)
+            m.wins[c] = np.uint32(wins)
+            mine = members[:wins]
+            if wins == 1:
+                n = adapt_words(c, following, rows[mine[0]], (r.up, -r.down), r.threshold, m)
+            else:
+                _window_change(mine, rows, r, m)
+                n = _adapt_by_window(c, following, r.threshold, m)
+            _flip(flips, before, m)
+            flips, before = _list_flips(n, c, m), c
+    _flip(flips, before, m)
+
+
+@njit(**INNER)
+def _decay(duty: npt.NDArray[np.uint32], n: int, period: int) -> None:
+    decay = np.uint64(n * ((1 << 32) // period))
+    if decay >> np.uint64(32):
+        duty[:] = np.uint32(0)
+        return
+    for c in range(len(duty)):
+        lost = (np.uint64(duty[c]) * (decay & np.uint64(0xFFFFFFFF))) >> np.uint64(32)
+        duty[c] -= np.uint32(lost)
+
+
+@njit(**INNER)
+def advance_duties(winners: npt.NDArray[np.int32], samples: int, r: Rules, m: Memory) -> None:
+    """Advance duty cycles by a window's wins and `m.reached`, then bump weak columns.
+
+    `winners` are those of a window of one sample; `m.wins` has those of a longer one by column.
+    """
+    gain = np.uint32(DUTY_ONE // r.period)
+    _decay(m.active_duty, samples, r.period)
+    if samples == 1:
+        for j in range(len(winners)):
+            m.active_duty[winners[j]] += gain
+    else:
+        for c in range(len(m.active_duty)):
+            m.active_duty[c] += m.wins[c] * gain
+    if r.bump == 0:
+        return
+    _decay(m.overlap_duty, samples, r.period)
+    for c in range(r.columns):
+        m.overlap_duty[c] += np.uint32(m.reached[c]) * gain
+        m.reached[c] = 0
+    for c in range(r.columns):
+        if m.overlap_duty[c] < m.min_overlap_duty[c]:
+            n = adapt_words(c, c, m.pool[c], (r.bump, 0), r.threshold, m)
+            _flip(_list_flips(n, c, m), c, m)
+
+
+@njit(**INNER)
+def update_boost(r: Rules, f: Field, m: Memory) -> None:
+    """Recompute boost factors and minimum overlap duty cycles from the duty cycles."""
+    if r.boost_gain > 0:
+        _differences(r, f, m)
+        for at in range(0, len(m.boost), 16):
+            exp2_lanes(m.difference, at, np.int32(r.boost_gain), m.boost)
+    if r.bump > 0:
+        for c in range(r.columns):
+            m.sums[c] = np.int64(m.overlap_duty[c])
+        if r.local:
+            neighbourhood_maxima(f.shape, r.radius, r.wrap, m.sums, m.line, r.columns)
+        else:
+            most = np.int64(0)
+            for c in range(r.columns):
+                most = max(most, m.sums[c])
+            m.sums[: r.columns] = most
+        for c in range(r.columns):
+            m.min_overlap_duty[c] = np.uint32((m.sums[c] * r.weak_share) >> 16)
+
+
+@njit(**INNER)
+def _differences(r: Rules, f: Field, m: Memory) -> None:
+    """Leave target less active duty cycle, at most 2**30 either way, in `m.difference`."""
+    if not r.local:
+        target = np.int32(r.k * DUTY_ONE // r.columns)
+        for c in range(r.columns):
+            m.difference[c] = target - np.int32(m.active_duty[c])
+        return
+    for c in range(r.columns):
+        m.sums[c] = np.int64(m.active_duty[c])
+    neighbourhood_sums(f.shape, r.radius, r.wrap, m.sums, m.line, r.columns)
+    # One float64 division is exact here: the sum stays under 2**53, and the quotient, under
+    # 2**30, misses an integer by at least 1/size, more than the rounding error.
+    for c in range(r.columns):
+        mean = np.int64(np.float64(m.sums[c]) / np.float64(f.sizes[c]))
+        m.difference[c] = np.int32(mean) - np.int32(m.active_duty[c])

@@ -1,0 +1,1 @@
+"""The SDR classifier on a card."""

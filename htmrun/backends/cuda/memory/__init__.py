@@ -1,0 +1,1 @@
+"""The temporal memory on a card."""

@@ -1,0 +1,1 @@
+"""The spatial pooler on a card."""

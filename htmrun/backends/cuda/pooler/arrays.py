@@ -1,0 +1,127 @@
+"""The arrays of spatial poolers on a device: how they begin, and what leaves and enters them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from typing import Any, Self
+
+import numpy as np
+
+from htmrun.backends import State, rng
+from htmrun.backends.cuda.device import Device
+from htmrun.backends.cuda.pooler import grid, layout
+from htmrun.backends.cuda.rows import words_of
+from htmrun.backends.fixed_point import NO_SYNAPSE, permanence
+from htmrun.backends.parameters import SpatialPoolerParameters
+from htmrun.backends.sp_contract import check_shape, pool_size
+
+i32, u64 = np.int32, np.uint64
+OF_A_MODEL = (
+    "_permanences", "_connected", "_by_input", "_active_duty", "_overlap_duty",
+    "_min_overlap_duty", "_boost", "_reached", "_learners", "_most",
+)  # fmt: skip
+
+
+class PoolerArrays:
+    """The state of several spatial poolers of equal shape on a device, and scratch arrays."""
+
+    def __init__(
+        self,
+        parameters: SpatialPoolerParameters,
+        input_shape: tuple[int, ...],
+        seeds: Sequence[int],
+        device: Device,
+    ) -> None:
+        p = self.parameters = parameters
+        self.device, self.models = device, len(seeds)
+        self.inputs = check_shape(p, input_shape)
+        self.words, self.column_words = words_of(self.inputs), words_of(p.columns)
+        xp, shape = device.xp, (self.models, p.columns)
+        self._permanences = xp.empty((*shape, self.words * 32), np.int16)
+        self._connected = xp.empty((*shape, self.words), np.uint32)
+        self._by_input = xp.empty((self.models, self.words * 32, self.column_words), np.uint32)
+        self._active_duty = xp.zeros(shape, np.uint32)
+        self._overlap_duty = xp.zeros(shape, np.uint32)
+        self._min_overlap_duty = xp.zeros(shape, np.uint32)
+        self._boost = xp.ones(shape, np.float32)
+        self._reached = xp.zeros(shape, np.uint32)
+        self._learners = xp.zeros(shape, np.int32)
+        self._overlaps = xp.empty(0, np.uint32)
+        self._keys = xp.empty(0, np.uint32)
+        self._most = xp.empty(self.models, np.uint32)
+        self._start(input_shape, seeds)
+
+    def part(self, first: int, last: int) -> Self:
+        """Return models first..last over the same memory, with scratch arrays of their own."""
+        part = copy(self)
+        part.models = last - first
+        for name in OF_A_MODEL:
+            setattr(part, name, getattr(self, name)[first:last])
+        part._overlaps, part._keys = self._overlaps[:0], self._keys[:0]
+        return part
+
+    def scratch(self) -> tuple[Any, ...]:
+        """Return the arrays that launches use meanwhile; larger ones replace them when needed."""
+        return self._overlaps, self._keys
+
+    def state(self, model: int) -> State:
+        """Return one model's arrays in canonical form, without the pending samples."""
+        host = self.device.to_host
+        return {
+            "permanences": layout.by_input(host(self._permanences[model]))[:, : self.inputs].copy(),
+            "active_duty": host(self._active_duty[model]).copy(),
+            "overlap_duty": host(self._overlap_duty[model]).copy(),
+            "min_overlap_duty": host(self._min_overlap_duty[model]).copy(),
+            "boost": host(self._boost[model]).copy(),
+            "pending_reached": host(self._reached[model]).astype(np.int64),
+        }
+
+    def load(self, model: int, state: State) -> None:
+        """Take over one model's canonical arrays; `state` has been checked."""
+        xp = self.device.xp
+        padded = np.full((self.parameters.columns, self.words * 32), NO_SYNAPSE, np.int16)
+        padded[:, : self.inputs] = state["permanences"]
+        self._permanences[model] = xp.asarray(layout.by_octet(padded))
+        self._active_duty[model] = xp.asarray(state["active_duty"])
+        self._overlap_duty[model] = xp.asarray(state["overlap_duty"])
+        self._min_overlap_duty[model] = xp.asarray(state["min_overlap_duty"])
+        self._boost[model] = xp.asarray(state["boost"])
+        self._reached[model] = xp.asarray(state["pending_reached"].astype(np.uint32))
+        self._connect()
+
+    def _start(self, input_shape: tuple[int, ...], seeds: Sequence[int]) -> None:
+        p, asarray = self.parameters, self.device.xp.asarray
+        pools = np.full(p.columns, self.inputs)
+        inputs: tuple[int, ...] = (self.inputs,)
+        columns: tuple[int, ...] = (p.columns,)
+        if p.potential_radius is not None:
+            assert p.column_shape is not None
+            inputs, columns = input_shape, p.column_shape
+            pools = grid.reach_sizes(inputs, columns, p.potential_radius, p.wrap)
+        by_reach = {int(n): pool_size(p.potential_fraction, int(n)) for n in np.unique(pools)}
+        radius = -1 if p.potential_radius is None else min(p.potential_radius, max(inputs))
+        keys = (
+            np.array([rng.key(s, purpose) for s in seeds], np.uint64)
+            for purpose in (rng.Purpose.SP_POOL, rng.Purpose.SP_PERMANENCE)
+        )
+        self.device.launch(
+            "sp_start.cu", "sp_start", (p.columns, self.models), (self.device.threads,),
+            self._permanences, *(asarray(k) for k in keys),
+            asarray(np.array([by_reach[int(n)] for n in pools], np.int32)),
+            asarray(grid.four(inputs, "input_shape")), asarray(grid.four(columns, "column_shape")),
+            i32(radius), i32(p.wrap), i32(self.inputs), i32(p.columns), i32(self.words),
+            i32(permanence(p.connected)), i32(permanence(p.initial_spread)),
+            u64(int(p.initial_connected * 2**32)),
+        )  # fmt: skip
+        self._connect()
+
+    def _connect(self) -> None:
+        self._by_input[...] = 0
+        p = self.parameters
+        blocks, threads = -(-p.columns * 32 // self.device.threads), self.device.threads
+        self.device.launch(
+            "sp_start.cu", "sp_connect", (blocks, self.models), (threads,), self._permanences,
+            self._connected, self._by_input, i32(p.columns), i32(self.words),
+            i32(self.column_words), i32(permanence(p.connected)),
+        )  # fmt: skip

@@ -1,0 +1,1 @@
+"""What a pipeline is made of: sources, encoders, stages, readouts, one file per kind."""

@@ -1,0 +1,47 @@
+"""Contiguous blocks of on-bits: the shape that scalar, date and category encodings share."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from htmrun.backends.bits import Bits
+
+Places = npt.NDArray[np.int64]
+
+
+def block_bits(place: Places, active: int, size: int) -> Bits:
+    """Return Bits with `active` bits from `place` (int64, T) on; they wrap at `size`.
+
+    A negative place stands for no value: no on-bits.
+    """
+    known = place >= 0
+    rows = place[known, None] + np.arange(active)
+    wrapping = rows[:, -1] >= size
+    if wrapping.any():
+        rows[wrapping] = np.sort(rows[wrapping] % size, axis=1)
+    return Bits(size, rows.ravel().astype(np.int32), offsets(known * np.int64(active)))
+
+
+def choose_rows(
+    table: npt.NDArray[np.int32], counts: npt.NDArray[np.int64], index: Places, size: int
+) -> Bits:
+    """Return row `index[t]` of a table of on-bits for each t; a negative index gives none.
+
+    Row i of `table` (rows, width) holds `counts[i]` ascending on-bits from the left.
+    """
+    known = index >= 0
+    chosen = index[known]
+    rows = table[chosen]
+    per_sample = np.zeros(len(index), np.int64)
+    per_sample[known] = counts[chosen]
+    width = table.shape[1]
+    if (counts[chosen] == width).all():
+        return Bits(size, rows.ravel(), offsets(per_sample))
+    filled = np.arange(width) < counts[chosen, None]
+    return Bits(size, rows[filled], offsets(per_sample))
+
+
+def offsets(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return where each sample's on-bits begin and the last ones end, int64 (T + 1,)."""
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])

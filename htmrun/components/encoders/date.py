@@ -1,0 +1,122 @@
+"""Dates: time of day, day of the week, weekend, season and holidays, side by side.
+
+Source: Purdy 2016, "Encoding Data for HTM Systems". Places are integers, so a date has the
+same bits everywhere. Times are taken as written, without time zones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from htmrun.backends.bits import Bits
+from htmrun.components.encoders.blocks import Places, block_bits
+from htmrun.components.encoders.parameters import DateEncoderParameters
+from htmrun.errors import UserError
+
+DAY = 86_400
+Place = Callable[[Places], Places]
+
+
+class DateEncoder:
+    """Each part of a date is a block of on-bits; parts follow each other in a fixed order.
+
+    `parts` names them with their number of bits: time_of_day, day_of_week, weekend, season,
+    holiday. Cyclic parts wrap; weekend and holiday have one block for no and one for yes.
+    """
+
+    left_out: tuple[str, ...] = ()
+
+    def __init__(self, p: DateEncoderParameters, field: str, path: str) -> None:
+        self.fields: tuple[str, ...] = (field,)
+        self.path = path
+        self._parts: list[tuple[str, int, int, Place]] = []
+        if p.time_of_day is not None:
+            size = p.time_of_day.size
+            self._add("time_of_day", size, p.time_of_day.active, _time_of_day(size))
+        if p.day_of_week is not None:
+            size = p.day_of_week.size
+            self._add("day_of_week", size, p.day_of_week.active, _day_of_week(size))
+        if p.weekend is not None:
+            self._add_choice("weekend", p.weekend.active, _weekend)
+        if p.season is not None:
+            self._add("season", p.season.size, p.season.active, _season(p.season.size))
+        if p.holiday is not None:
+            self._add_choice("holiday", p.holiday.active, _holiday(p.holiday.dates))
+        self.parts = {name: size for name, size, _, _ in self._parts}
+        self.size = sum(self.parts.values())
+        self.shape: tuple[int, ...] = (self.size,)
+
+    def _add(self, name: str, size: int, active: int, place: Place) -> None:
+        self._parts.append((name, size, active, place))
+
+    def _add_choice(self, name: str, active: int, chosen: Place) -> None:
+        self._add(name, 2 * active, active, lambda seconds: chosen(seconds) * active)
+
+    def encode(self, fields: Mapping[str, np.ndarray]) -> Bits:
+        """Encode datetime64 (T,)."""
+        times = fields[self.fields[0]]
+        if times.dtype.kind != "M":
+            raise UserError(
+                f"{self.path}.kind: field '{self.fields[0]}' holds {times.dtype}, expected dates; "
+                "numbers need kind rdse or scalar"
+            )
+        absent = np.isnat(times)
+        seconds = np.where(absent, np.datetime64(0, "s"), times.astype("datetime64[s]"))
+        seconds = seconds.astype(np.int64)
+        encoded = []
+        for _, size, active, place in self._parts:
+            encoded.append(block_bits(np.where(absent, -1, place(seconds)), active, size))
+        return Bits.beside(encoded)
+
+
+def _time_of_day(size: int) -> Place:
+    return lambda seconds: seconds % DAY * size // DAY
+
+
+def weekday(seconds: Places) -> Places:
+    """Return 0 for Monday to 6 for Sunday; 1 January 1970 was a Thursday."""
+    return (seconds // DAY + 3) % 7
+
+
+def _day_of_week(size: int) -> Place:
+    return lambda seconds: weekday(seconds) * size // 7
+
+
+def _weekend(seconds: Places) -> Places:
+    return (weekday(seconds) >= 5).astype(np.int64)
+
+
+def _season(size: int) -> Place:
+    def place(seconds: Places) -> Places:
+        year = seconds.astype("datetime64[s]").astype("datetime64[Y]")
+        following = (year.astype(np.int64) + 1).astype("datetime64[Y]")
+        start = _seconds(year)
+        return (seconds - start) * size // (_seconds(following) - start)
+
+    return place
+
+
+def _seconds(times: npt.NDArray[np.datetime64]) -> Places:
+    return times.astype("datetime64[s]").astype(np.int64)
+
+
+def _holiday(dates: tuple[str, ...]) -> Place:
+    days = np.array([d for d in dates if len(d) > 5], "datetime64[D]").astype(np.int64)
+    yearly = np.array([_month_day(d) for d in dates if len(d) == 5], np.int64)
+
+    def place(seconds: Places) -> Places:
+        date = (seconds // DAY).astype("datetime64[D]")
+        month = date.astype("datetime64[M]")
+        day_of_month = (date - month).astype(np.int64) + 1
+        code = (month.astype(np.int64) % 12 + 1) * 100 + day_of_month
+        return (np.isin(seconds // DAY, days) | np.isin(code, yearly)).astype(np.int64)
+
+    return place
+
+
+def _month_day(text: str) -> int:
+    month, day = text.split("-")
+    return int(month) * 100 + int(day)

@@ -1,0 +1,271 @@
+"""A network that learns under a plan: predict, keep the window, learn from it at the commit.
+
+Until the commit nothing but the window changes. At the commit the whole window goes forward once
+more through the frozen weights, however the stream was cut into chunks; gradients add up, one
+optimizer step is made on their mean, and duty cycles advance by the window's winners. Spatial
+poolers inside commit the same window by their own rule.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from htmrun.backends import Backend, State
+from htmrun.backends.plan import Plan
+from htmrun.backends.state import checked
+from htmrun.components.networks.chain import Chain
+from htmrun.components.networks.credit import Credit
+from htmrun.components.networks.optimizer import make_optimizer
+from htmrun.components.networks.parameters import NetworkParameters
+from htmrun.components.networks.weights import Weighted
+from htmrun.errors import UserError
+
+Images = npt.NDArray[np.uint8]
+Probabilities = npt.NDArray[np.float32]
+
+PIECE = 256
+"""Samples that go through at once; longer windows add up gradients piece by piece."""
+
+
+class Network:
+    """A chain of layers with its optimizer, its open window and its counters.
+
+    shape: of an image, (H, W) or (H, W, C). samples: training samples of the whole run, for the
+    schedule of the learning rate; per_epoch: of an epoch, for the decay of boost strengths.
+    white: pixel value that counts as 1 unless the parameters say so.
+    """
+
+    def __init__(
+        self, parameters: NetworkParameters, shape: tuple[int, ...], classes: int, seed: int,
+        backend: Backend, *, samples: int, per_epoch: int, frozen: Collection[str] = (),
+        bypassed: Collection[str] = (), white: float = 255.0, device: str = "cpu",
+        path: str = "network",
+    ) -> None:  # fmt: skip
+        """Raises `UserError` where layers do not fit, the path of the layer first."""
+        _repeatable()
+        self.parameters, self.shape, self.classes = parameters, shape, classes
+        self.device, self._path = torch.device(device), path
+        self._again = partial(
+            Network, shape=shape, classes=classes, seed=seed, backend=backend, samples=samples,
+            per_epoch=per_epoch, frozen=frozen, bypassed=bypassed, white=white, device=device,
+            path=path,
+        )  # fmt: skip
+        self._white = parameters.white or white
+        self._samples, self._per_epoch = max(1, samples), max(1, per_epoch)
+        self.chain = Chain(
+            parameters, image_shape(shape), classes, seed, backend, frozen=frozen,
+            bypassed=bypassed, path=path,
+        ).to(self.device)  # fmt: skip
+        self.credit = Credit(parameters.credit, self.chain, seed)
+        self._learning = [p for p in self.chain.parameters() if p.requires_grad]
+        self._masked = [m for m in self.chain.modules() if isinstance(m, Weighted)]
+        self.optimizer = make_optimizer(parameters.optimizer, self._learning)
+        self._steady = self.chain.steady
+        self._images = np.zeros((0, *shape), np.uint8)
+        self._targets = np.zeros(0, np.int64)
+        self._learned, self._commits = 0, 0
+        self.chain.eval()
+
+    def run(
+        self, images: Images, targets: npt.NDArray[np.int64], plan: Plan, learn: bool = True
+    ) -> tuple[Probabilities, npt.NDArray[np.bool_]]:
+        """Predict each sample, then learn and commit as `plan` says.
+
+        images: uint8 (T, *shape); targets: int64 (T,). Returns probabilities float32
+        (T, classes), each from the weights before its window was learned, and which of them
+        were made (with `prequential` false none may be).
+        """
+        if not (learn and self.parameters.learn):
+            return self.compute(images), np.ones(len(images), np.bool_)
+        made = np.zeros((len(images), self.classes), np.float32)
+        valid = np.zeros(len(images), np.bool_)
+        start = 0
+        for end in [*(np.flatnonzero(plan.commit) + 1).tolist(), len(images)]:
+            if end == start:
+                continue
+            part = slice(start, end)
+            commits = bool(plan.commit[end - 1])
+            # The pass that learns also predicts, where it does the same and sees it all at once.
+            at_once = commits and self._steady and not len(self._targets)
+            if not at_once and self.parameters.prequential:
+                made[part], valid[part] = self.compute(images[part]), True
+            self._images = np.concatenate([self._images, images[part]])
+            self._targets = np.concatenate([self._targets, targets[part]])
+            if commits:
+                probability = self._commit(bool(plan.boost[end - 1]))
+                if at_once:
+                    made[part], valid[part] = probability, True
+            start = end
+        return made, valid
+
+    def compute(self, images: Images) -> Probabilities:
+        """Return probabilities float32 (T, classes) from frozen state; writes nothing."""
+        with torch.no_grad():
+            parts = [
+                self.chain(self.normalised(images[i : i + PIECE])).softmax(1).cpu().numpy()
+                for i in range(0, len(images), PIECE)
+            ]
+        return np.concatenate([np.zeros((0, self.classes), np.float32), *parts])
+
+    def outputs(self, images: npt.NDArray[Any]) -> dict[str, Tensor]:
+        """Return what each layer puts out for `images`, and `readout`; writes nothing."""
+        found: dict[str, Tensor] = {}
+        with torch.no_grad():
+            values = self.normalised(images)
+            for name, layer in self.chain.layers.items():
+                values = layer(values)
+                found[name] = values
+            found["readout"] = self.chain.readout(values.flatten(1))
+        return found
+
+    def normalised(self, images: npt.NDArray[Any]) -> Tensor:
+        """Return float32 (T, C, H, W): pixels as shares of white, less the mean, over std."""
+        p = self.parameters
+        values = torch.from_numpy(np.ascontiguousarray(images)).to(self.device, torch.float32)
+        values = values[:, None] if values.dim() == 3 else values.permute(0, 3, 1, 2)
+        return (values / self._white - p.mean) / p.std
+
+    def state(self) -> State:
+        """Return every array that a later result depends on."""
+        named = {n: t.detach().cpu().numpy().copy() for n, t in self.chain.arrays().items()}
+        for name, pooler in self.chain.poolers.items():
+            named |= {f"{name}.{n}": a for n, a in pooler.model_state().items()}
+        for i, parameter in enumerate(self._learning):
+            for n, value in self.optimizer.state.get(parameter, {}).items():
+                if value is not None:
+                    named[f"optimizer.{i}.{n}"] = torch.as_tensor(value).cpu().numpy().copy()
+        named["pending.images"], named["pending.targets"] = self._images, self._targets
+        named["counters"] = np.array([self._learned, self._commits], np.int64)
+        return named
+
+    def load(self, state: State) -> None:
+        """Take over what `state()` returned; ValueError on other names or shapes."""
+        self._load_optimizer(state)
+        own = self.state()
+        free = {"pending.images", "pending.targets"}
+        free |= {n for n in own if ".pending_" in n}
+        taken = checked(state, own, frozenset(free))
+        with torch.no_grad():
+            for name, tensor in self.chain.arrays().items():
+                tensor.copy_(torch.from_numpy(taken[name]))
+        for name, pooler in self.chain.poolers.items():
+            models = set(pooler.model_state())
+            pooler.load_model_state({n: taken[f"{name}.{n}"] for n in models})
+        self._images, self._targets = taken["pending.images"], taken["pending.targets"]
+        self._learned, self._commits = (int(n) for n in taken["counters"])
+
+    def twin(self, parameters: NetworkParameters) -> Network:
+        """Return a network of its own with these weights and poolers, but other rules of credit."""
+        twin = self._again(parameters)
+        own = self.chain.arrays()
+        with torch.no_grad():
+            for name, tensor in twin.chain.arrays().items():
+                if name in own:
+                    tensor.copy_(own[name])
+        for name, pooler in twin.chain.poolers.items():
+            pooler.load_model_state(self.chain.poolers[name].model_state())
+        return twin
+
+    def learning_rate(self) -> float:
+        """Return the learning rate of the next commit."""
+        o, done = self.parameters.optimizer, self._learned / self._samples
+        rate = o.learning_rate
+        if o.schedule == "linear":
+            rate *= max(0.0, 1 - done)
+        elif o.schedule == "cosine":
+            rate *= 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+        elif o.schedule == "step":
+            rate *= o.factor ** (self._learned // self._per_epoch)
+        if o.warm_up > 0:
+            risen = (self._learned + len(self._targets)) / self._samples
+            rate *= min(1.0, risen / o.warm_up)
+        if o.window is not None:
+            rate *= len(self._targets) / o.window
+        return rate
+
+    def _commit(self, boost: bool) -> Probabilities:
+        """Learn from the window; return what the pass predicted, float32 (n, classes)."""
+        n, chain = len(self._targets), self.chain
+        # Batch norm needs the window whole.
+        norm = any(isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d) for m in chain.modules())
+        step = n if norm else PIECE
+        self.optimizer.zero_grad(set_to_none=True)
+        chain.train()
+        logits, errors = [], []
+        for a in range(0, n, step):
+            b = min(a + step, n)
+            chain.prepare(self._learned + a, b == n, boost)
+            values = self.normalised(self._images[a:b])
+            targets = torch.from_numpy(self._targets[a:b]).to(self.device)
+            outcome = self.credit.add_gradients(values, targets, n)
+            logits.append(outcome.logits)
+            errors.append(outcome.error)
+        chain.eval()
+        joined = torch.cat(logits)
+        if not bool(torch.isfinite(joined).all()):
+            raise UserError(
+                f"{self._path}.optimizer.learning_rate: {self.parameters.optimizer.learning_rate} "
+                f"made outputs infinite after {self._learned} samples, expected a smaller one"
+            )
+        self._reward(joined, torch.cat(errors))
+        if self._learning:
+            for layer in self._masked:
+                layer.mask_gradient()
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.learning_rate()
+            self.optimizer.step()
+        self._learned += n
+        self._commits += 1
+        for competition in chain.competitions.values():
+            competition.commit(n)
+            if boost:
+                competition.update_boost((self._learned - 1) // self._per_epoch)
+        self._images, self._targets = self._images[:0], self._targets[:0]
+        return joined.softmax(1).cpu().numpy()
+
+    def _reward(self, logits: Tensor, error: Tensor) -> None:
+        poolers = [p for p in self.chain.poolers.values() if p.reward is not None]
+        if poolers:
+            right = logits.argmax(1).cpu().numpy() == self._targets
+            for pooler in poolers:
+                pooler.commit_reward(right, error.cpu().numpy().astype(np.float64))
+
+    def _load_optimizer(self, state: State) -> None:
+        found: dict[int, dict[str, Tensor]] = {}
+        for name, array in state.items():
+            if name.startswith("optimizer."):
+                _, place, own = name.split(".")
+                found.setdefault(int(place), {})[own] = torch.from_numpy(np.array(array))
+        unknown = [i for i in found if i >= len(self._learning)]
+        if unknown:
+            raise ValueError(f"state has an optimizer's arrays {unknown}, expected fewer")
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": found, "param_groups": groups})
+
+
+def _repeatable() -> None:
+    """Let torch compute the same whenever it is asked: full float32, sums in one order."""
+    # One thread: sums of several would depend on how many there are.
+    torch.set_num_threads(1)
+    # A card would round convolutions to 10 bits, and choose algorithms that add as they come.
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False
+
+
+def image_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """Return (channels, height, width) of images of `shape`, (H, W) or (H, W, C)."""
+    if len(shape) == 2:
+        return 1, shape[0], shape[1]
+    if len(shape) == 3:
+        return shape[2], shape[0], shape[1]
+    raise UserError(f"data: samples of shape {list(shape)}, expected images for a network")

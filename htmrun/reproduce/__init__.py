@@ -1,1 +1,0 @@
-"""Recorded runs taken up again: continued, repeated and compared, handed to somebody else."""

@@ -1,0 +1,1 @@
+"""One job: a schedule, a loop, its measures, its checkpoint; it yields records."""

@@ -1,0 +1,52 @@
+"""How a model comes back after the data have changed under it.
+
+Measured as Cui, Ahmad, Hawkins 2016 ("Continuous Online Sequence Learning") show it: the sequences
+of a stream are changed at a known sample, and the model has to find its old level again.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from htmrun.training.measures.meters import Figures
+
+WINDOW = 100
+"""Scored samples whose mean loss makes a level."""
+LEAST = 20
+"""A level of fewer scored samples before the change says nothing."""
+SHARE = 0.95
+"""Recovered is a model whose accuracy is this share of what it was, or its RMSE the inverse."""
+
+
+def recovery(losses: npt.NDArray[np.float32], drift_at: int, *, forecast: bool) -> Figures:
+    """Return `drift/before`, `/after`, `/recovered` and `recovery_samples` of one stream.
+
+    losses: (T,) by sample, NaN where nothing was scored: squared errors of a forecast, otherwise 1
+    for a wrong and 0 for a right guess. drift_at: the first sample after the change, counted from
+    0. `before` and `after` are the RMSE or the accuracy over the last and first 100 scored samples
+    around it. `recovery_samples` counts from the change to the end of the first 100 scored samples
+    that are back at 95 % of the level before; `recovered` is 1, or 0 if there are none and it is
+    left out. Nothing at all is returned with fewer than 20 scored samples before or 100 after.
+    """
+    scored = np.flatnonzero(~np.isnan(losses))
+    split = int(np.searchsorted(scored, drift_at))
+    before, after = losses[scored[max(0, split - WINDOW) : split]], losses[scored[split:]]
+    if len(before) < LEAST or len(after) < WINDOW:
+        return {}
+    sums = np.concatenate([[0.0], np.cumsum(after, dtype=np.float64)])
+    means = (sums[WINDOW:] - sums[:-WINDOW]) / WINDOW
+    usual = float(before.mean(dtype=np.float64))
+    if forecast:
+        level, levels = math.sqrt(usual), np.sqrt(np.maximum(means, 0.0))
+        back = np.flatnonzero(levels * SHARE <= level)
+    else:
+        level, levels = 1 - usual, 1 - means
+        back = np.flatnonzero(levels >= SHARE * level)
+    found = {"drift/before": float(level), "drift/after": float(levels[0]),
+             "drift/recovered": float(len(back) > 0)}  # fmt: skip
+    if len(back):
+        found["recovery_samples"] = float(scored[split + back[0] + WINDOW - 1] + 1 - drift_at)
+    return found

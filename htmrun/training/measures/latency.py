@@ -1,0 +1,49 @@
+"""How long one sample takes when samples come one by one, Python's overhead included."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import numpy as np
+
+from htmrun.components.sources import Chunk, Source
+from htmrun.training.measures.meters import Figures
+from htmrun.training.measures.probes import Model
+from htmrun.training.schedule import Cursor, Schedule
+
+SAMPLES = 128
+
+
+def measure(pipeline: Model, source: Source, schedule: Schedule, seed: int) -> Figures:
+    """Return p50 and p99 in microseconds: of predicting, of learning without and with a commit.
+
+    Trains the pipeline on; its state is not to be used afterwards.
+    """
+    chunk = next(iter(source.train(seed, 0, SAMPLES)), None)
+    if chunk is None:
+        return {}
+    times: dict[str, list[float]] = {"infer": [], "learn": [], "commit": []}
+    cursor, none = Cursor(), np.zeros(1, np.uint8)
+    for single in _singles(chunk):
+        plan, cursor = schedule.plan(cursor, single.reset, none)
+        times["infer"].append(_timed(partial(pipeline.compute, single)))
+        kind = "commit" if plan.commit[0] else "learn"
+        times[kind].append(_timed(partial(pipeline.run, single, plan)))
+    return {
+        f"latency/{kind}_{label}_us": float(np.quantile(values, q) * 1e6)
+        for kind, values in times.items()
+        for label, q in (("p50", 0.5), ("p99", 0.99))
+        if values
+    }
+
+
+def _singles(chunk: Chunk) -> Iterator[Chunk]:
+    return (chunk.slice(t, t + 1) for t in range(len(chunk)))
+
+
+def _timed(call: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    call()
+    return time.perf_counter() - begun

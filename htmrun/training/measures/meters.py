@@ -1,0 +1,265 @@
+"""What is measured of predictions and of activity; meters add up chunks, then report."""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from htmrun.backends.bits import Bits
+from htmrun.components.classifiers.buckets import Buckets
+from htmrun.components.classifiers.scores import Scores
+
+CALIBRATION_BINS = 15
+LEAST_PROBABILITY = 1e-12
+"""Floor under a probability in a negative log-likelihood, which is in nats."""
+
+Figures = dict[str, float]
+
+
+class Meter(Protocol):
+    """Adds up chunks of predictions."""
+
+    def add(self, scores: Scores, target: np.ndarray, scored: npt.NDArray[np.bool_]) -> None: ...
+    def figures(self) -> Figures: ...
+    def losses(self) -> npt.NDArray[np.float32] | None: ...
+
+
+class _Losses:
+    """One loss for every sample, NaN where nothing was scored."""
+
+    def __init__(self) -> None:
+        self._chunks: list[npt.NDArray[np.float32]] = []
+
+    def add(self, scored: npt.NDArray[np.bool_], values: np.ndarray) -> None:
+        """Add a chunk: which samples counted, and the losses of those."""
+        chunk = np.full(len(scored), np.nan, np.float32)
+        chunk[scored] = values
+        self._chunks.append(chunk)
+
+    def all(self) -> npt.NDArray[np.float32]:
+        return np.concatenate(self._chunks) if self._chunks else np.zeros(0, np.float32)
+
+
+class ClassificationMeter:
+    """Accuracy, macro-F1, negative log-likelihood and expected calibration error.
+
+    Calibration error: mean over 15 equal bins of confidence, weighted by their samples, of
+    |accuracy - confidence| (Guo et al. 2017, "On Calibration of Modern Neural Networks").
+    """
+
+    def __init__(self, classes: int, keep_losses: bool = False) -> None:
+        self._losses = _Losses() if keep_losses else None
+        self._confusion = np.zeros((classes, classes), np.int64)
+        self._nll = 0.0
+        self._bins = np.zeros((3, CALIBRATION_BINS))
+
+    def add(self, scores: Scores, target: np.ndarray, scored: npt.NDArray[np.bool_]) -> None:
+        """Add the samples where a prediction was made and counts."""
+        use = scores.valid & scored
+        probability, target = scores.probability[use], np.asarray(target)[use]
+        if not len(target):
+            if self._losses is not None:
+                self._losses.add(use, np.zeros(0))
+            return
+        guess = probability.argmax(1)
+        # Nothing predicted at all is not a guess of class 0: it counts as wrong.
+        silent = probability.max(1) <= 0
+        wrong_class = (target + 1) % len(self._confusion)
+        guess = np.where(silent, wrong_class, guess)
+        if self._losses is not None:
+            self._losses.add(use, guess != target)
+        np.add.at(self._confusion, (target, guess), 1)
+        own = probability[np.arange(len(target)), target].astype(np.float64)
+        self._nll = _added(self._nll, -np.log(np.maximum(own, LEAST_PROBABILITY)))
+        confidence = probability.max(1).astype(np.float64)
+        place = np.minimum((confidence * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
+        for row, value in enumerate((np.ones(len(target)), confidence, guess == target)):
+            np.add.at(self._bins[row], place, value)
+
+    def losses(self) -> npt.NDArray[np.float32] | None:
+        """Return 1 for a wrong and 0 for a right guess, NaN where none counts; None: not kept."""
+        return None if self._losses is None else self._losses.all()
+
+    @property
+    def samples(self) -> int:
+        """How many predictions were added."""
+        return int(self._confusion.sum())
+
+    def figures(self) -> Figures:
+        """Return the figures by name; empty if nothing was added."""
+        n = self.samples
+        if n == 0:
+            return {}
+        hits = np.diag(self._confusion)
+        total = self._confusion.sum(0) + self._confusion.sum(1)
+        f1 = 2 * hits[total > 0] / total[total > 0]
+        gap = np.abs(self._bins[2] - self._bins[1]).sum() / n
+        return {
+            "accuracy": float(hits.sum() / n),
+            "macro_f1": float(f1.mean()),
+            "nll": self._nll / n,
+            "calibration_error": float(gap),
+        }
+
+
+class ForecastMeter:
+    """Errors of point forecasts: RMSE, MAE, MAPE, NRMSE; and NLL of the bucket that came.
+
+    MAPE is sum|error| / sum|y|, NRMSE is RMSE over the standard deviation of y (Cui, Ahmad,
+    Hawkins 2016, "Continuous Online Sequence Learning").
+    """
+
+    def __init__(self) -> None:
+        self._sums = np.zeros(6)
+        self._nll: float | None = None
+
+    def add_values(self, predicted: np.ndarray, actual: np.ndarray) -> None:
+        """Add forecasts and what came, both (T,) in units of the value; NaN pairs are left out."""
+        use = ~(np.isnan(predicted) | np.isnan(actual))
+        y, error = actual[use].astype(np.float64), (predicted - actual)[use].astype(np.float64)
+        columns = [np.ones(len(y)), np.abs(error), error**2, np.abs(y), y, y**2]
+        self._sums = np.array([_added(*pair) for pair in zip(self._sums, columns, strict=True)])
+
+    def add_distribution(self, own: npt.NDArray[np.float32]) -> None:
+        """Add the probabilities that had been given to the buckets that came."""
+        floored = np.maximum(own.astype(np.float64), LEAST_PROBABILITY)
+        self._nll = _added(self._nll or 0.0, -np.log(floored))
+
+    def figures(self) -> Figures:
+        """Return the figures by name; empty if nothing was added."""
+        n, absolute, squared, size, total, square = self._sums
+        if n == 0:
+            return {}
+        rmse = math.sqrt(squared / n)
+        spread = math.sqrt(max(square / n - (total / n) ** 2, 0.0))
+        out = {"rmse": rmse, "mae": absolute / n}
+        if size > 0:
+            out["mape"] = absolute / size
+        if spread > 0:
+            out["nrmse"] = rmse / spread
+        if self._nll is not None:
+            out["nll"] = self._nll / n
+        return out
+
+
+class BucketForecastMeter:
+    """A `ForecastMeter` fed with distributions over buckets."""
+
+    def __init__(self, buckets: Buckets, estimate: str, keep_losses: bool = False) -> None:
+        self._buckets, self._estimate = buckets, estimate
+        self._losses = _Losses() if keep_losses else None
+        self._meter = ForecastMeter()
+
+    def add(self, scores: Scores, target: np.ndarray, scored: npt.NDArray[np.bool_]) -> None:
+        """Add the samples where a prediction was made, counts, and the value is known."""
+        actual = np.asarray(target, np.float64)
+        use = scores.valid & scored & ~np.isnan(actual)
+        if not use.any():
+            if self._losses is not None:
+                self._losses.add(use, np.zeros(0))
+            return
+        probability, actual = scores.probability[use], actual[use]
+        forecast = self._buckets.estimate(probability, self._estimate)  # type: ignore[arg-type]
+        self._meter.add_values(forecast, actual)
+        if self._losses is not None:
+            self._losses.add(use, (forecast - actual) ** 2)
+        own = probability[np.arange(len(actual)), self._buckets.index(actual)]
+        self._meter.add_distribution(own)
+
+    def figures(self) -> Figures:
+        """Return the figures by name; empty if nothing was added."""
+        return self._meter.figures()
+
+    def losses(self) -> npt.NDArray[np.float32] | None:
+        """Return squared errors, NaN where none counts; None where they are not kept."""
+        return None if self._losses is None else self._losses.all()
+
+
+class ActivityMeter:
+    """How the columns of a spatial pooler are used.
+
+    Entropy: mean over columns of the binary entropy of the activation probability, in bits
+    (Cui, Ahmad, Hawkins 2017).
+    """
+
+    def __init__(self, columns: int) -> None:
+        self._counts = np.zeros(columns, np.int64)
+        self._samples = 0
+
+    def add(self, bits: Bits) -> None:
+        """Add the winners of a chunk."""
+        self._counts += np.bincount(bits.indices, minlength=len(self._counts))
+        self._samples += len(bits)
+
+    def figures(self) -> Figures:
+        """Return sparsity, entropy, share of columns never active, and activity quantiles."""
+        if self._samples == 0:
+            return {}
+        p = self._counts / self._samples
+        inside = p[(p > 0) & (p < 1)]
+        entropy = -(inside * np.log2(inside) + (1 - inside) * np.log2(1 - inside)).sum()
+        low, middle, high = np.quantile(p, (0.05, 0.5, 0.95))
+        return {
+            "sparsity": float(p.mean()),
+            "entropy": float(entropy / len(p)),
+            "dead_columns": float((p == 0).mean()),
+            "activity_p05": float(low),
+            "activity_p50": float(middle),
+            "activity_p95": float(high),
+        }
+
+    @property
+    def frequency(self) -> npt.NDArray[np.float64]:
+        """The activation frequency of each column."""
+        return self._counts / max(self._samples, 1)
+
+
+class CellMeter:
+    """How well a temporal memory knows its input.
+
+    predicted: share of the active columns that had been predicted (1 - anomaly score);
+    bursting: share of the active columns that burst; specificity: share of the predicted
+    columns that came.
+    """
+
+    def __init__(self, keep_anomalies: bool = False) -> None:
+        self._sums = np.zeros(4)
+        self._anomalies: list[npt.NDArray[np.float64]] | None = [] if keep_anomalies else None
+
+    def add(
+        self, hits: np.ndarray, bursting: np.ndarray, active: np.ndarray, predicted: int
+    ) -> None:
+        """Add a chunk: columns hit, bursting and active per sample; predicted ones in all."""
+        self._sums += [hits.sum(), bursting.sum(), active.sum(), predicted]
+        if self._anomalies is not None:
+            self._anomalies.append(1 - hits / np.maximum(active, 1) - (active == 0))
+
+    def anomalies(self) -> npt.NDArray[np.float64] | None:
+        """Return each sample's anomaly score, float64 0 to 1, if they are kept.
+
+        The share of its active columns that nobody predicted; 0 where none was active.
+        """
+        if self._anomalies is None:
+            return None
+        return np.concatenate([np.zeros(0), *self._anomalies])
+
+    def figures(self) -> Figures:
+        """Return the figures by name; empty if no column was active."""
+        hits, bursting, active, predicted = self._sums
+        if active == 0:
+            return {}
+        out = {"predicted": hits / active, "bursting": bursting / active}
+        if predicted > 0:
+            out["specificity"] = hits / predicted
+        return {name: float(value) for name, value in out.items()}
+
+
+def _added(total: float, values: npt.NDArray[np.float64]) -> float:
+    """Return `total` plus `values`, one after the other.
+
+    NumPy's sum adds in pairs, and where chunks are cut would show in the last digits.
+    """
+    return float(np.cumsum(np.concatenate([[total], values]))[-1])

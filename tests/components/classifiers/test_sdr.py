@@ -1,0 +1,93 @@
+"""Horizons: pairs of earlier bits and later classes, never across a reset, however cut."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from htmrun.backends import cpu
+from htmrun.backends.bits import Bits
+from htmrun.backends.parameters import SDRClassifierParameters
+from htmrun.backends.plan import Plan
+from htmrun.components.classifiers.parameters import SDRClassifierConfig
+from htmrun.components.classifiers.predicted_columns import PredictedColumnsPredictor
+from htmrun.components.classifiers.sdr import SDRPredictor, ages
+
+
+def material(samples: int = 80) -> tuple[Bits, np.ndarray, np.ndarray]:
+    r = np.random.default_rng(2)
+    reset = (r.random(samples) < 0.08).astype(np.uint8)
+    bits = Bits.from_dense(r.random((samples, 50)) < 0.15)
+    return bits, r.integers(0, 4, samples), reset
+
+
+def test_age_counts_from_the_last_reset():
+    assert ages(np.array([0, 0, 1, 0, 0, 1], np.uint8), 3).tolist() == [3, 4, 0, 1, 2, 0]
+
+
+@pytest.mark.parametrize("horizon", [0, 1, 5])
+@pytest.mark.parametrize("every", [1, 6])
+def test_a_horizon_is_a_classifier_trained_on_shifted_pairs(horizon, every):
+    """Independent view: the plain backend fed with pairs that were shifted by hand."""
+    bits, targets, reset = material()
+    plan = Plan(reset, Plan.every(every, 80).commit, np.zeros(80, np.uint8))
+    predictor = SDRPredictor(SDRClassifierConfig(horizons=(horizon,)), ["x"], 50, 4, cpu)
+    got = predictor.run({"x": bits}, targets, plan)[0]
+
+    rows = [bits.row(t - horizon) if t >= horizon else [] for t in range(80)]
+    starts = [max([s for s in range(t + 1) if reset[s] or s == 0]) for t in range(80)]
+    known = np.array([t - horizon >= starts[t] for t in range(80)])
+    model = cpu.SDRClassifier(SDRClassifierParameters(), 50, 4)
+    made = model.run(bits, np.where(known, targets, -1), plan, learn_bits=Bits.from_rows(50, rows))
+    assert got.valid.tolist() == known.tolist()
+    want = np.array([made[t - horizon] for t in range(80) if known[t]])
+    assert got.probability[known].tobytes() == want.tobytes()
+
+
+@pytest.mark.parametrize("cuts", [(1,), (3, 4, 40), (79,)])
+def test_cutting_and_resuming_changes_nothing(cuts):
+    bits, targets, reset = material()
+    plan = Plan(reset, Plan.every(6, 80).commit, np.zeros(80, np.uint8))
+    config = SDRClassifierConfig(horizons=(0, 1, 5))
+    whole = SDRPredictor(config, ["x"], 50, 4, cpu).run({"x": bits}, targets, plan)
+    parts, state = [], None
+    for start, stop in zip((0, *cuts), (*cuts, 80), strict=True):
+        predictor = SDRPredictor(config, ["x"], 50, 4, cpu)
+        if state is not None:
+            predictor.load(state)
+        parts.append(
+            predictor.run(
+                {"x": bits.slice(start, stop)}, targets[start:stop], plan.slice(start, stop)
+            )
+        )
+        state = predictor.state()
+    for h, want in enumerate(whole):
+        valid = np.concatenate([p[h].valid for p in parts])
+        assert valid.tolist() == want.valid.tolist()
+        got = np.concatenate([p[h].probability for p in parts])
+        assert got[valid].tobytes() == want.probability[valid].tobytes()
+
+
+def test_several_outputs_are_read_side_by_side():
+    bits, targets, _ = material()
+    plan = Plan.every(1, 80)
+    joined = Bits.beside([bits, bits])
+    config = SDRClassifierConfig()
+    one = SDRPredictor(config, ["xx"], 100, 4, cpu).run({"xx": joined}, targets, plan)[0]
+    two = SDRPredictor(config, ["x", "y"], 100, 4, cpu).run({"x": bits, "y": bits}, targets, plan)[
+        0
+    ]
+    assert one.probability.tobytes() == two.probability.tobytes()
+
+
+def test_predicted_columns_names_the_class_that_is_expected_most():
+    columns = Bits.from_rows(6, [[0, 1], [2, 3], [0, 1], [2, 3]])
+    predicted = Bits.from_rows(6, [[], [], [1, 2, 3], [0]])
+    model = PredictedColumnsPredictor("p", "c", 6, 2)
+    activity = {"p": predicted, "c": columns}
+    scores = model.run(activity, np.array([0, 1, 0, 1]), Plan.every(2, 4))[0]
+    assert scores.valid.tolist() == [False, True, True, True]
+    np.testing.assert_allclose(scores.probability, [[0, 0], [0, 0], [1 / 3, 2 / 3], [1, 0]])
+    before = model.state()
+    model.compute(activity, np.zeros(4, np.uint8))
+    assert all((before[n] == v).all() for n, v in model.state().items())

@@ -1,0 +1,177 @@
+"""Date, category and image encoders, and several of them combined."""
+
+from __future__ import annotations
+
+import datetime
+
+import numpy as np
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from htmrun.components.encoders import build_encoder
+from htmrun.components.encoders.parameters import EncoderParameters
+from htmrun.errors import UserError
+
+ADAPTER = TypeAdapter(EncoderParameters)
+SHAPES = {"value": (), "timestamp": (), "symbol": ()}
+RANGES = {"value": (0.0, 10.0), "symbol": (0.0, 4.0)}
+
+
+def build(settings, shapes=SHAPES, ranges=RANGES, seed=0):
+    return build_encoder(ADAPTER.validate_python(settings), shapes, seed, ranges)
+
+
+def row_sets(bits):
+    return [set(bits.row(t).tolist()) for t in range(len(bits))]
+
+
+def dates(*texts):
+    return {"timestamp": np.array(texts, "datetime64[s]")}
+
+
+def only(**part):
+    return {"kind": "date", "time_of_day": None, "weekend": None, **part}
+
+
+def test_time_of_day_moves_once_round_and_wraps():
+    encoder = build(only(time_of_day={"size": 24, "active": 3}))
+    got = row_sets(
+        encoder.encode(
+            dates("2024-02-29T00:00", "2024-02-29T05:59:59", "1969-12-31T23:30", "2024-03-01T22:00")
+        )
+    )
+    assert got == [{0, 1, 2}, {5, 6, 7}, {23, 0, 1}, {22, 23, 0}]
+
+
+def test_weekday_and_weekend_agree_with_the_calendar():
+    encoder = build(
+        only(day_of_week={"size": 7, "active": 1}, weekend={"active": 2}),
+    )
+    days = [datetime.date(1965, 1, 1) + datetime.timedelta(days=97 * i) for i in range(300)]
+    got = row_sets(encoder.encode(dates(*(f"{d}T13:00" for d in days))))
+    for day, row in zip(days, got, strict=True):
+        weekend = {9, 10} if day.isoweekday() >= 6 else {7, 8}
+        assert row == {day.weekday()} | weekend
+
+
+def test_season_counts_from_new_year_in_leap_years_too():
+    encoder = build(only(season={"size": 366, "active": 2}))
+    got = row_sets(
+        encoder.encode(dates("2024-01-01", "2024-02-29", "2024-12-31", "2023-12-31T23:59:59"))
+    )
+    assert got == [{0, 1}, {59, 60}, {365, 0}, {365, 0}]
+
+
+def test_holidays_once_and_every_year():
+    encoder = build(only(holiday={"active": 2, "dates": ["12-25", "2014-07-04", "02-29"]}))
+    got = row_sets(
+        encoder.encode(
+            dates("2014-12-25T23:59", "1960-12-25", "2014-07-04", "2015-07-04", "2016-02-29")
+        )
+    )
+    assert got == [{2, 3}, {2, 3}, {2, 3}, {0, 1}, {2, 3}]
+    with pytest.raises(ValidationError, match=r"found '25\.12\.', expected YYYY-MM-DD or MM-DD"):
+        build(only(holiday={"dates": ["25.12."]}))
+
+
+def test_date_parts_lie_side_by_side_and_nat_has_no_bits():
+    encoder = build({"kind": "date", "season": {}, "day_of_week": {}})
+    assert encoder.parts == {
+        "time_of_day": 240,
+        "day_of_week": 147,
+        "weekend": 42,
+        "season": 365,
+    }
+    bits = encoder.encode(dates("2020-05-05T05:05", "NaT"))
+    assert bits.counts().tolist() == [21 + 21 + 21 + 30, 0]
+    with pytest.raises(UserError, match="numbers need kind rdse or scalar"):
+        encoder.encode({"timestamp": np.arange(3.0)})
+    with pytest.raises(ValidationError, match="every part is null"):
+        build(only())
+
+
+def test_category_blocks_and_random_bits():
+    symbols = {"symbol": np.array([0, 4, 2])}
+    blocks = build({"kind": "category", "active": 3})
+    assert blocks.size == 15
+    assert row_sets(blocks.encode(symbols)) == [{0, 1, 2}, {12, 13, 14}, {6, 7, 8}]
+
+    random = build({"kind": "category", "mode": "random", "size": 500, "active": 20})
+    every = random.encode({"symbol": np.arange(5)})
+    assert (every.counts() == 20).all()
+    assert len(set(map(tuple, every.dense().tolist()))) == 5
+    again = build({"kind": "category", "mode": "random", "size": 500, "active": 20}, seed=1)
+    assert (again.encode({"symbol": np.arange(5)}).dense() != every.dense()).any()
+
+
+def test_category_refuses_what_it_does_not_know():
+    encoder = build({"kind": "category"})
+    for wrong in (5.0, -1.0, 1.5):
+        with pytest.raises(UserError, match=r"encoder\.categories: .* whole number from 0 to 4"):
+            encoder.encode({"symbol": np.array([1.0, wrong])})
+    with pytest.raises(UserError, match=r"encoder\.size: 30 bits for 5 categories of 21"):
+        build({"kind": "category", "size": 30})
+
+
+def test_image_threshold_and_planes():
+    image = np.array([[[0, 7], [8, 16]]], np.uint8)
+    encoder = build({"kind": "image", "threshold": 7}, {"image": (2, 2)})
+    assert encoder.shape == (2, 2)
+    assert row_sets(encoder.encode({"image": image})) == [{2, 3}]
+    planes = build({"kind": "image", "levels": [0, 7, 15]}, {"image": (2, 2)})
+    assert planes.shape == (3, 2, 2)
+    assert row_sets(planes.encode({"image": image})) == [{1, 2, 3, 6, 7, 11}]
+    with pytest.raises(ValidationError, match="ascending"):
+        build({"kind": "image", "levels": [5, 5]})
+
+
+def test_fields_are_joined_in_order_and_optional_ones_left_out():
+    settings = {
+        "kind": "fields",
+        "fields": {
+            "timestamp": {"kind": "date", "time_of_day": None, "weekend": {"active": 2}},
+            "again": {"kind": "scalar", "field": "value", "size": 6, "active": 2},
+            "humidity": {"kind": "rdse", "optional": True},
+        },
+    }
+    encoder = build(settings)
+    assert encoder.left_out == ("humidity",)
+    assert encoder.fields == ("timestamp", "value")
+    assert encoder.size == 10
+    bits = encoder.encode(
+        dates("2024-06-01", "2024-06-03") | {"value": np.array([0.0, np.nan])},
+    )
+    assert row_sets(bits) == [{2, 3, 4, 5}, {0, 1}]
+
+
+def test_a_field_that_is_not_there_is_named_with_the_choices():
+    settings = {"kind": "fields", "fields": {"timestmp": {"kind": "date"}}}
+    with pytest.raises(UserError) as e:
+        build(settings)
+    assert str(e.value) == (
+        "encoder.fields.timestmp: the data has no field 'timestmp', expected one of value, "
+        "timestamp, symbol; did you mean 'timestamp'?"
+    )
+    with pytest.raises(UserError, match=r"encoder\.field: the data has no field 'value'"):
+        build({"kind": "rdse"}, {"image": (8, 8)})
+    with pytest.raises(UserError, match=r"encoder\.kind: 'rdse' reads single values, .* 8 x 8"):
+        build({"kind": "rdse", "field": "image"}, {"image": (8, 8)})
+    with pytest.raises(UserError, match=r"encoder\.fields: none of humidity"):
+        build({"kind": "fields", "fields": {"humidity": {"kind": "rdse", "optional": True}}})
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"kind": "scalar", "size": 20, "active": 20}, "active: 20 of size = 20"),
+        ({"kind": "rdse", "size": 20, "active": 21}, "active: 21 of size = 20"),
+        ({"kind": "scalar", "minimum": 3, "maximum": 3}, "minimum: 3.0 is not below maximum"),
+        ({"kind": "rdse", "resolution": 0}, "greater than 0"),
+        ({"kind": "fields", "fields": {}}, "at least 1"),
+        ({"kind": "rdsee"}, "rdsee"),
+        ({"kind": "rdse", "sizee": 3}, "sizee"),
+    ],
+)
+def test_impossible_settings_are_refused(settings, message):
+    with pytest.raises(ValidationError, match=message):
+        ADAPTER.validate_python(settings)
