@@ -100,9 +100,11 @@ def _report(loaded: Loaded, folder: Path) -> Callable[[str], None]:
         raise UserError(f"--report: {folder} is a file, expected a folder")
 
     def write(run_id: str) -> None:
-        from htmrun.compare import Choice, report
+        from htmrun.cli.terminal.comparison_table import write_report
+        from htmrun.compare.runs import Choice
 
-        report(Choice((run_id,), force=True, report=folder), tracking.uri, tracking.dir)
+        choice = Choice((run_id,), force=True, uri=tracking.uri, directory=tracking.dir)
+        write_report(choice, folder)
 
     return write
 

@@ -17,6 +17,7 @@ from htmrun.components import registry
 from htmrun.config.schema import Baseline, Experiment
 from htmrun.errors import UserError
 from htmrun.execution.processes import cores, workers_for
+from htmrun.execution.ray_connection import LOCAL
 from htmrun.training.records import Job
 
 LEARNING = ("spatial_pooler", "temporal_memory", "sdr")
@@ -50,6 +51,11 @@ class Place:
         """What the terminal says of it; None where there is nothing to say."""
         where = self.device if self.card is None else f"{self.device} ({self.card.name})"
         return f"device: auto chose {where}: {self.reason}" if self.reason else None
+
+
+def resolve_place(experiment: Experiment, on: str) -> Place:
+    """Return the device of the jobs, here or on the cluster that `on` names; raises UserError."""
+    return place(experiment) if on == LOCAL else place_on_cluster(experiment)
 
 
 def place(experiment: Experiment) -> Place:

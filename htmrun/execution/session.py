@@ -7,26 +7,25 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from htmrun.backends.parameters import TemporalMemoryParameters
 from htmrun.cli.terminal import LiveView
-from htmrun.components.sources import Source, open_source
+from htmrun.components.sources import Source
 from htmrun.config.schema import WITHOUT_EFFECT, Experiment, Tracking
 from htmrun.config.validation import plain
 from htmrun.execution import energy
 from htmrun.execution.jobs import Builder, drift_at, jobs_of
-from htmrun.execution.placement import threads_of
-from htmrun.execution.places import placed, workplace
+from htmrun.execution.opening import open_run
+from htmrun.execution.places import workplace
 from htmrun.execution.ray_connection import LOCAL
 from htmrun.execution.signals import terminations_raised
 from htmrun.tracking import Tracker
 from htmrun.tracking.store import hide_password
 from htmrun.training.checkpoints import Checkpoints
-from htmrun.training.measures.main_figures import main_figures
-from htmrun.training.measures.prequential import main_curve as main_curve_of
+from htmrun.training.measures import registry
 from htmrun.training.records import Failed, Finished, Job, Started
 
 
@@ -57,17 +56,15 @@ def run_experiment(
     and printed. Raises UserError for anything that can be known before the first sample, and
     KeyboardInterrupt or SystemExit once what was recorded is safe.
     """
-    where = placed(experiment, on)
-    experiment = experiment.model_copy(update={"device": where.device})
     everything = jobs_of(experiment)
     kept = earlier.finished if earlier is not None else ()
     jobs = [job for job in everything if job not in {record.job for record in kept}]
-    source = open_source(experiment.data)
+    run = open_run(experiment, on, jobs)
+    experiment, where, source = run.experiment, run.where, run.builder.source
     run_id = new_run_id(experiment.name) if earlier is None else earlier.run_id
     checkpoints = _checkpoints(experiment, source, on, run_id)
-    threads = threads_of(experiment, len(jobs), far=on != LOCAL)
-    builder = Builder(experiment, source, threads=threads, checkpoints=checkpoints)
-    builder.samples()
+    builder = replace(run.builder, checkpoints=checkpoints)
+    run = replace(run, builder=builder)
     results: dict[str, list[Finished]] = {name: [] for name in experiment.selected}
     for record in kept:
         results[record.job.arm].append(record)
@@ -81,7 +78,7 @@ def run_experiment(
     if where.line is not None:
         view.notice(where.line)
     with ExitStack() as stack:
-        here = stack.enter_context(workplace(on, builder, where, jobs, view.notice))
+        here = stack.enter_context(workplace(run, view.notice))
         begun = time.perf_counter()
         stack.enter_context(_interruption_told(experiment, on, run_id, results, len(everything)))
         stack.enter_context(terminations_raised())
@@ -160,7 +157,7 @@ def main_metrics(source: Source, builder: Builder) -> tuple[str, ...]:
     """Return the metrics that the final table shows."""
     stages = builder.experiment.stages
     memories = [n for n, stage in stages.items() if isinstance(stage, TemporalMemoryParameters)]
-    names = main_figures(source.task, builder.horizons, memories)
+    names = registry.main_metrics(source.task, builder.horizons, memories)
     # An area of its own where bits are swapped, the score where pixels are.
     unused = {"noise_score" if builder.experiment.noise_images == 0 else "noise_accuracy_area"}
     if drift_at(builder.experiment) is None:
@@ -170,7 +167,7 @@ def main_metrics(source: Source, builder: Builder) -> tuple[str, ...]:
 
 def main_curve(source: Source, builder: Builder) -> str:
     """Return the curve that the progress bars and the dashboard show."""
-    return main_curve_of(source.task, builder.horizons)
+    return registry.main_curve(source.task, builder.horizons)
 
 
 def _tracker(

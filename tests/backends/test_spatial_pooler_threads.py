@@ -13,14 +13,19 @@ from htmrun.backends.cpu import SpatialPooler
 from htmrun.backends.cpu.pooler import spatial_pooler, work_sharing
 from htmrun.backends.parameters import SpatialPoolerParameters
 from htmrun.backends.plan import Plan
+from htmrun.testing.backends import pooler_case
 from tests.backends.test_spatial_pooler import (
     assert_bits_equal,
     assert_state_equal,
-    drawn,
-    flags,
     make,
     noise,
 )
+
+
+def flags(samples: int, seed: int) -> Plan:
+    """Return commits and boosting points strewn at random."""
+    commit, boost = (np.random.default_rng(seed).random((2, samples)) < 0.3).astype(np.uint8)
+    return Plan(np.zeros(samples, np.uint8), commit, boost)
 
 
 @pytest.fixture
@@ -44,7 +49,7 @@ def helped(boards: list[np.ndarray]) -> int:
 @pytest.mark.parametrize("threads", [2, 5])
 @pytest.mark.parametrize("seed", range(12))
 def test_threads_change_nothing(seed: int, threads: int, boards: list[np.ndarray]) -> None:
-    shape, settings = drawn(seed)
+    shape, settings = pooler_case(seed)
     reference = make("reference", shape, seed, **settings)
     shared = SpatialPooler(SpatialPoolerParameters(**settings), shape, seed, threads=threads)
     size = math.prod(shape)
@@ -121,7 +126,7 @@ def test_helpers_go_home_when_the_chunk_is_interrupted(
 
     two = SpatialPooler(SpatialPoolerParameters(columns=64, winners=3), (50,), 1, threads=2)
     with monkeypatch.context() as patch:
-        patch.setattr(spatial_pooler.sp_kernel, "infer_chunk", interrupted)
+        patch.setattr(spatial_pooler.kernel, "infer_chunk", interrupted)
         with pytest.raises(KeyboardInterrupt):
             two.compute(noise(64, 50, 0.2))
     assert [bool(board[work_sharing.CLOSED]) for board in boards] == [True]

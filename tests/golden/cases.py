@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.data.test_images import idx_bytes
+from tests.components.sources.test_images import idx_bytes
 
 SEEDS = (3, 5)
 COMMON = (f"seeds=[{SEEDS[0]},{SEEDS[1]}]", "workers=1", "threads=1", "curve_points=8")
