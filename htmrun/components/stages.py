@@ -14,8 +14,10 @@ import numpy.typing as npt
 
 from htmrun.backends import CellActivity, SpatialPoolerBackend, State, TemporalMemoryBackend
 from htmrun.backends.bits import Bits
+from htmrun.backends.parameters import SpatialPoolerParameters, TemporalMemoryParameters
 from htmrun.backends.plan import Flags, Plan
 from htmrun.components.classifiers.scores import Activity
+from htmrun.components.registry import register
 
 
 class Stage(Protocol):
@@ -40,6 +42,7 @@ class Stage(Protocol):
     def load(self, state: State) -> None: ...
 
 
+@register("stage", SpatialPoolerParameters)
 @dataclass
 class PoolerStage:
     """A spatial pooler in a pipeline; `learn` false: frozen in this arm; `shape`: columns' grid."""
@@ -74,6 +77,7 @@ class PoolerStage:
         self.model.load(state)
 
 
+@register("stage", TemporalMemoryParameters)
 @dataclass
 class MemoryStage:
     """A temporal memory in a pipeline; `learn` false: frozen in this arm."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from htmrun.backends.parameters import (
     SpatialPoolerParameters,
     TemporalMemoryParameters,
     round_half_up,
 )
-from htmrun.components.encoders.parameters import SingleEncoderParameters
+from htmrun.components import registry
+from htmrun.components.encoders.parameters import FieldsEncoderParameters, SingleEncoderParameters
 from htmrun.config import network_checks
 from htmrun.errors import nearest
 
@@ -61,7 +62,11 @@ def _view(experiment: Experiment, regime: Arm | Baseline) -> Experiment:
 
 
 def _kind(experiment: Experiment, stage: str) -> str:
-    return experiment.stages[stage].kind
+    return registry.of(experiment.stages[stage]).name
+
+
+def _data_kind(experiment: Experiment) -> str:
+    return registry.of(experiment.data).name
 
 
 def _repeated(names: Sequence[T]) -> list[T]:
@@ -145,10 +150,10 @@ def _arms(experiment: Experiment) -> Iterator[str]:
                     yield from network_checks.regime(view, network, f"{group}.{name}", regime)
                 else:
                     yield from _regime(view, f"{group}.{name}", regime)
-            elif experiment.data.kind in FIELDS:
+            elif _data_kind(experiment) in FIELDS:
                 yield (
                     f"{group}.{name}.baseline: found '{regime.baseline}' with data.kind "
-                    f"'{experiment.data.kind}', expected a series to forecast"
+                    f"'{_data_kind(experiment)}', expected a series to forecast"
                 )
 
 
@@ -215,7 +220,7 @@ def _reads(experiment: Experiment) -> Iterator[str]:
 
 
 def _data(experiment: Experiment) -> Iterator[str]:
-    kind = experiment.data.kind
+    kind = _data_kind(experiment)
     encoder, last = experiment.pipeline[0], experiment.pipeline[-1]
     field = FIELDS.get(kind)
     if field is None:
@@ -253,7 +258,7 @@ def _drift(experiment: Experiment) -> Iterator[str]:
 def _unread(experiment: Experiment, encoder: str) -> Iterator[str]:
     """Say which further columns of a series nothing reads."""
     read = {field for _, field in _fields_read(experiment, encoder, optional=True)}
-    fields = experiment.stages[encoder].kind == "fields"
+    fields = _kind(experiment, encoder) == "fields"
     for index, name in enumerate(getattr(experiment.data, "values", ())):
         if name not in read:
             entry = f"{encoder}.fields.{name}" if fields else f"{encoder}.field={name}"
@@ -269,12 +274,12 @@ def _fields_read(
     """Yield path and field of what the encoder reads; `optional`: also of what may be absent."""
     usual = {"image": "image", "date": "timestamp", "category": "symbol"}
     stage = experiment.stages[encoder]
-    if stage.kind == "fields":
+    if isinstance(stage, FieldsEncoderParameters):
         for name, entry in stage.fields.items():
             if optional or not entry.optional:
                 yield f"{encoder}.fields.{name}", entry.field or name
     elif isinstance(stage, SingleEncoderParameters):
-        yield f"{encoder}.kind", stage.field or usual.get(stage.kind, "value")
+        yield f"{encoder}.kind", stage.field or usual.get(_kind(experiment, encoder), "value")
 
 
 def _pools(experiment: Experiment) -> Iterator[str]:
@@ -295,10 +300,12 @@ def _pools(experiment: Experiment) -> Iterator[str]:
 
 
 def _encoder_bits(experiment: Experiment) -> int | None:
-    stage = experiment.stages[experiment.pipeline[0]]
-    if stage.kind == "image":
+    stage: Any = experiment.stages[experiment.pipeline[0]]
+    kind = registry.of(stage).name
+    if kind == "image":
         planes = len(stage.levels or (0,))
-        return 64 * planes if experiment.data.kind == "digits" else None
-    if stage.kind in ("rdse", "scalar", "category"):
-        return stage.size
+        return 64 * planes if _data_kind(experiment) == "digits" else None
+    if kind in ("rdse", "scalar", "category"):
+        size: int | None = stage.size
+        return size
     return None

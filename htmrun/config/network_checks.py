@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from htmrun.components import registry
 from htmrun.components.networks import shapes
 from htmrun.components.networks.parameters import (
     KWinnerParameters,
@@ -15,20 +16,21 @@ from htmrun.components.networks.parameters import (
 from htmrun.errors import UserError, nearest
 
 if TYPE_CHECKING:
-    from htmrun.components.sources.parameters import DataParameters
+    from htmrun.components.sources.parameters import SourceParameters
     from htmrun.config.schema import Arm, Experiment
 
 IMAGES = ("digits", "idx", "cifar10", "folder", "npz")
 """Kinds of data that have images and classes."""
 
 
-def shape_of(parameters: DataParameters) -> shapes.Shape | None:
+def shape_of(parameters: SourceParameters) -> shapes.Shape | None:
     """Return (channels, height, width) where the configuration alone tells; None elsewhere."""
-    if parameters.kind == "digits":
+    kind = registry.of(parameters).name
+    if kind == "digits":
         return (1, 8, 8)
-    if parameters.kind == "idx" and parameters.path is None:
+    if kind == "idx" and getattr(parameters, "path", None) is None:
         return (1, 28, 28)
-    if parameters.kind == "cifar10":
+    if kind == "cifar10":
         return (3, 32, 32)
     return None
 
@@ -43,7 +45,7 @@ def network_of(experiment: Experiment) -> NetworkParameters | None:
 def misplaced(experiment: Experiment, path: str) -> Iterator[str]:
     """Say where a network stands beside other stages."""
     for name in experiment.pipeline:
-        if experiment.stages[name].kind == "network" and len(experiment.pipeline) > 1:
+        if isinstance(experiment.stages[name], NetworkParameters) and len(experiment.pipeline) > 1:
             yield (
                 f"{path}: found '{name}' (network) beside other stages, expected it alone (it "
                 "reads images and names classes itself; kind sp makes a spatial pooler inside)"
@@ -53,7 +55,7 @@ def misplaced(experiment: Experiment, path: str) -> Iterator[str]:
 def problems(experiment: Experiment, network: NetworkParameters) -> Iterator[str]:
     """Say what cannot work whatever the arm: the data, and shapes where they are known."""
     name = experiment.pipeline[0]
-    kind = experiment.data.kind
+    kind = registry.of(experiment.data).name
     if kind not in IMAGES:
         yield (
             f"{name}.kind: found 'network' with data.kind '{kind}', expected one of "

@@ -13,6 +13,7 @@ from htmrun.backends import cuda
 from htmrun.backends.cuda import cards
 from htmrun.backends.cuda.cards import Card
 from htmrun.backends.devices import cuda_index
+from htmrun.components import registry
 from htmrun.config.schema import Baseline, Experiment
 from htmrun.errors import UserError
 from htmrun.execution.processes import cores, workers_for
@@ -133,7 +134,9 @@ def _automatic(experiment: Experiment) -> Place:
 
 def _has_network(experiment: Experiment) -> bool:
     pipelines = (experiment.pipeline_of(experiment.regime(a)) for a in experiment.selected)
-    return any(experiment.stages[n].kind == "network" for names in pipelines for n in names)
+    return any(
+        registry.of(experiment.stages[n]).name == "network" for names in pipelines for n in names
+    )
 
 
 def _without_kernels(experiment: Experiment) -> str | None:
@@ -143,7 +146,7 @@ def _without_kernels(experiment: Experiment) -> str | None:
         if isinstance(regime, Baseline):
             continue
         for name in experiment.pipeline_of(regime):
-            kind = experiment.stages[name].kind
+            kind = registry.of(experiment.stages[name]).name
             learns = kind in LEARNING and name not in regime.bypass
             if learns and kind not in cuda.STAGES:
                 return f"{name} ({kind})"

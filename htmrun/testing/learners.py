@@ -164,15 +164,15 @@ class ReadoutChecks(LearnerChecks):
     """Checks of a readout: the last stage, which says how likely each class is.
 
     Needs `make(case, seed)`.
-    inputs: sizes of the bits that it reads, by their names. classes: how many.
+    inputs: names and sizes of the bits that it reads. classes: how many.
     """
 
-    inputs: ClassVar[dict[str, int]] = {"x": 50}
+    inputs: ClassVar[Sequence[tuple[str, int]]] = (("x", 50),)
     classes: ClassVar[int] = 4
     seeded = False
 
     def stream(self, case: int) -> Stream:
-        return random_stream(case, self.inputs, self.classes)
+        return random_stream(case, dict(self.inputs), self.classes)
 
     def run(self, model: Any, stream: Stream, learn: bool = True) -> Outputs:
         return outputs_of(model.run(stream.activity, stream.targets, stream.plan, learn))

@@ -17,10 +17,15 @@ from htmrun.testing.backends import pooler_case
 from tests.backends.test_spatial_pooler import (
     assert_bits_equal,
     assert_state_equal,
-    flags,
     make,
     noise,
 )
+
+
+def flags(samples: int, seed: int) -> Plan:
+    """Return commits and boosting points strewn at random."""
+    commit, boost = (np.random.default_rng(seed).random((2, samples)) < 0.3).astype(np.uint8)
+    return Plan(np.zeros(samples, np.uint8), commit, boost)
 
 
 @pytest.fixture
@@ -121,7 +126,7 @@ def test_helpers_go_home_when_the_chunk_is_interrupted(
 
     two = SpatialPooler(SpatialPoolerParameters(columns=64, winners=3), (50,), 1, threads=2)
     with monkeypatch.context() as patch:
-        patch.setattr(spatial_pooler.sp_kernel, "infer_chunk", interrupted)
+        patch.setattr(spatial_pooler.kernel, "infer_chunk", interrupted)
         with pytest.raises(KeyboardInterrupt):
             two.compute(noise(64, 50, 0.2))
     assert [bool(board[work_sharing.CLOSED]) for board in boards] == [True]

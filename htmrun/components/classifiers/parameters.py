@@ -55,8 +55,3 @@ class PredictedColumnsConfig(Parameters):
     """Reads the temporal memory's own prediction: the symbol whose columns it expects most."""
 
     kind: Literal["predicted_columns"] = "predicted_columns"
-
-
-ClassifierParameters = Annotated[
-    SDRClassifierConfig | PredictedColumnsConfig, Field(discriminator="kind")
-]

@@ -7,10 +7,13 @@ import numpy as np
 from htmrun.backends import State
 from htmrun.backends.plan import Flags, Plan
 from htmrun.backends.state import checked
+from htmrun.components.classifiers.parameters import PredictedColumnsConfig
 from htmrun.components.classifiers.scores import Activity, Scores
 from htmrun.components.classifiers.sdr import Targets, ages
+from htmrun.components.registry import register
 
 
+@register("readout", PredictedColumnsConfig)
 class PredictedColumnsPredictor:
     """Names the class whose columns the temporal memory predicts most.
 

@@ -13,10 +13,12 @@ from htmrun.backends.plan import Flags, Plan
 from htmrun.backends.state import checked
 from htmrun.components.classifiers.parameters import SDRClassifierConfig
 from htmrun.components.classifiers.scores import Activity, Scores
+from htmrun.components.registry import register
 
 Targets = npt.NDArray[np.int64]
 
 
+@register("readout", SDRClassifierConfig)
 class SDRPredictor:
     """Predicts the class of sample t from the bits of sample t - h, for each horizon h.
 

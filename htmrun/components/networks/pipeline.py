@@ -12,7 +12,9 @@ from htmrun.backends import State
 from htmrun.backends.plan import Flags, Plan
 from htmrun.backends.state import state_hash
 from htmrun.components.classifiers.scores import Scores
+from htmrun.components.networks.parameters import NetworkParameters
 from htmrun.components.pipeline import Outcome
+from htmrun.components.registry import register
 from htmrun.components.sources import Chunk
 from htmrun.components.stages import Stage
 
@@ -28,6 +30,7 @@ class Pixels:
         return fields["image"]
 
 
+@register("readout", NetworkParameters)
 class NetworkPipeline:
     """One network of one arm with one seed; `learns` false: frozen in this arm."""
 

@@ -12,6 +12,7 @@ from htmrun.backends.plan import Plan
 from htmrun.components.classifiers.parameters import SDRClassifierConfig
 from htmrun.components.classifiers.predicted_columns import PredictedColumnsPredictor
 from htmrun.components.classifiers.sdr import SDRPredictor, ages
+from htmrun.testing import ReadoutChecks
 
 
 def material(samples: int = 80) -> tuple[Bits, np.ndarray, np.ndarray]:
@@ -44,30 +45,6 @@ def test_a_horizon_is_a_classifier_trained_on_shifted_pairs(horizon, every):
     assert got.probability[known].tobytes() == want.tobytes()
 
 
-@pytest.mark.parametrize("cuts", [(1,), (3, 4, 40), (79,)])
-def test_cutting_and_resuming_changes_nothing(cuts):
-    bits, targets, reset = material()
-    plan = Plan(reset, Plan.every(6, 80).commit, np.zeros(80, np.uint8))
-    config = SDRClassifierConfig(horizons=(0, 1, 5))
-    whole = SDRPredictor(config, ["x"], 50, 4, cpu).run({"x": bits}, targets, plan)
-    parts, state = [], None
-    for start, stop in zip((0, *cuts), (*cuts, 80), strict=True):
-        predictor = SDRPredictor(config, ["x"], 50, 4, cpu)
-        if state is not None:
-            predictor.load(state)
-        parts.append(
-            predictor.run(
-                {"x": bits.slice(start, stop)}, targets[start:stop], plan.slice(start, stop)
-            )
-        )
-        state = predictor.state()
-    for h, want in enumerate(whole):
-        valid = np.concatenate([p[h].valid for p in parts])
-        assert valid.tolist() == want.valid.tolist()
-        got = np.concatenate([p[h].probability for p in parts])
-        assert got[valid].tobytes() == want.probability[valid].tobytes()
-
-
 def test_several_outputs_are_read_side_by_side():
     bits, targets, _ = material()
     plan = Plan.every(1, 80)
@@ -88,6 +65,18 @@ def test_predicted_columns_names_the_class_that_is_expected_most():
     scores = model.run(activity, np.array([0, 1, 0, 1]), Plan.every(2, 4))[0]
     assert scores.valid.tolist() == [False, True, True, True]
     np.testing.assert_allclose(scores.probability, [[0, 0], [0, 0], [1 / 3, 2 / 3], [1, 0]])
-    before = model.state()
-    model.compute(activity, np.zeros(4, np.uint8))
-    assert all((before[n] == v).all() for n, v in model.state().items())
+
+
+class TestSDR(ReadoutChecks):
+    inputs = (("x", 50), ("y", 30))
+
+    def make(self, case: int, seed: int = 1) -> SDRPredictor:
+        config = SDRClassifierConfig(horizons=[(0,), (0, 1, 5), (3,)][case])
+        return SDRPredictor(config, ["x", "y"], 80, self.classes, cpu)
+
+
+class TestPredictedColumns(ReadoutChecks):
+    inputs = (("predicted", 60), ("columns", 60))
+
+    def make(self, case: int, seed: int = 1) -> PredictedColumnsPredictor:
+        return PredictedColumnsPredictor("predicted", "columns", 60, self.classes)
