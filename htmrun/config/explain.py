@@ -8,12 +8,11 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from htmrun.components.classifiers.parameters import ClassifierParameters
 from htmrun.components.encoders.parameters import EncoderParameters
 from htmrun.components.sources.parameters import DataParameters
 from htmrun.config.fields import allowed, models_in
 from htmrun.config.messages import show
-from htmrun.config.schema import Experiment
+from htmrun.config.schema import ClassifierParameters, Experiment
 
 
 @dataclass(frozen=True)

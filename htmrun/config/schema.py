@@ -13,7 +13,8 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from htmrun.backends import devices
 from htmrun.backends.parameters import Parameters, SpatialPoolerParameters, TemporalMemoryParameters
-from htmrun.components.classifiers.parameters import ClassifierParameters
+from htmrun.components.classifiers.predicted_columns import PredictedColumnsParameters
+from htmrun.components.classifiers.sdr import SDRClassifierParameters
 from htmrun.components.encoders.parameters import EncoderParameters
 from htmrun.components.networks.parameters import NetworkParameters
 from htmrun.components.sources.parameters import DataParameters
@@ -21,6 +22,9 @@ from htmrun.components.sources.parameters import DataParameters
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
 Seed = Annotated[int, Field(ge=0, lt=1 << 63)]
 Window = Annotated[int, Field(ge=1, le=1 << 24)]
+ClassifierParameters = Annotated[
+    SDRClassifierParameters | PredictedColumnsParameters, Field(discriminator="kind")
+]
 StageParameters = Annotated[
     EncoderParameters
     | SpatialPoolerParameters
@@ -153,8 +157,8 @@ class Experiment(Parameters):
     pipeline: tuple[Name, ...] = Field(
         ...,
         min_length=1,
-        description="Stages in order, each a section of its own: encoder first, classifier last; "
-        "or one network.",
+        description="Stages in order, each a section of its own: encoder first, classifier or "
+        "network last; or one network.",
     )
     data: DataParameters = Field(..., description="Where the samples come from.")
     stages: dict[Name, StageParameters] = Field(

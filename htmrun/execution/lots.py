@@ -10,6 +10,7 @@ from htmrun.execution import processes
 from htmrun.execution.estimate import device_bytes
 from htmrun.execution.jobs import Builder
 from htmrun.execution.lockstep import Meeting
+from htmrun.execution.lockstep_models import works_together
 from htmrun.execution.placement import Place, lots
 from htmrun.training.records import Job, Record
 
@@ -54,5 +55,7 @@ def records(
     index = cuda_index(builder.experiment.device)
     assert index is not None
     for lot in parts:
-        with closing(processes.run_in_step(builder, lot, Meeting(), index)) as news:
+        meeting = Meeting()
+        works = works_together(builder, lot, meeting, index)
+        with closing(processes.run_in_step(works, meeting)) as news:
             yield from news

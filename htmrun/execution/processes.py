@@ -14,7 +14,7 @@ import os
 import signal
 import time
 import traceback
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -36,14 +36,6 @@ class Maker(Protocol):
 
     def work(self, job: Job) -> Callable[[Callable[[], bool]], Iterator[Record]]:
         """Return a function of `stop` that runs `job` and yields its records."""
-        ...
-
-
-class SharingMaker(Protocol):
-    """Makes the works of jobs whose models share launches."""
-
-    def together(self, jobs: Sequence[Job], meeting: Meeting, index: int) -> dict[Job, Work]:
-        """Return the work of each job, its models made on card `index`."""
         ...
 
 
@@ -86,10 +78,8 @@ def _one_by_one(
         yield from _guarded(maker, job, stop)
 
 
-def run_in_step(
-    maker: SharingMaker, jobs: Sequence[Job], meeting: Meeting, index: int
-) -> Generator[Record, None, None]:
-    """Run jobs side by side in this process, their models in shared launches on card `index`.
+def run_in_step(works: Mapping[Job, Work], meeting: Meeting) -> Generator[Record, None, None]:
+    """Run jobs side by side in this process; their models share launches through `meeting`.
 
     A job that fails yields Failed and the others go on.
     """
@@ -102,7 +92,7 @@ def run_in_step(
         except Exception as error:
             yield failure(job, error)
 
-    yield from meeting.records(maker.together(jobs, meeting, index), guarded)
+    yield from meeting.records(works, guarded)
 
 
 def _guarded(maker: Maker, job: Job, stop: Callable[[], bool]) -> Iterator[Record]:
