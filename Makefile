@@ -20,6 +20,8 @@ check: develop
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m pytest -q tests/test_rooms.py
 
 bench: develop
 	$(BIN)/python benchmarks/speed.py

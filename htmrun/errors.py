@@ -1,4 +1,4 @@
-"""Errors that a user can mend: one line, no traceback, exit status 2."""
+"""Errors that a user can mend: one line, no traceback, exit status 2; and being asked to end."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from collections.abc import Iterable
 
 class UserError(Exception):
     """Something the user asked for cannot be done; the message says what and how to mend it."""
+
+
+class StopRequestedError(Exception):
+    """The user asked for the run to end; what raises it has written down what it keeps."""
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:

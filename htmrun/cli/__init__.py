@@ -60,8 +60,8 @@ def _root(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 2 for what the user can mend, 130 for Ctrl-C."""
-    from htmrun.cli.interruption import interruptions_kept
     from htmrun.cli.usage import USAGE_ERRORS, explain
+    from htmrun.execution.signals import interruptions_kept
 
     with interruptions_kept() as lost:
         try:

@@ -62,10 +62,11 @@ def command(
     uri: Uri = None,
     directory: Directory = "runs",
 ) -> None:
-    from htmrun.compare import Choice, compare
+    from htmrun.cli.terminal import comparison_table
+    from htmrun.compare.runs import Choice
 
     choice = Choice(
-        tuple(run or ()), tuple(metric or ()), everything, tuple(arm or ()), reference, rank,
-        force, report, output_format,
+        tuple(run or ()), tuple(metric or ()), everything, tuple(arm or ()), reference, force,
+        uri, directory,
     )  # fmt: skip
-    compare(choice, uri, directory)
+    (comparison_table.rank if rank else comparison_table.compare)(choice, output_format, report)

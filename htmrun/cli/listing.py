@@ -16,7 +16,7 @@ from htmrun.config.catalogue import choices, experiments, groups
 
 if TYPE_CHECKING:
     from htmrun.config.schema import Experiment
-    from htmrun.execution.placement import Forecast
+    from htmrun.execution.placement import DryRun
 
 # Wide enough to read in a log, where nobody can widen the window.
 WIDTH_OF_FILES = 100
@@ -113,8 +113,11 @@ def _yaml(resolved: Mapping[str, Any]) -> str:
     return yaml.dump(dict(resolved), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=96)
 
 
-def print_plan(rows: Sequence[Mapping[str, Any]], experiment: Experiment, where: Forecast) -> None:
+def print_plan(rows: Sequence[Mapping[str, Any]], experiment: Experiment, where: DryRun) -> None:
     """Print arms x seeds with samples and commits, and the memory that all at once would take."""
+    from htmrun.execution.placement import size, threads_of
+    from htmrun.execution.processes import workers_for
+
     table = _table("arm", "regime", "seeds", "samples", "commits", "state")
     for column in table.columns[2:]:
         column.justify = "right"
@@ -125,13 +128,10 @@ def print_plan(rows: Sequence[Mapping[str, Any]], experiment: Experiment, where:
             str(row["seeds"]),
             _count(row["samples"]),
             _count(row["commits"]),
-            _size(row["bytes"]),
+            size(int(row["bytes"])),
         )
     print()
     console().print(table)
-    from htmrun.execution.placement import threads_of
-    from htmrun.execution.processes import workers_for
-
     jobs = len(rows) * len(experiment.seeds)
     arms, seeds = _plural(len(rows), "arm"), _plural(len(experiment.seeds), "seed")
     runs = f" {_plural(jobs, 'run')} ({arms} x {seeds})"
@@ -142,7 +142,7 @@ def print_plan(rows: Sequence[Mapping[str, Any]], experiment: Experiment, where:
         return
     if where.at_once is not None:
         print(
-            f"{runs}, {where.at_once} at a time on {where.device}: about {_size(where.bytes)} of "
+            f"{runs}, {where.at_once} at a time on {where.device}: about {size(where.bytes)} of "
             "its memory. Nothing was run."
         )
         return
@@ -150,7 +150,7 @@ def print_plan(rows: Sequence[Mapping[str, Any]], experiment: Experiment, where:
     each = f" with {threads} threads each" if (threads := threads_of(experiment, jobs)) > 1 else ""
     largest = sorted((int(row["bytes"]) for row in rows for _ in experiment.seeds), reverse=True)
     print(
-        f"{runs}, {workers} at a time{each}: about {_size(sum(largest[:workers]))} of state before "
+        f"{runs}, {workers} at a time{each}: about {size(sum(largest[:workers]))} of state before "
         "segments grow. Nothing was run."
     )
 
@@ -161,15 +161,6 @@ def _plural(number: int, noun: str) -> str:
 
 def _count(number: Any) -> str:
     return f"{number:,}"
-
-
-def _size(number: Any) -> str:
-    value = float(number)
-    for unit in ("B", "KiB", "MiB"):
-        if value < 1024:
-            return f"{value:.0f} {unit}"
-        value /= 1024
-    return f"{value:.1f} GiB"
 
 
 def _table(*names: str) -> Table:

@@ -100,9 +100,11 @@ def _report(loaded: Loaded, folder: Path) -> Callable[[str], None]:
         raise UserError(f"--report: {folder} is a file, expected a folder")
 
     def write(run_id: str) -> None:
-        from htmrun.compare import Choice, report
+        from htmrun.cli.terminal.comparison_table import write_report
+        from htmrun.compare.runs import Choice
 
-        report(Choice((run_id,), force=True, report=folder), tracking.uri, tracking.dir)
+        choice = Choice((run_id,), force=True, uri=tracking.uri, directory=tracking.dir)
+        write_report(choice, folder)
 
     return write
 
@@ -114,13 +116,13 @@ def _has_root(config_dir: Path) -> bool:
 def _dry_run(loaded: Loaded, on: str, json_output: bool) -> None:
     from htmrun.components.sources import open_source
     from htmrun.execution.estimate import plan_table
-    from htmrun.execution.placement import forecast, forecast_on_cluster, threads_of
+    from htmrun.execution.placement import dry_run, dry_run_on_cluster, threads_of
 
     experiment = loaded.experiment
     source = open_source(experiment.data)
     rows = plan_table(experiment, source)
     far = on != "local"
-    where = forecast_on_cluster(experiment, on) if far else forecast(experiment, rows)
+    where = dry_run_on_cluster(experiment, on) if far else dry_run(experiment, rows)
     experiment = experiment.model_copy(update={"device": where.device})
     jobs = len(rows) * len(experiment.seeds)
     threads = threads_of(experiment, jobs, far=far)

@@ -61,23 +61,19 @@ def _escaped(text: str) -> str:
     return "".join(_LATEX.get(character, character) for character in text)
 
 
-def to_json(comparison: Comparison) -> str:
-    """Return the whole comparison as one JSON object; what is not a finite number is null."""
-    plain = asdict(comparison)
-    plain["metrics"] = {
-        metric.metric: {
-            "arms": {arm: asdict(interval) for arm, interval in metric.arms.items()},
-            "differences": [asdict(d) for d in metric.differences],
-            "friedman": None if metric.friedman is None else asdict(metric.friedman),
+def to_json(found: Comparison | OverRanks) -> str:
+    """Return a comparison or a ranking as one JSON object; what is not a finite number is null."""
+    plain = asdict(found)
+    if isinstance(found, Comparison):
+        plain["metrics"] = {
+            metric.metric: {
+                "arms": {arm: asdict(interval) for arm, interval in metric.arms.items()},
+                "differences": [asdict(d) for d in metric.differences],
+                "friedman": None if metric.friedman is None else asdict(metric.friedman),
+            }
+            for metric in found.metrics
         }
-        for metric in comparison.metrics
-    }
     return json.dumps(_finite(plain), indent=2)
-
-
-def ranks_to_json(found: OverRanks) -> str:
-    """Return the ranking over data sets as one JSON object."""
-    return json.dumps(_finite(asdict(found)), indent=2)
 
 
 def _finite(value: Any) -> Any:
@@ -90,8 +86,12 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def to_csv(comparison: Comparison) -> str:
-    """Return one line for each metric and arm: its mean, and its difference to the reference."""
+def to_csv(found: Comparison | OverRanks) -> str:
+    """Return one line for each metric (or data set) and arm: its mean, and how it compares."""
+    return _csv(_of_arms(found) if isinstance(found, Comparison) else _of_ranks(found))
+
+
+def _of_arms(comparison: Comparison) -> list[Sequence[Any]]:
     rows: list[Sequence[Any]] = [_CSV_HEADINGS]
     for metric in comparison.metrics:
         found = {d.arm: d for d in metric.differences}
@@ -105,16 +105,15 @@ def to_csv(comparison: Comparison) -> str:
                     " ".join(map(repr, interval.values)),
                 ]
             )
-    return _csv(rows)
+    return rows
 
 
-def ranks_to_csv(found: OverRanks) -> str:
-    """Return one line for each data set and arm, with the arm's mean rank."""
+def _of_ranks(found: OverRanks) -> list[Sequence[Any]]:
     rows: list[Sequence[Any]] = [("run", "experiment", "metric", "arm", "mean", "mean_rank")]
     for one in found.sets:
         for arm, rank in zip(found.ranking.arms, found.ranking.ranks, strict=True):
             rows.append((one.run, one.experiment, one.metric, arm, one.means[arm], rank))
-    return _csv(rows)
+    return rows
 
 
 def _csv(rows: Sequence[Sequence[Any]]) -> str:

@@ -8,11 +8,13 @@ beside it an interval from the circular block bootstrap of Politis and Romano 19
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+
+from htmrun.tracking.arrays import Series
 
 FEWEST_SAMPLES = 100
 RESAMPLES = 2000
@@ -91,6 +93,39 @@ def corrected(found: Sequence[StreamDifference]) -> list[StreamDifference]:
     return [replace(d, p_holm=float(p)) for d, p in zip(found, values, strict=True)]
 
 
+def horizons(series: Series) -> list[int]:
+    """Return the horizons for which losses along a stream were kept."""
+    names = {name for seeds in series.values() for arrays in seeds.values() for name in arrays}
+    return sorted(int(name.removeprefix("loss/")) for name in names if name.startswith("loss/"))
+
+
+def stream_differences(
+    series: Series, arms: Sequence[str], reference: str | None, task: str
+) -> Iterator[StreamDifference]:
+    """Yield, by horizon, each arm against the reference along the stream, losses averaged by seed.
+
+    Only where both kept losses of equal length; Holm's correction is over the arms of one horizon.
+    """
+    loss = "squared error" if task == "forecast" else "error rate"
+    for horizon in horizons(series):
+        found: list[StreamDifference] = []
+        base = _losses(series.get(reference or "", {}), horizon)
+        for arm in arms:
+            ours = _losses(series.get(arm, {}), horizon)
+            seeds = sorted(ours.keys() & base.keys())
+            if arm == reference or not seeds:
+                continue
+            differences = [ours[seed].astype(np.float64) - base[seed] for seed in seeds
+                           if len(ours[seed]) == len(base[seed])]  # fmt: skip
+            if not differences or len({len(d) for d in differences}) > 1:
+                continue
+            mean = np.mean(differences, axis=0)
+            name = f"{loss}, {horizon} ahead"
+            tested = diebold_mariano(arm, reference or "", name, mean, horizon)
+            found += [] if tested is None else [tested]
+        yield from corrected(found)
+
+
 def block_interval(
     series: npt.NDArray[np.float64], lags: int, resamples: int = RESAMPLES
 ) -> tuple[float, float]:
@@ -108,3 +143,8 @@ def block_interval(
     means = sums[starts].sum(1) / (blocks * length)
     low, high = np.quantile(means, (0.025, 0.975))
     return float(low), float(high)
+
+
+def _losses(seeds: Mapping[int, Mapping[str, np.ndarray]], horizon: int) -> dict[int, np.ndarray]:
+    name = f"loss/{horizon}"
+    return {seed: arrays[name] for seed, arrays in seeds.items() if name in arrays}

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Protocol
 
-from htmrun.execution.termination import StopRequestedError
+from htmrun.errors import StopRequestedError
 from htmrun.training.records import Job, Record
 
 Work = Callable[[Callable[[], bool]], Iterator[Record]]

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import signal
 import time
 import traceback
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -20,10 +19,9 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
-from htmrun.errors import UserError
-from htmrun.execution.deferral import PATIENCE_S, deferred
+from htmrun.errors import StopRequestedError, UserError
 from htmrun.execution.lockstep import Meeting, Work
-from htmrun.execution.termination import StopRequestedError
+from htmrun.execution.signals import PATIENCE_S, WorkerSignals, deferred, interrupts_held
 from htmrun.training.records import Failed, Finished, Job, Record
 
 
@@ -203,22 +201,7 @@ class _Pool:
 
 def _work(maker: Maker, pipe: Connection, parent: int, keeps: bool) -> None:
     """Run jobs until there are none or the parent is gone."""
-    # Ctrl-C reaches the whole terminal group; the parent decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    training = asked = False
-
-    def end(number: int, _frame: object) -> None:
-        nonlocal asked
-        asked = True
-        if not training:  # It imports, compiles or waits.
-            raise SystemExit(128 + number)
-
-    if keeps:
-        signal.signal(signal.SIGTERM, end)
-
-    def stopped() -> bool:
-        return asked or os.getppid() != parent
-
+    signals = WorkerSignals(parent, keeps)
     prepared = False
     with contextlib.suppress(StopRequestedError, EOFError, BrokenPipeError, ConnectionResetError):
         while (job := pipe.recv()) is not None:
@@ -229,23 +212,6 @@ def _work(maker: Maker, pipe: Connection, parent: int, keeps: bool) -> None:
             except Exception as error:
                 pipe.send(failure(job, error))
                 continue
-            for record in _guarded(maker, job, stopped):
-                training = keeps and not isinstance(record, Finished | Failed)
+            for record in _guarded(maker, job, signals.stopped):
+                signals.training = not isinstance(record, Finished | Failed)
                 pipe.send(record)
-
-
-@contextlib.contextmanager
-def interrupts_held() -> Iterator[None]:
-    """Let a process that is started meanwhile inherit a blocked Ctrl-C.
-
-    Ctrl-C reaches the whole terminal group, and a worker that still imports would print a
-    traceback. Here it comes through afterwards.
-    """
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

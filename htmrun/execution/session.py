@@ -20,7 +20,7 @@ from htmrun.execution.jobs import Builder, drift_at, jobs_of
 from htmrun.execution.placement import threads_of
 from htmrun.execution.places import placed, workplace
 from htmrun.execution.ray_connection import LOCAL
-from htmrun.execution.termination import terminations_raised
+from htmrun.execution.signals import terminations_raised
 from htmrun.tracking import Tracker
 from htmrun.tracking.store import hide_password
 from htmrun.training.checkpoints import Checkpoints

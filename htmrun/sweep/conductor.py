@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from htmrun.config.validation import plain
 from htmrun.errors import UserError
-from htmrun.execution.deferral import uninterrupted
+from htmrun.execution.signals import uninterrupted
 from htmrun.sweep.engine import Engine
 from htmrun.sweep.record import SweepRecord
 from htmrun.sweep.study import BEAT_S, FIGURES, HASHES, SharedStudy

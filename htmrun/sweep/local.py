@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import signal
 import time
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
@@ -13,8 +12,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from htmrun.components.sources import Source
-from htmrun.execution.deferral import PATIENCE_S
-from htmrun.execution.processes import interrupts_held
+from htmrun.execution.signals import PATIENCE_S, WorkerSignals, interrupts_held
 from htmrun.sweep.trial import Broken, Ended, Lost, Message, Report, Task, broken, messages
 
 
@@ -104,8 +102,7 @@ class LocalEngine:
 
 def _serve(source: Source, pipe: Connection, parent: int) -> None:
     """Run trials until the pipe is closed or the parent is gone."""
-    # Ctrl-C reaches the whole terminal group; the parent decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    WorkerSignals(parent, keeps=False)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while os.getppid() == parent:
             _run(pipe.recv(), source, pipe)

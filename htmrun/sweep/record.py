@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from htmrun.execution.deferral import uninterrupted
+from htmrun.execution.signals import uninterrupted
 from htmrun.sweep.study import ERROR, FIGURES, HASHES, LOST, OWNER, SharedStudy
 from htmrun.tracking.provenance import code_tags, process_lives, process_tags, version_tags
 from htmrun.tracking.settings import flatten, legal_name, to_yaml

@@ -15,7 +15,7 @@ from htmrun.errors import UserError, nearest
 from htmrun.execution.jobs import Builder
 from htmrun.execution.processes import cores
 from htmrun.execution.session import main_metrics
-from htmrun.execution.termination import terminations_raised
+from htmrun.execution.signals import terminations_raised
 from htmrun.sweep.conductor import Conductor, direction_words
 from htmrun.sweep.trial import rehearse
 from htmrun.tracking.store import hide_password

@@ -20,7 +20,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from htmrun.errors import UserError
-from htmrun.execution.termination import terminations_raised
+from htmrun.execution.signals import terminations_raised
 from htmrun.tracking import links
 from htmrun.tracking.store import RUN_TAG, all_runs, explained, newest_run, open_existing
 

@@ -12,8 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from htmrun.execution.deferral import uninterrupted
-from htmrun.execution.termination import terminations_raised
+from htmrun.execution.signals import terminations_raised, uninterrupted
 from htmrun.tracking import layer_plots
 from htmrun.tracking.curves import CurveBook
 from htmrun.tracking.database import fold_log, sqlite_file

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from htmrun.backends.state import state_hash
 from htmrun.components.classifiers.horizons import ages
 from htmrun.components.sources import Source
-from htmrun.execution.termination import StopRequestedError
+from htmrun.errors import StopRequestedError
 from htmrun.training.measures.meters import Figures, ForecastMeter
 from htmrun.training.measures.prequential import MOST_LOSSES, RECENT, has_curve, points
 from htmrun.training.records import Finished, Job, Progress, Record, Started

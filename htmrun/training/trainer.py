@@ -16,7 +16,7 @@ from htmrun.backends.plan import Flags, Plan
 from htmrun.components.networks.readout import NetworkReadout
 from htmrun.components.pipeline import Pipeline
 from htmrun.components.sources import Chunk, Source
-from htmrun.execution.termination import StopRequestedError
+from htmrun.errors import StopRequestedError
 from htmrun.training.checkpoints import Keeper
 from htmrun.training.measures import latency, peak_memory, probes
 from htmrun.training.measures.network_figures import network_figures

@@ -27,7 +27,7 @@ from htmrun.cli import (
     train,
 )
 from htmrun.cli.diagnosis import examine
-from htmrun.compare import Choice
+from htmrun.compare.runs import Choice
 from htmrun.errors import UserError
 
 HEAVY = (
@@ -249,12 +249,12 @@ def test_status_of_the_run_is_the_status_of_the_process(monkeypatch: pytest.Monk
 
 def test_compare_and_dashboard_hand_over_their_options(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[object, ...]] = []
-    monkeypatch.setattr("htmrun.compare.compare", lambda *a: seen.append(a))
+    monkeypatch.setattr("htmrun.cli.terminal.comparison_table.compare", lambda *a: seen.append(a))
     monkeypatch.setattr("htmrun.tracking.dashboard.serve", lambda *a: seen.append(a))
     assert main(["compare", "2026", "--format", "json", "--dir", "x"]) == 0
     assert main(["dashboard", "--port", "5001", "--uri", "sqlite:///a.db"]) == 0
-    chosen = Choice(("2026",), output_format="json")
-    assert seen == [(chosen, None, "x"), ("sqlite:///a.db", "runs", 5001, False)]
+    chosen = Choice(("2026",), directory="x")
+    assert seen == [(chosen, "json", None), ("sqlite:///a.db", "runs", 5001, False)]
 
 
 def test_errors_of_commands_are_one_line(
@@ -361,11 +361,13 @@ def test_a_report_is_written_once_the_run_is_over(
         return 0
 
     monkeypatch.setattr("htmrun.execution.session.run_experiment", run_experiment)
-    monkeypatch.setattr("htmrun.compare.report", lambda *a: seen.append(a))
+    monkeypatch.setattr(
+        "htmrun.cli.terminal.comparison_table.write_report", lambda *a: seen.append(a)
+    )
     page = tmp_path / "page"
     assert main(["train", "experiment=digits", "--report", str(page)]) == 0
-    chosen = Choice(("20261122-041530-digits-3f2a",), force=True, report=page)
-    assert seen == [(chosen, None, "runs")]
+    chosen = Choice(("20261122-041530-digits-3f2a",), force=True)
+    assert seen == [(chosen, page)]
     page.write_text("")
     for words, message in (
         (["--report", str(page)], f"--report: {page} is a file, expected a folder"),

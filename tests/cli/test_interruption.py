@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from htmrun import cli
-from htmrun.cli.interruption import interruptions_kept
+from htmrun.execution.signals import interruptions_kept
 
 
 class Disposed:

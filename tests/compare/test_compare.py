@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from htmrun.compare import Choice, compare
+from htmrun.cli.terminal.comparison_table import compare
+from htmrun.compare.runs import Choice
 from htmrun.errors import UserError
 from htmrun.tracking.database import prepare_database
 from htmrun.training.records import Failed, Finished, Job, Started
@@ -71,10 +72,10 @@ def show(
 ) -> None:
     """Print a comparison; with `force`, because two jobs of the newest run did not finish."""
     chosen = runs or (() if run is None else (run,))
-    choice = Choice(
-        chosen, tuple(metrics), everything, force=force, output_format=output_format, **more
+    compare(
+        Choice(chosen, tuple(metrics), everything, force=force, directory=store, **more),
+        output_format,
     )
-    compare(choice, None, store)
 
 
 def read_json(capsys: pytest.CaptureFixture[str], store: str, run: str | None) -> dict[str, object]:

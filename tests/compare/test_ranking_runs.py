@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import scipy.stats
 
-from htmrun.compare import Choice, compare
+from htmrun.cli.terminal.comparison_table import compare, rank
+from htmrun.compare.runs import Choice
 from htmrun.errors import UserError
 from htmrun.training.records import Finished, Job
 from tests.helpers.synthetic import tracker
@@ -39,7 +41,7 @@ def store(runs: Path) -> str:
 
 
 def test_ranks_over_data_sets(store: str, capsys: pytest.CaptureFixture[str]) -> None:
-    compare(Choice(tuple(SETS), rank=True, output_format="json"), None, store)
+    rank(Choice(tuple(SETS), directory=store), "json")
     found = json.loads(capsys.readouterr().out)
     ranking = found["ranking"]
     assert dict(zip(ranking["arms"], ranking["ranks"], strict=True)) == {
@@ -56,7 +58,7 @@ def test_ranks_over_data_sets(store: str, capsys: pytest.CaptureFixture[str]) ->
 def test_every_format_says_the_ranks(
     output_format: str, store: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    compare(Choice(tuple(SETS), rank=True, output_format=output_format), None, store)
+    rank(Choice(tuple(SETS), directory=store), output_format)
     text = capsys.readouterr().out
     assert "2.25" in text
     assert NAMES[3] in text
@@ -68,7 +70,7 @@ def test_every_format_says_the_ranks(
 
 def test_other_data_are_refused_without_rank(store: str) -> None:
     with pytest.raises(UserError) as caught:
-        compare(Choice(("one", "two")), None, store)
+        compare(Choice(("one", "two"), directory=store))
     assert "--rank ranks arms over runs as data sets" in str(caught.value)
     assert "other data: online@0000, minibatch@0000, epoch_boost@0000 (one);" in str(caught.value)
 
@@ -76,15 +78,15 @@ def test_other_data_are_refused_without_rank(store: str) -> None:
 @pytest.mark.parametrize(
     ("choice", "message"),
     [
-        (Choice(("one", "two"), rank=True), "--rank: found 2 runs, expected at least 3"),
-        (Choice(tuple(SETS), ("rmse_1",), rank=True), "has no figure 'rmse_1'"),
-        (Choice(tuple(SETS), ("a", "b"), rank=True), "--metric: found 2 with --rank"),
-        (Choice(tuple(SETS), arms=("online", "minibatch"), rank=True), "--rank: found 2 arms"),
+        (Choice(("one", "two")), "--rank: found 2 runs, expected at least 3"),
+        (Choice(tuple(SETS), ("rmse_1",)), "has no figure 'rmse_1'"),
+        (Choice(tuple(SETS), ("a", "b")), "--metric: found 2 with --rank"),
+        (Choice(tuple(SETS), arms=("online", "minibatch")), "--rank: found 2 arms"),
     ],
 )
 def test_mistakes_in_a_ranking_are_one_line(choice: Choice, message: str, store: str) -> None:
     with pytest.raises(UserError, match=message) as caught:
-        compare(choice, None, store)
+        rank(replace(choice, directory=store))
     assert "\n" not in str(caught.value)
 
 
@@ -95,7 +97,7 @@ def test_the_report_of_a_ranking_has_its_plot(
     from htmrun.compare.report.ranked import critical_difference
     from htmrun.tracking.read_runs import read
 
-    compare(Choice(tuple(SETS), rank=True, report=tmp_path / "page"), None, store)
+    rank(Choice(tuple(SETS), directory=store), report=tmp_path / "page")
     assert "report.html" in capsys.readouterr().err
     page = (tmp_path / "page" / "report.html").read_text(encoding="utf-8")
     assert "Mean ranks, 1 is best: online 1.00, minibatch 2.25, epoch_boost 2.75." in page

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from htmrun.compare import Choice, compare
+from htmrun.cli.terminal.comparison_table import compare
 from htmrun.compare.report.charts import charts
+from htmrun.compare.runs import Choice
 from htmrun.errors import UserError
 from htmrun.tracking.arrays import read_series
 from htmrun.tracking.store import open_existing
@@ -87,7 +88,7 @@ def store(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Path:
 @pytest.fixture(scope="module")
 def folder(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     written = tmp_path_factory.mktemp("written") / "new" / "report"
-    compare(Choice(report=written), None, str(store))
+    compare(Choice(directory=str(store)), report=written)
     return written
 
 
@@ -173,14 +174,14 @@ def test_a_report_that_cannot_be_written_is_one_line(store: Path, tmp_path: Path
         (tmp_path / "file" / "below", "--report: cannot write to"),
     ):
         with pytest.raises(UserError, match=message) as caught:
-            compare(Choice(report=folder), None, str(store))
+            compare(Choice(directory=str(store)), report=folder)
         assert "\n" not in str(caught.value)
 
 
 def test_one_seed_and_one_arm_make_a_page_too(runs: Path) -> None:
     with tracker(runs, tags={"htmrun.task": "classification"}) as made:
         made.handle(Finished(Job("online", 0), {"accuracy": 0.9}, "h", 1.0))
-    compare(Choice(report=runs / "page"), None, str(runs))
+    compare(Choice(directory=str(runs)), report=runs / "page")
     assert "nothing to compare" in (runs / "page" / "report.html").read_text(encoding="utf-8")
 
 

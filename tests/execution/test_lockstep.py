@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from htmrun.errors import StopRequestedError
 from htmrun.execution.lockstep import Meeting, Request, serve
-from htmrun.execution.termination import StopRequestedError
 from htmrun.training.records import Failed, Finished, Job, Progress
 
 

@@ -17,7 +17,7 @@ from optuna.storages.journal import JournalFileSymlinkLock
 from htmrun.config.sweep import Sweep, load_sweep
 from htmrun.config.validation import plain
 from htmrun.errors import UserError
-from htmrun.execution.termination import terminations_raised
+from htmrun.execution.signals import terminations_raised
 from htmrun.sweep import study as module
 from htmrun.sweep.conductor import Conductor
 from htmrun.sweep.record import SweepRecord

@@ -20,7 +20,8 @@ from urllib.parse import parse_qs
 import psutil
 import pytest
 
-from htmrun.compare import Choice, compare
+from htmrun.cli.terminal.comparison_table import compare
+from htmrun.compare.runs import Choice
 from htmrun.errors import UserError
 from htmrun.tracking import dashboard
 from tests.helpers.synthetic import ARMS, RUN, records, tracker
@@ -49,7 +50,7 @@ def runs_of_three_arms(tmp_path_factory: pytest.TempPathFactory, prepared: Path)
     with tracker(directory) as made:
         for record in records(seeds=SEEDS):
             made.handle(record)
-    compare(Choice(report=directory / "report"), None, str(directory))
+    compare(Choice(directory=str(directory)), report=directory / "report")
     return directory
 
 

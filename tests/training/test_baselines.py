@@ -12,7 +12,7 @@ import pytest
 from htmrun.components.sources import Chunk, Source
 from htmrun.components.sources.parameters import SeriesParameters
 from htmrun.components.sources.series import SeriesSource
-from htmrun.execution.termination import StopRequestedError
+from htmrun.errors import StopRequestedError
 from htmrun.training.baselines import forecast, season
 from htmrun.training.records import Finished, Job, Progress, Started
 from tests.helpers.experiments import DATA

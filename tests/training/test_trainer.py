@@ -9,9 +9,8 @@ import pytest
 
 from htmrun.components.sources import open_source
 from htmrun.config.compose import load
-from htmrun.errors import UserError
+from htmrun.errors import StopRequestedError, UserError
 from htmrun.execution.jobs import Builder
-from htmrun.execution.termination import StopRequestedError
 from htmrun.training.records import Finished, Job, Progress, Started
 from tests.helpers.experiments import DIGITS, stream, train, write_series
 

@@ -1,18 +1,100 @@
-"""The comparison on a terminal."""
+"""The comparison on a terminal, or written out for another program."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from htmrun.cli.terminal.packed import Column, PackedTable
-from htmrun.compare import tables
+from htmrun.cli.terminal.terminal import console_for
+from htmrun.compare import formats, tables
 from htmrun.compare.comparison import Comparison
+from htmrun.compare.overranks import OverRanks
+from htmrun.compare.report import write_ranks
+from htmrun.compare.runs import Choice, Compared, compare_runs, rank_runs, report_runs
 from htmrun.compare.sentences import answers
 from htmrun.compare.tables import Words
+from htmrun.errors import UserError, nearest
 
 if TYPE_CHECKING:
     from rich.console import Group
+
+
+FORMATS = ("table", "csv", "json", "latex", "markdown")
+
+
+def compare(choice: Choice, output_format: str = "table", report: Path | None = None) -> None:
+    """Print the comparison of `choice`, and write its report; warnings go to stderr.
+
+    Raises UserError for an unknown format, and as `compare_runs` does.
+    """
+    _check(output_format, report)
+    found = _compared(choice, curves=report is not None)
+    _print(found.comparison, output_format)
+    if report is not None:
+        _report(choice, report, found)
+
+
+def write_report(choice: Choice, folder: Path) -> None:
+    """Write the report of `choice` and print only where it is; raises as `compare_runs` does."""
+    _report(choice, folder, _compared(choice, curves=True))
+
+
+def rank(choice: Choice, output_format: str = "table", report: Path | None = None) -> None:
+    """Print the ranking of arms over the runs of `choice`; otherwise as `compare`."""
+    _check(output_format, report)
+    found = rank_runs(choice)
+    _warn(found.warnings)
+    _print(found.ranks, output_format)
+    if report is not None:
+        print(f"report: {write_ranks(report, found.ranks, found.runs)}", file=sys.stderr)
+
+
+def _compared(choice: Choice, *, curves: bool) -> Compared:
+    found = compare_runs(choice, curves=curves)
+    _warn(found.comparison.warnings)
+    return found
+
+
+def _report(choice: Choice, folder: Path, found: Compared) -> None:
+    path, where = report_runs(choice, folder, found)
+    print(f"report: {path}\nlogged as artifact 'report' of {where}", file=sys.stderr)
+
+
+def _check(output_format: str, report: Path | None) -> None:
+    if output_format not in FORMATS:
+        raise UserError(
+            f"format: found '{output_format}', expected one of {', '.join(FORMATS)}"
+            f"{nearest(output_format, FORMATS)}"
+        )
+    if report is not None and report.exists() and not report.is_dir():
+        raise UserError(f"--report: {report} is a file, expected a folder")
+
+
+def _warn(warnings: Sequence[str]) -> None:
+    for warning in warnings:
+        print(warning, file=sys.stderr)
+
+
+def _print(found: Comparison | OverRanks, output_format: str) -> None:
+    if isinstance(found, Comparison):
+        title, rows, draw = found.run, tables.tables(found), partial(shown, found)
+    else:
+        title, rows = f"{len(found.sets)} data sets", tables.rank_tables(found)
+        draw = partial(words, title, rows, found.notes)
+    if output_format == "table":
+        console_for(sys.stdout).print(draw())
+        return
+    write = {
+        "json": lambda: formats.to_json(found),
+        "csv": lambda: formats.to_csv(found),
+        "markdown": lambda: formats.markdown(title, rows, found.notes),
+        "latex": lambda: formats.latex(title, rows, found.notes),
+    }[output_format]
+    print(write().rstrip("\n"))
 
 
 def shown(comparison: Comparison) -> Group:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from htmrun.execution.deferral import deferred
-from htmrun.execution.termination import StopRequestedError
+from htmrun.errors import StopRequestedError
+from htmrun.execution.signals import deferred
 
 LONG_S = 600.0
 

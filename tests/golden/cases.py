@@ -1,0 +1,98 @@
+"""What is run: every shipped experiment, small, and settings that none of them uses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from tests.components.sources.test_images import idx_bytes
+
+SEEDS = (3, 5)
+COMMON = (f"seeds=[{SEEDS[0]},{SEEDS[1]}]", "workers=1", "threads=1", "curve_points=8")
+_DIGITS = ("data.test_fraction=0.8", "epochs=2")
+_POOLED_DIGITS = (*_DIGITS, "sp.columns=128")
+_SEQUENCES = (
+    "encoder.active=8", "tm.cells_per_column=8",
+    "tm.activation_threshold=5", "tm.matching_threshold=3", "tm.new_synapses=8",
+)  # fmt: skip
+_TWO_PASSES = (
+    "data.sequences=4", "data.noise_symbols=100", "data.steps=400", "epochs=2", "encoder.size=128",
+    *_SEQUENCES,
+)  # fmt: skip
+_STREAM = (
+    "sp.columns=128", "sp.density=0.08", "tm.cells_per_column=4", "tm.activation_threshold=4",
+    "tm.matching_threshold=2", "tm.new_synapses=8",
+)  # fmt: skip
+_NETWORK = ("data.test_fraction=0.95", "epochs=2", "noise_images=5")
+_IDX = ("data.path={idx}", "evaluate_every=60")
+
+SHIPPED: dict[str, tuple[str, ...]] = {
+    "credit_digits": _NETWORK,
+    "digits": _POOLED_DIGITS,
+    "drift": (*_TWO_PASSES, "epochs=1", "data.steps=800", "data.drift_at=400", "target=0.5"),
+    "mnist": (*_IDX, "sp.columns=256"),
+    "reber": ("data.steps=600", *_SEQUENCES),
+    "reward_digits": _NETWORK,
+    "sequences": _TWO_PASSES,
+    "sp_mnist": (*_IDX, "data.train_samples=40", "evaluate_every=20", "noise_images=5"),
+    "sparse_digits": _NETWORK,
+    "sparse_mnist": (*_IDX, "epochs=2", "noise_images=10", "data.validation_fraction=0.2"),
+    "stream": ("data.rows=480", *_STREAM),
+}
+"""Overrides by experiment; `{idx}` and `{csv}` stand for data written by `write_data`."""
+MORE: dict[str, tuple[str, ...]] = {
+    "digits_local": ("experiment=digits", *_DIGITS, "epochs=1", "arms=[online,minibatch]",
+                     "sp=local", "sp.boost_strength=2.0", "sp.weak_bump=0.01", "noise_images=20"),
+    "digits_torus": ("experiment=digits", *_DIGITS, "epochs=1", "arms=[minibatch]", "sp=local",
+                     "sp.columns=2048", "sp.column_shape=[64,32]", "sp.wrap=true",
+                     "sp.boost_strength=2.0"),
+    "sequences_columns": ("experiment=sequences", *_TWO_PASSES, "classifier=predicted_columns",
+                          "data.resets=true", "data.noise=0.05", "data.score=determined",
+                          "~classifier.horizons", "~control.no_tm",
+                          "tm.punishment=0.01", "tm.segments_per_cell=2",
+                          "arms=[online,minibatch_50]"),
+    "stream_drift": ("experiment=stream", "data.path={csv}", "data.value=load",
+                     "data.timestamp=time", "data.drift_at=200", "data.score_from=40",
+                     "data.values=[wind]", "data.reset=begins", "data.missing=previous",
+                     "classifier.estimate=median",
+                     "encoder.fields.wind={{kind: scalar, size: 60, active: 9, minimum: 0, "
+                     "maximum: 10}}", "arms=[online,minibatch,persistence]", *_STREAM),
+}  # fmt: skip
+"""Whole argument lists of what no shipped experiment has in it."""
+
+UNRECORDED = ("credit_digits", "reward_digits")
+"""Many jobs, whose series are of the kinds that `sparse_digits` and `sp_mnist` have: recording
+them would take as long as running them."""
+
+
+def arguments(name: str) -> tuple[str, ...]:
+    """Return the overrides of a case, before its data have a place."""
+    return (*COMMON, *(MORE[name] if name in MORE else (f"experiment={name}", *SHIPPED[name])))
+
+
+def write_data(folder: Path) -> dict[str, Path]:
+    """Write the images and the series that cases read, the same bytes always; return the paths.
+
+    NumPy promises that `RandomState` never gives other numbers.
+    """
+    random = np.random.RandomState(7)
+    images = folder / "images"
+    images.mkdir()
+    for part, n in (("train", 120), ("t10k", 30)):
+        labels = (np.arange(n) % 4).astype(np.uint8)
+        pixels = random.randint(0, 80, (n, 28, 28)).astype(np.uint8)
+        for i, label in enumerate(labels.tolist()):
+            y, x = 4 + 12 * (label // 2) + random.randint(-2, 3), 4 + 12 * (label % 2)
+            pixels[i, y : y + 8, x : x + 8] += 150
+        (images / f"{part}-images-idx3-ubyte").write_bytes(idx_bytes(pixels))
+        (images / f"{part}-labels-idx1-ubyte").write_bytes(idx_bytes(labels))
+    series = folder / "series.csv"
+    lines = ["time,load,wind,begins"]
+    for hour in range(600):
+        load = 40 + (hour % 24 if hour < 200 else 24 - hour % 24) + random.randint(0, 30) / 10
+        value = "" if hour in (77, 450) else f"{load:.1f}"
+        wind, begins = random.randint(0, 100) / 10, int(hour % 120 == 0)
+        lines.append(f"2024-01-{1 + hour // 24:02d} {hour % 24:02d}:00,{value},{wind},{begins}")
+    series.write_text("\n".join(lines) + "\n")
+    return {"idx": images, "csv": series}
