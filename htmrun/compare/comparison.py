@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from htmrun.compare.interval import FEWEST_SEEDS, INTERVAL_NOTE, Interval, mean_interval, seeds_note
-from htmrun.compare.numbers import RATE, lower_is_better, probability
+from htmrun.compare.numbers import probability
 from htmrun.compare.pareto import Offer, pareto
 from htmrun.compare.ranks import FEWEST_ARMS, Ranking, rank
 from htmrun.compare.statistics import (
@@ -20,7 +20,7 @@ from htmrun.compare.statistics import (
 from htmrun.compare.streams import StreamDifference
 from htmrun.errors import UserError, nearest
 from htmrun.tracking.read_runs import ExperimentRun
-from htmrun.training.measures.main_figures import main_among
+from htmrun.training.measures.registry import RATE, better, main_among
 
 _REFERENCE = "online"
 
@@ -30,7 +30,7 @@ class MetricComparison:
     """One metric: each arm's mean with interval, and every arm minus the reference arm.
 
     `friedman` ranks three or more arms over their common seeds; None where there are fewer than
-    three arms or six seeds.
+    three arms or six seeds, or no better way.
     """
 
     metric: str
@@ -117,14 +117,15 @@ def _compare_metric(run: ExperimentRun, metric: str, reference: str | None) -> M
 
 def _friedman(run: ExperimentRun, metric: str) -> Ranking | None:
     values = {arm: run.of(arm, metric) for arm in run.arms if run.of(arm, metric)}
-    if len(values) < FEWEST_ARMS:
+    best = better(metric)
+    if len(values) < FEWEST_ARMS or best == "none":
         return None
     seeds = sorted(set.intersection(*(set(found) for found in values.values())))
     if len(seeds) < FEWEST_SEEDS:
         return None
     table = [[values[arm][seed] for arm in values] for seed in seeds]
     try:
-        return rank(table, list(values), lower_is_better=lower_is_better(metric))
+        return rank(table, list(values), lower_is_better=best == "down")
     except ValueError:  # A figure that is not a number has no rank.
         return None
 
@@ -140,7 +141,7 @@ def _offers(run: ExperimentRun, metric: str) -> list[Offer]:
     }
     if not metric:
         return []
-    return pareto(means[metric], means[RATE], lower_is_better=lower_is_better(metric))
+    return pareto(means[metric], means[RATE], lower_is_better=better(metric) == "down")
 
 
 def _notes(

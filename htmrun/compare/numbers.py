@@ -5,18 +5,7 @@ from __future__ import annotations
 import math
 
 from htmrun.compare.interval import Interval
-
-RATE = "samples_per_s"
-_LOWER_IS_BETTER = (
-    "rmse", "nrmse", "mape", "mae", "nll", "error", "loss", "seconds", "churn",
-    "recovery", "target",
-)  # fmt: skip
-
-
-def lower_is_better(metric: str) -> bool:
-    """Return whether a smaller value of `metric` is the better one, judged by its name."""
-    words = metric.lower().replace("/", "_").split("_")
-    return any(word in _LOWER_IS_BETTER for word in words)
+from htmrun.training.measures.registry import RATE
 
 
 def number(value: float, metric: str = "") -> str:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from htmrun.compare.interval import mean_interval
-from htmrun.compare.numbers import lower_is_better, probability
+from htmrun.compare.numbers import probability
 from htmrun.compare.ranks import FEWEST_ARMS, Ranking, rank
 from htmrun.errors import UserError
 from htmrun.tracking.read_runs import ExperimentRun
-from htmrun.training.measures.main_figures import main_among
+from htmrun.training.measures.registry import better, main_among
 
 FEWEST_SETS = 3
 
@@ -58,7 +58,7 @@ def over_ranks(runs: Sequence[ExperimentRun], wanted: Sequence[str], controls: b
     sets = tuple(_data_set(run, common, wanted) for run in runs)
     # Losses become gains, so that one order serves every data set.
     table = [
-        [-s.means[arm] if lower_is_better(s.metric) else s.means[arm] for arm in common]
+        [-s.means[arm] if better(s.metric) == "down" else s.means[arm] for arm in common]
         for s in sets
     ]
     ranking = rank(table, common, lower_is_better=False)
@@ -67,6 +67,8 @@ def over_ranks(runs: Sequence[ExperimentRun], wanted: Sequence[str], controls: b
 
 def _data_set(run: ExperimentRun, arms: Sequence[str], wanted: Sequence[str]) -> DataSet:
     metric = next(iter(wanted or main_among(run.task, run.metrics)), "")
+    if better(metric) == "none":
+        raise UserError(f"--rank: found '{metric}', expected a figure of which one way is better")
     means = {}
     for arm in arms:
         values = list(run.of(arm, metric).values())

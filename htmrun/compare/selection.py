@@ -2,30 +2,11 @@
 
 from __future__ import annotations
 
-import re
+import math
 from collections.abc import Sequence
 
-from htmrun.compare.numbers import RATE
 from htmrun.errors import UserError, nearest
-from htmrun.training.measures.main_figures import main_among
-
-# Each pattern is one place in the order; within it the run's own order stays. What people ask
-# first stands first: the task's main figures, what else tells how well the task is done, what the
-# representation is like, how learning went, and what it costs.
-COMPARED = (
-    r"(accuracy|macro_f1|nll|calibration_error)(_\d+)?",
-    r"(rmse|nrmse|mae|mape|nll)(_\d+)?",
-    r"(noise|fault)_\w+_area",
-    r"stability",
-    r"[^/]+/(sparsity|entropy|dead_(columns|units)|activity_p\d+)",
-    r"[^/]+/(selectivity|probe_accuracy|update_cosine)",
-    r"[^/]+/(predicted|bursting|specificity)",
-    r"churn(_\w+)?",
-    r"drift/\w+|recovery_samples|samples_to_target",
-    r"[^/]+/boost_p\d+",
-    r"[^/]+/(segments|synapses|events_dropped)",
-    r"samples_per_s",
-)
+from htmrun.training.measures.registry import RATE, main_among, place
 
 
 def select(
@@ -45,12 +26,11 @@ def select(
     main = main_among(task, metrics)
     if not everything and main:
         return [*main, *(name for name in metrics if name == RATE)]
-    patterns = (*map(re.escape, main), *COMPARED)
-    places = {name: _place(name, patterns) for name in metrics}
+    rest = [name for name in metrics if name not in main]
     if not everything:
-        # A run with figures of its own only is shown as it is.
-        metrics = [name for name in metrics if places[name] < len(patterns)] or metrics
-    return sorted(metrics, key=lambda name: places[name])
+        # A run with metrics of its own only is shown as it is.
+        rest = [name for name in rest if place(name) < math.inf] or rest
+    return [*main, *sorted(rest, key=place)]
 
 
 def _known(name: str, metrics: Sequence[str]) -> str:
@@ -58,7 +38,3 @@ def _known(name: str, metrics: Sequence[str]) -> str:
         return name
     hint = nearest(name, metrics) or "; `htmrun compare --all` lists them"
     raise UserError(f"--metric: found '{name}', expected a figure that an arm reports{hint}")
-
-
-def _place(name: str, patterns: Sequence[str]) -> int:
-    return next((i for i, p in enumerate(patterns) if re.fullmatch(p, name)), len(patterns))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from htmrun.compare.comparison import Comparison
 from htmrun.compare.interval import FEWEST_SEEDS
-from htmrun.compare.numbers import RATE, lower_is_better, mean_and_half, number, probability
+from htmrun.compare.numbers import mean_and_half, number, probability
 from htmrun.compare.statistics import PairedDifference
+from htmrun.training.measures.registry import RATE, better
 
 
 def answers(comparison: Comparison, most: int | None = None) -> list[str]:
@@ -40,8 +41,10 @@ def _sentence(metric: str, d: PairedDifference) -> str:
     p = f"p = {probability(d.p_holm)}".replace("= <", "< ")
     if not d.significant:
         return f"{said}: not told apart with {d.seeds} seeds ({p})."
-    better = (d.mean < 0) == lower_is_better(metric)
-    return f"{said}: significantly {'better' if better else 'worse'} ({p}, d_z = {_effect(d)})."
+    verdict = words
+    if (best := better(metric)) != "none":
+        verdict = "better" if (d.mean > 0) == (best == "up") else "worse"
+    return f"{said}: significantly {verdict} ({p}, d_z = {_effect(d)})."
 
 
 def _effect(d: PairedDifference) -> str:

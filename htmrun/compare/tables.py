@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from htmrun.compare.comparison import Comparison, MetricComparison
-from htmrun.compare.numbers import RATE, mean_and_half, number, probability
+from htmrun.compare.numbers import mean_and_half, number, probability
 from htmrun.compare.overranks import OverRanks
 from htmrun.compare.pareto import Offer
 from htmrun.compare.statistics import PairedDifference
 from htmrun.compare.streams import StreamDifference
+from htmrun.training.measures.registry import RATE
 
 NONE = "-"
 

@@ -24,8 +24,7 @@ from htmrun.execution.signals import terminations_raised
 from htmrun.tracking import Tracker
 from htmrun.tracking.store import hide_password
 from htmrun.training.checkpoints import Checkpoints
-from htmrun.training.measures.main_figures import main_figures
-from htmrun.training.measures.prequential import main_curve as main_curve_of
+from htmrun.training.measures import registry
 from htmrun.training.records import Failed, Finished, Job, Started
 
 
@@ -159,7 +158,7 @@ def main_metrics(source: Source, builder: Builder) -> tuple[str, ...]:
     """Return the metrics that the final table shows."""
     stages = builder.experiment.stages
     memories = [n for n, stage in stages.items() if stage.kind == "temporal_memory"]
-    names = main_figures(source.task, builder.horizons, memories)
+    names = registry.main_metrics(source.task, builder.horizons, memories)
     # An area of its own where bits are swapped, the score where pixels are.
     unused = {"noise_score" if builder.experiment.noise_images == 0 else "noise_accuracy_area"}
     if drift_at(builder.experiment) is None:
@@ -169,7 +168,7 @@ def main_metrics(source: Source, builder: Builder) -> tuple[str, ...]:
 
 def main_curve(source: Source, builder: Builder) -> str:
     """Return the curve that the progress bars and the dashboard show."""
-    return main_curve_of(source.task, builder.horizons)
+    return registry.main_curve(source.task, builder.horizons)
 
 
 def _tracker(

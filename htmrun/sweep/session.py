@@ -19,13 +19,12 @@ from htmrun.execution.signals import terminations_raised
 from htmrun.sweep.conductor import Conductor, direction_words
 from htmrun.sweep.trial import rehearse
 from htmrun.tracking.store import hide_password
+from htmrun.training.measures.registry import better
 
 if TYPE_CHECKING:
     from htmrun.sweep.engine import Engine
     from htmrun.sweep.record import SweepRecord
     from htmrun.sweep.study import SharedStudy
-
-LOWER_IS_BETTER = ("rmse", "nrmse", "mae", "mape", "nll", "calibration_error")
 
 
 def run_sweep(
@@ -105,8 +104,7 @@ def _objectives(sweep: Sweep, source: Source, reported: list[str]) -> dict[str, 
     """Return figures with directions, the task's own by default; UserError for unknown ones."""
     if not sweep.settings.objectives:
         name = main_metrics(source, Builder(sweep.base, source))[0]
-        lower = name.rstrip("0123456789").rstrip("_") in LOWER_IS_BETTER
-        return {name: "minimize" if lower else "maximize"}
+        return {name: "minimize" if better(name) == "down" else "maximize"}
     for name in sweep.settings.objectives:
         if name not in reported:
             near = nearest(name, reported)

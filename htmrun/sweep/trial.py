@@ -10,7 +10,7 @@ from typing import Any
 from htmrun.components.sources import Source
 from htmrun.config.schema import Experiment
 from htmrun.errors import UserError
-from htmrun.training.measures.prequential import RECENT
+from htmrun.training.measures.registry import RECENT
 from htmrun.training.records import Failed, Finished, Job, Progress
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from htmrun.tracking.operations import Point
 from htmrun.tracking.settings import legal_name
+from htmrun.training.measures.registry import RATE
 from htmrun.training.records import Job, Progress
 
-RATE = "samples_per_s"
 # metric -> arm -> seed -> [(sample, value)]
 Curves = dict[str, dict[str, dict[int, list[tuple[int, float]]]]]
 

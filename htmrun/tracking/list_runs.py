@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlparse
 from htmrun.errors import UserError, nearest
 from htmrun.tracking.choose_runs import Jobs, known_runs
 from htmrun.tracking.provenance import process_lives
-from htmrun.training.measures.main_figures import main_among
+from htmrun.training.measures.registry import main_among
 
 STATES = ("finished", "failed", "killed", "running")
 _COMPARE: dict[str, Callable[[float, float], bool]] = {

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from htmrun.tracking.curves import RATE, Curves
+from htmrun.tracking.curves import Curves
+from htmrun.training.measures.registry import RATE, label
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,7 +94,7 @@ def _panel(
             low, high = values.min(axis=0), values.max(axis=0)
             axis.fill_between(samples, low, high, color=look["color"], alpha=0.18, linewidth=0)
     axis.set_xlabel("training samples")
-    axis.set_ylabel(_label(metric))
+    axis.set_ylabel(label(metric))
     if metric == RATE:
         axis.set_ylim(bottom=0)
     axis.grid(alpha=0.25)
@@ -111,13 +112,3 @@ def on_one_grid(seeds: list[list[tuple[int, float]]]) -> tuple[np.ndarray, np.nd
     if not len(inside):  # Seeds that never overlap (a run cut short): each one's own end.
         inside = grid[-1:]
     return inside, np.stack([np.interp(inside, t[:, 0], t[:, 1]) for t in tables])
-
-
-def _label(metric: str) -> str:
-    """Return the axis label: the metric's name, with its unit where it has one."""
-    if metric == RATE:
-        return "training samples per second"
-    for part, unit in (("accuracy", "share correct"), ("mape", "share"), ("nll", "nats")):
-        if part in metric:
-            return f"{metric} ({unit})"
-    return metric

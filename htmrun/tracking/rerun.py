@@ -12,12 +12,12 @@ from htmrun.config.overrides import key_of
 from htmrun.config.schema import Experiment
 from htmrun.errors import UserError
 from htmrun.tracking.stored import (
-    TIMED,
     StoredJob,
     StoredRun,
     must_have_data,
     other_versions,
 )
+from htmrun.training.measures.registry import timed
 from htmrun.training.records import Failed, Finished, Job
 
 SELECTING = ("arms", "seeds", "workers", "threads", "device")
@@ -112,7 +112,7 @@ def _differing(stored: Mapping[str, float], now: Mapping[str, float]) -> list[st
     found = []
     for name in dict.fromkeys((*stored, *now)):
         a, b = stored.get(name), now.get(name)
-        if name.startswith(TIMED) or (a is None or b is None):
+        if timed(name) or (a is None or b is None):
             continue
         if a != b and not (math.isnan(a) and math.isnan(b)):
             found.append(name)

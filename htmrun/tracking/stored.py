@@ -19,11 +19,6 @@ from htmrun.training.records import Job
 
 VERSION = "htmrun.version."
 RESULTS, CONFIGURATION = "results.json", "experiment.yaml"
-TIMED = (
-    "samples_per_s", "seconds", "train_seconds", "latency/", "peak_memory_bytes",
-    "peak_device_memory_bytes", "energy/",
-)  # fmt: skip
-"""Beginnings of figures that differ from run to run."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from htmrun.components.classifiers.horizons import ages
 from htmrun.components.sources import Source
 from htmrun.errors import StopRequestedError
 from htmrun.training.measures.meters import Figures, ForecastMeter
-from htmrun.training.measures.prequential import MOST_LOSSES, RECENT, has_curve, points
+from htmrun.training.measures.prequential import MOST_LOSSES, points
+from htmrun.training.measures.registry import RECENT, has_curve
 from htmrun.training.records import Finished, Job, Progress, Record, Started
 from htmrun.training.trainer import CHUNK
 

@@ -37,7 +37,7 @@ class Started:
 class Progress:
     """A point of the learning curves, after `sample` training samples in all.
 
-    `metrics` are aggregates since the previous point (e.g. "train/accuracy") or the result
+    `metrics` are aggregates since the previous point (e.g. "recent/accuracy") or the result
     of an evaluation (e.g. "accuracy"). `rate` is training samples per second since the start.
     """
 

@@ -21,7 +21,8 @@ from htmrun.training.checkpoints import Keeper
 from htmrun.training.measures import latency, peak_memory, probes
 from htmrun.training.measures.network_figures import network_figures
 from htmrun.training.measures.pixel_noise import noise_score
-from htmrun.training.measures.prequential import RECENT, Scoreboard, points
+from htmrun.training.measures.prequential import Scoreboard, points
+from htmrun.training.measures.registry import better
 from htmrun.training.records import Finished, Job, Progress, Record, Started
 from htmrun.training.schedule import Cursor, Schedule
 
@@ -267,7 +268,7 @@ class Trainer:
         target, name = self.course.target, self.scoreboard.main_curve
         if target is None:
             return {}
-        lower = name.startswith(f"{RECENT}rmse")
+        lower = better(name) == "down"
         for told in self._told:
             value = told.metrics.get(name)
             if value is not None and (value <= target if lower else value >= target):

@@ -11,7 +11,7 @@ import scipy.stats
 from rich.console import Console
 
 from htmrun.cli.terminal import final_table, json_summary, mean_interval
-from htmrun.compare.numbers import duration, lower_is_better, mean_and_half, number
+from htmrun.compare.numbers import duration, mean_and_half, number
 from htmrun.training.records import Finished, Job
 
 
@@ -191,10 +191,4 @@ def test_numbers_and_durations_as_people_read_them() -> None:
         "3:05",
         "1:02:05",
         "-",
-    ]
-    assert [lower_is_better(m) for m in ("rmse_1", "test/mape", "accuracy", "remaeker")] == [
-        True,
-        True,
-        False,
-        False,
     ]

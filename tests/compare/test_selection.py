@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from htmrun.compare.selection import select
-from htmrun.training.measures.main_figures import main_among, main_figures
+from htmrun.training.measures.registry import main_among, main_metrics
 
 FORECAST = [
     "prequential/rmse_1",
@@ -75,22 +75,22 @@ def test_the_final_table_shows_what_compare_shows_first() -> None:
     from htmrun.components.sources import open_source
     from htmrun.config.compose import load
     from htmrun.execution.jobs import Builder
-    from htmrun.execution.session import main_metrics
+    from htmrun.execution.session import main_metrics as main_of_run
 
     for name in ("digits", "sequences", "stream"):
         experiment = load([f"experiment={name}"]).experiment
         source = open_source(experiment.data)
-        main = main_metrics(source, Builder(experiment, source))
+        main = main_of_run(source, Builder(experiment, source))
         names = ["samples", "nll", "mae_1", "sp/entropy", *main]
         assert tuple(select(names, source.task)) == main, name
 
 
 def test_main_figures_of_several_horizons_and_memories() -> None:
-    assert main_figures("forecast", (1, 5), ()) == (
+    assert main_metrics("forecast", (1, 5), ()) == (
         *("rmse_1", "rmse_5", "mape", "nll_5", "recovery_samples"),
     )
-    assert main_figures("sequence", (), ("a", "b"))[-3:-1] == ("a/predicted", "b/predicted")
-    assert main_figures("other", (1,), ("tm",)) == ()
+    assert main_metrics("sequence", (), ("a", "b"))[-3:-1] == ("a/predicted", "b/predicted")
+    assert main_metrics("other", (1,), ("tm",)) == ()
     assert main_among("forecast", ["rmse_10", "rmse_2", "nll_10"]) == (
         *("rmse_2", "rmse_10", "nll_10"),
     )

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from htmrun.cli import main
+from htmrun.training.measures.registry import timed
 from tests.golden.cases import SEEDS, UNRECORDED, arguments
-from tests.helpers.experiments import TIMED
 
 FILE = Path(__file__).parent / "golden.json"
 COMMAND = "python -m tests.golden --write"
@@ -65,7 +65,7 @@ def run(name: str, runs: Path, data: Mapping[str, Path]) -> dict[str, Any]:
         hashes = figures.pop("state_hash")["values"]
         arms[arm] = {
             "state_hash": hashes,
-            "figures": {n: f["values"] for n, f in figures.items() if not n.startswith(TIMED)},
+            "figures": {n: f["values"] for n, f in figures.items() if not timed(n)},
             "series": _by_name([series.get((arm, seed), {}) for seed in SEEDS]),
         }
     return {"arms": arms}
@@ -91,14 +91,13 @@ def _series(runs: Path, run_id: str) -> dict[tuple[str, int], dict[str, list[Any
         if "series.npz" in names:
             path = download_artifacts(f"{job.info.artifact_uri}/series.npz", tracking_uri=uri)
             with np.load(path) as arrays:
-                kept = {key: _portrait(arrays[key]) for key in arrays.files if not _timed(key)}
+                kept = {
+                    key: _portrait(arrays[key])
+                    for key in arrays.files
+                    if not timed(key.removeprefix("curve/"))
+                }
         found[job.data.tags["htmrun.arm"], int(job.data.tags["htmrun.seed"])] = kept
     return found
-
-
-def _timed(key: str) -> bool:
-    """Whether it is a series of times: `curve/samples_per_s` and its like."""
-    return any(key.startswith(begin) or f"/{begin}" in key for begin in TIMED)
 
 
 def _portrait(array: np.ndarray) -> list[Any]:

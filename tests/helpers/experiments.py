@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from htmrun.cli import main
+from htmrun.training.measures.registry import timed
 
 DATA = Path(
     os.environ.get("HTMRUN_TEST_DATA", Path(__file__).resolve().parents[3] / "shared" / "data")
@@ -27,12 +28,6 @@ SEQUENCES = (
     "tm.new_synapses=8", "tm.initial_permanence=0.5",
 )  # fmt: skip
 HERE = ("tracking=none", "workers=1")
-
-TIMED = (
-    "samples_per_s", "seconds", "train_seconds", "latency/", "peak_memory_bytes",
-    "peak_device_memory_bytes", "energy/",
-)  # fmt: skip
-"""Beginnings of metrics that differ from run to run."""
 
 
 def write_series(path: Path, values: Sequence[float], *more: tuple[str, Sequence[object]]) -> Path:
@@ -82,6 +77,6 @@ def started(
 def results(summary: dict[str, Any]) -> dict[str, dict[str, list[Any]]]:
     """Return what must be the same whenever and however it is run: all but the timing."""
     return {
-        arm: {n: m["values"] for n, m in metrics.items() if not n.startswith(TIMED)}
+        arm: {n: m["values"] for n, m in metrics.items() if not timed(n)}
         for arm, metrics in summary["arms"].items()
     }

@@ -12,7 +12,7 @@ from htmrun.tracking.plots import COLOURS, plot_curves
 
 CURVES = {
     "samples_per_s": {"online": {0: [(1, 10.0), (2, 20.0)]}, "b": {0: [(1, 5.0), (2, 6.0)]}},
-    "train/accuracy": {"online": {0: [(1, 0.1), (2, 0.2)]}},
+    "recent/accuracy": {"online": {0: [(1, 0.1), (2, 0.2)]}},
     "accuracy": {
         "online": {0: [(10, 0.2), (20, 0.4)], 1: [(10, 0.4), (20, 0.8)]},
         "b": {0: [(10, 0.1), (20, 0.3)], 1: [(20, 0.5), (30, 0.7)]},
@@ -41,7 +41,7 @@ def test_a_panel_for_each_curve_with_labels(figure: Figure) -> None:
     labels = [(a.get_xlabel(), a.get_ylabel()) for a in figure.axes if a.get_visible()]
     assert labels == [
         ("training samples", "accuracy (share correct)"),
-        ("training samples", "train/accuracy (share correct)"),
+        ("training samples", "recent/accuracy (share correct)"),
         ("training samples", "training samples per second"),
     ]
 

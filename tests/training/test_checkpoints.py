@@ -17,8 +17,9 @@ from htmrun.errors import UserError
 from htmrun.execution.jobs import Builder
 from htmrun.training import trainer
 from htmrun.training.checkpoints import SHARE, Checkpoints, Keeper
+from htmrun.training.measures.registry import timed
 from htmrun.training.records import Finished, Job, Progress, Record, Started
-from tests.helpers.experiments import DIGITS, SEQUENCES, TIMED, stream, write_series
+from tests.helpers.experiments import DIGITS, SEQUENCES, stream, write_series
 
 JOBS = {
     "digits": ("online", (*DIGITS, "epochs=2", "evaluate_every=500")),
@@ -75,7 +76,7 @@ def result(found: list[Record]) -> Any:
     """Return what must be the same: all but pace, time and memory."""
     last = found[-1]
     assert isinstance(last, Finished)
-    metrics = {n: v for n, v in last.metrics.items() if not n.startswith(TIMED)}
+    metrics = {n: v for n, v in last.metrics.items() if not timed(n)}
     curves = [replace(r, rate=0.0) for r in found if isinstance(r, Progress)]
     series = {name: values.tobytes() for name, values in last.series.items()}
     return metrics, last.state_hash, curves, series

@@ -11,6 +11,7 @@ from htmrun.components.sources import open_source
 from htmrun.config.compose import load
 from htmrun.errors import StopRequestedError, UserError
 from htmrun.execution.jobs import Builder
+from htmrun.training.measures.registry import timed
 from htmrun.training.records import Finished, Job, Progress, Started
 from tests.helpers.experiments import DIGITS, stream, train, write_series
 
@@ -39,10 +40,7 @@ def run(*overrides: str, arm: str = "online") -> tuple[list[Progress], Finished]
 
 
 def same(first: Finished, second: Finished) -> bool:
-    timed = ("samples_per_s", "train_seconds", "latency/", "peak")
-    metrics = [
-        {n: v for n, v in f.metrics.items() if not n.startswith(timed)} for f in (first, second)
-    ]
+    metrics = [{n: v for n, v in f.metrics.items() if not timed(n)} for f in (first, second)]
     return metrics[0] == metrics[1] and first.state_hash == second.state_hash
 
 

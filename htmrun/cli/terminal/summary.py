@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from htmrun.cli.terminal.packed import Column, PackedTable
 from htmrun.compare.interval import INTERVAL_NOTE, Interval, mean_interval, seeds_note
-from htmrun.compare.numbers import RATE, lower_is_better, mean_and_half
+from htmrun.compare.numbers import mean_and_half
+from htmrun.training.measures.registry import RATE, better
 from htmrun.training.records import Finished
 
 if TYPE_CHECKING:
@@ -66,12 +67,12 @@ def final_table(results: Results, main_metrics: Sequence[str]) -> Group:
 
 
 def _best(column: Mapping[str, Interval], arms: Sequence[str], metric: str) -> frozenset[str]:
-    """Return the arms with the best mean, none where all are equal."""
+    """Return the arms with the best mean, none where all are equal or no way is better."""
     means = {arm: column[arm].mean for arm in arms if arm in column}
     means = {arm: mean for arm, mean in means.items() if not math.isnan(mean)}
-    if len(set(means.values())) < 2:
+    if len(set(means.values())) < 2 or better(metric) == "none":
         return frozenset()
-    best = (min if lower_is_better(metric) else max)(means.values())
+    best = (min if better(metric) == "down" else max)(means.values())
     return frozenset(arm for arm, mean in means.items() if mean == best)
 
 
@@ -91,7 +92,7 @@ def _notes(
     notes = []
     marked = [m for m in metrics if best[m]]
     if marked:
-        kinds = dict.fromkeys("lowest" if lower_is_better(m) else "highest" for m in marked)
+        kinds = dict.fromkeys("lowest" if better(m) == "down" else "highest" for m in marked)
         notes.append(f"* {' or '.join(kinds)} mean of the arms, no more than that")
     if most > 1:
         each = f"{most}" if seeds == most else f"{seeds} to {most}"

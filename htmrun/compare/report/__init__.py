@@ -14,7 +14,6 @@ from htmrun.compare.overranks import OverRanks
 from htmrun.compare.report import facts
 from htmrun.compare.report.blocks import Chart
 from htmrun.compare.report.charts import charts
-from htmrun.compare.report.glossary import meanings
 from htmrun.compare.report.ranked import critical_difference
 from htmrun.compare.report.style import config
 from htmrun.compare.selection import select
@@ -23,6 +22,7 @@ from htmrun.compare.tables import Words, means, rank_tables, tables
 from htmrun.errors import UserError
 from htmrun.tracking.arrays import Series
 from htmrun.tracking.read_runs import ExperimentRun
+from htmrun.training.measures.registry import meanings
 
 PAGE = "report.html"
 PLOTS = "plots"

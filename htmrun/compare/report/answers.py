@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from htmrun.compare.comparison import Comparison
 from htmrun.compare.interval import mean_interval
-from htmrun.compare.numbers import RATE, lower_is_better
 from htmrun.compare.report.blocks import (
     SCHEMA,
     Chart,
@@ -16,6 +15,7 @@ from htmrun.compare.report.blocks import (
     short,
 )
 from htmrun.tracking.read_runs import ExperimentRun
+from htmrun.training.measures.registry import RATE, better
 
 
 def differences(comparison: Comparison) -> list[Chart]:
@@ -33,7 +33,7 @@ def differences(comparison: Comparison) -> list[Chart]:
         if not points or base is None:
             continue
         title = f"{metric.metric}, arm minus {comparison.reference}"
-        better = "left" if lower_is_better(metric.metric) else "right"
+        way = {"up": "; better is to the right", "down": "; better is to the left", "none": ""}
         x = {"type": "quantitative", "title": title}
         y = {"field": "arm", "type": "nominal", "title": None, "sort": None}
         colour = {
@@ -80,7 +80,7 @@ def differences(comparison: Comparison) -> list[Chart]:
                 f"difference-{file_name(metric.metric)}",
                 f"Difference in {metric.metric}",
                 f"Mean of the differences, paired by seed, with its 95 % interval. Right of 0: "
-                f"higher; better is to the {better}. An interval across 0: not told apart.",
+                f"higher{way[better(metric.metric)]}. An interval across 0: not told apart.",
                 spec,
             )
         )
@@ -169,11 +169,11 @@ def offers(run: ExperimentRun, comparison: Comparison) -> Chart | None:
             },
         ],
     )
-    better = "low" if lower_is_better(metric) else "high"
+    best = "low" if better(metric) == "down" else "high"
     return Chart(
         "speed-quality",
         f"{metric} against speed",
-        f"Best is {better} and right. Bars: 95 % interval of the mean over seeds.",
+        f"Best is {best} and right. Bars: 95 % interval of the mean over seeds.",
         spec,
     )
 

@@ -22,9 +22,9 @@ from htmrun.compare.report.blocks import (
 from htmrun.tracking.arrays import Series
 from htmrun.tracking.plots import on_one_grid
 from htmrun.tracking.read_runs import ExperimentRun
-from htmrun.training.measures.main_figures import main_among
 from htmrun.training.measures.pixel_noise import LEVELS as PIXEL_LEVELS
 from htmrun.training.measures.probes import FAULT_LEVELS, NOISE_LEVELS
+from htmrun.training.measures.registry import main_among
 
 _CURVES = 6
 # The sample is the axis; macro-F1 runs beside accuracy.

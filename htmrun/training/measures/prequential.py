@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
-
 import numpy as np
 import numpy.typing as npt
 
 from htmrun.components.pipeline import Outcome, Pipeline
-from htmrun.components.sources import Chunk
+from htmrun.components.sources import Chunk, Task
 from htmrun.training.measures.anomaly import AnomalyLikelihood
 from htmrun.training.measures.drift import recovery
 from htmrun.training.measures.meters import (
@@ -20,11 +17,7 @@ from htmrun.training.measures.meters import (
     Figures,
     Meter,
 )
-
-Task = Literal["classification", "sequence", "forecast"]
-
-RECENT = "recent/"
-"""Names of figures since the last curve point begin with this; final figures are over more."""
+from htmrun.training.measures.registry import RECENT, has_curve, main_curve
 
 MOST_LOSSES = 1_000_000
 """Samples of a stream up to which losses and anomaly scores are kept one by one: 4 MB each."""
@@ -87,24 +80,10 @@ class Meters:
         return {f"{stage}/{n}": v for stage, meter in named for n, v in meter.figures().items()}
 
 
-CURVES = ("accuracy", "nll", "rmse", "mape", "entropy", "dead_columns", "predicted", "bursting")
-"""Figures worth a curve: each point costs the tracking store more than it costs to measure."""
-
-
-def has_curve(name: str) -> bool:
-    """Return whether a figure (`STAGE/NAME` or `NAME_HORIZON`) has a learning curve."""
-    return name.rpartition("/")[2].rstrip("0123456789").rstrip("_") in CURVES
-
-
 def points(samples: int, most: int) -> list[int]:
     """Return 0 and the samples after which a curve has its points, evenly spread."""
     places = np.linspace(0, samples, min(most, samples) + 1)
     return sorted({int(p) for p in places})
-
-
-def main_curve(task: Task, horizons: Sequence[int]) -> str:
-    """Return the name of the curve that tells most of a task."""
-    return f"{RECENT}{f'rmse_{min(horizons)}' if task == 'forecast' else 'accuracy'}"
 
 
 class Scoreboard:
