@@ -16,6 +16,7 @@ from htmrun.components.layout import component_of
 from htmrun.config.schema import Arm, Experiment
 from htmrun.errors import UserError
 from htmrun.execution.processes import cores, workers_for
+from htmrun.execution.ray_connection import LOCAL
 from htmrun.training.records import Job
 
 MARGIN = 0.9
@@ -45,6 +46,11 @@ class Place:
         """What the terminal says of it; None where there is nothing to say."""
         where = self.device if self.card is None else f"{self.device} ({self.card.name})"
         return f"device: auto chose {where}: {self.reason}" if self.reason else None
+
+
+def resolve_place(experiment: Experiment, on: str) -> Place:
+    """Return the device of the jobs, here or on the cluster that `on` names; raises UserError."""
+    return place(experiment) if on == LOCAL else place_on_cluster(experiment)
 
 
 def place(experiment: Experiment) -> Place:

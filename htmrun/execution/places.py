@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 from htmrun.backends.devices import cuda_index
-from htmrun.config.schema import Experiment
-from htmrun.execution import energy
-from htmrun.execution import lots as in_step
+from htmrun.execution import energy, lots
 from htmrun.execution.jobs import Builder
-from htmrun.execution.placement import Place, place, place_on_cluster
+from htmrun.execution.opening import OpenRun
 from htmrun.execution.ray_connection import LOCAL
-from htmrun.training.records import Job, Record
+from htmrun.training.records import Record
 
 
 @dataclass(frozen=True)
@@ -24,37 +22,29 @@ class Workplace:
     meter: energy.Meter
 
 
-def placed(experiment: Experiment, on: str) -> Place:
-    """Return the device of the jobs, here or on the cluster; raises UserError."""
-    return place(experiment) if on == LOCAL else place_on_cluster(experiment)
-
-
 @contextmanager
-def workplace(
-    on: str, builder: Builder, where: Place, jobs: Sequence[Job], notice: Callable[[str], None]
-) -> Iterator[Workplace]:
-    """Yield what runs `jobs`, once it is certain that they can run there; raises UserError.
+def workplace(run: OpenRun, notice: Callable[[str], None]) -> Iterator[Workplace]:
+    """Yield what runs the jobs, once it is certain that they can run there; raises UserError.
 
     `notice` gets lines for the user. Pipelines are built and tried on this machine first.
     """
-    if on == LOCAL:
-        lots = in_step.lots_of(builder, where, jobs)
-        line = in_step.lots_line(where, lots)
+    if run.on == LOCAL:
+        parts = lots.lots_of(run)
+        line = lots.lots_line(run, parts)
         if line is not None:
             notice(line)
-        _prepare(builder, notice)
-        meter = energy.Meter(
-            cuda_index(builder.experiment.device), in_step.one_by_one(builder, jobs, lots)
-        )
-        yield Workplace(lambda: in_step.records(builder, jobs, lots), meter)
+        _prepare(run.builder, notice)
+        meter = energy.Meter(cuda_index(run.experiment.device), lots.one_by_one(run, parts))
+        yield Workplace(lambda: lots.records(run, parts), meter)
         return
-    from htmrun.execution.ray_jobs import ClusterJobs
+    from htmrun.execution.ray_jobs import connect
 
     # This machine need not have a card.
-    tried = builder.experiment.model_copy(update={"device": "cpu"})
-    _prepare(Builder(tried, builder.source), notice)
-    with closing(ClusterJobs.connect(on, builder, notice)) as cluster:
-        yield Workplace(lambda: cluster.records(jobs), energy.Meter.of_nothing())
+    tried = run.experiment.model_copy(update={"device": "cpu"})
+    _prepare(Builder(tried, run.builder.source), notice)
+    cluster = connect(run, notice)
+    with closing(cluster.workers):
+        yield Workplace(lambda: cluster.records(run.jobs), energy.Meter.of_nothing())
 
 
 def _prepare(builder: Builder, notice: Callable[[str], None]) -> None:

@@ -1,10 +1,4 @@
-"""Runs jobs side by side and merges their records into one stream.
-
-Each job has its own models and its own counter-based random numbers, and shares only data
-that nothing writes to, so what a job gives does not depend on how many run beside it. One
-worker runs in this process; several are processes of their own, so that neither the
-interpreter lock nor a crash of one reaches the others.
-"""
+"""Worker processes of this machine: neither the interpreter lock nor a crash reaches others."""
 
 from __future__ import annotations
 
@@ -12,29 +6,14 @@ import contextlib
 import multiprocessing
 import os
 import time
-import traceback
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
-from typing import Any, Protocol
+from typing import Any
 
-from htmrun.errors import StopRequestedError, UserError
-from htmrun.execution.lockstep import Meeting, Work
-from htmrun.execution.signals import PATIENCE_S, WorkerSignals, deferred, interrupts_held
-from htmrun.training.records import Failed, Finished, Job, Record
-
-
-class Maker(Protocol):
-    """Makes jobs' record generators; it must survive pickling."""
-
-    def prepare(self) -> None:
-        """Compile or load what jobs need, before any of them is timed."""
-        ...
-
-    def work(self, job: Job) -> Callable[[Callable[[], bool]], Iterator[Record]]:
-        """Return a function of `stop` that runs `job` and yields its records."""
-        ...
+from htmrun.errors import StopRequestedError
+from htmrun.execution.signals import PATIENCE_S, WorkerSignals, interrupts_held
+from htmrun.execution.workers import Died, News, Player, Said
 
 
 def cores() -> int:
@@ -49,126 +28,96 @@ def workers_for(jobs: int, workers: int | None) -> int:
     return max(1, min(workers or cores(), jobs))
 
 
-def run_jobs(
-    maker: Maker, jobs: Sequence[Job], workers: int | None, keeps: bool = False
-) -> Generator[Record, None, None]:
-    """Run all jobs, at most `workers` at once (None: one per core), and yield their records.
-
-    `keeps`: jobs that are to end have something to write down, and get PATIENCE_S for it.
-
-    A job that fails, or whose worker dies, yields Failed and the others go on. When the
-    consumer stops (an exception, Ctrl-C, or closing the generator), running jobs are ended;
-    the consumer knows which did not finish.
-    """
-    count = workers_for(len(jobs), workers)
-    if count > 1:
-        yield from _Pool(maker, jobs, count, keeps).records()
-    elif keeps:
-        yield from deferred(lambda stop: _one_by_one(maker, jobs, stop), PATIENCE_S)
-    else:
-        yield from _one_by_one(maker, jobs, lambda: False)
-
-
-def _one_by_one(
-    maker: Maker, jobs: Sequence[Job], stop: Callable[[], bool]
-) -> Generator[Record, None, None]:
-    for job in jobs:
-        yield from _guarded(maker, job, stop)
-
-
-def run_in_step(works: Mapping[Job, Work], meeting: Meeting) -> Generator[Record, None, None]:
-    """Run jobs side by side in this process; their models share launches through `meeting`.
-
-    A job that fails yields Failed and the others go on.
-    """
-
-    def guarded(job: Job, work: Work) -> Iterator[Record]:
-        try:
-            yield from work(meeting.stopped)
-        except (StopRequestedError, GeneratorExit):
-            raise
-        except Exception as error:
-            yield failure(job, error)
-
-    yield from meeting.records(works, guarded)
-
-
-def _guarded(maker: Maker, job: Job, stop: Callable[[], bool]) -> Iterator[Record]:
-    """Yield a job's records; an exception becomes Failed."""
-    try:
-        yield from maker.work(job)(stop)
-    except (StopRequestedError, GeneratorExit):
-        raise
-    except Exception as error:
-        yield failure(job, error)
-
-
-def failure(job: Job, error: Exception) -> Failed:
-    """Return Failed for what was raised; what the user can mend is said in its own words."""
-    text = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-    return Failed(job, (text.splitlines() or [""])[0], traceback.format_exc())
-
-
-@dataclass
+@dataclass(eq=False)
 class _Worker:
-    """One process, the pipe over which jobs go to it and records come back, its job."""
+    """One process, the pipe over which tasks go to it and messages come back, its task's key."""
 
     process: Any
     pipe: Connection
-    job: Job | None = None
+    key: Any = None
 
 
-@dataclass
-class _Pool:
-    """Several worker processes; each gets its next job when it is done with one.
+class ProcessWorkers:
+    """At most `count` processes, each with a copy of the player.
 
-    Every worker has a pipe of its own: a queue shared by all has a lock that a dying worker
-    may take with it.
+    Every worker has a pipe of its own: a queue shared by all has a lock that a dying worker may
+    take with it.
     """
 
-    maker: Maker
-    waiting: Sequence[Job]
-    count: int
-    keeps: bool = False
-    _workers: list[_Worker] = field(default_factory=list)
+    def __init__(
+        self, player: Player, count: int, *, ahead: bool = False, keeps: bool = False
+    ) -> None:
+        """`ahead`: tasks do not wait until they are told to go on, and are played to their end.
 
-    def records(self) -> Generator[Record, None, None]:
+        `keeps`: tasks that are to end have something to write down, and get PATIENCE_S for it.
+        """
+        self._player, self._count, self._ahead, self._keeps = player, count, ahead, keeps
+        self._workers: list[_Worker] = []
         # Spawned, not forked: the parent has threads (MLflow, numba), which do not survive a fork.
         self._context = multiprocessing.get_context("spawn")
-        self._todo = list(self.waiting)
         # Started by the first worker otherwise, it would undo what `interrupts_held` does.
         resource_tracker.ensure_running()
-        try:
-            for _ in range(self.count):
-                self._give(self._new_worker())
-            while busy := [w for w in self._workers if w.job is not None]:
-                ready = wait([w.pipe for w in busy])
-                for worker in [w for w in busy if w.pipe in ready]:
-                    yield self._receive(worker)
-        finally:
-            self._end()
 
-    def _receive(self, worker: _Worker) -> Record:
-        """Return the worker's next record, or Failed for its job if it has died."""
-        assert worker.job is not None
+    def free(self) -> int:
+        """Return how many more tasks can be started now."""
+        return self._count - sum(worker.key is not None for worker in self._workers)
+
+    def start(self, key: Any, task: Any) -> None:
+        """Begin a task in a worker that is idle, or in a new one."""
+        worker = next((w for w in self._workers if w.key is None), None) or self._new_worker()
+        worker.key = key
+        _send(worker, task)
+
+    def go_on(self, key: Any) -> None:
+        """Ask a task for more."""
+        if not self._ahead:
+            _send(self._of(key), True)
+
+    def end(self, key: Any) -> None:
+        """Drop a task that still runs, or let go of one that has ended."""
+        worker = self._of(key)
+        worker.key = None
+        if not self._ahead:
+            _send(worker, False)
+
+    def wait(self, seconds: float) -> list[tuple[Any, News]]:
+        """Return news of tasks by their keys, after at most so many seconds."""
+        busy = [worker for worker in self._workers if worker.key is not None]
+        ready = wait([worker.pipe for worker in busy], seconds)
+        return [(w.key, self._receive(w)) for w in busy if w.pipe in ready]
+
+    def close(self) -> None:
+        """End all workers; one that keeps what it trains writes it down, others end at once."""
+        deadline = time.monotonic() + PATIENCE_S
+        for worker in self._workers:
+            worker.pipe.close()
+            if worker.key is not None:
+                worker.process.terminate()
+        for worker in self._workers:
+            worker.process.join(max(0.1, deadline - time.monotonic()))
+            if worker.process.exitcode is None:
+                worker.process.kill()
+                worker.process.join()
+
+    def _of(self, key: Any) -> _Worker:
+        return next(worker for worker in self._workers if worker.key == key)
+
+    def _receive(self, worker: _Worker) -> News:
         try:
-            record: Record = worker.pipe.recv()
+            return Said([worker.pipe.recv()])
         except (EOFError, OSError):
+            self._workers.remove(worker)
             worker.process.join(PATIENCE_S)
-            code, job = worker.process.exitcode, worker.job
-            worker.job = None
-            if self._todo:
-                self._give(self._new_worker())
+            code = worker.process.exitcode
             cause = f"signal {-code}" if code is not None and code < 0 else f"exit status {code}"
-            return Failed(job, f"its worker process died ({cause})")
-        if isinstance(record, Finished | Failed):
-            self._give(worker)
-        return record
+            return Died(f"its worker process died ({cause})")
 
     def _new_worker(self) -> _Worker:
         here, there = self._context.Pipe()
         process = self._context.Process(
-            target=_work, args=(self.maker, there, os.getpid(), self.keeps), daemon=True
+            target=_serve,
+            args=(self._player, there, os.getpid(), self._ahead, self._keeps),
+            daemon=True,
         )
         with interrupts_held():
             process.start()
@@ -178,40 +127,22 @@ class _Pool:
         self._workers.append(worker)
         return worker
 
-    def _give(self, worker: _Worker) -> None:
-        """Hand over the next job, or None: there is none left."""
-        worker.job = self._todo.pop(0) if self._todo else None
-        # A broken pipe means it has died, which the next `_receive` reports.
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            worker.pipe.send(worker.job)
 
-    def _end(self) -> None:
-        deadline = time.monotonic() + PATIENCE_S
-        for worker in self._workers:
-            worker.pipe.close()
-            # One that trains writes down what it has, if it keeps anything; others end on the spot.
-            if worker.job is not None:
-                worker.process.terminate()
-        for worker in self._workers:
-            worker.process.join(max(0.1, deadline - time.monotonic()))
-            if worker.process.exitcode is None:
-                worker.process.kill()
-                worker.process.join()
+def _send(worker: _Worker, message: Any) -> None:
+    # A broken pipe means it has died, which the next `wait` reports.
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        worker.pipe.send(message)
 
 
-def _work(maker: Maker, pipe: Connection, parent: int, keeps: bool) -> None:
-    """Run jobs until there are none or the parent is gone."""
+def _serve(player: Player, pipe: Connection, parent: int, ahead: bool, keeps: bool) -> None:
+    """Run tasks until the pipe is closed or the parent is gone."""
     signals = WorkerSignals(parent, keeps)
-    prepared = False
     with contextlib.suppress(StopRequestedError, EOFError, BrokenPipeError, ConnectionResetError):
-        while (job := pipe.recv()) is not None:
-            try:
-                if not prepared:
-                    maker.prepare()
-                    prepared = True
-            except Exception as error:
-                pipe.send(failure(job, error))
-                continue
-            for record in _guarded(maker, job, signals.stopped):
-                signals.training = not isinstance(record, Finished | Failed)
-                pipe.send(record)
+        while not signals.stopped():
+            with contextlib.closing(player.play(pipe.recv(), signals.stopped)) as said:
+                for message in said:
+                    signals.training = True
+                    pipe.send(message)
+                    if not (ahead or pipe.recv()):
+                        break
+            signals.training = False

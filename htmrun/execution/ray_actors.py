@@ -6,20 +6,17 @@ import contextlib
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from htmrun.execution.ray_connection import connect, kept
 from htmrun.execution.ray_nodes import NODE, Nodes, Share
+from htmrun.execution.workers import Died, News, Player, Raised, Said
 
 DIED = "its worker on the cluster died"
 
 
-class Player(Protocol):
-    """What every actor has a copy of; it must survive pickling."""
-
-    def play(self, task: Any) -> Generator[Any, None, None]:
-        """Run a task and yield what it says."""
-        ...
+def _never() -> bool:
+    return False
 
 
 class TaskRunner:
@@ -32,7 +29,7 @@ class TaskRunner:
 
     def begin(self, task: Any) -> list[Any]:
         """Begin a task and return the first that it says."""
-        self._running = self._player.play(task)
+        self._running = self._player.play(task, _never)
         return self.go_on(together=False)
 
     def go_on(self, together: bool = True) -> list[Any]:
@@ -52,30 +49,6 @@ class TaskRunner:
         self._running = None
 
 
-@dataclass(frozen=True)
-class Said:
-    """What a task has said, in its order."""
-
-    messages: list[Any]
-
-
-@dataclass(frozen=True)
-class Raised:
-    """The task ended with an exception that its player let through."""
-
-    error: Exception
-
-
-@dataclass(frozen=True)
-class Died:
-    """The worker is gone, and its task with it."""
-
-    reason: str
-
-
-News = Said | Raised | Died
-
-
 @dataclass(eq=False)
 class _Actor:
     """One actor, what it runs, the nodes that it may come to live on, and whether it does."""
@@ -86,8 +59,8 @@ class _Actor:
     lives: bool = False
 
 
-class Actors:
-    """As many tasks side by side as the cluster has room for; tasks have keys, used once each."""
+class RayWorkers:
+    """As many tasks side by side as the cluster has room for, each on an actor."""
 
     def __init__(
         self, address: str, player: Player, share: Share, notice: Callable[[str], None], *,

@@ -7,18 +7,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from htmrun.cli.terminal import LiveView
-from htmrun.components.sources import Source, open_source
+from htmrun.components.sources import Source
 from htmrun.config.schema import WITHOUT_EFFECT, Experiment, Tracking
 from htmrun.config.validation import plain
 from htmrun.execution import energy
 from htmrun.execution.jobs import Builder, drift_at, jobs_of
-from htmrun.execution.placement import threads_of
-from htmrun.execution.places import placed, workplace
+from htmrun.execution.opening import open_run
+from htmrun.execution.places import workplace
 from htmrun.execution.ray_connection import LOCAL
 from htmrun.execution.signals import terminations_raised
 from htmrun.tracking import Tracker
@@ -55,17 +55,15 @@ def run_experiment(
     and printed. Raises UserError for anything that can be known before the first sample, and
     KeyboardInterrupt or SystemExit once what was recorded is safe.
     """
-    where = placed(experiment, on)
-    experiment = experiment.model_copy(update={"device": where.device})
     everything = jobs_of(experiment)
     kept = earlier.finished if earlier is not None else ()
     jobs = [job for job in everything if job not in {record.job for record in kept}]
-    source = open_source(experiment.data)
+    run = open_run(experiment, on, jobs)
+    experiment, where, source = run.experiment, run.where, run.builder.source
     run_id = new_run_id(experiment.name) if earlier is None else earlier.run_id
     checkpoints = _checkpoints(experiment, source, on, run_id)
-    threads = threads_of(experiment, len(jobs), far=on != LOCAL)
-    builder = Builder(experiment, source, threads=threads, checkpoints=checkpoints)
-    builder.samples()
+    builder = replace(run.builder, checkpoints=checkpoints)
+    run = replace(run, builder=builder)
     results: dict[str, list[Finished]] = {name: [] for name in experiment.selected}
     for record in kept:
         results[record.job.arm].append(record)
@@ -79,7 +77,7 @@ def run_experiment(
     if where.line is not None:
         view.notice(where.line)
     with ExitStack() as stack:
-        here = stack.enter_context(workplace(on, builder, where, jobs, view.notice))
+        here = stack.enter_context(workplace(run, view.notice))
         begun = time.perf_counter()
         stack.enter_context(_interruption_told(experiment, on, run_id, results, len(everything)))
         stack.enter_context(terminations_raised())

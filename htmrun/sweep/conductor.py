@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING, Any
 from htmrun.config.validation import plain
 from htmrun.errors import UserError
 from htmrun.execution.signals import uninterrupted
-from htmrun.sweep.engine import Engine
+from htmrun.execution.workers import Died, News, Raised, Said, Workers, in_words
 from htmrun.sweep.record import SweepRecord
 from htmrun.sweep.study import BEAT_S, FIGURES, HASHES, SharedStudy
-from htmrun.sweep.trial import Broken, Ended, Lost, Message, Report, Task, broken, means
+from htmrun.sweep.trial import Broken, Ended, Message, Report, Task, means
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
 
 
 class Conductor:
-    """Runs trials of a shared study on an engine; `lines` takes what is to be shown."""
+    """Runs trials of a shared study on `workers`; `lines` takes what is to be shown."""
 
     def __init__(
-        self, shared: SharedStudy, engine: Engine, record: SweepRecord | None,
+        self, shared: SharedStudy, workers: Workers, record: SweepRecord | None,
         lines: Callable[[str], None],
     ) -> None:  # fmt: skip
-        self._shared, self._engine, self._record, self._lines = shared, engine, record, lines
+        self._shared, self._workers, self._record, self._lines = shared, workers, record, lines
         self._running: dict[int, Trial] = {}
         self._begun: dict[int, float] = {}
         self._objective = next(iter(shared.objectives))
@@ -39,7 +39,7 @@ class Conductor:
         waiting = False
         while True:
             self._look_after()
-            while self._engine.free() > 0 and self._start_one():
+            while self._workers.free() > 0 and self._start_one():
                 pass
             if not self._running:
                 others = len(self._shared.begun()) - len(self._shared.ended())
@@ -50,18 +50,16 @@ class Conductor:
                     self._lines(f"waiting for {others} trials of other workers")
                 waiting = True
                 time.sleep(1.0)
-            for number, message in self._engine.wait(1.0):
+            for number, news in self._workers.wait(1.0):
                 # Cut short, a trial could be over in the study and still run here.
                 with uninterrupted():
                     try:
-                        self._handle(number, message)
+                        self._handle(number, news)
                     except UpdateFinishedTrialError:
-                        self._taken_over(number, message)
+                        self._taken_over(number, news)
 
-    def _taken_over(self, number: int, message: Message) -> None:
+    def _taken_over(self, number: int, news: News) -> None:
         """Drop a trial that was given to others, because we did not seem to live."""
-        if isinstance(message, Report):
-            self._engine.answer(number, False)
         self._running.pop(number, None)
         self._lines(f"trial {number} lost: others took it up while this worker stood still")
 
@@ -81,23 +79,35 @@ class Conductor:
         try:
             experiment = self._shared.sweep.trial(trial.params)
         except UserError as error:  # Settings that do not go together.
-            self._broken(trial.number, broken(error))
+            self._broken(trial.number, Broken(*in_words(error)))
             return True
         if self._record is not None:
             self._record.begin(trial.number, plain(experiment))
-        self._engine.start(Task(trial.number, experiment))
+        self._workers.start(trial.number, Task(trial.number, experiment))
         return True
 
-    def _handle(self, number: int, message: Message) -> None:
-        match message:
-            case Report():
-                self._engine.answer(number, self._goes_on(number, message))
-            case Ended():
-                self._well(number, message)
-            case Broken():
-                self._broken(number, message)
-            case Lost():
-                self._lost(number, message.reason)
+    def _handle(self, number: int, news: News) -> None:
+        match news:
+            case Died():
+                self._lost(number, news.reason)
+            case Raised():
+                self._broken(number, Broken(*in_words(news.error)))
+            case Said():
+                for message in news.messages:
+                    self._hear(number, message)
+
+    def _hear(self, number: int, message: Message) -> None:
+        goes_on = False
+        try:
+            match message:
+                case Report():
+                    goes_on = self._goes_on(number, message)
+                case Ended():
+                    self._well(number, message)
+                case Broken():
+                    self._broken(number, message)
+        finally:
+            (self._workers.go_on if goes_on else self._workers.end)(number)
 
     def _goes_on(self, number: int, report: Report) -> bool:
         """Report to the study; False if the trial is to be cut short."""

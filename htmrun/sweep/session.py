@@ -13,16 +13,19 @@ from htmrun.components.sources import Source, open_source
 from htmrun.config.sweep import Sweep
 from htmrun.errors import UserError, nearest
 from htmrun.execution.jobs import Builder
-from htmrun.execution.processes import cores
+from htmrun.execution.processes import ProcessWorkers, cores
+from htmrun.execution.ray_actors import RayWorkers
+from htmrun.execution.ray_connection import LOCAL
+from htmrun.execution.ray_nodes import Share
 from htmrun.execution.session import main_metrics
 from htmrun.execution.signals import terminations_raised
 from htmrun.sweep.conductor import Conductor, direction_words
-from htmrun.sweep.trial import rehearse
+from htmrun.sweep.trial import TrialPlayer, rehearse
 from htmrun.tracking.store import hide_password
 from htmrun.training.measures.registry import better
 
 if TYPE_CHECKING:
-    from htmrun.sweep.engine import Engine
+    from htmrun.execution.workers import Workers
     from htmrun.sweep.record import SweepRecord
     from htmrun.sweep.study import SharedStudy
 
@@ -58,8 +61,8 @@ def run_sweep(
             stack.enter_context(terminations_raised())
             record = _record(sweep, shared, lines)
             shared.prepare()
-            engine = stack.enter_context(closing(_engine(on, sweep, source, lines)))
-            files = _run(shared, engine, record, lambda: _results(shared, source, folder), lines)
+            workers = stack.enter_context(closing(_workers(on, sweep, source, lines)))
+            files = _run(shared, workers, record, lambda: _results(shared, source, folder), lines)
     except (KeyboardInterrupt, SystemExit):
         print(
             f"interrupted: {len(shared.ended())} of {shared.wanted} trials; the same command "
@@ -71,11 +74,11 @@ def run_sweep(
 
 
 def _run(
-    shared: SharedStudy, engine: Engine, record: SweepRecord | None,
+    shared: SharedStudy, workers: Workers, record: SweepRecord | None,
     results: Callable[[], tuple[list[Path], list[Path]]], lines: Callable[[str], None],
 ) -> list[Path]:  # fmt: skip
     """Run the trials and write what came out; return the best configurations."""
-    conductor = Conductor(shared, engine, record, lines)
+    conductor = Conductor(shared, workers, record, lines)
     try:
         conductor.run()
     except BaseException:
@@ -128,14 +131,13 @@ def _record(sweep: Sweep, shared: SharedStudy, lines: Callable[[str], None]) -> 
     return record
 
 
-def _engine(on: str, sweep: Sweep, source: Source, lines: Callable[[str], None]) -> Engine:
-    if on == "local":
-        from htmrun.sweep.local import LocalEngine
-
-        return LocalEngine(source, sweep.settings.workers or cores())
-    from htmrun.sweep.cluster import RayEngine
-
-    return RayEngine(on, sweep.settings, source, lines)
+def _workers(on: str, sweep: Sweep, source: Source, lines: Callable[[str], None]) -> Workers:
+    """Return what runs trials; each waits for an answer after what it reports."""
+    settings, player = sweep.settings, TrialPlayer(source, source.fingerprint)
+    if on == LOCAL:
+        return ProcessWorkers(player, settings.workers or cores())
+    share = Share(settings.cpus, settings.gpus, settings.wait_s, settings.workers, "sweep")
+    return RayWorkers(on, player, share, lines)
 
 
 def _finish(shared: SharedStudy, files: list[Path], json_output: bool) -> int:

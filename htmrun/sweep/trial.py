@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from htmrun.components.sources import Source
 from htmrun.config.schema import Experiment
 from htmrun.errors import UserError
+from htmrun.execution import lots
+from htmrun.execution.opening import must_be_same_data, open_run
+from htmrun.execution.workers import in_words
 from htmrun.training.measures.registry import RECENT
 from htmrun.training.records import Failed, Finished, Job, Progress
 
@@ -46,55 +48,36 @@ class Broken:
     trace: str = ""
 
 
+Message = Report | Ended | Broken
+
+
 @dataclass(frozen=True)
-class Lost:
-    """The trial's worker is gone."""
+class TrialPlayer:
+    """Runs trials on `source`, whose `fingerprint` must be that which the sweep began with."""
 
-    reason: str
+    source: Source
+    fingerprint: str
 
-
-Message = Report | Ended | Broken | Lost
-
-
-def messages(
-    task: Task, source: Source, fingerprint: str | None = None
-) -> Generator[Report | Ended | Broken, None, None]:
-    """Run `task` and yield what it says; the last message is Ended or Broken.
-
-    With `fingerprint` the data must be those that the sweep was started with.
-    """
-    try:
-        if fingerprint is not None and source.fingerprint != fingerprint:
-            raise UserError(
-                f"data: {source.name} on this machine has the hash {source.fingerprint[:12]}, "
-                f"expected {fingerprint[:12]} as where the sweep was started"
-            )
-        yield from _jobs(task, source)
-    except Exception as error:
-        yield broken(error)
+    def play(
+        self, task: Task, _stop: Callable[[], bool] = lambda: False
+    ) -> Generator[Message, None, None]:
+        """Run `task` and yield what it says; the last message is Ended or Broken."""
+        try:
+            must_be_same_data(self.source, self.fingerprint)
+            yield from _jobs(task, self.source)
+        except Exception as error:
+            yield Broken(*in_words(error))
 
 
-def broken(error: Exception) -> Broken:
-    """Return what is said of an error: what the user can mend in its own words."""
-    text = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-    return Broken((text.splitlines() or [""])[0], traceback.format_exc())
-
-
-def _jobs(task: Task, source: Source) -> Generator[Report | Ended | Broken, None, None]:
-    from htmrun.execution import lots
-    from htmrun.execution.jobs import Builder, jobs_of
-    from htmrun.execution.placement import place
-
-    where = place(task.experiment)
-    experiment = task.experiment.model_copy(update={"device": where.device})
-    builder = Builder(experiment, source)
-    jobs = jobs_of(experiment)
+def _jobs(task: Task, source: Source) -> Generator[Message, None, None]:
+    run = open_run(task.experiment, source=source, threads=1)
+    jobs = run.jobs
     held_out = source.test(1) is not None
-    builder.prepare()
-    total = builder.samples() * experiment.epochs
+    run.builder.prepare()
+    total = run.builder.samples() * run.experiment.epochs
     ended: dict[Job, Finished] = {}
     # On a card the seeds run in step, on the processor one after the other.
-    for record in lots.records(builder, jobs, lots.lots_of(builder, where, jobs)):
+    for record in lots.records(run, lots.lots_of(run)):
         before = jobs.index(record.job) * total
         if isinstance(record, Failed):
             yield Broken(f"seed {record.job.seed}: {record.error}", record.trace)
@@ -133,7 +116,8 @@ def rehearse(experiment: Experiment, source: Source) -> list[str]:
     What cannot run, or is not reported, shows before a study exists. Raises UserError.
     """
     short = _Short(source)
-    *_, last = messages(Task(-1, experiment.model_copy(update={"epochs": 1})), short)
+    player = TrialPlayer(short, source.fingerprint)
+    *_, last = player.play(Task(-1, experiment.model_copy(update={"epochs": 1})))
     if isinstance(last, Broken):
         raise UserError(last.error)
     assert isinstance(last, Ended)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, chdir, closing, nullcontext
+from contextlib import chdir, closing, nullcontext
 from dataclasses import dataclass
 
 from htmrun.config.overrides import key_of
@@ -65,15 +65,10 @@ def repeat(
 
     Raises UserError when the data have changed, or when none of its jobs is left to repeat.
     """
-    from htmrun.components.sources import open_source
-    from htmrun.execution.jobs import Builder
-    from htmrun.execution.placement import threads_of
-    from htmrun.execution.places import placed, workplace
-    from htmrun.execution.ray_connection import LOCAL
+    from htmrun.execution.opening import open_run
+    from htmrun.execution.places import workplace
 
     experiment = selected(run, overrides)
-    where = placed(experiment, on)
-    experiment = experiment.model_copy(update={"device": where.device})
     must_have_data(run, experiment)
     for line in other_versions(run):
         lines(f"note: {line}")
@@ -83,13 +78,10 @@ def repeat(
         raise UserError(f"run: {run.run} has no finished job to repeat, expected at least one")
     # Relative paths of an exported folder are its own.
     with nullcontext() if run.folder is None else chdir(run.folder):
-        threads = threads_of(experiment, len(jobs), far=on != LOCAL)
-        builder = Builder(experiment, open_source(experiment.data), threads=threads)
-        builder.samples()
         found: dict[Job, Repeated] = {}
-        with ExitStack() as stack:
-            here = stack.enter_context(workplace(on, builder, where, jobs, lines))
-            for record in stack.enter_context(closing(here.records())):
+        opened = open_run(experiment, on, jobs)
+        with workplace(opened, lines) as here, closing(here.records()) as records:
+            for record in records:
                 if isinstance(record, Finished | Failed):
                     found[record.job] = outcome(known[record.job], record)
                     lines(describe(found[record.job]))

@@ -13,10 +13,10 @@ from htmrun.backends.cpu import SpatialPooler
 from htmrun.backends.cpu.pooler import spatial_pooler, work_sharing
 from htmrun.backends.parameters import SpatialPoolerParameters
 from htmrun.backends.plan import Plan
+from htmrun.testing.backends import pooler_case
 from tests.backends.test_spatial_pooler import (
     assert_bits_equal,
     assert_state_equal,
-    drawn,
     flags,
     make,
     noise,
@@ -44,7 +44,7 @@ def helped(boards: list[np.ndarray]) -> int:
 @pytest.mark.parametrize("threads", [2, 5])
 @pytest.mark.parametrize("seed", range(12))
 def test_threads_change_nothing(seed: int, threads: int, boards: list[np.ndarray]) -> None:
-    shape, settings = drawn(seed)
+    shape, settings = pooler_case(seed)
     reference = make("reference", shape, seed, **settings)
     shared = SpatialPooler(SpatialPoolerParameters(**settings), shape, seed, threads=threads)
     size = math.prod(shape)

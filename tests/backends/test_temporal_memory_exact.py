@@ -9,12 +9,11 @@ from htmrun.backends import cpu, reference
 from htmrun.backends.cpu.memory import arrays
 from htmrun.backends.parameters import TemporalMemoryParameters
 from htmrun.backends.plan import Plan
+from htmrun.testing import MemoryChecks
 from tests.helpers.devices import LAZY
 from tests.helpers.independent_tm import OnlineTemporalMemory
 from tests.helpers.temporal_streams import (
     Case,
-    cuts,
-    joined,
     random_case,
     same_activity,
     same_state,
@@ -27,35 +26,29 @@ def memory(backend, case: Case):
     return backend.TemporalMemory(case.parameters, case.columns, case.seed)
 
 
-@pytest.fixture
-def tiny_arrays(monkeypatch):
+class TestReference(MemoryChecks):
+    backend = "reference"
+    pairs = range(1)
+
+
+class TestCPU(MemoryChecks):
+    backend = "cpu"
+
+
+class TestCPUWhileArraysGrow(MemoryChecks):
     """Every array starts with hardly any room and grows by hardly any."""
-    monkeypatch.setattr(arrays, "SPARE", arrays.Spare(1, 4, 4, 1, 1, 1))
+
+    backend = "cpu"
+    pairs = range(40, 60)
+
+    @pytest.fixture(autouse=True)
+    def tiny_arrays(self, monkeypatch):
+        monkeypatch.setattr(arrays, "SPARE", arrays.Spare(1, 4, 4, 1, 1, 1))
 
 
-def follow(case: Case) -> None:
-    """Run reference and cpu in chunks that end at every commit, and compare all they show."""
-    a, b = memory(reference, case), memory(cpu, case)
-    r = np.random.default_rng(case.seed)
-    commits = [t + 1 for t in np.flatnonzero(case.plan.commit)]
-    stops = sorted({*commits, *(stop for _, stop in cuts(r, len(case.bits)))})
-    start = 0
-    for stop in stops:
-        bits, plan = case.bits.slice(start, stop), case.plan.slice(start, stop)
-        same_activity(a.run(bits, plan), b.run(bits, plan))
-        same_state(a.state(), b.state())
-        assert a.counters() == b.counters()
-        start = stop
-
-
-@pytest.mark.parametrize("seed", range(40))
-def test_cpu_equals_reference_after_every_commit(seed):
-    follow(random_case(seed))
-
-
-@pytest.mark.parametrize("seed", range(40, 60))
-def test_cpu_equals_reference_while_arrays_grow(seed, tiny_arrays):
-    follow(random_case(seed))
+@pytest.mark.gpu
+class TestCUDA(MemoryChecks):
+    backend = "cuda"
 
 
 def test_random_cases_reach_every_rule():
@@ -109,41 +102,6 @@ def test_commit_after_every_sample_is_the_online_rule(backend, seed):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("seed", range(8))
-def test_cuts_and_resumption_cannot_be_seen(backend, seed, tiny_arrays):
-    """Any chunks, with the memory rebuilt from its state between them, windows pending."""
-    case = random_case(seed)
-    whole = memory(backend, case)
-    expected = whole.run(case.bits, case.plan)
-    tm, parts = memory(backend, case), []
-    for start, stop in cuts(np.random.default_rng(seed), len(case.bits)):
-        parts.append(tm.run(case.bits.slice(start, stop), case.plan.slice(start, stop)))
-        state = tm.state()
-        tm = backend.TemporalMemory(case.parameters, case.columns, case.seed)
-        tm.load(state)
-        same_state(state, tm.state())
-    same_activity(expected, joined(parts))
-    same_state(whole.state(), tm.state())
-
-
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("seed", range(6))
-def test_compute_writes_nothing_and_says_what_run_without_learning_says(backend, seed):
-    case = random_case(seed)
-    tm = memory(backend, case)
-    tm.run(case.bits.slice(0, 95), case.plan.slice(0, 95))
-    before = tm.state()
-    rest, plan = case.bits.slice(95, 150), case.plan.slice(95, 150)
-    said = tm.compute(rest, plan.reset)
-    same_state(before, tm.state())
-    same_activity(said, tm.run(rest, plan, learn=False))
-    after = tm.state()
-    assert after["sample"][0] == before["sample"][0] + 55
-    moved = {"sample", "active", "winners"}
-    same_state(*({n: x for n, x in s.items() if n not in moved} for s in (before, after)))
-
-
-@pytest.mark.parametrize("backend", BACKENDS)
 def test_predictions_are_the_same_for_every_window_until_the_first_commit(backend):
     differ = 0
     for seed in range(6):
@@ -164,20 +122,6 @@ def test_predictions_are_the_same_for_every_window_until_the_first_commit(backen
                     np.testing.assert_array_equal(x.row(t), y.row(t))
         differ += not np.array_equal(said[1].predicted.indices, said[50].predicted.indices)
     assert differ >= 3
-
-
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_seed_decides(backend):
-    case = random_case(5)
-
-    def state(seed):
-        tm = backend.TemporalMemory(case.parameters, case.columns, seed)
-        tm.run(case.bits, case.plan)
-        return tm.state()
-
-    same_state(state(1), state(1))
-    other = state(2)
-    assert any(not np.array_equal(x, other[n]) for n, x in state(1).items())
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

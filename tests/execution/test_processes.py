@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from htmrun.execution.processes import run_jobs
+from htmrun.execution.job_runs import run_jobs
 from htmrun.training.records import Failed, Finished, Job, Progress, Record, Started
 
 

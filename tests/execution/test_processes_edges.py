@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pytest
 
 from htmrun.errors import UserError
-from htmrun.execution.processes import run_jobs
+from htmrun.execution.job_runs import run_jobs
 from htmrun.training.records import Failed, Finished, Job, Record, Started
 
 

@@ -1,4 +1,4 @@
-"""Actors of a Ray that a test plays: death, nodes that are lost before an actor came to one."""
+"""RayWorkers of a Ray that a test plays: death, nodes that are lost before an actor came to one."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import pytest
 
 from htmrun.errors import UserError
 from htmrun.execution import ray_actors
-from htmrun.execution.ray_actors import DIED, Actors, Died, Raised, Said, TaskRunner
+from htmrun.execution.ray_actors import DIED, RayWorkers, TaskRunner
 from htmrun.execution.ray_nodes import Share
+from htmrun.execution.workers import Died, Raised, Said
 from tests.helpers.fake_ray import FakeRay, RayError
 
 
@@ -91,7 +92,7 @@ class PlayedRay(FakeRay):
 class Words:
     """A player that says the letters of a word; an exclamation mark raises."""
 
-    def play(self, task: str) -> Any:
+    def play(self, task: str, _stop: Callable[[], bool]) -> Any:
         for letter in task:
             if letter == "!":
                 raise ValueError("loud")
@@ -99,16 +100,16 @@ class Words:
 
 
 @pytest.fixture
-def begin(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Actors, PlayedRay]]:
-    def made(ray: PlayedRay, ahead: int = 1, **share: Any) -> tuple[Actors, PlayedRay]:
+def begin(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[RayWorkers, PlayedRay]]:
+    def made(ray: PlayedRay, ahead: int = 1, **share: Any) -> tuple[RayWorkers, PlayedRay]:
         monkeypatch.setattr(ray_actors, "connect", lambda *_: ray)
         wanted = Share(**{"cpus": 1.0, "gpus": 0.0, "wait_s": 0.0, **share})
-        return Actors("ray://head:1", Words(), wanted, lambda _: None, ahead=ahead), ray
+        return RayWorkers("ray://head:1", Words(), wanted, lambda _: None, ahead=ahead), ray
 
     return made
 
 
-Begin = Callable[..., tuple[Actors, PlayedRay]]
+Begin = Callable[..., tuple[RayWorkers, PlayedRay]]
 
 
 def test_a_task_goes_on_only_when_told_to(begin: Begin) -> None:

@@ -254,7 +254,7 @@ def test_a_tracking_server_that_is_down_ends_it_before_training(
     capsys: Capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "htmrun.execution.processes.run_jobs", lambda *_: pytest.fail("training began")
+        "htmrun.execution.job_runs.run_jobs", lambda *_: pytest.fail("training began")
     )
     assert main(["train", *DIGITS, "tracking.uri=http://127.0.0.1:9"]) == 2
     captured = capsys.readouterr()

@@ -1,4 +1,4 @@
-"""Random temporal memories and streams for them, and comparisons of what comes out."""
+"""Random temporal memories with streams for them, as single objects; comparisons of activity."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from htmrun.backends import CellActivity
 from htmrun.backends.bits import Bits
 from htmrun.backends.parameters import TemporalMemoryParameters
 from htmrun.backends.plan import Plan
+from htmrun.testing.backends import memory_case
+from htmrun.testing.streams import assert_same, outputs_of
 
 
 @dataclass(frozen=True)
@@ -23,33 +25,8 @@ class Case:
 
 def random_case(seed: int, samples: int = 150, window: int | None = None) -> Case:
     """A small memory with tight limits, on noisy repeating sequences with resets and gaps."""
-    r = np.random.default_rng(seed)
-    columns, on = int(r.integers(8, 60)), int(r.integers(2, 8))
-    size = int(r.integers(3, 12))
-    activation = int(r.integers(1, min(on, size) + 1))
-    parameters = TemporalMemoryParameters(
-        cells_per_column=int(r.integers(1, 6)),
-        activation_threshold=activation,
-        matching_threshold=int(r.integers(1, activation + 1)),
-        new_synapses=int(r.integers(1, size + 1)),
-        segment_size=size,
-        segments_per_cell=int(r.integers(1, 5)),
-        connected=float(r.choice([0.2, 0.5])),
-        initial_permanence=float(r.choice([0.1, 0.21, 0.5])),
-        increment=float(r.choice([0.1, 0.3])),
-        decrement=float(r.choice([0.05, 0.1, 0.3])),
-        punishment=float(r.choice([0.0, 0.05, 0.2])),
-    )
-    elements = [[r.choice(columns, on, replace=False) for _ in range(5)] for _ in range(4)]
-    stream = [e for _ in range(samples // 5 + 1) for e in elements[r.integers(4)]][:samples]
-    noise = r.choice([0.0, 0.2])
-    rows = []
-    for e in stream:
-        noisy = np.where(r.random(on) < noise, r.integers(0, columns, on), e)
-        rows.append(np.unique(noisy) if r.random() > 0.03 else noisy[:0])
-    plan = Plan.every(window or int(r.choice([1, 3, 10, 50])), samples)
-    plan.reset[:] = r.random(samples) < 0.1
-    return Case(parameters, columns, Bits.from_rows(columns, rows), plan, seed)
+    parameters, stream = memory_case(seed, samples, window)
+    return Case(parameters, stream.bits.size, stream.bits, stream.plan, seed)
 
 
 def cuts(r: np.random.Generator, samples: int, longest: int = 30) -> list[tuple[int, int]]:
@@ -64,21 +41,11 @@ def cuts(r: np.random.Generator, samples: int, longest: int = 30) -> list[tuple[
 
 def same_state(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None:
     assert list(a) == list(b)
-    for name in a:
-        assert a[name].dtype == b[name].dtype, name
-        np.testing.assert_array_equal(a[name], b[name], name)
+    assert_same(a, b)
 
 
 def same_activity(a: CellActivity, b: CellActivity) -> None:
-    for name in ("active", "winners", "predicted"):
-        x, y = getattr(a, name), getattr(b, name)
-        assert x.size == y.size
-        assert (x.indices.dtype, x.offsets.dtype) == (y.indices.dtype, y.offsets.dtype)
-        np.testing.assert_array_equal(x.offsets, y.offsets, name)
-        np.testing.assert_array_equal(x.indices, y.indices, name)
-    assert a.hits.dtype == b.hits.dtype == a.bursting.dtype == b.bursting.dtype == np.int32
-    np.testing.assert_array_equal(a.hits, b.hits)
-    np.testing.assert_array_equal(a.bursting, b.bursting)
+    assert_same(outputs_of(a), outputs_of(b))
 
 
 def joined(parts: list[CellActivity]) -> CellActivity:

@@ -18,13 +18,14 @@ from htmrun.config.sweep import Sweep, load_sweep
 from htmrun.config.validation import plain
 from htmrun.errors import UserError
 from htmrun.execution.signals import terminations_raised
+from htmrun.execution.workers import News, Said
 from htmrun.sweep import study as module
 from htmrun.sweep.conductor import Conductor
 from htmrun.sweep.record import SweepRecord
 from htmrun.sweep.samplers import distributions
 from htmrun.sweep.storage import open_storage
 from htmrun.sweep.study import ATTEMPT, LOST, OWNER, SharedStudy
-from htmrun.sweep.trial import Ended, Message, Task
+from htmrun.sweep.trial import Ended, Task
 from tests.helpers.cut_short import terminated_within
 
 OBJECTIVES = {"accuracy": "maximize"}
@@ -242,7 +243,7 @@ def test_a_trial_that_has_ended_is_not_put_back(tmp_path: Path) -> None:
 
 
 class OneAtATime:
-    """An engine whose trials are over as soon as somebody waits for them."""
+    """Workers whose trials are over as soon as somebody waits for them."""
 
     def __init__(self) -> None:
         self.begun: list[int] = []
@@ -250,14 +251,18 @@ class OneAtATime:
     def free(self) -> int:
         return 0 if self.begun else 1
 
-    def start(self, task: Task) -> None:
-        self.begun.append(task.number)
+    def start(self, key: int, task: Task) -> None:
+        assert key == task.number
+        self.begun.append(key)
 
-    def wait(self, _seconds: float) -> list[tuple[int, Message]]:
-        return [(self.begun.pop(), Ended(({"accuracy": 0.5},), ("hash",)))]
+    def wait(self, _seconds: float) -> list[tuple[int, News]]:
+        return [(self.begun.pop(), Said([Ended(({"accuracy": 0.5},), ("hash",))]))]
 
-    def answer(self, number: int, go_on: bool) -> None:
-        raise AssertionError((number, go_on))
+    def go_on(self, key: int) -> None:
+        raise AssertionError(key)
+
+    def end(self, key: int) -> None:
+        assert key not in self.begun
 
     def close(self) -> None:
         pass

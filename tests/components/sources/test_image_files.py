@@ -83,9 +83,10 @@ def folders(root: Path, size: int = 6) -> None:
 
     for part, count in (("train", 6), ("test", 2)):
         for place, name in enumerate(("cat", "dog")):
-            (root / part / name).mkdir(parents=True)
+            (root / part / name).mkdir(parents=True, exist_ok=True)
             for i in range(count):
-                pixels = np.full((size, size), 100 * place + 10 * i, np.uint8)
+                value = 100 * place + 10 * i + 5 * (part == "test")
+                pixels = np.full((size, size), value, np.uint8)
                 Image.fromarray(pixels).save(root / part / name / f"{i}.png")
 
 

@@ -7,8 +7,9 @@ from typing import Any, cast
 
 import pytest
 
-from htmrun.execution.ray_actors import DIED, Actors, Died, News, Raised, Said, TaskRunner
-from htmrun.execution.ray_jobs import ClusterJobs
+from htmrun.execution.job_runs import JobRuns
+from htmrun.execution.ray_actors import DIED, TaskRunner
+from htmrun.execution.workers import Died, News, Raised, Said, Workers
 from htmrun.training.records import Failed, Finished, Job, Progress, Record, Started
 
 A, B = Job("online", 0), Job("online", 1)
@@ -64,7 +65,7 @@ def run() -> Callable[..., tuple[list[Record], list[str], Scripted]]:
         jobs: list[Job], room: int, retries: int, script: dict[tuple[Job, int], Sequence[News]]
     ) -> tuple[list[Record], list[str], Scripted]:
         actors, lines = Scripted(room, script), list[str]()
-        found = [*ClusterJobs(cast(Actors, actors), retries, lines.append).records(jobs)]
+        found = [*JobRuns(cast(Workers, actors), retries, lines.append).records(jobs)]
         assert not actors.busy
         return found, lines, actors
 
@@ -101,7 +102,7 @@ def test_a_job_is_given_up_after_so_many_deaths(run: Callable[..., Any]) -> None
     assert found == [Started(A, 3), failed, *whole(B)]
     assert len(lines) == 2
     found, lines, _ = run([A], 1, 0, {(A, 1): [Died(DIED)]})
-    assert found == [Failed(A, "its worker on the cluster died, 1 times")]
+    assert found == [Failed(A, DIED)]
     assert lines == []
 
 
@@ -116,7 +117,7 @@ def test_what_a_worker_raises_ends_its_job_alone(run: Callable[..., Any]) -> Non
 class Counting:
     """A player whose tasks are numbers."""
 
-    def play(self, task: int) -> Any:
+    def play(self, task: int, _stop: Callable[[], bool]) -> Any:
         yield from range(task)
 
 

@@ -1,0 +1,88 @@
+"""Every kind of encoder is a pure function of its parameters, the seed and the value."""
+
+from __future__ import annotations
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from htmrun.components.encoders.parameters import EncoderParameters
+from htmrun.testing import EncoderChecks
+
+RANDOM = np.random.default_rng(0)
+NUMBERS = {"value": np.concatenate([[3.0, 3.0], RANDOM.normal(0, 5, 60), [-1e3, 1e3]])}
+TIMES = {"timestamp": np.datetime64("1969-12-30", "s") + RANDOM.integers(0, 1 << 28, 40)}
+SYMBOLS = {"symbol": RANDOM.integers(0, 5, 40).astype(float)}
+BOTH = {"value": NUMBERS["value"][:40], **TIMES}
+IMAGES = {"image": RANDOM.integers(0, 256, (20, 4, 3)).astype(np.uint8)}
+NO_NUMBERS = ({"value": np.array([1.0, np.inf])}, {"value": np.array(["2020-01-01"], "M8[s]")})
+
+
+def of(**settings: object) -> EncoderParameters:
+    return TypeAdapter(EncoderParameters).validate_python(settings)
+
+
+class TestScalar(EncoderChecks):
+    parameters = of(kind="scalar", size=50, active=5)
+    samples = NUMBERS
+    refused = NO_NUMBERS
+
+
+class TestPeriodic(EncoderChecks):
+    parameters = of(kind="scalar", size=50, active=5, periodic=True, minimum=-2.0, maximum=3.0)
+    samples = NUMBERS
+
+
+class TestScalarThatClipsNothing(EncoderChecks):
+    parameters = of(kind="scalar", clip=False)
+    samples = NUMBERS
+    refused = ({"value": np.array([0.0, 1001.0])},)
+
+
+class TestRDSE(EncoderChecks):
+    parameters = of(kind="rdse", size=300, active=11, resolution=0.01)
+    samples = NUMBERS
+    refused = (*NO_NUMBERS, {"value": np.array([1e300])})
+    seeded = True
+
+
+class TestDate(EncoderChecks):
+    parameters = of(kind="date", season={}, day_of_week={}, holiday={"dates": ["12-25"]})
+    samples = TIMES
+    refused = ({"timestamp": np.arange(3.0)},)
+
+
+class TestCategory(EncoderChecks):
+    parameters = of(kind="category", active=3)
+    samples = SYMBOLS
+    refused = tuple({"symbol": np.array([1.0, wrong])} for wrong in (5.0, -1.0, 1.5))
+
+
+class TestRandomCategory(EncoderChecks):
+    parameters = of(kind="category", mode="random", size=200, active=7)
+    samples = SYMBOLS
+    seeded = True
+
+
+class TestImage(EncoderChecks):
+    parameters = of(kind="image", threshold=100)
+    samples = IMAGES
+
+
+class TestImageInPlanes(EncoderChecks):
+    parameters = of(kind="image", levels=[0, 90, 200])
+    samples = IMAGES
+
+
+class TestFields(EncoderChecks):
+    parameters = of(
+        kind="fields",
+        fields={
+            "timestamp": {"kind": "date"},
+            "value": {"kind": "rdse"},
+            "again": {"kind": "scalar", "field": "value"},
+            "humidity": {"kind": "rdse", "optional": True},
+        },
+    )
+    samples = BOTH
+    refused = ({"value": np.array([np.inf]), "timestamp": TIMES["timestamp"][:1]},)
+    seeded = True
