@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from itertools import product
 
 import measuring
 import numpy as np
@@ -33,6 +35,21 @@ HEADS = ["size", "on", "inhibition", "patterns", "window", "threads"]
 HEADS += ["learn/s", "median", "reference/s"]
 HEADS += ["ratio", "floor/s", "share of floor", "infer/s", "median"]
 HEADS += ["inference floor/s", "share of inference floor", "build s"]
+ABOUT_GRIDS = """
+As above, 1024 inputs of which 5 % are on, 64 patterns, a window of 1, one thread, best windows.
+*cost*: the time of a sample beside that of global inhibition among as many columns, measured right
+after.
+"""
+GRID_HEADS = ["grid", "radius", "boost", "learn/s", "infer/s", "cost", "inference cost"]
+GRIDS: tuple[tuple[int, ...], ...] = (
+    (64, 32),
+    (32, 32),
+    (48, 20),
+    (100, 10),
+    (128, 64),
+    (8, 16, 16),
+    (2048,),
+)
 BOOST = {"boost_strength": 3.0}
 LOCAL = {"column_shape": (64, 32), "inhibition": "local", "inhibition_radius": 8}
 
@@ -186,7 +203,36 @@ def findings(rows: list[list[str]]) -> list[str]:
     return lines
 
 
-TABLES = [Table("Spatial pooler", ABOUT, HEADS, 6, rows)]
+def rates(case: Case, bits: Bits, seconds: float) -> tuple[float, float]:
+    """Return the best (learning, inference) steps per second."""
+    pooler, plan = case.pooler(), Plan.every(1, case.part)
+    learn = measuring.windows(lambda part: pooler.run(part, plan), bits, case.part, seconds)
+    return learn.best, measuring.windows(pooler.compute, bits, case.part, seconds / 2).best
+
+
+def grid_rows(quick: bool) -> Iterator[list[str]]:
+    seconds = 0.3 if quick else 1.0
+    for grid in GRIDS[:2] if quick else GRIDS:
+        for radius, wrap, strength in product((3, 8), (True, False), (0.0, 3.0)):
+            columns, boost = math.prod(grid), {"boost_strength": strength}
+            shape = {"column_shape": grid, "inhibition_radius": radius, "wrap": wrap}
+            near = Case(1024, columns, 0.05, settings={**LOCAL, **shape, **boost})
+            far = Case(1024, columns, 0.05, settings=boost)
+            bits = near.samples()
+            found = rates(near, bits, seconds)
+            other = rates(far, bits, seconds)
+            yield [
+                " x ".join(map(str, grid)) + ("" if wrap else ", cut"),
+                *(f"{radius}", "yes" if strength else "no"),
+                *(number(x) for x in found),
+                *(times(y, x) for x, y in zip(found, other, strict=True)),
+            ]
+
+
+TABLES = [
+    Table("Spatial pooler", ABOUT, HEADS, 6, rows),
+    Table("Local inhibition by grid", ABOUT_GRIDS, GRID_HEADS, 3, grid_rows),
+]
 
 if __name__ == "__main__":
     measuring.main(__doc__, TABLES)

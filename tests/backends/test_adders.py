@@ -20,7 +20,7 @@ COUNTS = [*range(2 * GROUP + 2), 100, *range(BLOCK - 2, BLOCK + 10), 255, 256, 3
 
 @njit(boundscheck=False, error_model="numpy", _nrt=False)
 def _count(rows, on, planes, places):
-    return count_rows(rows, on, planes, places)
+    return count_rows(rows, 0, on, planes, places)
 
 
 @njit(boundscheck=False, error_model="numpy", _nrt=False)

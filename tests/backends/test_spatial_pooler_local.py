@@ -1,4 +1,4 @@
-"""Local inhibition on grids whose columns fill registers, and on those that do not."""
+"""Local inhibition on grids of all kinds, beside the reference."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pytest
 
 from htmrun.backends.bits import Bits
 from htmrun.backends.cpu import SpatialPooler
-from htmrun.backends.parameters import SpatialPoolerParameters
 from htmrun.backends.plan import Plan
 from tests.backends.test_spatial_pooler import assert_bits_equal, assert_state_equal, make, noise
 
@@ -43,17 +42,6 @@ def test_grids_of_a_usual_size(
     assert_state_equal(reference.state(), cpu.state())
 
 
-def test_which_grids_fit_registers() -> None:
-    fits = []
-    for grid, radius, density, wrap in GRIDS:
-        parameters = SpatialPoolerParameters(
-            columns=math.prod(grid), column_shape=grid, inhibition="local",
-            inhibition_radius=radius, density=density, wrap=wrap,
-        )  # fmt: skip
-        fits.append(len(SpatialPooler(parameters, (9,), 1)._field.rows) > 0)
-    assert fits == [True, True, True, True, False, False]
-
-
 EDGES = [
     ((64, 32), 1, 0.1, False),
     ((64, 32), 40, 0.004, True),
@@ -63,8 +51,16 @@ EDGES = [
     ((40, 40), 1, 0.3, True),
     ((700,), 20, 0.05, True),
     ((2100,), 9, 0.2, False),
+    ((100, 10), 3, 0.02, True),
+    ((33, 31), 8, 0.02, True),
+    ((5, 7), 3, 0.1, True),
+    ((1, 40), 30, 0.2, True),
+    ((67, 1), 5, 0.3, True),
+    ((31, 66), 15, 0.006, True),
+    ((72, 64), 9, 0.02, True),
+    ((9, 8, 7), 4, 0.05, True),
 ]
-"""Radius 1 to everything, the least and the largest grid for registers, some beside them."""
+"""Radius 1 to everything, one row to all columns in one, lines that are full or nearly so."""
 
 
 @pytest.mark.parametrize("boost_strength", [0.0, 40.0])
@@ -104,22 +100,45 @@ def test_where_all_columns_tie(wrap: bool, boost_strength: float) -> None:
     assert_bits_equal(reference.run(bits, plan), cpu.run(bits, plan))
 
 
+@pytest.mark.parametrize("boost_strength", [0.0, 3.0])
+@pytest.mark.parametrize("seed", range(8))
+def test_grids_drawn_at_random(seed: int, boost_strength: float) -> None:
+    random = np.random.default_rng(seed)
+    grid = tuple(int(n) for n in random.integers(1, 45, 2))
+    settings = {
+        "columns": math.prod(grid), "column_shape": grid, "inhibition": "local",
+        "inhibition_radius": int(random.integers(1, max(grid) + 1)),
+        "density": float(random.choice([0.005, 0.02, 0.1, 0.4])), "wrap": seed % 4 > 0,
+        "boost_strength": boost_strength, "stimulus_threshold": int(random.integers(1, 4)),
+        "increment": 0.2, "weak_bump": 0.05, "weak_fraction": 0.2,
+    }  # fmt: skip
+    reference, cpu = (make(b, (120,), **settings) for b in ("reference", "cpu"))
+    bits = noise(10, 120, 0.2, seed)
+    for plan in (Plan.every(1, 10), Plan.every(5, 10)):
+        assert_bits_equal(reference.run(bits, plan), cpu.run(bits, plan))
+    assert_bits_equal(reference.compute(bits), cpu.compute(bits))
+    assert_state_equal(reference.state(), cpu.state())
+
+
 @pytest.mark.parametrize("wrap", [False, True])
 @pytest.mark.parametrize("boost_strength", [0.0, 3.0])
-def test_wherever_the_bound_starts(wrap: bool, boost_strength: float) -> None:
+@pytest.mark.parametrize("on", [1, 3, 30])
+def test_wherever_bounds_start(on: int, boost_strength: float, wrap: bool) -> None:
     settings = {
-        "columns": 2048, "column_shape": (64, 32), "inhibition": "local", "inhibition_radius": 8,
+        "columns": 2048, "column_shape": (64, 32), "inhibition": "local", "inhibition_radius": 7,
         "wrap": wrap, "boost_strength": boost_strength,
     }  # fmt: skip
-    reference, cpu = (make(b, (300,), **settings) for b in ("reference", "cpu"))
-    bits = noise(8, 300, 0.2)
-    plan = Plan.every(1, 8)
-    reference.run(bits, plan)
-    cpu.run(bits, plan)
+    reference, cpu = (make(b, (90,), **settings) for b in ("reference", "cpu"))
+    assert isinstance(cpu, SpatialPooler)
+    random = np.random.default_rng(on)
+    bits = Bits.from_rows(90, [np.sort(random.permutation(90)[:on]) for _ in range(6)])
+    plan = Plan.every(1, 6)
+    assert_bits_equal(reference.run(bits, plan), cpu.run(bits, plan))
     expected = reference.compute(bits)
-    for share in (1 / 1024, 0.02, 0.05, 0.08, 0.1, 0.12, 0.15, 0.2, 0.3, 0.5, 16.0):
-        cpu._memory.hint[2] = share
-        assert_bits_equal(expected, cpu.compute(bits))
+    for first in (1 / 1024, 0.05, 0.1, 0.2, 0.3, 0.5, 0.9, 16.0):
+        for second in (1 / 64, 0.6, 0.9, 1.0):
+            cpu._memory.hint[2:] = first, second
+            assert_bits_equal(expected, cpu.compute(bits))
 
 
 @pytest.mark.parametrize("boost_strength", [0.0, 3.0])

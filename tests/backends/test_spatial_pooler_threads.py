@@ -121,7 +121,7 @@ def test_helpers_go_home_when_the_chunk_is_interrupted(
 
     two = SpatialPooler(SpatialPoolerParameters(columns=64, winners=3), (50,), 1, threads=2)
     with monkeypatch.context() as patch:
-        patch.setattr(spatial_pooler.sp_kernel, "infer_chunk", interrupted)
+        patch.setattr(spatial_pooler.kernel, "infer_chunk", interrupted)
         with pytest.raises(KeyboardInterrupt):
             two.compute(noise(64, 50, 0.2))
     assert [bool(board[work_sharing.CLOSED]) for board in boards] == [True]

@@ -21,7 +21,6 @@ from htmrun.backends.cpu.pooler.learning import (
 )
 from htmrun.backends.cpu.pooler.local import local_best
 from htmrun.backends.cpu.pooler.overlap import count_overlaps, overlap_of, spread_overlaps
-from htmrun.backends.cpu.pooler.torus import torus_best
 from htmrun.backends.cpu.pooler.window import input_words
 from htmrun.backends.cpu.pooler.winners import (
     best_overlaps,
@@ -289,9 +288,7 @@ def _keep(t: int, x: Chunk) -> None:
 def _winners(
     used: int, n: int, boosted: bool, out: Index, at: int, r: Rules, f: Field, m: Memory
 ) -> int:
-    if r.local and len(f.near) > 0:
-        torus_best(used, n, boosted, r, f, m)
-    elif r.local:
+    if r.local:
         local_best(used, n, boosted, r, f, m)
     elif boosted:
         score_columns(spread_overlaps(used, m), r.stimulus, m.boost, m)

@@ -1,7 +1,7 @@
 """The CPU layout of a spatial pooler: its arrays and its rules as plain integers.
 
 Inputs and columns are padded: inputs to whole 64-bit words, columns to whole steps of
-`sp_lanes`. Padding has no potential synapse, so it never wins, and never leaves this layout.
+`simd`. Padding has no potential synapse, so it never wins, and never leaves this layout.
 
 Permanences are stored as p - 32768, so that an int16 addition saturates exactly at
 permanence 0. Places outside the potential pool move along with the others; only `pool`
@@ -40,6 +40,10 @@ SLACK = 4
 """Places behind a list of columns that writing it may overwrite."""
 
 
+_CACHE_LINE = 64
+"""Bytes of it."""
+
+
 class Rules(NamedTuple):
     """Parameters as the kernels use them: integers, permanences 1.0 = 10000, duty 1.0 = 2**30."""
 
@@ -72,18 +76,16 @@ class Memory(NamedTuple):
     boost: npt.NDArray[np.float32]  # (C,)
     reached: I64  # (C,) samples of the open window with overlap >= stimulus threshold
     planes: U64  # (8 * BYTES + 1, CW) overlaps, one bit per plane; the last carries
-    wrapped: U64  # (8 * BYTES, CW + NEAR) overlaps for `sp_torus`, with the first words again
     overlap_bytes: U64  # (BYTES, C / 8) overlaps, byte by byte, eight columns a word
     scores: npt.NDArray[np.float32]  # (C,) boosted scores, 0: cannot win
     candidates: U64  # (CW,)
     selected: U64  # (CW,)
     level: U64  # (CW,)
-    lower: U64  # (CW,)
-    upper: U64  # (CW,)
-    visited: U64  # (CW,) columns that local inhibition has visited, or is in doubt about
-    history: U64  # (VISITS / TOGETHER + 1, CW) what was alive before each visit of `sp_visits`
+    within: U64  # (CW,) where the columns of `level` around are no more than may win
+    below: U64  # (CW,) where they are fewer
+    starts: I64  # (2 * CW + 1,) columns of `level` before each word
+    counts: U64  # (8 * BYTES + 1, WORDS) their counts, as `planes`
     list_keys: npt.NDArray[np.uint32]  # (C,) under global inhibition
-    keyed: U64  # (C + 1,) columns under local inhibition, key << 32 | column, ascending
     change: npt.NDArray[np.int16]  # (I,)
     window_planes: U64  # (8 * BYTES + 1, IW in whole steps of 8) how often inputs were on
     totals: I64  # (I,)
@@ -93,9 +95,7 @@ class Memory(NamedTuple):
     wins: npt.NDArray[np.uint32]  # (C,) wins in a window of several samples
     sums: I64  # (C,)
     line: I64  # (3 * C,)
-    listed: npt.NDArray[np.int32]  # (C + SLACK,)
-    ranked: U64  # (C + SLACK,) the same, best first
-    buckets: U64  # (256 + 1,)
+    listed: npt.NDArray[np.int32]  # (2 * C + SLACK,)
     difference: npt.NDArray[np.int32]  # (C,) target less active duty cycle
     places: I64  # (256,) where rows start that are being counted
     hint: npt.NDArray[np.float64]  # (4,) where to look for the best scores first; speed only
@@ -107,18 +107,32 @@ SHARED += ("boost", "wins")
 
 
 class Field(NamedTuple):
-    """Local inhibition: neighbourhoods as sparse bit masks over the columns.
+    """Local inhibition: who is near whom (`field`), and how many may win."""
 
-    Compressed rows, one per column, of masks of 8 words: (first word, mask) pairs.
-    """
-
-    words: I64
-    masks: U64  # (masks, 8)
-    offsets: I64  # (columns + 1,)
+    near: U64  # (rows + 1, WORDS) masks of neighbours in a line; the last row is zero
+    blocks: I64  # (lines, 3) words of columns near a line, from and to; a row less its column
+    lines: I64  # (pairs, 2) lines near a word's columns, and the row of its first column
+    offsets: I64  # (words of lines + 1,) where pairs of a word start
     sizes: I64  # (columns,) of the neighbourhood
     places: I64  # (columns,) winners that are allowed around each column
+    limits: U64  # (planes, CW) the same, one bit per plane
+    usual: I64  # (1,) winners of a sample on average, about
     shape: I64  # column grid
-    start: U64  # (planes, CW) 2**planes - places
-    counters: U64  # (planes, CW) scratch
-    rows: U64  # (columns + 1, CW) neighbours of each column, then zeros; for `sp_visits` only
-    near: U64  # (kinds of column, 2 * NEAR) masks of `sp_torus_masks`; for `sp_torus` only
+
+
+def row_words(columns: int) -> int:
+    """Return the words of a padded row of columns: whole steps of 8.
+
+    An odd number of steps if it is large: rows a power of two apart would share few places in
+    the caches, and a column's changed connections lie in many rows.
+    """
+    steps = -(-columns // 512)
+    return 8 * (steps + 1 if steps >= 16 and steps % 2 == 0 else steps)
+
+
+def zeros(shape: int | tuple[int, ...], dtype: type[np.generic]) -> np.ndarray:
+    """Return zeros that start at a cache line: a step over two lines takes twice as long."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    room = np.zeros(size + _CACHE_LINE, np.uint8)
+    start = -room.ctypes.data % _CACHE_LINE
+    return room[start : start + size].view(dtype).reshape(shape)

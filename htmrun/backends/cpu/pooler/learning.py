@@ -159,7 +159,7 @@ def _window_change(samples: npt.NDArray[np.int32], rows: U64, r: Rules, m: Memor
         return
     if base >= -32767:
         m.change[:] = np.int16(base)
-        used = count_rows(rows, samples, m.window_planes, m.places)
+        used = count_rows(rows, 0, samples, m.window_planes, m.places)
         for p in range(used):
             # Twice 32767 lifts any change to where it saturates, so more is not needed.
             amount = min((r.up + r.down) << p, 2 * 32767)

@@ -38,12 +38,14 @@ def count_overlaps(on: npt.NDArray[np.int32], m: Memory) -> int:
 
     Returns the number of planes in use; those above hold anything.
     """
-    return count_rows(m.by_input, on, m.planes, m.places)
+    return count_rows(m.by_input, 0, on, m.planes, m.places)
 
 
 @njit(**INNER)
-def count_rows(rows: U64, on: npt.NDArray[np.int32], planes: U64, places: I64) -> int:
-    """Leave in `planes` how many of the rows `on` have each bit set; return the planes in use.
+def count_rows(
+    rows: U64, first_row: int, on: npt.NDArray[np.int32], planes: U64, places: I64
+) -> int:
+    """Leave in `planes` how many rows first_row + `on` have each bit set; return planes in use.
 
     The last row of `rows` must be zero; rows and planes have the same length, whole steps of 8
     words. `places` is scratch for BLOCK + GROUP numbers.
@@ -60,7 +62,7 @@ def count_rows(rows: U64, on: npt.NDArray[np.int32], planes: U64, places: I64) -
     for first in range(0, max(n, 1), BLOCK):
         count = min(BLOCK, n - first)
         for j in range(count):
-            places[j] = np.int64(on[first + j]) * width
+            places[j] = (first_row + np.int64(on[first + j])) * width
         for j in range(count, count + GROUP):
             places[j] = (rows.shape[0] - 1) * width
         top = _bits(first + count)

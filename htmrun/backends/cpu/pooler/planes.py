@@ -13,17 +13,12 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from htmrun.backends.cpu.pooler.simd import LINE, WORDS, load, place_of
+from htmrun.backends.cpu.pooler.adders import Adder
+from htmrun.backends.cpu.pooler.simd import LINE, WORDS, load, place_of, splat
 
 _I64 = ir.IntType(64)
 _BYTES = ir.VectorType(ir.IntType(8), 64)
 _MASK = ir.VectorType(ir.IntType(1), 64)
-
-
-def _splat(builder: Any, word: Any) -> Any:
-    one = builder.insert_element(ir.Constant(LINE, ir.Undefined), word, ir.IntType(32)(0))
-    zeros = ir.Constant(ir.VectorType(ir.IntType(32), WORDS), None)
-    return builder.shuffle_vector(one, ir.Constant(LINE, ir.Undefined), zeros)
 
 
 def _call(builder: Any, name: str, kind: Any, value: Any) -> Any:
@@ -76,7 +71,7 @@ class _Bound:
             place = place_of(self.context, builder, self.kind, self.planes, where, LINE)
             plane = load(builder, place, 8)
             bit = builder.and_(builder.ashr(self.limit, p), _I64(1))
-            one = _splat(builder, builder.neg(bit))
+            one = splat(builder, builder.neg(bit), LINE)
             same, over = builder.load(self._equal), builder.load(self._above)
             more = builder.and_(builder.and_(same, plane), builder.not_(one))
             builder.store(builder.or_(over, more), self._above)
@@ -98,24 +93,75 @@ def _reaching(typingctx: Any, planes: Any, used: Any, bound: Any, width: Any, ou
     return types.void(planes, i, i, i, out), codegen
 
 
-def _count_reaching(
-    typingctx: Any, planes: Any, used: Any, bound: Any, width: Any, rows: Any, row: Any
-) -> Any:
+def _fewer_in_line(
+    typingctx: Any, counts: Any, used: Any, limits: Any, number: Any, width: Any, at: Any,
+    within: Any, below: Any,
+) -> Any:  # fmt: skip
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        kinds, pitch = signature.args, args[3]
-        limit = _Bound(context, builder, kinds[0], args[:4])
-        total = cgutils.alloca_once_value(builder, ir.Constant(LINE, None))
-        builder.store(ir.Constant(LINE, None), total)
-        first = builder.mul(args[5], pitch)
-        with cgutils.for_range_slice(builder, _I64(0), pitch, _I64(WORDS), inc=True) as (at, _):
-            place = place_of(context, builder, kinds[4], args[4], builder.add(first, at), LINE)
-            found = builder.and_(limit.reached(at), load(builder, place, 8))
-            ones = _call(builder, "llvm.ctpop.v8i64", LINE, found)
-            builder.store(builder.add(builder.load(total), ones), total)
-        return _call(builder, "llvm.vector.reduce.add.v8i64", _I64, builder.load(total))
+        kinds = signature.args
+        counted, planes, bounds, known, pitch, word, *out = args
+        adder = Adder(context, builder)
+        # What a count less its limit, and less one more, carries.
+        carries = [cgutils.alloca_once(builder, LINE) for _ in out]
+        for carry, bit in zip(carries, (0, -1), strict=True):
+            builder.store(ir.Constant(LINE, [bit] * WORDS), carry)
+
+        def line_of(number: int, array: Any, where: Any) -> Any:
+            return load(builder, place_of(context, builder, kinds[number], array, where, LINE), 8)
+
+        with cgutils.for_range(builder, known) as loop:
+            count = line_of(0, counted, builder.mul(loop.index, _I64(WORDS)))
+            limit = line_of(2, bounds, builder.add(builder.mul(loop.index, pitch), word))
+            for carry in carries:
+                _, after = adder.full(count, builder.not_(limit), builder.load(carry))
+                builder.store(after, carry)
+        with cgutils.for_range_slice(builder, known, planes, _I64(1), inc=True) as (p, _):
+            count = line_of(0, counted, builder.mul(p, _I64(WORDS)))
+            for carry in carries:
+                builder.store(builder.or_(count, builder.load(carry)), carry)
+        for number, array, carry in zip((6, 7), out, carries, strict=True):
+            place = place_of(context, builder, kinds[number], array, word, LINE)
+            builder.store(builder.not_(builder.load(carry)), place, align=8)
+        return context.get_dummy_value()
 
     i = types.intp
-    return types.int64(planes, i, i, i, rows, i), codegen
+    return types.void(counts, i, limits, i, i, i, within, below), codegen
+
+
+def _better_in_line(
+    typingctx: Any, planes: Any, used: Any, width: Any, at: Any, column: Any, near: Any, mask: Any
+) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kinds = signature.args
+        source, count, pitch, word, own, masks, mask_at = args
+        own_word, bit = builder.ashr(own, _I64(6)), builder.and_(own, _I64(63))
+        lower = builder.sub(builder.shl(_I64(1), bit), _I64(1))
+        lanes = ir.Constant(LINE, list(range(WORDS)))
+        there = splat(builder, builder.sub(own_word, word), LINE)
+        none, every = ir.Constant(LINE, None), ir.Constant(LINE, [-1] * WORDS)
+        here = builder.select(
+            builder.icmp_signed("==", lanes, there), splat(builder, lower, LINE), none
+        )
+        better = cgutils.alloca_once(builder, LINE)
+        before = builder.icmp_signed("<", lanes, there)
+        builder.store(builder.select(before, every, here), better)
+        start = context.make_array(kinds[0])(context, builder, source).data
+        adder = Adder(context, builder)
+        with cgutils.for_range(builder, count) as loop:
+            plane = builder.mul(loop.index, pitch)
+            value = builder.load(builder.gep(start, [builder.add(plane, own_word)]))
+            value = builder.and_(builder.lshr(value, bit), _I64(1))
+            zero = splat(builder, builder.sub(value, _I64(1)), LINE)
+            place = place_of(context, builder, kinds[0], source, builder.add(plane, word), LINE)
+            _, carry = adder.full(load(builder, place, 8), zero, builder.load(better))
+            builder.store(carry, better)
+        place = place_of(context, builder, kinds[5], masks, mask_at, LINE)
+        found = builder.and_(builder.load(better), load(builder, place, 8))
+        ones = _call(builder, "llvm.ctpop.v8i64", LINE, found)
+        return _call(builder, "llvm.vector.reduce.add.v8i64", _I64, ones)
+
+    i = types.intp
+    return types.int64(planes, i, i, i, i, near, i), codegen
 
 
 spread_word: Any = intrinsic(_spread_word)
@@ -130,5 +176,17 @@ reaching: Any = intrinsic(_reaching)
 Overlaps are in the lowest `used` < 63 planes, of `width` words each.
 """
 
-count_reaching: Any = intrinsic(_count_reaching)
-"""(planes, used, bound, width, rows, row): how many of the columns in rows[row] reach `bound`."""
+fewer_in_line: Any = intrinsic(_fewer_in_line)
+"""(counts, used, limits, number, width, at, within, below): compare the counts of a line.
+
+Counts are in `used` planes of 8 words, limits in words at..at + 8 of `number` planes of `width`.
+Leaves in within[at:at + 8] where counts are at most the limit, in `below` where they are less. If
+`number` is more than `used`, planes of counts between are read as well.
+"""
+
+better_in_line: Any = intrinsic(_better_in_line)
+"""(planes, used, width, at, column, near, mask_at): how many of a line's columns beat `column`.
+
+More overlap does, and as much at a lower index. The line is words at..at + 8 of the lowest `used`
+planes, of `width` words each; only columns in near[mask_at:mask_at + 8] count.
+"""

@@ -145,31 +145,6 @@ def _exp2_lanes(typingctx: Any, difference: Any, at: Any, gain: Any, out: Any) -
     return types.void(difference, types.intp, types.int32, out), codegen
 
 
-def _beat(
-    typingctx: Any, masks: Any, mask_at: Any, counters: Any, planes: Any, width: Any, at: Any,
-    alive: Any,
-) -> Any:  # fmt: skip
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        source, position, counts, number, pitch, word, living = args
-        kinds = signature.args
-        out = cgutils.alloca_once(builder, LINE)
-        mask = place_of(context, builder, kinds[0], source, position, LINE)
-        builder.store(load(builder, mask, 8), out)
-        with cgutils.for_range(builder, number) as loop:
-            where = builder.add(builder.mul(loop.index, pitch), word)
-            place = place_of(context, builder, kinds[2], counts, where, LINE)
-            count, carry = load(builder, place, 8), builder.load(out)
-            builder.store(builder.xor(count, carry), place, align=8)
-            builder.store(builder.and_(count, carry), out)
-        place = place_of(context, builder, kinds[6], living, word, LINE)
-        kept = builder.not_(builder.load(out))
-        builder.store(builder.and_(load(builder, place, 8), kept), place, align=8)
-        return context.get_dummy_value()
-
-    i = types.intp
-    return types.void(masks, i, counters, i, i, i, alive), codegen
-
-
 def _prefetch(typingctx: Any, array: Any, at: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         start = context.make_array(signature.args[0])(context, builder, args[0]).data
@@ -227,13 +202,6 @@ def _turn_64(typingctx: Any, block: Any) -> Any:
 
 turn_64: Any = intrinsic(_turn_64)
 """(block): transpose 64 x 64 bits in place, halves first (Warren, "Hacker's Delight", 7-3)."""
-
-beat: Any = intrinsic(_beat)
-"""(masks, mask_at, counters, planes, width, at, alive): count masks[mask_at:mask_at + 8].
-
-The counters are `planes` planes of `width` words, `at` the first plane's word. Where one overflows,
-the bit in alive[at:at + 8] is cleared.
-"""
 
 prefetch: Any = intrinsic(_prefetch)
 """(array, at): ask for the cache line of an element that is about to be written."""

@@ -12,6 +12,7 @@ from htmrun.backends import State
 from htmrun.backends.bits import Bits
 from htmrun.backends.cpu.pooler import kernel, work_sharing
 from htmrun.backends.cpu.pooler import start as sp_start
+from htmrun.backends.cpu.pooler.field import make_field, most_winners
 from htmrun.backends.cpu.pooler.layout import SLACK, Rules
 from htmrun.backends.cpu.pooler.threads import helped
 from htmrun.backends.fixed_point import boost_gain, permanence
@@ -46,15 +47,15 @@ class SpatialPooler:
             raise ValueError(f"threads: {threads}, expected at least 1")
         self.parameters = p = parameters
         self.inputs = check_shape(p, input_shape)
-        self._field = sp_start.make_field(p)
+        self._field = make_field(p)
         self._memory = sp_start.empty_memory(p.columns, self.inputs)
         sp_start.draw(p, input_shape, self.inputs, seed, self._memory)
         self._rules = _rules(p, self.inputs)
-        self._most = sp_start.most_winners(p, self._field)
+        self._most = most_winners(p, self._field)
         self._pending: list[tuple[Bits, Bits]] = []
         m = self._memory
         self._reached = np.zeros((threads - 1, len(m.reached)), np.int64)
-        self._helping = [sp_start.helping(m, self._field, own) for own in self._reached]
+        self._helping = [sp_start.helping(m, own) for own in self._reached]
 
     def run(self, bits: Bits, plan: Plan, learn: bool = True) -> Bits:
         """Return the winners of each sample, learning, committing and boosting as `plan` says.
@@ -205,10 +206,10 @@ class SpatialPooler:
         work = longest * len(x.on) // max(len(x.offsets) - 1, 1) * len(self._memory.selected)
         if x.crew == 0 or work < x.crew:
             return nullcontext()
-        rules = self._rules
+        rules, f = self._rules, self._field
         return helped(
             x.board,
-            [partial(kernel.help_chunk, x, *_turning(x), rules, f, m) for m, f in self._helping],
+            [partial(kernel.help_chunk, x, *_turning(x), rules, f, m) for m in self._helping],
         )
 
 

@@ -26,19 +26,6 @@ def able_columns(used: int, stimulus: int, able: U64, m: Memory) -> None:
 
 
 @njit(**INNER)
-def columns_between(used: int, low: int, above: int, m: Memory) -> None:
-    """Leave in `m.level` the columns with low <= overlap < above."""
-    if above < (1 << used):
-        able_columns(used, above, m.upper, m)
-    else:
-        for w in range(len(m.upper)):
-            m.upper[w] = np.uint64(0)
-    able_columns(used, low, m.lower, m)
-    for w in range(len(m.level)):
-        m.level[w] = m.lower[w] & ~m.upper[w]
-
-
-@njit(**INNER)
 def best_overlaps(used: int, k: int, stimulus: int, m: Memory) -> None:
     """Leave in `m.selected` the k columns of highest overlap: radix selection on the planes.
 
