@@ -17,10 +17,16 @@ from htmrun.testing.backends import pooler_case
 from tests.backends.test_spatial_pooler import (
     assert_bits_equal,
     assert_state_equal,
-    flags,
     make,
     noise,
 )
+
+
+def flags(samples: int, seed: int) -> Plan:
+    """Return commits and boosting points strewn at random."""
+    random = np.random.default_rng(seed)
+    commit, boost = (random.random((2, samples)) < 0.3).astype(np.uint8)
+    return Plan(np.zeros(samples, np.uint8), commit, boost)
 
 
 @pytest.fixture
