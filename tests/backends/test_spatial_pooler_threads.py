@@ -24,8 +24,7 @@ from tests.backends.test_spatial_pooler import (
 
 def flags(samples: int, seed: int) -> Plan:
     """Return commits and boosting points strewn at random."""
-    random = np.random.default_rng(seed)
-    commit, boost = (random.random((2, samples)) < 0.3).astype(np.uint8)
+    commit, boost = (np.random.default_rng(seed).random((2, samples)) < 0.3).astype(np.uint8)
     return Plan(np.zeros(samples, np.uint8), commit, boost)
 
 

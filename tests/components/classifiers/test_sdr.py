@@ -13,6 +13,7 @@ from htmrun.components.classifiers import Targets
 from htmrun.components.classifiers.horizons import ages
 from htmrun.components.classifiers.predicted_columns import PredictedColumnsReadout
 from htmrun.components.classifiers.sdr import SDRClassifierParameters, SDRReadout
+from htmrun.testing import ReadoutChecks
 
 
 def material(samples: int = 80) -> tuple[Bits, np.ndarray, np.ndarray]:
@@ -49,27 +50,6 @@ def test_a_horizon_is_a_classifier_trained_on_shifted_pairs(horizon, every):
     assert got.probability[known].tobytes() == want.tobytes()
 
 
-@pytest.mark.parametrize("cuts", [(1,), (3, 4, 40), (79,)])
-def test_cutting_and_resuming_changes_nothing(cuts):
-    bits, targets, reset = material()
-    plan = Plan(reset, Plan.every(6, 80).commit, np.zeros(80, np.uint8))
-    whole = readout(horizons=(0, 1, 5)).run({"x": bits}, targets, plan)
-    parts, state = [], None
-    for start, stop in zip((0, *cuts), (*cuts, 80), strict=True):
-        model = readout(horizons=(0, 1, 5))
-        if state is not None:
-            model.load(state)
-        parts.append(
-            model.run({"x": bits.slice(start, stop)}, targets[start:stop], plan.slice(start, stop))
-        )
-        state = model.state()
-    for h, want in enumerate(whole):
-        valid = np.concatenate([p[h].valid for p in parts])
-        assert valid.tolist() == want.valid.tolist()
-        got = np.concatenate([p[h].probability for p in parts])
-        assert got[valid].tobytes() == want.probability[valid].tobytes()
-
-
 def test_several_outputs_are_read_side_by_side():
     bits, targets, _ = material()
     plan = Plan.every(1, 80)
@@ -87,6 +67,17 @@ def test_predicted_columns_names_the_class_that_is_expected_most():
     scores = model.run(activity, np.array([0, 1, 0, 1]), Plan.every(2, 4))[0]
     assert scores.valid.tolist() == [False, True, True, True]
     np.testing.assert_allclose(scores.probability, [[0, 0], [0, 0], [1 / 3, 2 / 3], [1, 0]])
-    before = model.state()
-    model.compute(activity, np.zeros(4, np.uint8))
-    assert all((before[n] == v).all() for n, v in model.state().items())
+
+
+class TestSDR(ReadoutChecks):
+    inputs = (("x", 50), ("y", 30))
+
+    def make(self, case: int, seed: int = 1) -> SDRReadout:
+        return readout("x", "y", size=80, horizons=[(0,), (0, 1, 5), (3,)][case])
+
+
+class TestPredictedColumns(ReadoutChecks):
+    inputs = (("predicted", 60), ("columns", 60))
+
+    def make(self, case: int, seed: int = 1) -> PredictedColumnsReadout:
+        return PredictedColumnsReadout("predicted", "columns", 60, self.classes)
