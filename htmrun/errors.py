@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 
 class UserError(Exception):
@@ -14,7 +14,34 @@ class StopRequestedError(Exception):
     """The user asked for the run to end; what raises it has written down what it keeps."""
 
 
-def nearest(name: str, choices: Iterable[str]) -> str:
+def nearest(name: object, choices: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the closest of `choices`, or an empty string."""
-    found = difflib.get_close_matches(name, list(choices), n=1, cutoff=0.55)
+    found = difflib.get_close_matches(str(name), list(choices), n=1, cutoff=0.55)
     return f"; did you mean '{found[0]}'?" if found else ""
+
+
+def mismatch(path: str, found: object, choices: Iterable[str], what: str = "") -> str:
+    """Return one line: where, what was found, what is allowed, and the nearest of it.
+
+    `what` follows what was found, e.g. "which has no section".
+    """
+    names = list(choices)
+    return (
+        f"{path}: found {show(found)}{what and f', {what}'}, expected one of {', '.join(names)}"
+        f"{nearest(found, names)}"
+    )
+
+
+def show(value: object) -> str:
+    """Return `value` as it would stand in YAML, shortened."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, Mapping):
+        return "a section" if value else "an empty section"
+    if isinstance(value, str):
+        text = f"'{value}'"
+    elif isinstance(value, Sequence):
+        text = f"[{', '.join(show(item) for item in value)}]"
+    else:
+        text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

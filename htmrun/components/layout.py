@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from htmrun.components.registry import component_of
+
 Shape = tuple[int, ...]
 Outputs = dict[str, Shape | None]
 
@@ -87,21 +89,6 @@ class Layout:
         """Return how many bits outputs have together; all shapes must be known."""
         shapes = [self.outputs[name] for name in names]
         return sum(math.prod(shape) for shape in shapes if shape is not None)
-
-
-def component_of(parameters: Any) -> Any:
-    """Return the class that stands for the kind of `parameters`."""
-    from htmrun.components.classifiers.predicted_columns import PredictedColumnsReadout
-    from htmrun.components.classifiers.sdr import SDRReadout
-    from htmrun.components.encoders import Encoder
-    from htmrun.components.networks.readout import NetworkReadout
-    from htmrun.components.stages.memory import MemoryStage
-    from htmrun.components.stages.pooler import PoolerStage
-
-    return {
-        "spatial_pooler": PoolerStage, "temporal_memory": MemoryStage, "sdr": SDRReadout,
-        "predicted_columns": PredictedColumnsReadout, "network": NetworkReadout,
-    }.get(parameters.kind, Encoder)  # fmt: skip
 
 
 def layout(

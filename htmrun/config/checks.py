@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from htmrun.components.classifiers import Readout
-from htmrun.components.encoders.parameters import SingleEncoderParameters
-from htmrun.components.layout import Layout, Shape, component_of, layout, windows_of
+from htmrun.components import registry
+from htmrun.components.encoders.parameters import FieldsEncoderParameters, SingleEncoderParameters
+from htmrun.components.layout import Layout, Shape, layout, windows_of
+from htmrun.components.registry import component_of
 from htmrun.components.sources import Task
-from htmrun.components.stages import Stage
 from htmrun.errors import nearest
 
 if TYPE_CHECKING:
@@ -55,9 +55,12 @@ def _view(experiment: Experiment, regime: Arm | Baseline) -> Experiment:
     return experiment.model_copy(update={"pipeline": experiment.pipeline_of(regime)})
 
 
-def _kind(experiment: Experiment, stage: str) -> type[Any]:
-    kind: type[Any] = component_of(experiment.stages[stage])
-    return kind
+def _kind(experiment: Experiment, stage: str) -> registry.Kind:
+    return registry.of(experiment.stages[stage])
+
+
+def _data_kind(experiment: Experiment) -> str:
+    return registry.of(experiment.data).name
 
 
 def _repeated(names: Sequence[T]) -> list[T]:
@@ -86,31 +89,31 @@ def _sections(experiment: Experiment, path: str) -> Iterator[str]:
 def _order(stages: Sequence[str], experiment: Experiment, path: str) -> Iterator[str]:
     """Say which of `stages`, in this order, cannot stand where it stands."""
     *front, last = stages
-    readout = _kind(experiment, last)
-    if not front and not (issubclass(readout, Readout) and readout.field):
+    kinds = [_kind(experiment, name) for name in stages]
+    is_readout = kinds[-1].family == "readout"
+    if not front and not (is_readout and kinds[-1].component.field):
         yield _misplaced(path, last, experiment, "an encoder first and a classifier at the end")
         return
-    if not issubclass(readout, Readout):
+    if not is_readout:
         yield _misplaced(path, last, experiment, "a classifier at the end")
-    for index, name in enumerate(front):
-        kind = _kind(experiment, name)
-        if issubclass(kind, Readout):
+    for index, (name, kind) in enumerate(zip(front, kinds, strict=False)):
+        if kind.family == "readout":
             yield _misplaced(path, name, experiment, "a classifier only at the end")
-        elif index == 0 and issubclass(kind, Stage):
+        elif index == 0 and kind.family == "stage":
             yield _misplaced(path, name, experiment, "an encoder first")
-        elif index > 0 and not issubclass(kind, Stage):
+        elif index > 0 and kind.family != "stage":
             yield _misplaced(path, name, experiment, "an encoder only as the first stage")
-        elif index > 0 and kind.behind and _kind(experiment, front[index - 1]) is kind:
-            yield _misplaced(path, name, experiment, kind.behind)
-    if issubclass(readout, Readout) and readout.needs is not None:
-        output, words = readout.needs
+        elif index > 0 and kind.component.behind and kinds[index - 1] == kind:
+            yield _misplaced(path, name, experiment, kind.component.behind)
+    needs = kinds[-1].component.needs if is_readout else None
+    if needs is not None and all(kind.family == "stage" for kind in kinds[1:-1]):
         place = layout(stages, experiment.stages, None)
-        if f"{place.last}.{output}" not in place.outputs:
-            yield _misplaced(path, last, experiment, f"{words} right before it")
+        if f"{place.last}.{needs[0]}" not in place.outputs:
+            yield _misplaced(path, last, experiment, f"{needs[1]} right before it")
 
 
 def _misplaced(path: str, name: str, experiment: Experiment, expected: str) -> str:
-    return f"{path}: found '{name}' ({experiment.stages[name].kind}), expected {expected}"
+    return f"{path}: found '{name}' ({_kind(experiment, name).name}), expected {expected}"
 
 
 def _arms(experiment: Experiment) -> Iterator[str]:
@@ -133,10 +136,10 @@ def _arms(experiment: Experiment) -> Iterator[str]:
         for name, regime in regimes.items():
             if isinstance(regime, Arm):
                 yield from _regime(_view(experiment, regime), f"{group}.{name}", regime)
-            elif experiment.data.kind in FIELDS:
+            elif _data_kind(experiment) in FIELDS:
                 yield (
                     f"{group}.{name}.baseline: found '{regime.baseline}' with data.kind "
-                    f"'{experiment.data.kind}', expected a series to forecast"
+                    f"'{_data_kind(experiment)}', expected a series to forecast"
                 )
 
 
@@ -199,7 +202,7 @@ def _reads(experiment: Experiment) -> Iterator[str]:
 
 
 def _data(experiment: Experiment) -> Iterator[str]:
-    kind = experiment.data.kind
+    kind = _data_kind(experiment)
     field = FIELDS.get(kind)
     encoder, *rest = experiment.pipeline
     if not rest:
@@ -208,8 +211,8 @@ def _data(experiment: Experiment) -> Iterator[str]:
         if field != wanted:
             kinds = ", ".join(name for name, has in FIELDS.items() if has == wanted)
             yield (
-                f"{encoder}.kind: found '{readout.kind}' with data.kind '{kind}', expected one of "
-                f"{kinds}"
+                f"{encoder}.kind: found '{registry.of(readout).name}' with data.kind '{kind}', "
+                f"expected one of {kinds}"
             )
     elif field is None:
         yield from _unread(experiment, encoder)
@@ -236,7 +239,7 @@ def _drift(experiment: Experiment) -> Iterator[str]:
 def _unread(experiment: Experiment, encoder: str) -> Iterator[str]:
     """Say which further columns of a series nothing reads."""
     read = {field for _, field in _fields_read(experiment, encoder, optional=True)}
-    fields = experiment.stages[encoder].kind == "fields"
+    fields = _kind(experiment, encoder).name == "fields"
     for index, name in enumerate(getattr(experiment.data, "values", ())):
         if name not in read:
             entry = f"{encoder}.fields.{name}" if fields else f"{encoder}.field={name}"
@@ -252,12 +255,12 @@ def _fields_read(
     """Yield path and field of what the encoder reads; `optional`: also of what may be absent."""
     usual = {"image": "image", "date": "timestamp", "category": "symbol"}
     stage = experiment.stages[encoder]
-    if stage.kind == "fields":
+    if isinstance(stage, FieldsEncoderParameters):
         for name, entry in stage.fields.items():
             if optional or not entry.optional:
                 yield f"{encoder}.fields.{name}", entry.field or name
     elif isinstance(stage, SingleEncoderParameters):
-        yield f"{encoder}.kind", stage.field or usual.get(stage.kind, "value")
+        yield f"{encoder}.kind", stage.field or usual.get(_kind(experiment, encoder).name, "value")
 
 
 def _shapes(experiment: Experiment) -> Iterator[str]:
@@ -278,13 +281,15 @@ def _layout(experiment: Experiment, arm: Arm | None = None) -> Layout:
 
 def _shape(experiment: Experiment) -> Shape | None:
     """Return the shape of what the encoder puts out, or of the images without one."""
-    stage, data = experiment.stages[experiment.pipeline[0]], experiment.data
-    image = None if data.kind == "idx" and data.path is not None else SHAPES.get(data.kind)
+    stage: Any = experiment.stages[experiment.pipeline[0]]
+    data, kind = _data_kind(experiment), registry.of(stage).name
+    other = data == "idx" and getattr(experiment.data, "path", None) is not None
+    image = None if other else SHAPES.get(data)
     if len(experiment.pipeline) == 1:
         return image
-    if stage.kind == "image":
+    if kind == "image":
         planes = len(stage.levels or (0,))
         return image if planes == 1 or image is None else (planes, *image)
-    if stage.kind in ("rdse", "scalar", "category"):
+    if kind in ("rdse", "scalar", "category"):
         return None if stage.size is None else (stage.size,)
     return None

@@ -6,13 +6,11 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from pydantic import BaseModel
-
-from htmrun.components.encoders.parameters import EncoderParameters
-from htmrun.components.sources.parameters import DataParameters
-from htmrun.config.fields import allowed, models_in
-from htmrun.config.messages import show
-from htmrun.config.schema import ClassifierParameters, Experiment
+from htmrun.backends.parameters import Parameters
+from htmrun.components import registry
+from htmrun.config.fields import allowed
+from htmrun.config.schema import Experiment
+from htmrun.errors import show
 
 
 @dataclass(frozen=True)
@@ -50,21 +48,21 @@ def sections(experiment: Experiment) -> list[Section]:
     return found
 
 
-def _section(path: str, model: BaseModel) -> Section:
+def _section(path: str, model: Parameters) -> Section:
     text = (type(model).__doc__ or "").strip().splitlines()[0]
     return Section(path, text, list(_rows(model, f"{path}.")))
 
 
-def _rows(model: BaseModel, prefix: str) -> Iterator[Row]:
+def _rows(model: Parameters, prefix: str) -> Iterator[Row]:
     # `kind` decides which other fields there are, so it stands first.
     for name in sorted(type(model).model_fields, key=lambda name: name != "kind"):
         yield from _field(model, name, prefix)
 
 
-def _field(model: BaseModel, name: str, prefix: str) -> Iterator[Row]:
+def _field(model: Parameters, name: str, prefix: str) -> Iterator[Row]:
     info = type(model).model_fields[name]
     value = getattr(model, name)
-    if isinstance(value, BaseModel):
+    if isinstance(value, Parameters):
         yield from _rows(value, f"{prefix}{name}.")
     elif isinstance(value, Mapping):
         for key, entry in value.items():
@@ -82,10 +80,6 @@ def _unquoted(text: str) -> str:
     return re.sub(r"'(?!null'|true'|false')([A-Za-z][\w.-]*)'", r"\1", text)
 
 
-def _kinds_beside(model: BaseModel) -> str:
+def _kinds_beside(model: Parameters) -> str:
     """Return the kinds that could stand in the place of `model`."""
-    for family in (DataParameters, EncoderParameters, ClassifierParameters):
-        models = models_in(family)
-        if type(model) in models:
-            return " | ".join(str(m.model_fields["kind"].default) for m in models)
-    return str(type(model).model_fields["kind"].default)
+    return " | ".join(registry.kinds(registry.of(model).family))

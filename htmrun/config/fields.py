@@ -9,22 +9,25 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from htmrun.components.registry import Section
 from htmrun.config.schema import Experiment
 
 # Bounds above this are those of the machine; nobody needs to read them.
 LARGEST = 1 << 53
-# Names of union branches in the schema that are no `kind`; "[key]": a dict's key is meant.
-TAGS = ("=fixed", "=growing", "=arm", "=baseline", "[key]")
 Models = list[type[BaseModel]]
 
 
-def models_in(annotation: Any) -> Models:
+def models_in(annotation: Any, metadata: Sequence[Any] = ()) -> Models:
     """Return the models that `annotation` allows itself (not inside lists or dicts)."""
+    for section in metadata:
+        if isinstance(section, Section):
+            return list(section.models.values())
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     origin = get_origin(annotation)
     if origin is Annotated:
-        return models_in(get_args(annotation)[0])
+        inner, *more = get_args(annotation)
+        return models_in(inner, more)
     if origin in (Union, types.UnionType):
         return [model for part in get_args(annotation) for model in models_in(part)]
     return []
@@ -58,24 +61,6 @@ def required(model: type[BaseModel]) -> set[str]:
     return {name for name, info in model.model_fields.items() if info.is_required()}
 
 
-def keys_of(loc: Sequence[int | str], raw: object) -> list[int | str]:
-    """Return a pydantic location without the tags that it puts where a union branches."""
-    keys: list[int | str] = []
-    value = raw
-    after_tag = False
-    for part in loc:
-        kind = value.get("kind") if isinstance(value, Mapping) else None
-        # The fields encoder has a field `fields` too: after its tag comes a key.
-        after_tag = part in TAGS or (part == kind and not after_tag)
-        if not after_tag:
-            keys.append(part)
-            try:
-                value = value[part]  # type: ignore[index]
-            except (KeyError, IndexError, TypeError):
-                value = None
-    return keys
-
-
 def follow(keys: Sequence[int | str], raw: object, *, choose: bool = True) -> Models:
     """Return the models at `keys` in `raw`; with `choose` only the one that is meant."""
     models: Models = [Experiment]
@@ -86,7 +71,7 @@ def follow(keys: Sequence[int | str], raw: object, *, choose: bool = True) -> Mo
             models, inside = inside, []
         else:
             field = fields_of(fitting(models, value)).get(str(key))
-            models = models_in(field.annotation) if field else []
+            models = models_in(field.annotation, field.metadata) if field else []
             inside = values_in(field.annotation) if field else []
         value = value.get(key) if isinstance(value, Mapping) else None
     return fitting(models, value) if choose else models

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from htmrun.config.fields import allowed, fields_of, follow, keys_of
-from htmrun.errors import nearest
+from htmrun.config.fields import allowed, fields_of, follow
+from htmrun.errors import mismatch, nearest, show
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -54,19 +54,9 @@ def lines(error: ValidationError, raw: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def show(value: object) -> str:
-    """Return `value` as it would stand in YAML, shortened."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, Mapping):
-        return "a section" if value else "an empty section"
-    if isinstance(value, str):
-        text = f"'{value}'"
-    elif isinstance(value, Sequence):
-        text = f"[{', '.join(show(item) for item in value)}]"
-    else:
-        text = str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+def _is_tag(key: int | str) -> bool:
+    """Say whether pydantic put `key` into a place for a branch of a union or a dict's key."""
+    return isinstance(key, str) and (key.startswith("=") or key == "[key]")
 
 
 def path_of(keys: Sequence[int | str]) -> str:
@@ -79,7 +69,7 @@ def path_of(keys: Sequence[int | str]) -> str:
 
 def _describe(detail: ErrorDetails, raw: Mapping[str, Any]) -> list[str]:
     kind = detail["type"]
-    keys = keys_of(detail["loc"], raw)
+    keys = [key for key in detail["loc"] if not _is_tag(key)]
     context = detail.get("ctx", {})
     value = detail["input"]
     path = path_of(keys)
@@ -89,14 +79,8 @@ def _describe(detail: ErrorDetails, raw: Mapping[str, Any]) -> list[str]:
         return [_no_field(path, keys, value, raw)]
     if kind == "missing":
         return [f"{path}: missing, expected {_field_allows(keys, raw) or 'a value'}"]
-    if kind == "union_tag_invalid":
-        return [
-            f"{path}.kind: found '{context['tag']}', {_one_of(context['expected_tags'], value)}"
-        ]
-    if kind == "union_tag_not_found":
-        return [_no_kind(path, keys, value, raw)]
     if kind == "literal_error":
-        return [f"{path}: found {show(value)}, {_one_of(context['expected'], value)}"]
+        return [mismatch(path, value, re.findall(r"'([^']*)'", context["expected"]))]
     return [f"{path}: found {show(value)}, expected {_wanted(detail, keys, raw)}"]
 
 
@@ -117,26 +101,6 @@ def _own_lines(path: str, message: str) -> list[str]:
         else:
             result.append(f"{path}.{line}" if owns_field else f"{path}: {line}")
     return result
-
-
-def _one_of(choices: str, value: object) -> str:
-    names = re.findall(r"'([^']*)'", choices)
-    if isinstance(value, Mapping):
-        value = value.get("kind")
-    near = nearest(value, names) if isinstance(value, str) else ""
-    return f"expected one of {', '.join(names)}{near}"
-
-
-def _no_kind(path: str, keys: Sequence[int | str], value: object, raw: Mapping[str, Any]) -> str:
-    kinds = ", ".join(kinds_of(keys, raw))
-    if isinstance(value, Mapping):
-        return f"{path}.kind: missing, expected one of {kinds}"
-    return f"{path}: found {show(value)}, expected a section with kind: one of {kinds}"
-
-
-def kinds_of(keys: Sequence[int | str], raw: Mapping[str, Any]) -> list[str]:
-    """Return the values of `kind` that may stand at `keys`."""
-    return [str(m.model_fields["kind"].default) for m in follow(keys, raw, choose=False)]
 
 
 def _no_field(path: str, keys: Sequence[int | str], value: object, raw: Mapping[str, Any]) -> str:

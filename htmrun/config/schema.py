@@ -12,27 +12,14 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from htmrun.backends import devices
-from htmrun.backends.parameters import Parameters, SpatialPoolerParameters, TemporalMemoryParameters
-from htmrun.components.classifiers.predicted_columns import PredictedColumnsParameters
-from htmrun.components.classifiers.sdr import SDRClassifierParameters
-from htmrun.components.encoders.parameters import EncoderParameters
-from htmrun.components.networks.parameters import NetworkParameters
-from htmrun.components.sources.parameters import DataParameters
+from htmrun.backends.parameters import Parameters
+from htmrun.components.registry import Section
+from htmrun.components.sources.parameters import SourceParameters
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
 Seed = Annotated[int, Field(ge=0, lt=1 << 63)]
 Window = Annotated[int, Field(ge=1, le=1 << 24)]
-ClassifierParameters = Annotated[
-    SDRClassifierParameters | PredictedColumnsParameters, Field(discriminator="kind")
-]
-StageParameters = Annotated[
-    EncoderParameters
-    | SpatialPoolerParameters
-    | TemporalMemoryParameters
-    | ClassifierParameters
-    | NetworkParameters,
-    Field(discriminator="kind"),
-]
+StageParameters = Annotated[Parameters, Section(("encoder", "stage", "readout"))]
 
 
 class GrowingWindow(Parameters):
@@ -160,7 +147,9 @@ class Experiment(Parameters):
         description="Stages in order, each a section of its own: encoder first, classifier or "
         "network last; or one network.",
     )
-    data: DataParameters = Field(..., description="Where the samples come from.")
+    data: Annotated[SourceParameters, Section(("source",))] = Field(
+        ..., description="Where the samples come from."
+    )
     stages: dict[Name, StageParameters] = Field(
         ..., description="Parameters of each stage; in YAML these sections stand at the root."
     )

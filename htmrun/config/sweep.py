@@ -15,12 +15,12 @@ from htmrun.backends.parameters import Parameters
 from htmrun.config.catalogue import choices, is_group
 from htmrun.config.compose import compose, compose_group, is_file
 from htmrun.config.fields import allowed
-from htmrun.config.messages import show, unknown
+from htmrun.config.messages import unknown
 from htmrun.config.overrides import key_of
 from htmrun.config.schema import WITHOUT_EFFECT, Experiment, Name, Seed
 from htmrun.config.space import Space, is_dimension, parse
 from htmrun.config.validation import plain, validate
-from htmrun.errors import UserError, nearest
+from htmrun.errors import UserError, nearest, show
 
 Direction = Literal["maximize", "minimize"]
 Sampler = Literal["tpe", "random", "grid", "cmaes", "gp", "qmc", "nsga2"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from htmrun.components.layout import component_of
+from htmrun.components.registry import component_of
 from htmrun.components.sources import Source
 from htmrun.config.schema import Arm, Baseline, Experiment
 from htmrun.execution.jobs import Builder, schedule_of

@@ -11,8 +11,9 @@ import numpy as np
 from htmrun.backends import Backend, load_backend
 from htmrun.components.classifiers import Site, Targets
 from htmrun.components.encoders import Encoder, build_encoder
-from htmrun.components.layout import Layout, component_of, layout, windows_of
+from htmrun.components.layout import Layout, layout, windows_of
 from htmrun.components.pipeline import Pipeline, Raw
+from htmrun.components.registry import component_of
 from htmrun.components.sources import Source
 from htmrun.components.sources.series import SeriesSource
 from htmrun.config.schema import Arm, Baseline, Experiment, GrowingWindow

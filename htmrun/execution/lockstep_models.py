@@ -27,7 +27,7 @@ from htmrun.backends.parameters import (
     TemporalMemoryParameters,
 )
 from htmrun.backends.plan import Flags, Plan
-from htmrun.components.layout import component_of
+from htmrun.components.registry import component_of
 from htmrun.config.schema import Baseline
 from htmrun.execution.jobs import Builder
 from htmrun.execution.lockstep import Meeting, Request, Work

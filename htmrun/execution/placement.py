@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from htmrun.backends.cuda import cards
 from htmrun.backends.cuda.cards import Card
 from htmrun.backends.devices import cuda_index
-from htmrun.components.layout import component_of
+from htmrun.components import registry
+from htmrun.components.registry import component_of
 from htmrun.config.schema import Arm, Experiment
 from htmrun.errors import UserError
 from htmrun.execution.processes import cores, workers_for
@@ -141,7 +142,7 @@ def _without_kernels(experiment: Experiment) -> str | None:
         for name in pipeline[1:] or pipeline:
             stage = experiment.stages[name]
             if name not in regime.bypass and "cuda" not in component_of(stage).devices:
-                return f"{name} ({stage.kind})"
+                return f"{name} ({registry.of(stage).name})"
     return None
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from htmrun.backends.parameters import TemporalMemoryParameters
 from htmrun.cli.terminal import LiveView
 from htmrun.components.sources import Source
 from htmrun.config.schema import WITHOUT_EFFECT, Experiment, Tracking
@@ -155,7 +156,7 @@ def new_run_id(name: str) -> str:
 def main_metrics(source: Source, builder: Builder) -> tuple[str, ...]:
     """Return the metrics that the final table shows."""
     stages = builder.experiment.stages
-    memories = [n for n, stage in stages.items() if stage.kind == "temporal_memory"]
+    memories = [n for n, stage in stages.items() if isinstance(stage, TemporalMemoryParameters)]
     names = registry.main_metrics(source.task, builder.horizons, memories)
     # An area of its own where bits are swapped, the score where pixels are.
     unused = {"noise_score" if builder.experiment.noise_images == 0 else "noise_accuracy_area"}

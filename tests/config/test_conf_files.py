@@ -54,8 +54,8 @@ def model_of(name: str, content: dict[str, Any]) -> tuple[type[BaseModel], dict[
         return SweepParameters, content
     if group in ("tracking", "cluster"):
         return (Tracking if group == "tracking" else ClusterParameters), content
-    annotation = Experiment.model_fields["data" if group == "data" else "stages"].annotation
-    models = models_in(annotation) or values_in(annotation)
+    info = Experiment.model_fields["data" if group == "data" else "stages"]
+    models = models_in(info.annotation, info.metadata) or values_in(info.annotation)
     return fitting(models, content)[0], content
 
 
@@ -64,7 +64,7 @@ def differences(model: type[BaseModel], section: dict[str, Any], prefix: str = "
     assert set(section) == set(model.model_fields), f"fields of {prefix or model.__name__}"
     for name, value in section.items():
         info = model.model_fields[name]
-        inner = models_in(info.annotation)
+        inner = models_in(info.annotation, info.metadata)
         if inner and isinstance(value, dict):
             yield from differences(fitting(inner, value)[0], value, f"{prefix}{name}.")
         elif values_in(info.annotation):

@@ -33,7 +33,7 @@ def test_rows_say_type_bounds_choices_and_what_was_changed() -> None:
     assert found["sp.inhibition"].allowed == "global | local"
     assert found["arm.minibatch.learn_every"].allowed == "integer 1 to 16777216 | section"
     assert found["data.kind"].allowed == (
-        "digits | idx | cifar10 | folder | npz | series | sequences | reber"
+        "cifar10 | digits | folder | idx | npz | reber | sequences | series"
     )
     assert found["arm.minibatch.learn_every"].changed
     assert not found["arm.online.learn_every"].changed

@@ -61,8 +61,8 @@ WRONG = [
     ),
     (
         "data.kind=digit",
-        "data.kind: found 'digit', expected one of digits, idx, cifar10, folder, npz, series, "
-        "sequences, reber; did you mean 'digits'?",
+        "data.kind: found 'digit', expected one of cifar10, digits, folder, idx, npz, reber, "
+        "sequences, series; did you mean 'digits'?",
     ),
     (
         "sp.horizons=[1]",
@@ -236,7 +236,7 @@ def test_errors_inside_the_fields_encoder_name_yaml_paths() -> None:
     text = complaint("experiment=stream", "encoder.fields.value.sise=3")
     assert text == "encoder.fields.value.sise: unknown field, found 3; did you mean 'size'?"
     text = complaint("experiment=stream", "encoder.fields.x={kind:rdsee}")
-    assert text.startswith("encoder.fields.x.kind: found 'rdsee', expected one of image, scalar,")
+    assert text.startswith("encoder.fields.x.kind: found 'rdsee', expected one of category, date,")
     text = complaint("experiment=stream", "encoder.fields.timestamp.weekend.active=0")
     assert text.startswith("encoder.fields.timestamp.weekend.active: found 0, expected an integer")
 

@@ -14,6 +14,7 @@ from htmrun.components.classifiers import Classes, Readout, Site, Targets
 from htmrun.components.classifiers.horizons import ages
 from htmrun.components.classifiers.scores import Activity, Scores
 from htmrun.components.layout import Layout
+from htmrun.components.registry import register
 from htmrun.errors import UserError
 
 
@@ -23,6 +24,7 @@ class PredictedColumnsParameters(Parameters):
     kind: Literal["predicted_columns"] = "predicted_columns"
 
 
+@register("readout", PredictedColumnsParameters)
 class PredictedColumnsReadout(Readout):
     """Names the class whose columns the temporal memory predicts most.
 

@@ -13,12 +13,14 @@ from htmrun.components.classifiers import Classes, Site, Targets
 from htmrun.components.classifiers.horizons import HorizonParameters, HorizonReadout, Past, ahead
 from htmrun.components.classifiers.scores import Activity, Scores, read
 from htmrun.components.layout import Layout
+from htmrun.components.registry import register
 
 
 class SDRClassifierParameters(HorizonParameters, SDRModelParameters):
     """SDR classifier: softmax on the bits of one or more stages, one set of weights per horizon."""
 
 
+@register("readout", SDRClassifierParameters)
 class SDRReadout(HorizonReadout):
     """Predicts the class of sample t from the bits of sample t - h, for each horizon h.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from htmrun.components import registry
 from htmrun.components.encoders import Encoder, Ranges, Shapes
 from htmrun.components.encoders.category import CategoryEncoder
 from htmrun.components.encoders.combined import CombinedEncoder
@@ -34,7 +35,7 @@ CONVENTIONAL = {
 def build(parameters: EncoderParameters, shapes: Shapes, seed: int, ranges: Ranges) -> Encoder:
     """Return the encoder; see `build_encoder`."""
     if not isinstance(parameters, FieldsEncoderParameters):
-        field = parameters.field or CONVENTIONAL[parameters.kind]
+        field = parameters.field or CONVENTIONAL[registry.of(parameters).name]
         if field not in shapes:
             raise _no_field("encoder.field", field, shapes)
         return _single(parameters, field, shapes, seed, ranges, "encoder")
@@ -76,7 +77,7 @@ def _single(
         return ImageEncoder(p, field, shape)
     if shape:
         raise UserError(
-            f"{path}.kind: '{p.kind}' reads single values, field '{field}' has shape "
+            f"{path}.kind: '{registry.of(p).name}' reads single values, field '{field}' has shape "
             f"{' x '.join(map(str, shape))}; expected image"
         )
     if isinstance(p, ScalarEncoderParameters):
@@ -85,6 +86,7 @@ def _single(
         return RDSEEncoder(p, field, _resolution(p, field, ranges, path), seed, path)
     if isinstance(p, DateEncoderParameters):
         return DateEncoder(p, field, path)
+    assert isinstance(p, CategoryEncoderParameters)
     return CategoryEncoder(p, field, _categories(p, field, ranges, path), seed, path)
 
 

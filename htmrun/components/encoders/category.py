@@ -12,12 +12,14 @@ from htmrun.backends.bits import Bits
 from htmrun.components.encoders.blocks import block_bits, choose_rows
 from htmrun.components.encoders.parameters import CategoryEncoderParameters
 from htmrun.components.encoders.scalar import finite_numbers
+from htmrun.components.registry import register
 from htmrun.errors import UserError
 
 RANDOM_SIZE = 2048
 WORDS_AT_ONCE = 1 << 22
 
 
+@register("encoder", CategoryEncoderParameters)
 class CategoryEncoder:
     """Category c has the bits c * active .. c * active + active - 1, or `active` random ones.
 

@@ -8,8 +8,11 @@ import numpy as np
 
 from htmrun.backends.bits import Bits
 from htmrun.components.encoders import Encoder
+from htmrun.components.encoders.parameters import FieldsEncoderParameters
+from htmrun.components.registry import register
 
 
+@register("encoder", FieldsEncoderParameters)
 class CombinedEncoder:
     """The bits of all `parts` one after the other; `left_out` names entries without a field."""
 

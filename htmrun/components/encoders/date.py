@@ -14,12 +14,14 @@ import numpy.typing as npt
 from htmrun.backends.bits import Bits
 from htmrun.components.encoders.blocks import Places, block_bits
 from htmrun.components.encoders.parameters import DateEncoderParameters
+from htmrun.components.registry import register
 from htmrun.errors import UserError
 
 DAY = 86_400
 Place = Callable[[Places], Places]
 
 
+@register("encoder", DateEncoderParameters)
 class DateEncoder:
     """Each part of a date is a block of on-bits; parts follow each other in a fixed order.
 

@@ -8,8 +8,10 @@ import numpy as np
 
 from htmrun.backends.bits import Bits
 from htmrun.components.encoders.parameters import ImageEncoderParameters
+from htmrun.components.registry import register
 
 
+@register("encoder", ImageEncoderParameters)
 class ImageEncoder:
     """Bit (y, x) is on where the pixel is above the threshold; with levels, (level, y, x)."""
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from htmrun.backends.parameters import Parameters
+from htmrun.components.registry import Section
 
 Size = Annotated[int, Field(ge=1, le=1 << 24)]
 
@@ -209,14 +210,7 @@ class CategoryEncoderParameters(SingleEncoderParameters):
         return self
 
 
-SingleEncoder = Annotated[
-    ImageEncoderParameters
-    | ScalarEncoderParameters
-    | RDSEParameters
-    | DateEncoderParameters
-    | CategoryEncoderParameters,
-    Field(discriminator="kind"),
-]
+SingleEncoder = Annotated[SingleEncoderParameters, Section(("encoder",), SingleEncoderParameters)]
 
 
 class FieldsEncoderParameters(Parameters):
@@ -228,12 +222,4 @@ class FieldsEncoderParameters(Parameters):
     )
 
 
-EncoderParameters = Annotated[
-    ImageEncoderParameters
-    | ScalarEncoderParameters
-    | RDSEParameters
-    | DateEncoderParameters
-    | CategoryEncoderParameters
-    | FieldsEncoderParameters,
-    Field(discriminator="kind"),
-]
+EncoderParameters = SingleEncoderParameters | FieldsEncoderParameters

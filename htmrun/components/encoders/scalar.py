@@ -15,12 +15,14 @@ from htmrun.backends import rng
 from htmrun.backends.bits import Bits
 from htmrun.components.encoders.blocks import Places, block_bits, choose_rows
 from htmrun.components.encoders.parameters import RDSEParameters, ScalarEncoderParameters
+from htmrun.components.registry import register
 from htmrun.errors import UserError
 
 CACHED_BUCKETS = 1 << 16
 LARGEST_BUCKET = float(1 << 62)
 
 
+@register("encoder", ScalarEncoderParameters)
 class ScalarEncoder:
     """`active` bits in a row; their start moves from bit 0 at `low` to the end at `high`.
 
@@ -66,6 +68,7 @@ class ScalarEncoder:
             )
 
 
+@register("encoder", RDSEParameters)
 class RDSEEncoder:
     """Bucket b = floor(v / resolution + 0.5) has the on-bits h(b), h(b + 1), ... h(b + active - 1).
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from htmrun.backends import Backend
+from htmrun.components import registry
 from htmrun.components.networks import shapes, weights
 from htmrun.components.networks.binary import Binary
 from htmrun.components.networks.parameters import (
@@ -106,7 +107,7 @@ class Chain(nn.Module):
             for p in module.parameters():
                 p.requires_grad_(name not in frozen)
             self.layers[name], self.shapes[name], now = module, out, out
-            if layer.kind in ACTIVATIONS:
+            if registry.of(layer).name in ACTIVATIONS:
                 self.blocks.append(name)
         self.inputs, self.classes = math.prod(now), classes
         last = len(parameters.layers)

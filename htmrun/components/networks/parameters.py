@@ -13,6 +13,7 @@ from htmrun.backends.parameters import (
     SpatialPoolerParameters,
 )
 from htmrun.components.classifiers.horizons import HorizonParameters
+from htmrun.components.registry import Section, register
 
 Size = Annotated[int, Field(ge=1, le=1 << 20)]
 LayerName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
@@ -226,19 +227,12 @@ class SPLayerParameters(SpatialPoolerParameters):
         return self
 
 
-Layer = Annotated[
-    ConvParameters
-    | LinearParameters
-    | NormParameters
-    | PoolParameters
-    | ReLUParameters
-    | KWinnerParameters
-    | BinaryParameters
-    | DropoutParameters
-    | FlattenParameters
-    | SPLayerParameters,
-    Field(discriminator="kind"),
-]
+for _layer in (
+    ConvParameters, LinearParameters, NormParameters, PoolParameters, ReLUParameters,
+    KWinnerParameters, BinaryParameters, DropoutParameters, FlattenParameters, SPLayerParameters,
+):  # fmt: skip
+    register("layer", _layer)(_layer)
+Layer = Annotated[Parameters, Section(("layer",))]
 
 
 class OptimizerParameters(Parameters):

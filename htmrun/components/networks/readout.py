@@ -19,6 +19,7 @@ from htmrun.components.classifiers.scores import Activity, Scores, read
 from htmrun.components.layout import Layout, Window
 from htmrun.components.networks import shapes
 from htmrun.components.networks.parameters import NetworkParameters
+from htmrun.components.registry import register
 from htmrun.errors import UserError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ REMEMBERED = {"sgd": 0, "momentum": 1, "rmsprop": 1, "adam": 2}
 """Numbers that an optimizer keeps for each weight."""
 
 
+@register("readout", NetworkParameters)
 class NetworkReadout(HorizonReadout):
     """A network on images, or on the bits of stages as zeros and ones.
 

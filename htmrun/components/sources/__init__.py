@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from htmrun.components import registry
+
 if TYPE_CHECKING:
-    from htmrun.components.sources.parameters import DataParameters
+    from htmrun.components.sources.parameters import SourceParameters
 
 Task = Literal["classification", "sequence", "forecast"]
 
@@ -89,44 +91,15 @@ def validation_chunks(source: Source, chunk: int) -> Iterator[Chunk] | None:
     return None if kept is None else kept(chunk)
 
 
-def open_source(parameters: DataParameters, *, base_dir: str | Path | None = None) -> Source:
+def open_source(parameters: SourceParameters, *, base_dir: str | Path | None = None) -> Source:
     """Return the source that `parameters` describe.
 
     Relative paths start at `base_dir` (default: the working directory). Raises UserError
     where a file is missing or not what was declared; large files are read only when used.
     """
     base = Path(base_dir) if base_dir is not None else Path.cwd()
-    if parameters.kind == "digits":
-        from htmrun.components.sources.digits import DigitsSource
-
-        return DigitsSource(parameters)
-    if parameters.kind == "idx":
-        from htmrun.components.sources.idx import IdxSource
-
-        return IdxSource(parameters, base)
-    if parameters.kind == "cifar10":
-        from htmrun.components.sources.image_files import Cifar10Source
-
-        return Cifar10Source(parameters, base)
-    if parameters.kind == "folder":
-        from htmrun.components.sources.image_files import FolderSource
-
-        return FolderSource(parameters, base)
-    if parameters.kind == "npz":
-        from htmrun.components.sources.image_files import NpzSource
-
-        return NpzSource(parameters, base)
-    if parameters.kind == "series":
-        from htmrun.components.sources.series import SeriesSource
-
-        return SeriesSource(parameters, base)
-    if parameters.kind == "sequences":
-        from htmrun.components.sources.sequences import SequencesSource
-
-        return SequencesSource(parameters)
-    from htmrun.components.sources.reber import ReberSource
-
-    return ReberSource(parameters)
+    source: Source = registry.of(parameters).component(parameters, base)
+    return source
 
 
 def resolve_path(path: str, base: Path) -> Path:

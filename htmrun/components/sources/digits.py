@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
+from htmrun.components.registry import register
 from htmrun.components.sources import Chunk, Task
 from htmrun.components.sources.images import LabelledImages, apart, held_out
 from htmrun.components.sources.parameters import DigitsParameters
 from htmrun.errors import UserError
 
 
+@register("source", DigitsParameters)
 class DigitsSource:
     """1797 images of 8x8 pixels with grey values 0..16, ten classes."""
 
@@ -25,7 +28,7 @@ class DigitsSource:
     class_names = tuple("0123456789")
     ranges: Mapping[str, tuple[float, float]] = {}
 
-    def __init__(self, parameters: DigitsParameters) -> None:
+    def __init__(self, parameters: DigitsParameters, base: Path) -> None:
         self.parameters = parameters
         self.shapes: dict[str, tuple[int, ...]] = {"image": (8, 8)}
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from htmrun.components.registry import register
 from htmrun.components.sources import Chunk, Task, resolve_path
 from htmrun.components.sources.images import LabelledImages, apart
 from htmrun.components.sources.parameters import IdxParameters
@@ -102,6 +103,7 @@ def _bytes_of(path: Path, values: np.ndarray, dimensions: int) -> npt.NDArray[np
     return values
 
 
+@register("source", IdxParameters)
 class IdxSource:
     """MNIST or any data set in its format; files are read when first needed."""
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from htmrun.components.registry import register
 from htmrun.components.sources import Chunk, Task, resolve_path
 from htmrun.components.sources.download import CIFAR10_FILES, fetch_cifar10
 from htmrun.components.sources.images import LabelledImages, apart, held_out
@@ -113,6 +114,7 @@ class ImageFilesSource(ABC):
         return self._kept.in_order(chunk)
 
 
+@register("source", Cifar10Parameters)
 class Cifar10Source(ImageFilesSource):
     """CIFAR-10, binary version: data_batch_1.bin to data_batch_5.bin and test_batch.bin."""
 
@@ -172,6 +174,7 @@ def read_cifar(file: Path) -> LabelledImages:
     return LabelledImages(images, records[:, 0].astype(np.int64))
 
 
+@register("source", FolderParameters)
 class FolderSource(ImageFilesSource):
     """PATH/train/CLASS/*.png and PATH/test/CLASS/*.png, or PATH/CLASS/*.png alone."""
 
@@ -241,6 +244,7 @@ def _files(folder: Path) -> list[Path]:
     return sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
 
 
+@register("source", NpzParameters)
 class NpzSource(ImageFilesSource):
     """A NumPy archive with images and labels of training and test."""
 

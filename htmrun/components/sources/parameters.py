@@ -29,7 +29,15 @@ def stream_number(epoch: int, held_out: HeldOut) -> int:
     return epoch if held_out == "test" else epoch + (1 << 32)
 
 
-class DigitsParameters(Parameters):
+class SourceParameters(Parameters):
+    """What every source has."""
+
+    held_out: str = Field(
+        "test", description="validation: other samples than those that results are judged on."
+    )
+
+
+class DigitsParameters(SourceParameters):
     """The 8x8 handwritten digits that ship with scikit-learn (1797 images, grey values 0..16)."""
 
     kind: Literal["digits"] = "digits"
@@ -45,7 +53,7 @@ class DigitsParameters(Parameters):
     )
 
 
-class IdxParameters(Parameters):
+class IdxParameters(SourceParameters):
     """Image files in the IDX format of MNIST and its relatives, plain or gzip."""
 
     kind: Literal["idx"] = "idx"
@@ -67,7 +75,7 @@ class IdxParameters(Parameters):
     )
 
 
-class Cifar10Parameters(Parameters):
+class Cifar10Parameters(SourceParameters):
     """CIFAR-10 in its binary version (Krizhevsky 2009): 32x32 colour images, ten classes."""
 
     kind: Literal["cifar10"] = "cifar10"
@@ -86,7 +94,7 @@ class Cifar10Parameters(Parameters):
     )
 
 
-class FolderParameters(Parameters):
+class FolderParameters(SourceParameters):
     """Image files in a folder for each class, with or without folders train and test above."""
 
     kind: Literal["folder"] = "folder"
@@ -110,7 +118,7 @@ class FolderParameters(Parameters):
     )
 
 
-class NpzParameters(Parameters):
+class NpzParameters(SourceParameters):
     """A NumPy archive: train_images, train_labels, test_images, test_labels (or x_train, ...)."""
 
     kind: Literal["npz"] = "npz"
@@ -125,7 +133,7 @@ class NpzParameters(Parameters):
     )
 
 
-class SeriesParameters(Parameters):
+class SeriesParameters(SourceParameters):
     """A series to forecast: a CSV file, or one that ships inside statsmodels."""
 
     kind: Literal["series"] = "series"
@@ -176,7 +184,7 @@ class SeriesParameters(Parameters):
     )
 
 
-class SequencesParameters(Parameters):
+class SequencesParameters(SourceParameters):
     """Generated high-order sequences: pairs like ABCDE / XBCDY, whose start decides the end."""
 
     kind: Literal["sequences"] = "sequences"
@@ -236,7 +244,7 @@ class SequencesParameters(Parameters):
         return self
 
 
-class ReberParameters(Parameters):
+class ReberParameters(SourceParameters):
     """Strings of the Reber grammar, plain or embedded (Cleeremans et al. 1989)."""
 
     kind: Literal["reber"] = "reber"
@@ -261,16 +269,3 @@ class ReberParameters(Parameters):
                 "score: 'long_range' exists only with embedded = true, expected determined or null"
             )
         return self
-
-
-DataParameters = Annotated[
-    DigitsParameters
-    | IdxParameters
-    | Cifar10Parameters
-    | FolderParameters
-    | NpzParameters
-    | SeriesParameters
-    | SequencesParameters
-    | ReberParameters,
-    Field(discriminator="kind"),
-]

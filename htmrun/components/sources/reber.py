@@ -11,11 +11,13 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from htmrun.backends import rng
+from htmrun.components.registry import register
 from htmrun.components.sources import Chunk, Task
 from htmrun.components.sources.parameters import ReberParameters, stream_number
 
@@ -87,6 +89,7 @@ def _automaton(
     )
 
 
+@register("source", ReberParameters)
 class ReberSource:
     """An endless stream of strings; both arcs of a state are equally likely.
 
@@ -98,7 +101,7 @@ class ReberSource:
     classes = len(SYMBOLS)
     class_names = tuple(SYMBOLS)
 
-    def __init__(self, parameters: ReberParameters) -> None:
+    def __init__(self, parameters: ReberParameters, base: Path) -> None:
         self.parameters = parameters
         self.name = "embedded_reber" if parameters.embedded else "reber"
         self.automaton = embedded() if parameters.embedded else plain()

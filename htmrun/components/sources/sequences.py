@@ -10,11 +10,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from htmrun.backends import rng
+from htmrun.components.registry import register
 from htmrun.components.sources import Chunk, Task
 from htmrun.components.sources.parameters import SequencesParameters, stream_number
 
@@ -22,6 +24,7 @@ BLOCK = 4096
 """Sequences that are generated at a time."""
 
 
+@register("source", SequencesParameters)
 class SequencesSource:
     """A stream of sequences, each drawn at random, with random elements in the gaps.
 
@@ -33,7 +36,7 @@ class SequencesSource:
     name = "sequences"
     task: Task = "sequence"
 
-    def __init__(self, parameters: SequencesParameters) -> None:
+    def __init__(self, parameters: SequencesParameters, base: Path) -> None:
         self.parameters = parameters
         self.table = element_table(parameters)
         self.shapes: dict[str, tuple[int, ...]] = {"symbol": ()}

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from htmrun.backends.parameters import round_half_up
+from htmrun.components.registry import register
 from htmrun.components.sources import Chunk, Task, resolve_path
 from htmrun.components.sources.bundled import bundled_series
 from htmrun.components.sources.columns import find_columns
@@ -43,6 +44,7 @@ class Scan:
     median_step: float | None
 
 
+@register("source", SeriesParameters)
 class SeriesSource:
     """A table whose column `value` is forecast; the header is read at once, the rows later."""
 

@@ -14,10 +14,12 @@ from htmrun.backends.parameters import TemporalMemoryParameters
 from htmrun.backends.plan import Flags, Plan
 from htmrun.components.classifiers.scores import Activity
 from htmrun.components.layout import Outputs, Shape
+from htmrun.components.registry import register
 from htmrun.components.stages import Stage
 from htmrun.components.stages.permanences import histogram
 
 
+@register("stage", TemporalMemoryParameters)
 class MemoryStage(Stage):
     """Columns to active cells; puts out `NAME.winners` and `NAME.predicted` too."""
 

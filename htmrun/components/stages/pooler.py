@@ -15,6 +15,7 @@ from htmrun.backends.parameters import SpatialPoolerParameters, round_half_up
 from htmrun.backends.plan import Flags, Plan
 from htmrun.components.classifiers.scores import Activity
 from htmrun.components.layout import Outputs, Shape, Window
+from htmrun.components.registry import register
 from htmrun.components.stages import Stage
 from htmrun.components.stages.permanences import histogram
 from htmrun.errors import UserError
@@ -23,6 +24,7 @@ MOST_COLUMNS = 1 << 16
 """Of larger layers no figure of each column is kept."""
 
 
+@register("stage", SpatialPoolerParameters)
 class PoolerStage(Stage):
     """Bits to winner columns; `shape`: the columns' grid."""
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 from pydantic import TypeAdapter
 
-from htmrun.components.encoders.parameters import EncoderParameters
+from htmrun.backends.parameters import Parameters
+from htmrun.components.registry import Section
 from htmrun.testing import EncoderChecks
 
 RANDOM = np.random.default_rng(0)
@@ -17,8 +20,8 @@ IMAGES = {"image": RANDOM.integers(0, 256, (20, 4, 3)).astype(np.uint8)}
 NO_NUMBERS = ({"value": np.array([1.0, np.inf])}, {"value": np.array(["2020-01-01"], "M8[s]")})
 
 
-def of(**settings: object) -> EncoderParameters:
-    return TypeAdapter(EncoderParameters).validate_python(settings)
+def of(**settings: object) -> Parameters:
+    return TypeAdapter(Annotated[Parameters, Section(("encoder",))]).validate_python(settings)
 
 
 class TestScalar(EncoderChecks):

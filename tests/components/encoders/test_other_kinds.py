@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import datetime
+from typing import Annotated
 
 import numpy as np
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from htmrun.backends.parameters import Parameters
 from htmrun.components.encoders import build_encoder
-from htmrun.components.encoders.parameters import EncoderParameters
+from htmrun.components.registry import Section
 from htmrun.errors import UserError
 
-ADAPTER = TypeAdapter(EncoderParameters)
+ADAPTER = TypeAdapter(Annotated[Parameters, Section(("encoder",))])
 SHAPES = {"value": (), "timestamp": (), "symbol": ()}
 RANGES = {"value": (0.0, 10.0), "symbol": (0.0, 4.0)}
 

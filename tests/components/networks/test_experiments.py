@@ -119,8 +119,8 @@ WRONG = [
     ("sparse.layers.act1.density=0",
      "sparse.layers.act1.density: found 0, expected a number > 0, <= 1"),
     ("sparse.layers.conv1.kind=convolution",
-     "sparse.layers.conv1.kind: found 'convolution', expected one of conv, linear, norm, pool, "
-     "relu, kwinner, binary, dropout, flatten, sp"),
+     "sparse.layers.conv1.kind: found 'convolution', expected one of binary, conv, dropout, "
+     "flatten, kwinner, linear, norm, pool, relu, sp"),
     ("sparse.layers.conv2.kernel=9",
      "sparse.layers.conv2.kernel: 9 is larger than the input of 4 x 4, expected at most 6"),
     ("sparse.layers.extra={kind: pool}",

@@ -11,12 +11,12 @@ import pytest
 
 from htmrun.components.sources import Chunk, Source, open_source
 from htmrun.components.sources.parameters import (
-    DataParameters,
     DigitsParameters,
     IdxParameters,
     ReberParameters,
     SequencesParameters,
     SeriesParameters,
+    SourceParameters,
 )
 from htmrun.errors import UserError
 
@@ -26,7 +26,7 @@ def images_of(chunks: Iterator[Chunk] | None) -> set[bytes]:
     return {image.tobytes() for chunk in chunks for image in chunk.fields["image"]}
 
 
-def pair(test: DataParameters) -> tuple[Source, Source]:
+def pair(test: SourceParameters) -> tuple[Source, Source]:
     """Return the source that results are made on, and the one for choosing settings."""
     other = test.model_copy(update={"held_out": "validation"})
     return open_source(test), open_source(other)
