@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -25,9 +25,6 @@ from htmrun.training.measures.prequential import Scoreboard
 from htmrun.training.records import Job, Record
 from htmrun.training.schedule import Cursor, Growth, Schedule
 from htmrun.training.trainer import Course, Trainer
-
-if TYPE_CHECKING:
-    from htmrun.components.encoders.parameters import EncoderParameters
 
 WARM_UP_SAMPLES = 8
 
@@ -92,8 +89,8 @@ class Builder:
         first, *rest = self.experiment.pipeline
         if not rest:
             return Raw(component_of(self.readout).field, self.source.shapes)
-        parameters = cast("EncoderParameters", self.experiment.stages[first])
-        return build_encoder(parameters, self.source.shapes, seed, self.source.ranges)
+        parameters, source = self.experiment.stages[first], self.source
+        return build_encoder(parameters, source.shapes, seed, source.ranges, first)
 
     def layout(self, arm: Arm) -> Layout:
         """Return what stands before the readout in an arm whose pipeline is the experiment's."""
