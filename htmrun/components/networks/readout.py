@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from htmrun._imports import torch
 from htmrun.backends import State
 from htmrun.backends.bits import Bits
 from htmrun.backends.plan import Flags, Plan
@@ -52,8 +53,6 @@ class NetworkReadout(HorizonReadout):
     @classmethod
     def lacking(cls) -> str | None:
         """Say whether torch sees no card."""
-        import torch
-
         return None if torch.cuda.is_available() else "this build of torch sees no card"
 
     @classmethod
