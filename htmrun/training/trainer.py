@@ -42,6 +42,7 @@ class Course:
     noise_images: int | None = 0
     target: float | None = None
     drift_at: int | None = None
+    hand_over: bool = False
 
 
 @dataclass(frozen=True)
@@ -236,7 +237,8 @@ class Trainer:
         if self.course.measure_latency:
             # The last thing that is done: it trains on, and the state is not used again.
             figures |= latency.measure(self.pipeline, self.source, self.schedule, self.job.seed)
-        return Finished(self.job, figures, state_hash, self._seconds(), series)
+        learned = state if self.course.hand_over else {}
+        return Finished(self.job, figures, state_hash, self._seconds(), series, learned)
 
     def _validate(self) -> dict[str, float]:
         """Return the figures on the validation samples; keep the state if it is the best so far."""
