@@ -16,7 +16,7 @@ from htmrun.components.networks.parameters import (
 from htmrun.errors import UserError, nearest
 
 if TYPE_CHECKING:
-    from htmrun.components.sources.parameters import SourceParameters
+    from htmrun.components.sources import SourceParameters
     from htmrun.config.schema import Arm, Experiment
 
 IMAGES = ("digits", "idx", "cifar10", "folder", "npz")

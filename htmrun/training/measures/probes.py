@@ -14,7 +14,7 @@ from htmrun.backends.bits import Bits
 from htmrun.backends.rng import Purpose
 from htmrun.components.networks.pipeline import NetworkPipeline
 from htmrun.components.pipeline import Pipeline
-from htmrun.components.sources import Chunk, Source, validation_chunks
+from htmrun.components.sources import Chunk, Source
 from htmrun.components.stages import PoolerStage
 from htmrun.training.measures.meters import ClassificationMeter, Figures
 from htmrun.training.measures.selectivity import ClassActivity
@@ -115,7 +115,7 @@ def held_out(pipeline: Model, source: Source) -> Figures:
 
 def validation(pipeline: Model, source: Source) -> Figures:
     """Return the same figures on the samples that choose the reported epoch, or nothing."""
-    chunks = validation_chunks(source, CHUNK)
+    chunks = source.validation(CHUNK)
     if chunks is None:
         return {}
     return {f"validation/{n}": v for n, v in figures_on(pipeline, source, chunks).items()}
