@@ -9,6 +9,7 @@ from htmrun.backends.devices import cuda_index
 from htmrun.execution.estimate import device_bytes
 from htmrun.execution.job_runs import guarded, run_jobs
 from htmrun.execution.lockstep import Meeting, Work
+from htmrun.execution.lockstep_models import works_together
 from htmrun.execution.opening import OpenRun
 from htmrun.execution.placement import lots
 from htmrun.execution.processes import workers_for
@@ -50,11 +51,11 @@ def records(run: OpenRun, parts: Lots | None) -> Generator[Record, None, None]:
         yield from run_jobs(run.builder, run.jobs, run.experiment.workers, keeps)
         return
     for lot in parts:
-        with closing(_in_step(run, lot)) as news:
+        with closing(_on_card(run, lot)) as news:
             yield from news
 
 
-def _in_step(run: OpenRun, jobs: Sequence[Job]) -> Generator[Record, None, None]:
+def _on_card(run: OpenRun, jobs: Sequence[Job]) -> Generator[Record, None, None]:
     """Run jobs side by side in this process, their models in shared launches on a card."""
     index, meeting = cuda_index(run.experiment.device), Meeting()
     assert index is not None
@@ -62,4 +63,4 @@ def _in_step(run: OpenRun, jobs: Sequence[Job]) -> Generator[Record, None, None]
     def told(job: Job, work: Work) -> Iterator[Record]:
         return guarded(job, lambda: work(meeting.stopped))
 
-    yield from meeting.records(run.builder.together(jobs, meeting, index), told)
+    yield from meeting.records(works_together(run.builder, jobs, meeting, index), told)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -48,8 +49,6 @@ class Dropout(nn.Module):
         """Return `values` with a share dropped and the rest scaled up, while learning."""
         if not self.training or self.rate == 0:
             return values
-        import numpy as np
-
         word = weights.words(self.seed, self.layer, "dropout", np.array([self._first]), 1)
         generator = torch.Generator().manual_seed(int(word[0, 0] >> np.uint64(1)))
         kept = torch.rand(values.shape, generator=generator) >= self.rate
@@ -79,7 +78,7 @@ class Chain(nn.Module):
     """
 
     def __init__(
-        self, parameters: NetworkParameters, shape: tuple[int, int, int], classes: int, seed: int,
+        self, parameters: NetworkParameters, shape: tuple[int, ...], classes: int, seed: int,
         backend: Backend, *, frozen: Collection[str] = (), bypassed: Collection[str] = (),
         path: str = "network",
     ) -> None:  # fmt: skip
@@ -123,7 +122,7 @@ class Chain(nn.Module):
         self._layers, self._heads = map(nn.ModuleList, (self.layers.values(), self.heads.values()))
 
     def forward(self, values: Tensor) -> Tensor:
-        """Return logits (T, classes) of normalised images (T, C, H, W)."""
+        """Return logits (T, classes) of normalised images (T, C, H, W), or of bits."""
         for layer in self.layers.values():
             values = layer(values)
         result: Tensor = self.readout(values.flatten(1))

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
+from htmrun._imports import sklearn
 from htmrun.components.registry import register
 from htmrun.components.sources import Shapes
 from htmrun.components.sources.images import (
@@ -51,9 +52,7 @@ class DigitsSource(SplitImages):
 
     def read(self) -> Split:
         """Return both parts; raises UserError if a class falls out of one of them."""
-        from sklearn.datasets import load_digits
-
-        bunch = load_digits()
+        bunch = sklearn.datasets.load_digits()
         images = LabelledImages(bunch.images.astype(np.uint8), bunch.target.astype(np.int64))
         held = held_out(images.labels, self.parameters.test_fraction, self.split_seed)
         for part, what in ((held, "held-out"), (~held, "training")):

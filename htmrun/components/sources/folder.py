@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
+from htmrun._imports import PIL
 from htmrun.components.registry import register
 from htmrun.components.sources.images import (
     ImageFiles,
@@ -70,15 +71,13 @@ class FolderSource(ImageFiles):
     def _images(
         self, folder: Path, names: tuple[str, ...], shape: tuple[int, ...] | None = None
     ) -> LabelledImages:
-        from PIL import Image, UnidentifiedImageError
-
         pixels, labels = [], []
         for label, name in enumerate(names):
             for file in _files(folder / name):
                 try:
-                    with Image.open(file) as image:
+                    with PIL.Image.open(file) as image:
                         array = np.asarray(image.convert("L" if self.parameters.grey else "RGB"))
-                except (UnidentifiedImageError, OSError) as error:
+                except (PIL.UnidentifiedImageError, OSError) as error:
                     reason = getattr(error, "strerror", None) or "no image that Pillow knows"
                     raise UserError(f"{file}: {reason}, expected an image") from None
                 shape = shape or array.shape[:2]
