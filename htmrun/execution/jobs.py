@@ -32,7 +32,7 @@ from htmrun.training.schedule import Cursor, Growth, Schedule
 if TYPE_CHECKING:
     from htmrun.components.encoders.parameters import EncoderParameters
     from htmrun.execution.lockstep import Meeting, Work
-    from htmrun.training.measures.probes import Model
+    from htmrun.training.measures.measure import Model
 
 
 WARM_UP_SAMPLES = 8
@@ -303,28 +303,27 @@ class Builder:
 
     def _training(self, job: Job, arm: Arm, made: Model | None) -> Work:
         """Return what trains `made`, one of several in step, or a pipeline of its own."""
-        from htmrun.training.measures.prequential import Scoreboard
-        from htmrun.training.trainer import Course, Trainer
+        from htmrun.training.measures.measure import Run
+        from htmrun.training.measures.registry import main_curve
+        from htmrun.training.schedule import Course
+        from htmrun.training.trainer import Trainer
 
         e = self.experiment
 
         def records(stop: Callable[[], bool]) -> Iterator[Record]:
-            samples = self.samples()
             pipeline, own = made or self.pipeline(arm, job.seed), self.of(arm)
-            board = Scoreboard(
-                self.source.task, own.classes, own.estimate, own.horizons, pipeline,
-                samples * e.epochs,
-            )  # fmt: skip
             course = Course(
                 e.epochs, e.epoch_length, e.evaluate_every, e.curve_points, made is None,
                 e.noise_images, e.target, drift_at(e),
             )  # fmt: skip
             # Models in step are asked for their states by all jobs; they start from the beginning.
             kept = self.checkpoints if made is None else None
-            yield from Trainer(
-                job, pipeline, self.source, schedule_of(arm), course, board, samples=samples,
-                stop=stop, keeper=None if kept is None else kept.of_job(job),
-            ).records()  # fmt: skip
+            run = Run(
+                job, pipeline, self.source, schedule_of(arm), course, self.samples(), own.classes,
+                own.estimate, own.horizons, main_curve(self.source.task, own.horizons),
+            )  # fmt: skip
+            keeper = None if kept is None else kept.of_job(job)
+            yield from Trainer(run, stop=stop, keeper=keeper).records()
 
         return records
 

@@ -1,4 +1,4 @@
-"""Forecasts without learning: what a figure has to beat."""
+"""Forecasts without learning: what a metric has to beat."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from htmrun.backends.state import state_hash
 from htmrun.components.classifiers.sdr import ages
 from htmrun.components.sources import Source
 from htmrun.errors import StopRequestedError
-from htmrun.training.measures.meters import Figures, ForecastMeter
-from htmrun.training.measures.prequential import MOST_LOSSES, points
-from htmrun.training.measures.registry import RECENT, has_curve
+from htmrun.training.measures.measure import RATE, RECENT, Metrics
+from htmrun.training.measures.meters import ForecastMeter
+from htmrun.training.measures.prequential import MOST_LOSSES, has_curve
 from htmrun.training.records import Finished, Job, Progress, Record, Started
+from htmrun.training.schedule import points
 from htmrun.training.trainer import CHUNK
 
 WEEK, DAY, YEAR = 7 * 86_400.0, 86_400.0, 365.2425 * 86_400.0
@@ -53,22 +54,22 @@ def forecast(
     y = np.concatenate(values)
     age = np.where(np.concatenate(scored), ages(np.concatenate(starts), 0), -1)
     lags = {h: h if period is None else period * -(-h // period) for h in sorted(horizons)}
-    figures = _figures(y, age, lags, 0, len(y))
+    metrics = _metrics(y, age, lags, 0, len(y))
     seconds = time.perf_counter() - begun
     rate = len(y) / max(seconds, 1e-9)
     for start, end in pairwise(points(len(y), curve_points)):
-        recent = _figures(y, age, lags, start, end)
+        recent = _metrics(y, age, lags, start, end)
         recent = {f"{RECENT}{name}": value for name, value in recent.items() if has_curve(name)}
         if recent:
             yield Progress(job, end, 0, recent, rate)
-    figures |= {"samples_per_s": rate, "samples": float(len(y))}
-    yield Finished(job, figures, state_hash({}), seconds, _losses(y, age, lags))
+    metrics |= {RATE: rate, "samples": float(len(y))}
+    yield Finished(job, metrics, state_hash({}), seconds, _losses(y, age, lags))
 
 
 def _losses(
     y: npt.NDArray[np.float64], age: npt.NDArray[np.int64], lags: dict[int, int]
 ) -> dict[str, np.ndarray]:
-    """Return the squared error of every sample at each horizon, as a scoreboard does."""
+    """Return the squared error of every sample at each horizon, as `Prequential` does."""
     found: dict[str, np.ndarray] = {}
     for h, lag in lags.items() if len(y) <= MOST_LOSSES else ():
         errors = np.full(len(y), np.nan, np.float32)
@@ -77,22 +78,22 @@ def _losses(
     return found
 
 
-def _figures(
+def _metrics(
     y: npt.NDArray[np.float64], age: npt.NDArray[np.int64], lags: dict[int, int], start: int,
     end: int,
-) -> Figures:  # fmt: skip
+) -> Metrics:  # fmt: skip
     """Return the errors at each horizon over the samples start..end.
 
     `age`: samples of the same sequence before each sample, -1 where it does not count.
     """
-    figures: Figures = {}
+    metrics: Metrics = {}
     for h, lag in lags.items():
         meter, first = ForecastMeter(), max(start, lag)
         if first < end:
             use = age[first:end] >= lag
             meter.add_values(y[first - lag : end - lag][use], y[first:end][use])
-        found = meter.figures()
-        figures |= {f"{name}_{h}": value for name, value in found.items()}
+        found = meter.metrics()
+        metrics |= {f"{name}_{h}": value for name, value in found.items()}
         if "mape" in found:
-            figures["mape"] = found["mape"]
-    return figures
+            metrics["mape"] = found["mape"]
+    return metrics

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from htmrun.backends.fixed_point import DUTY_ONE, PERMANENCE_ONE
-from htmrun.components.pipeline import Pipeline
 from htmrun.components.stages import MemoryStage, PoolerStage
+from htmrun.training.measures.measure import (
+    Due,
+    Found,
+    Measure,
+    Metric,
+    Metrics,
+    Model,
+    Run,
+    Saved,
+)
+from htmrun.training.measures.prequential import Prequential
 
 PERMANENCE_BINS = 50
 """Bins of equal width between permanences 0 and 1; the last one holds 1 as well."""
@@ -18,12 +29,65 @@ MOST_COLUMNS = 1 << 16
 """Of larger layers no figure of each column is kept."""
 
 _ROWS_AT_ONCE = 1 << 22
+_GROWING = ("sample", "segments", "synapses", "segments_created", "segments_destroyed")
 
 Arrays = dict[str, np.ndarray]
 
 
+class Inside(Measure):
+    """How segments and synapses grow, and what the stages are like in the end."""
+
+    metrics: ClassVar = (
+        Metric("{pooler}/boost_{p05,p50,p95}", "learning", "none", "quantiles of the boost factors "
+               "at the end; 1 is neutral"),
+        Metric("{memory}/{segments,synapses}", "learning", "none", "how many there are at the end"),
+        Metric("{memory}/events_dropped", "learning", "none", "learning events whose segment was "
+               "gone at the commit"),
+        Metric("{memory}/{segments,synapses}_{created,destroyed,evicted}", "cost", "none", "how "
+               "many came and went"),
+    )  # fmt: skip
+    order = 60
+
+    def begin(self, run: Run) -> None:
+        """Start without counts."""
+        self._counts: dict[str, list[float]] = {}
+
+    def look(self, run: Run, due: Due) -> Metrics:
+        """Take down how many segments and synapses there are."""
+        for stage in run.pipeline.stages if due.curve else ():
+            if isinstance(stage, MemoryStage):
+                counters = stage.model.counters()
+                for name, n in (("sample", run.sample), *counters.items()):
+                    if name in _GROWING:
+                        self._counts.setdefault(f"{stage.name}/growth/{name}", []).append(float(n))
+        return {}
+
+    def finish(self, run: Run) -> Found:
+        """Return boost factors and counters; `portrait` and what was counted on the way."""
+        metrics: Metrics = {}
+        for stage in run.pipeline.stages:
+            if isinstance(stage, PoolerStage):
+                quantiles = np.quantile(run.state[f"{stage.name}/boost"], (0.05, 0.5, 0.95))
+                for name, value in zip(("p05", "p50", "p95"), quantiles, strict=True):
+                    metrics[f"{stage.name}/boost_{name}"] = float(value)
+            if isinstance(stage, MemoryStage):
+                counters = stage.model.counters()
+                metrics |= {f"{stage.name}/{name}": float(n) for name, n in counters.items()}
+        won = run.measure(Prequential).activity()
+        grown = {name: np.array(values) for name, values in self._counts.items()}
+        return Found(metrics, portrait(run.pipeline, run.state, won) | grown)
+
+    def state(self) -> Saved:
+        """Return what was counted so far."""
+        return dict(self._counts)
+
+    def load(self, saved: Saved) -> None:
+        """Go on from what `state` returned."""
+        self._counts = saved
+
+
 def portrait(
-    pipeline: Pipeline, state: Mapping[str, np.ndarray], activity: Mapping[str, np.ndarray]
+    pipeline: Model, state: Mapping[str, np.ndarray], activity: Mapping[str, np.ndarray]
 ) -> Arrays:
     """Return arrays named STAGE/WHAT; `activity` is how often each pooler's columns won.
 
