@@ -195,7 +195,7 @@ class TemporalMemoryParameters(Parameters):
         return self
 
 
-class SDRClassifierParameters(Parameters):
+class SDRModelParameters(Parameters):
     """Softmax classifier on sparse bits, one layer, plain gradient steps."""
 
     kind: Literal["sdr"] = "sdr"

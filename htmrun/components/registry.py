@@ -28,7 +28,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "encoder": ("htmrun.components.encoders",),
     "source": ("htmrun.components.sources",),
     "stage": ("htmrun.components.stages",),
-    "readout": ("htmrun.components.classifiers", "htmrun.components.networks.pipeline"),
+    "readout": ("htmrun.components.classifiers", "htmrun.components.networks.readout"),
     "layer": ("htmrun.components.networks.parameters",),
     "control": (),
     "measure": (),
@@ -89,6 +89,11 @@ def of(parameters: Parameters) -> Kind:
     """Return the kind that `parameters` belong to; KeyError if they belong to none."""
     load()
     return _by_parameters[type(parameters)]
+
+
+def component_of(parameters: Parameters) -> Any:
+    """Return the class that does what `parameters` say; KeyError if they belong to no kind."""
+    return of(parameters).component
 
 
 def key_of(family: str) -> str:

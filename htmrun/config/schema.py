@@ -144,8 +144,8 @@ class Experiment(Parameters):
     pipeline: tuple[Name, ...] = Field(
         ...,
         min_length=1,
-        description="Stages in order, each a section of its own: encoder first, classifier last; "
-        "or one network.",
+        description="Stages in order, each a section of its own: encoder first, classifier or "
+        "network last; or one network.",
     )
     data: Annotated[SourceParameters, Section(("source",))] = Field(
         ..., description="Where the samples come from."

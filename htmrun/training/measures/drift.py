@@ -73,5 +73,5 @@ class Drift(Measure):
         losses, at = run.measure(Prequential).losses(), run.course.drift_at
         if at is None or not losses:
             return Found()
-        nearest = losses[f"loss/{min(run.horizons)}"]
+        nearest = losses[f"loss/{min(run.pipeline.readout.targets.horizons)}"]
         return Found(recovery(nearest, at, forecast=run.source.task == "forecast"))

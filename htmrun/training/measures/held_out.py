@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
+from htmrun.components.pipeline import Pipeline
 from htmrun.components.sources import Chunk, Source, validation_chunks
-from htmrun.components.stages import PoolerStage
 from htmrun.training.measures.measure import (
     Due,
     Found,
     Measure,
     Metric,
     Metrics,
-    Model,
     Run,
     Saved,
 )
@@ -72,13 +71,13 @@ class HeldOut(Measure):
         return found
 
 
-def held_out(pipeline: Model, source: Source) -> Metrics:
+def held_out(pipeline: Pipeline, source: Source) -> Metrics:
     """Return accuracy, macro-F1, NLL and calibration error on the held-out samples, or nothing."""
     chunks = source.test(CHUNK)
     return {} if chunks is None else metrics_on(pipeline, source, chunks)
 
 
-def validation(pipeline: Model, source: Source) -> Metrics:
+def validation(pipeline: Pipeline, source: Source) -> Metrics:
     """Return the same metrics on the samples that choose the reported epoch, or nothing."""
     chunks = validation_chunks(source, CHUNK)
     if chunks is None:
@@ -86,13 +85,13 @@ def validation(pipeline: Model, source: Source) -> Metrics:
     return {f"validation/{n}": v for n, v in metrics_on(pipeline, source, chunks).items()}
 
 
-def metrics_on(pipeline: Model, source: Source, chunks: Iterator[Chunk]) -> Metrics:
+def metrics_on(pipeline: Pipeline, source: Source, chunks: Iterator[Chunk]) -> Metrics:
     """Return accuracy, macro-F1, NLL and calibration error on given samples.
 
     And of each spatial pooler, as `STAGE/selectivity`, how selective its columns are for classes.
     """
     meter = ClassificationMeter(source.classes)
-    poolers = [stage for stage in pipeline.stages if isinstance(stage, PoolerStage)]
+    poolers = [stage for stage in pipeline.stages if stage.competes]
     wins = {s.name: ClassActivity(source.classes, s.columns) for s in poolers}
     for chunk in chunks:
         outcome = pipeline.compute(chunk)

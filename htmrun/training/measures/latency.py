@@ -9,8 +9,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from htmrun.components.pipeline import Pipeline
 from htmrun.components.sources import Chunk, Source
-from htmrun.training.measures.measure import Found, Measure, Metric, Metrics, Model, Run
+from htmrun.training.measures.measure import Found, Measure, Metric, Metrics, Run
 from htmrun.training.schedule import Cursor, Schedule
 
 SAMPLES = 128
@@ -36,7 +37,7 @@ class Latency(Measure):
         return Found(found)
 
 
-def measure(pipeline: Model, source: Source, schedule: Schedule, seed: int) -> Metrics:
+def measure(pipeline: Pipeline, source: Source, schedule: Schedule, seed: int) -> Metrics:
     """Return p50 and p99 in microseconds: of predicting, of learning without and with a commit.
 
     Trains the pipeline on.

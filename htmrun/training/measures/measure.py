@@ -13,13 +13,11 @@ import numpy as np
 
 from htmrun.backends import State
 from htmrun.backends.plan import Plan
-from htmrun.components.networks.pipeline import NetworkPipeline
 from htmrun.components.pipeline import Outcome, Pipeline
 from htmrun.components.sources import Chunk, Source, Task
 from htmrun.training.records import Job, Progress
 from htmrun.training.schedule import Course, Schedule
 
-Model = Pipeline | NetworkPipeline
 Metrics = dict[str, float]
 Saved = dict[str, Any]
 """Arrays, numbers, texts, None, and lists and dicts (by text) of them: what a checkpoint holds."""
@@ -96,15 +94,11 @@ class Run:
     """
 
     job: Job
-    pipeline: Model
+    pipeline: Pipeline
     source: Source
     schedule: Schedule
     course: Course
     samples: int
-    classes: int
-    estimate: str
-    horizons: tuple[int, ...]
-    main_curve: str
     measures: tuple[Measure, ...] = ()
     sample: int = 0
     commits: int = 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from htmrun.components.networks.pipeline import NetworkPipeline
+from htmrun.components.networks.readout import NetworkReadout
 from htmrun.training.measures.measure import Found, Measure, Metric, Metrics, Run
 from htmrun.training.measures.selectivity import selectivity
 
@@ -37,15 +37,17 @@ class NetworkLayers(Measure):
         """Return metrics; each block's activity by unit as `NAME/activity`, and of the first layer
         that has some what its units see, as `NAME/fields`. Empty without held-out images.
         """
-        if not isinstance(run.pipeline, NetworkPipeline):
+        readout = run.pipeline.readout
+        if not isinstance(readout, NetworkReadout):
             return Found()
         from htmrun.components.networks import inspection  # It needs torch.
 
-        network, name = run.pipeline.network, run.pipeline.name
+        network, name = readout.network, readout.name
         chunk = next(iter(run.source.test(IMAGES) or ()), None)
         if chunk is None:
             return Found()
-        images, targets = chunk.fields["image"], np.asarray(chunk.target, np.int64)
+        images = readout.read(run.pipeline.compute(chunk).activity)
+        targets = run.pipeline.classes_of(chunk.target)
         counts = np.bincount(targets, minlength=network.classes)
         metrics: Metrics = {}
         series: dict[str, np.ndarray] = {}

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from htmrun.backends.plan import Plan
-from htmrun.components.classifiers.buckets import Buckets
-from htmrun.components.pipeline import Outcome
+from htmrun.components.pipeline import Outcome, Pipeline
 from htmrun.components.sources import Chunk, Task
-from htmrun.components.stages import MemoryStage, PoolerStage
 from htmrun.training.measures.anomaly import AnomalyLikelihood
 from htmrun.training.measures.measure import (
     RECENT,
@@ -21,7 +18,6 @@ from htmrun.training.measures.measure import (
     Measure,
     Metric,
     Metrics,
-    Model,
     Run,
     Saved,
     find,
@@ -88,24 +84,18 @@ def has_curve(name: str) -> bool:
 class Meters:
     """Meters of one stretch of samples: one per horizon, one per learning stage."""
 
-    def __init__(self, task: Task, classes: int, buckets: Buckets | None, estimate: str,
-                 horizons: Sequence[int], pipeline: Model, *,
-                 keep_losses: bool = False) -> None:  # fmt: skip
-        self._task = task
+    def __init__(self, task: Task, pipeline: Pipeline, *, keep_losses: bool = False) -> None:
+        self._task, asked = task, pipeline.readout.targets
         self.scores: dict[int, Meter] = {
-            h: BucketForecastMeter(buckets, estimate, keep_losses)
-            if buckets
-            else ClassificationMeter(classes, keep_losses)
-            for h in horizons
+            h: BucketForecastMeter(asked.buckets, asked.estimate, keep_losses)
+            if asked.buckets
+            else ClassificationMeter(asked.classes, keep_losses)
+            for h in asked.horizons
         }
-        self.columns = {
-            s.name: ActivityMeter(s.columns) for s in pipeline.stages if isinstance(s, PoolerStage)
-        }
-        self.cells = {
-            s.name: CellMeter(keep_losses) for s in pipeline.stages if isinstance(s, MemoryStage)
-        }
+        self.columns = {s.name: ActivityMeter(s.columns) for s in pipeline.stages if s.competes}
+        self.cells = {s.name: CellMeter(keep_losses) for s in pipeline.stages if s.predicts}
 
-    def add(self, chunk: Chunk, outcome: Outcome, pipeline: Model) -> None:
+    def add(self, chunk: Chunk, outcome: Outcome, pipeline: Pipeline) -> None:
         """Add what the pipeline said of a chunk."""
         scored = chunk.scored != 0
         for scores in outcome.scores:
@@ -113,8 +103,8 @@ class Meters:
         for name, meter in self.columns.items():
             meter.add(outcome.activity[name])
         for stage in pipeline.stages:
-            if isinstance(stage, MemoryStage) and stage.cells is not None:
-                cells = stage.cells
+            cells = stage.cells
+            if cells is not None:
                 self.cells[stage.name].add(
                     cells.hits, cells.bursting, stage.active_columns, len(cells.predicted.indices)
                 )
@@ -174,9 +164,7 @@ class Prequential(Measure):
         self._all = self._meters(keep_losses=keep)
 
     def _meters(self, keep_losses: bool = False) -> Meters:
-        run = self._run
-        return Meters(run.source.task, run.classes, run.pipeline.buckets, run.estimate,
-                      run.horizons, run.pipeline, keep_losses=keep_losses)  # fmt: skip
+        return Meters(self._run.source.task, self._run.pipeline, keep_losses=keep_losses)
 
     def cuts(self) -> tuple[int, ...]:
         """Return where the tail begins."""

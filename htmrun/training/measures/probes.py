@@ -11,17 +11,15 @@ from htmrun.backends import rng
 from htmrun.backends.bits import Bits
 from htmrun.backends.plan import Plan
 from htmrun.backends.rng import Purpose
-from htmrun.components.networks.pipeline import NetworkPipeline
-from htmrun.components.pipeline import Outcome
+from htmrun.components.pipeline import Outcome, Pipeline
 from htmrun.components.sources import Chunk
-from htmrun.components.stages import PoolerStage
+from htmrun.components.stages import Stage
 from htmrun.training.measures.measure import (
     Due,
     Found,
     Measure,
     Metric,
     Metrics,
-    Model,
     Run,
     Saved,
 )
@@ -127,14 +125,14 @@ class Probes(Measure):
 
 
 def noise_curves(
-    pipeline: Model, bits: Any, target: npt.NDArray[np.int64], seed: int
+    pipeline: Pipeline, bits: Any, target: npt.NDArray[np.int64], seed: int
 ) -> dict[str, npt.NDArray[np.float64]]:
     """Return accuracy, and output overlap of the first SP, over `NOISE_LEVELS`.
 
     At level v the share v of a sample's on-bits moves to off-bits. Overlap: common winners over
     the smaller of the two counts (Cui, Ahmad, Hawkins 2017).
     """
-    if isinstance(pipeline, NetworkPipeline):
+    if not isinstance(bits, Bits):
         return {}  # It has no bits to move; its noise is that of pixels (`pixel_noise`).
     pooler = first_pooler(pipeline)
     accuracy, common = [], []
@@ -154,14 +152,14 @@ def noise_curves(
 
 
 def fault_curve(
-    pipeline: Model, bits: Bits, target: npt.NDArray[np.int64], seed: int
+    pipeline: Pipeline, bits: Bits, target: npt.NDArray[np.int64], seed: int
 ) -> npt.NDArray[np.float64] | None:
     """Return accuracy over `FAULT_LEVELS`, that share of the last SP's columns being killed.
 
     The classifier sees the winners that are left. None where it does not read an SP directly.
     """
     last = pipeline.stages[-1] if pipeline.stages else None
-    if isinstance(pipeline, NetworkPipeline) or not isinstance(last, PoolerStage):
+    if last is None or not last.competes:
         return None
     outcome = pipeline.compute_bits(bits, _no_reset(bits))
     order = rng.permutation(seed, Purpose.PROBE, 0, last.columns)
@@ -170,7 +168,7 @@ def fault_curve(
         alive = np.ones(last.columns, np.bool_)
         alive[order[: int(level * last.columns)]] = False
         activity = outcome.activity | {last.name: keep(winners, alive)}
-        guess = pipeline.predictor.compute(activity, _no_reset(winners))[0].probability.argmax(1)
+        guess = pipeline.readout.compute(activity, _no_reset(winners))[0].probability.argmax(1)
         found.append(float((guess == target).mean()))
     return np.array(found)
 
@@ -199,9 +197,9 @@ def keep(bits: Bits, alive: npt.NDArray[np.bool_]) -> Bits:
     return Bits(bits.size, bits.indices[left], offsets)
 
 
-def first_pooler(pipeline: Model) -> PoolerStage | None:
+def first_pooler(pipeline: Pipeline) -> Stage | None:
     """Return the pipeline's first spatial pooler, if it has one."""
-    return next((s for s in pipeline.stages if isinstance(s, PoolerStage)), None)
+    return next((s for s in pipeline.stages if s.competes), None)
 
 
 def overlap(a: Bits, b: Bits) -> int:

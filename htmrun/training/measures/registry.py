@@ -18,7 +18,7 @@ from htmrun.training.measures.drift import Drift
 from htmrun.training.measures.held_out import HeldOut
 from htmrun.training.measures.inside import Inside
 from htmrun.training.measures.latency import Latency
-from htmrun.training.measures.measure import RATE, RECENT, Better, Measure, Metric, Section, find
+from htmrun.training.measures.measure import RATE, Better, Measure, Metric, Section, find
 from htmrun.training.measures.network_layers import NetworkLayers
 from htmrun.training.measures.pace import Pace
 from htmrun.training.measures.peak_memory import PeakMemory
@@ -113,8 +113,3 @@ def main_among(task: str, names: Iterable[str]) -> tuple[str, ...]:
     horizons = [int(m[1]) for name in known if (m := re.fullmatch(r"rmse_(\d+)", name))]
     memories = [m[1] for name in known if (m := re.fullmatch(r"([^/]+)/predicted", name))]
     return tuple(name for name in main_metrics(task, sorted(horizons), memories) if name in known)
-
-
-def main_curve(task: Task, horizons: Sequence[int]) -> str:
-    """Return the curve that stands for a task: of its first main metric, at the nearest horizon."""
-    return f"{RECENT}{main_metrics(task, sorted(horizons), ())[0]}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
-from htmrun.training.measures.measure import Found, Measure, Metric, Run, find
+from htmrun.components.sources import Task
+from htmrun.training.measures.measure import RECENT, Found, Measure, Metric, Run
 from htmrun.training.measures.prequential import METRICS
 
 
@@ -19,11 +21,22 @@ class Target(Measure):
 
     def finish(self, run: Run) -> Found:
         """Return the samples; nothing if it was never reached."""
-        target, row = run.course.target, find(METRICS, run.main_curve)
-        if target is None or row is None:
+        target, task = run.course.target, run.source.task
+        if target is None:
             return Found()
+        curve = main_curve(task, run.pipeline.readout.targets.horizons)
+        lower = _main(task).better == "down"
         for told in run.told:
-            value = told.metrics.get(run.main_curve)
-            if value is not None and (value <= target if row.better == "down" else value >= target):
+            value = told.metrics.get(curve)
+            if value is not None and (value <= target if lower else value >= target):
                 return Found({"samples_to_target": float(told.sample)})
         return Found()
+
+
+def main_curve(task: Task, horizons: Sequence[int]) -> str:
+    """Return the curve that stands for a task: of its first main metric, at the nearest horizon."""
+    return f"{RECENT}{_main(task).pattern.replace('{h}', str(min(horizons, default=0)))}"
+
+
+def _main(task: Task) -> Metric:
+    return next(metric for metric in METRICS if task in metric.main)

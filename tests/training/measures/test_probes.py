@@ -32,10 +32,7 @@ class HeldOut:
 
 
 def run_of(model, source) -> Run:
-    return Run(
-        Job("online", 1), model, source, Schedule(1), Course(), 400, CLASSES, "mean", (0,),
-        "recent/accuracy",
-    )  # fmt: skip
+    return Run(Job("online", 1), model, source, Schedule(1), Course(), 400)
 
 
 @pytest.fixture
