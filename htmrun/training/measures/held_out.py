@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from htmrun.components.pipeline import Pipeline
-from htmrun.components.sources import Chunk, Source, validation_chunks
+from htmrun.components.sources import Chunk, Source
 from htmrun.training.measures.measure import (
     Due,
     Found,
@@ -79,7 +79,7 @@ def held_out(pipeline: Pipeline, source: Source) -> Metrics:
 
 def validation(pipeline: Pipeline, source: Source) -> Metrics:
     """Return the same metrics on the samples that choose the reported epoch, or nothing."""
-    chunks = validation_chunks(source, CHUNK)
+    chunks = source.validation(CHUNK)
     if chunks is None:
         return {}
     return {f"validation/{n}": v for n, v in metrics_on(pipeline, source, chunks).items()}
