@@ -14,7 +14,7 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 from htmrun.backends import devices
 from htmrun.backends.parameters import Parameters
 from htmrun.components.registry import Section
-from htmrun.components.sources.parameters import SourceParameters
+from htmrun.components.sources import SourceParameters
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
 Seed = Annotated[int, Field(ge=0, lt=1 << 63)]

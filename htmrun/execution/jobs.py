@@ -15,7 +15,6 @@ from htmrun.components.layout import Layout, layout, windows_of
 from htmrun.components.pipeline import Pipeline, Raw
 from htmrun.components.registry import component_of
 from htmrun.components.sources import Source
-from htmrun.components.sources.series import SeriesSource
 from htmrun.config.schema import Arm, Baseline, Experiment, GrowingWindow
 from htmrun.errors import UserError
 from htmrun.execution.lockstep import Work
@@ -156,7 +155,7 @@ class Builder:
         """Return the lag of a seasonal baseline in samples, None for persistence."""
         if baseline.baseline == "persistence" or baseline.period is not None:
             return baseline.period
-        step = self.source.median_step if isinstance(self.source, SeriesSource) else None
+        step = self.source.median_step
         if step is None or step <= 0:
             raise UserError(
                 f"control.{name}.period: found null and no time stamps in the data, expected the "

@@ -115,7 +115,7 @@ def rehearse(experiment: Experiment, source: Source) -> list[str]:
 
     What cannot run, or is not reported, shows before a study exists. Raises UserError.
     """
-    short = _Short(source)
+    short: Any = _Short(source)
     player = TrialPlayer(short, source.fingerprint)
     *_, last = player.play(Task(-1, experiment.model_copy(update={"epochs": 1})))
     if isinstance(last, Broken):

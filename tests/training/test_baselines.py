@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from htmrun.components.sources import Chunk, Source
-from htmrun.components.sources.parameters import SeriesParameters
-from htmrun.components.sources.series import SeriesSource
+from htmrun.components.sources.series import SeriesParameters, SeriesSource
 from htmrun.errors import StopRequestedError
 from htmrun.training.baselines import forecast, season
 from htmrun.training.records import Finished, Job, Progress, Started

@@ -13,7 +13,7 @@ from htmrun.backends import rng
 from htmrun.backends.bits import Bits
 from htmrun.backends.rng import Purpose
 from htmrun.components.pipeline import Pipeline
-from htmrun.components.sources import Chunk, Source, validation_chunks
+from htmrun.components.sources import Chunk, Source
 from htmrun.components.stages import Stage
 from htmrun.training.measures.meters import ClassificationMeter, Figures
 from htmrun.training.measures.selectivity import ClassActivity
@@ -113,7 +113,7 @@ def held_out(pipeline: Pipeline, source: Source) -> Figures:
 
 def validation(pipeline: Pipeline, source: Source) -> Figures:
     """Return the same figures on the samples that choose the reported epoch, or nothing."""
-    chunks = validation_chunks(source, CHUNK)
+    chunks = source.validation(CHUNK)
     if chunks is None:
         return {}
     return {f"validation/{n}": v for n, v in figures_on(pipeline, source, chunks).items()}
