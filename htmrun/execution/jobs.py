@@ -21,10 +21,10 @@ from htmrun.errors import UserError
 from htmrun.execution.lockstep import Work
 from htmrun.training import baselines
 from htmrun.training.checkpoints import Checkpoints
-from htmrun.training.measures.prequential import Scoreboard
+from htmrun.training.measures.measure import Run
 from htmrun.training.records import Job, Record
-from htmrun.training.schedule import Cursor, Growth, Schedule
-from htmrun.training.trainer import Course, Trainer
+from htmrun.training.schedule import Course, Cursor, Growth, Schedule
+from htmrun.training.trainer import Trainer
 
 WARM_UP_SAMPLES = 8
 
@@ -175,15 +175,13 @@ class Builder:
         """Return what trains `made`, one of several in step, or a pipeline of its own."""
 
         def records(stop: Callable[[], bool]) -> Iterator[Record]:
-            samples, course = self.samples(), course_of(self.experiment, latency=made is None)
+            course = course_of(self.experiment, latency=made is None)
             pipeline = made or self.pipeline(arm, job.seed)
-            board = Scoreboard(self.source.task, pipeline, samples * course.epochs)
             # Models in step are asked for their states by all jobs; they start from the beginning.
             kept = self.checkpoints if made is None else None
-            yield from Trainer(
-                job, pipeline, self.source, schedule_of(arm), course, board, samples=samples,
-                stop=stop, keeper=None if kept is None else kept.of_job(job),
-            ).records()  # fmt: skip
+            run = Run(job, pipeline, self.source, schedule_of(arm), course, self.samples())
+            keeper = None if kept is None else kept.of_job(job)
+            yield from Trainer(run, stop=stop, keeper=keeper).records()
 
         return records
 

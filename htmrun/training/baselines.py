@@ -1,4 +1,4 @@
-"""Forecasts without learning: what a figure has to beat."""
+"""Forecasts without learning: what a metric has to beat."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from htmrun.components.classifiers.horizons import ages
 from htmrun.components.controls import Control, Values
 from htmrun.components.sources import Source
 from htmrun.errors import StopRequestedError
-from htmrun.training.measures.meters import Figures, ForecastMeter
-from htmrun.training.measures.prequential import MOST_LOSSES, points
-from htmrun.training.measures.registry import RECENT, has_curve
+from htmrun.training.measures.measure import RATE, RECENT, Metrics
+from htmrun.training.measures.meters import ForecastMeter
+from htmrun.training.measures.prequential import MOST_LOSSES, has_curve
 from htmrun.training.records import Finished, Job, Progress, Record, Started
+from htmrun.training.schedule import points
 from htmrun.training.trainer import CHUNK
 
 
@@ -40,33 +41,33 @@ def forecast(
     y = np.concatenate(values)
     age, counts = ages(np.concatenate(starts), 0), np.concatenate(scored)
     made = {h: np.where(counts, control.forecast(y, age, h), np.nan) for h in sorted(horizons)}
-    figures = _figures(y, made, 0, len(y))
+    metrics = _metrics(y, made, 0, len(y))
     seconds = time.perf_counter() - begun
     rate = len(y) / max(seconds, 1e-9)
     for start, end in pairwise(points(len(y), curve_points)):
-        recent = _figures(y, made, start, end)
+        recent = _metrics(y, made, start, end)
         recent = {f"{RECENT}{name}": value for name, value in recent.items() if has_curve(name)}
         if recent:
             yield Progress(job, end, 0, recent, rate)
-    figures |= {"samples_per_s": rate, "samples": float(len(y))}
-    yield Finished(job, figures, state_hash({}), seconds, _losses(y, made))
+    metrics |= {RATE: rate, "samples": float(len(y))}
+    yield Finished(job, metrics, state_hash({}), seconds, _losses(y, made))
 
 
 def _losses(y: Values, made: Mapping[int, Values]) -> dict[str, np.ndarray]:
-    """Return the squared error of every sample at each horizon, as a scoreboard does."""
+    """Return the squared error of every sample at each horizon, as `Prequential` does."""
     if len(y) > MOST_LOSSES:
         return {}
     return {f"loss/{h}": ((y - values) ** 2).astype(np.float32) for h, values in made.items()}
 
 
-def _figures(y: Values, made: Mapping[int, Values], start: int, end: int) -> Figures:
+def _metrics(y: Values, made: Mapping[int, Values], start: int, end: int) -> Metrics:
     """Return the errors at each horizon over the samples start..end, where there are forecasts."""
-    figures: Figures = {}
+    metrics: Metrics = {}
     for h, values in made.items():
         meter, use = ForecastMeter(), ~np.isnan(values[start:end])
         meter.add_values(values[start:end][use], y[start:end][use])
-        found = meter.figures()
-        figures |= {f"{name}_{h}": value for name, value in found.items()}
+        found = meter.metrics()
+        metrics |= {f"{name}_{h}": value for name, value in found.items()}
         if "mape" in found:
-            figures["mape"] = found["mape"]
-    return figures
+            metrics["mape"] = found["mape"]
+    return metrics
