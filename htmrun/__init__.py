@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from htmrun.experiment import build_pipeline as build_pipeline
     from htmrun.experiment import compare_runs as compare_runs
     from htmrun.experiment import run as run
+    from htmrun.training.measures.measure import Measure as Measure
     from htmrun.training.schedule import Cursor as Cursor
     from htmrun.training.schedule import Growth as Growth
     from htmrun.training.schedule import Schedule as Schedule
@@ -63,6 +64,7 @@ _PLACES = {
     "config.compose": ("load",),
     "errors": ("UserError",),
     "experiment": ("Model", "Results", "build_pipeline", "compare_runs", "run"),
+    "training.measures.measure": ("Measure",),
     "training.schedule": ("Cursor", "Growth", "Schedule"),
 }  # fmt: skip
 _WHERE = {name: place for place, names in _PLACES.items() for name in names}
