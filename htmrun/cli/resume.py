@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from htmrun.cli.options import Directory, On, Uri
+from htmrun.cli.options import Directory, Imported, On, Uri
 
 NAME = "resume"
 HELP = "Go on with a run that was cut short: finished jobs stay, the others are run."
@@ -27,6 +27,7 @@ def command(
     json_output: Annotated[
         bool, typer.Option("--json", help="Print the results as one line of JSON.")
     ] = False,
+    imported: Imported = None,
     uri: Uri = None,
     directory: Directory = "runs",
 ) -> int:

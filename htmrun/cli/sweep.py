@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from htmrun.cli.options import ConfigDir, On
+from htmrun.cli.options import ConfigDir, Imported, On
 
 NAME = "sweep"
 HELP = "Search an experiment's settings; choose on validation, never on test."
@@ -41,6 +41,7 @@ def command(
     ] = None,
     on: On = "local",
     config_dir: ConfigDir = None,
+    imported: Imported = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the result.")] = False,
     json_output: Annotated[
         bool, typer.Option("--json", help="Print the result as one line of JSON.")

@@ -13,6 +13,7 @@ from typing import Any
 
 from htmrun.backends.parameters import TemporalMemoryParameters
 from htmrun.cli.terminal import LiveView
+from htmrun.components import foreign
 from htmrun.components.sources import Source
 from htmrun.config.schema import WITHOUT_EFFECT, Experiment, Tracking
 from htmrun.config.validation import plain
@@ -144,6 +145,7 @@ def _checkpoints(
     if every is None or not tracking.enabled or on != LOCAL:
         return None
     decides = {n: v for n, v in plain(experiment).items() if n not in WITHOUT_EFFECT}
+    decides |= foreign.tags(experiment)
     folder = Path(tracking.dir).absolute() / "checkpoints" / run_id
     return Checkpoints.of(folder, decides, source.fingerprint, 60 * every)
 
@@ -188,6 +190,7 @@ def _tracker(
         "htmrun.data_hash": source.fingerprint,
         "htmrun.overrides": hide_password(" ".join(overrides)),
         "htmrun.held_out": experiment.data.held_out,
+        **foreign.tags(experiment),
         "htmrun.curve": main_curve(source, builder),
     }
     return Tracker(

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from htmrun.components import foreign
 from htmrun.execution.signals import uninterrupted
 from htmrun.sweep.study import ERROR, FIGURES, HASHES, LOST, OWNER, SharedStudy
 from htmrun.tracking.provenance import code_tags, process_lives, process_tags, version_tags
@@ -51,6 +52,7 @@ class SweepRecord:
                 "htmrun.experiment": shared.sweep.base.name,
                 **code_tags(),
                 **version_tags(),
+                **foreign.tags(shared.sweep.base),
                 **process_tags(),
                 "mlflow.source.name": "htmrun sweep",
             }

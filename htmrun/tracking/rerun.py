@@ -43,6 +43,7 @@ def selected(run: StoredRun, overrides: list[str]) -> Experiment:
     from htmrun.config.overrides import rewrite
     from htmrun.config.validation import validate
 
+    run.must_have_kinds()
     rewrite(overrides, None)
     resolved = {**run.resolved, "tracking": {"enabled": False}}
     for text in overrides:

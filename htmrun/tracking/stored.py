@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from htmrun.components import foreign
 from htmrun.config.schema import Experiment
 from htmrun.config.validation import validate
 from htmrun.errors import UserError
@@ -46,7 +47,12 @@ class StoredRun:
     @property
     def experiment(self) -> Experiment:
         """The configuration as an experiment; UserError if this version does not know it."""
+        self.must_have_kinds()
         return validate(self.resolved)
+
+    def must_have_kinds(self) -> None:
+        """Raise UserError unless other people's kinds that the run used are here, and the same."""
+        foreign.must_have(self.tags, f"{self.run} was recorded")
 
     @property
     def finished(self) -> tuple[StoredJob, ...]:
