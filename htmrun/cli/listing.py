@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from htmrun.config.catalogue import choices, experiments, groups
 
 if TYPE_CHECKING:
     from htmrun.config.schema import Experiment
-    from htmrun.execution.placement import DryRun
+    from htmrun.execution.dry_run import DryRun
 
 # Wide enough to read in a log, where nobody can widen the window.
 WIDTH_OF_FILES = 100
@@ -113,46 +113,39 @@ def _yaml(resolved: Mapping[str, Any]) -> str:
     return yaml.dump(dict(resolved), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=96)
 
 
-def print_plan(rows: Sequence[Mapping[str, Any]], experiment: Experiment, where: DryRun) -> None:
+def print_plan(plan: DryRun) -> None:
     """Print arms x seeds with samples and commits, and the memory that all at once would take."""
-    from htmrun.execution.placement import size, threads_of
-    from htmrun.execution.processes import workers_for
+    from htmrun.execution.placement import size
 
     table = _table("arm", "regime", "seeds", "samples", "commits", "state")
     for column in table.columns[2:]:
         column.justify = "right"
-    for row in rows:
+    for row in plan.rows:
         table.add_row(
             Text(str(row["arm"]), style="dim" if row.get("control") else "bold"),
             Text(str(row.get("regime", ""))),
             str(row["seeds"]),
             _count(row["samples"]),
             _count(row["commits"]),
-            size(int(row["bytes"])),
+            size(int(str(row["bytes"]))),
         )
     print()
     console().print(table)
-    jobs = len(rows) * len(experiment.seeds)
-    arms, seeds = _plural(len(rows), "arm"), _plural(len(experiment.seeds), "seed")
-    runs = f" {_plural(jobs, 'run')} ({arms} x {seeds})"
-    if where.note:
-        print(f" {where.note}")
-    if where.afar:
+    run = plan.run
+    arms, seeds = _plural(len(plan.rows), "arm"), _plural(len(run.experiment.seeds), "seed")
+    runs = f" {_plural(len(run.jobs), 'run')} ({arms} x {seeds})"
+    if plan.note:
+        print(f" {plan.note}")
+    if plan.at_once is None:
         print(f"{runs}. Nothing was run.")
         return
-    if where.at_once is not None:
-        print(
-            f"{runs}, {where.at_once} at a time on {where.device}: about {size(where.bytes)} of "
-            "its memory. Nothing was run."
-        )
-        return
-    workers = workers_for(jobs, experiment.workers)
-    each = f" with {threads} threads each" if (threads := threads_of(experiment, jobs)) > 1 else ""
-    largest = sorted((int(row["bytes"]) for row in rows for _ in experiment.seeds), reverse=True)
-    print(
-        f"{runs}, {workers} at a time{each}: about {size(sum(largest[:workers]))} of state before "
-        "segments grow. Nothing was run."
-    )
+    takes = f"about {size(plan.bytes)} of state before segments grow"
+    if plan.on_card:
+        takes = f"about {size(plan.bytes)} of its memory"
+    threads = run.builder.threads
+    each = f" with {threads} threads each" if threads > 1 else ""
+    at = f" on {run.where.device}" if plan.on_card else each
+    print(f"{runs}, {plan.at_once} at a time{at}: {takes}. Nothing was run.")
 
 
 def _plural(number: int, noun: str) -> str:

@@ -31,7 +31,22 @@ def command(
     uri: Uri = None,
     directory: Directory = "runs",
 ) -> int:
+    from htmrun.cli.running import run_experiment
     from htmrun.execution.ray_connection import checked
-    from htmrun.tracking.resume import resume
+    from htmrun.tracking.resume import take_up
 
-    return resume(run, uri, directory, on=checked(on), quiet=quiet, json_output=json_output)
+    on = checked(on)
+    taken = take_up(run, uri, directory)
+    if not taken.left:
+        kept = taken.earlier
+        print(f"run {kept.run_id}: all {len(kept.finished)} jobs finished, nothing to continue")
+        return 0
+    return run_experiment(
+        taken.experiment,
+        taken.resolved,
+        taken.overrides,
+        on=on,
+        quiet=quiet,
+        json_output=json_output,
+        earlier=taken.earlier,
+    )

@@ -77,7 +77,7 @@ def command(
     if dry_run:
         _dry_run(loaded, on, json_output)
         return 0
-    from htmrun.execution.session import run_experiment
+    from htmrun.cli.running import run_experiment
 
     return run_experiment(
         loaded.experiment,
@@ -115,24 +115,15 @@ def _has_root(config_dir: Path) -> bool:
 
 
 def _dry_run(loaded: Loaded, on: str, json_output: bool) -> None:
-    from htmrun.components.sources import open_source
-    from htmrun.execution.estimate import plan_table
-    from htmrun.execution.placement import dry_run, dry_run_on_cluster, threads_of
+    from htmrun.execution.dry_run import dry_run
 
-    experiment = loaded.experiment
-    source = open_source(experiment.data)
-    rows = plan_table(experiment, source)
-    far = on != "local"
-    where = dry_run_on_cluster(experiment, on) if far else dry_run(experiment, rows)
-    experiment = experiment.model_copy(update={"device": where.device})
-    jobs = len(rows) * len(experiment.seeds)
-    threads = threads_of(experiment, jobs, far=far)
+    plan = dry_run(loaded.experiment, on)
     if json_output:
-        plan: dict[str, object] = {"configuration": loaded.resolved, "plan": rows}
-        plan |= {"device": where.device, "threads": threads}
-        typer.echo(json.dumps(plan | ({"device_note": where.note} if where.note else {})))
+        told: dict[str, object] = {"configuration": loaded.resolved, "plan": plan.rows}
+        told |= {"device": plan.run.where.device, "threads": plan.run.builder.threads}
+        typer.echo(json.dumps(told | ({"device_note": plan.note} if plan.note else {})))
         return
     from htmrun.cli.listing import print_plan, print_yaml
 
     print_yaml(loaded.resolved)
-    print_plan(rows, experiment, where)
+    print_plan(plan)

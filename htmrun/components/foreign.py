@@ -27,8 +27,8 @@ def tags(parameters: Any) -> dict[str, str]:
     return {f"{PREFIX}{name}": version for name, version in used(parameters).items()}
 
 
-def must_have(tags: Mapping[str, str], when: str) -> None:
-    """Raise UserError unless all that `tags` name is here, as it was `when` they were written."""
+def must_have(tags: Mapping[str, str], before: str) -> None:
+    """Raise UserError unless all that `tags` name is here, `before`: as when they were written."""
     here = dict(registry.origins().keys())
     for tag, version in tags.items():
         name = tag.removeprefix(PREFIX)
@@ -37,10 +37,10 @@ def must_have(tags: Mapping[str, str], when: str) -> None:
             continue
         if not version.startswith(registry.HASH):
             lack = "is not installed" if found is None else f"is {found} here"
-            raise UserError(f"kinds: {name} {lack}, expected {version} as when {when}")
+            raise UserError(f"kinds: {name} {lack}, expected {version} {before}")
         if found is None:
-            raise UserError(f"kinds: {name} is not here, expected --import {name} as when {when}")
-        raise UserError(f"kinds: the module {name} is not the same as when {when}, expected it so")
+            raise UserError(f"kinds: {name} is not here, expected --import {name} {before}")
+        raise UserError(f"kinds: the module {name} is another here, expected the same {before}")
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Code:
                 Path(folder, f"{name}.py").write_text(text, encoding="utf-8")
                 sys.path.append(folder)
         registry.load(self.modules)
-        must_have(self.needed, "where it was started")
+        must_have(self.needed, "as where it was started")
 
 
 def _text(module: str) -> str | None:

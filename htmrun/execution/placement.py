@@ -182,52 +182,6 @@ def lots(
     return [list(jobs[i : i + count]) for i in range(0, len(jobs), count)]
 
 
-@dataclass(frozen=True)
-class DryRun:
-    """Where a run would go: for `--dry-run`, which needs no card.
-
-    `note` is one line for the user, empty on the processor; `at_once` models take `bytes` of the
-    card's memory, None on the processor. `afar`: on a cluster, whose room is not known before.
-    """
-
-    device: str
-    note: str = ""
-    at_once: int | None = None
-    bytes: int = 0
-    afar: bool = False
-
-
-def dry_run_on_cluster(experiment: Experiment, address: str) -> DryRun:
-    """Return what a cluster would be asked for; raise `UserError` if jobs cannot run on one."""
-    where, wanted = place_on_cluster(experiment), experiment.cluster
-    gpus = f" and {wanted.gpus:g} GPUs" if wanted.gpus else ""
-    most = "as many at once as have room"
-    if experiment.workers is not None:
-        most = f"at most {experiment.workers} at once"
-    note = f"on {address}: a job takes {wanted.cpus:g} cores{gpus} of a node, {most}"
-    return DryRun(where.device, f"{where.line}; {note}" if where.line else note, afar=True)
-
-
-def dry_run(experiment: Experiment, rows: Sequence[Mapping[str, object]]) -> DryRun:
-    """Return where `experiment` would run; `rows` are those of `needs.plan_table`."""
-    needs = {str(row["arm"]): int(str(row["device_bytes"])) for row in rows}
-    jobs = [Job(name, seed) for seed in experiment.seeds for name in needs]
-    try:
-        where = place(experiment)
-        if where.card is None:
-            return DryRun(where.device, where.line or "")
-        parts = lots(experiment, where, jobs, needs)
-    except UserError as error:
-        # The plan is of use to someone who will run it on another machine.
-        count = min(experiment.workers or len(jobs), len(jobs))
-        most = sum(sorted((needs[job.arm] for job in jobs), reverse=True)[:count])
-        return DryRun(experiment.device, f"It cannot run here: {error}", count, most)
-    most = max(sum(needs[job.arm] for job in part) for part in parts)
-    free = f"{size(where.card.free)} of {size(where.card.total)} free"
-    note = f"{where.line or f'device: {where.device} ({where.card.name})'}; {free}"
-    return DryRun(where.device, note, len(parts[0]), most)
-
-
 def size(number: int) -> str:
     """Return bytes in words, e.g. `1.5 GiB`."""
     value = float(number)

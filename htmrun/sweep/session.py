@@ -106,7 +106,7 @@ def _printer(silent: bool) -> Callable[[str], None]:
 def _objectives(sweep: Sweep, source: Source, reported: list[str]) -> dict[str, Any]:
     """Return figures with directions, the task's own by default; UserError for unknown ones."""
     if not sweep.settings.objectives:
-        name = main_metrics(source, Builder(sweep.base, source))[0]
+        name = main_metrics(Builder(sweep.base, source))[0]
         return {name: "minimize" if better(name) == "down" else "maximize"}
     for name in sweep.settings.objectives:
         if name not in reported:

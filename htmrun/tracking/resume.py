@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from htmrun.config.schema import Experiment
 from htmrun.errors import UserError
 from htmrun.execution.jobs import jobs_of
-from htmrun.execution.session import Earlier, run_experiment
+from htmrun.execution.session import Earlier
 from htmrun.tracking.provenance import process_lives
 from htmrun.tracking.store import open_existing
 from htmrun.tracking.stored import StoredRun, must_have_data, read_run
 from htmrun.training.records import Finished
 
 
-def resume(
-    wanted: str | None,
-    uri: str | None,
-    directory: str,
-    *,
-    on: str = "local",
-    quiet: bool,
-    json_output: bool,
-) -> int:
-    """Run what is left of a run, under its own id; return the exit status as `train` does.
+@dataclass(frozen=True)
+class TakenUp:
+    """A run that was cut short: what it runs, how it was asked for, and what of it is kept.
+
+    `left`: how many of its jobs did not come to their end.
+    """
+
+    experiment: Experiment
+    resolved: Mapping[str, Any]
+    overrides: Sequence[str]
+    earlier: Earlier
+    left: int
+
+
+def take_up(wanted: str | None, uri: str | None, directory: str) -> TakenUp:
+    """Return a run to go on with, recorded where it was found; what was cut short is taken away.
 
     A job goes on where it last kept how far it was, and starts from its beginning where it kept
     nothing. Raises UserError when the run is still going or the data have changed.
@@ -32,30 +41,20 @@ def resume(
         raise UserError(f"run: found the export {run.folder}, expected a recorded run's id")
     experiment = _here(run, uri, directory)
     left = set(jobs_of(experiment)) - {stored.job for stored in run.finished}
-    if not left:
-        print(f"run {run.run}: all {len(run.finished)} jobs finished, nothing to continue")
-        return 0
-    _must_have_ended(run)
-    must_have_data(run, experiment)
+    if left:
+        _must_have_ended(run)
+        must_have_data(run, experiment)
+        _take_away(open_existing(uri, directory)[1], run)
     kept = [
         Finished(s.job, dict(s.metrics), s.state_hash, s.metrics.get("seconds", 0.0))
         for s in run.finished
     ]
-    _, client = open_existing(uri, directory)
-    _take_away(client, run)
+    resolved = {**run.resolved, "tracking": experiment.tracking.model_dump(mode="json")}
     overrides = run.tags.get("htmrun.overrides", "").split(" ")
-    return run_experiment(
-        experiment,
-        {**run.resolved, "tracking": experiment.tracking.model_dump(mode="json")},
-        overrides,
-        on=on,
-        quiet=quiet,
-        json_output=json_output,
-        earlier=Earlier(run.run, kept),
-    )
+    return TakenUp(experiment, resolved, overrides, Earlier(run.run, kept), len(left))
 
 
-def _here(run: StoredRun, uri: str | None, directory: str) -> Any:
+def _here(run: StoredRun, uri: str | None, directory: str) -> Experiment:
     """Return the experiment, recorded where the run was found."""
     experiment = run.experiment
     place = {"uri": uri, "dir": directory}

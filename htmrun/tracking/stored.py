@@ -52,7 +52,7 @@ class StoredRun:
 
     def must_have_kinds(self) -> None:
         """Raise UserError unless other people's kinds that the run used are here, and the same."""
-        foreign.must_have(self.tags, f"{self.run} was recorded")
+        foreign.must_have(self.tags, f"as when {self.run} was recorded")
 
     @property
     def finished(self) -> tuple[StoredJob, ...]:

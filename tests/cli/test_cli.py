@@ -236,7 +236,7 @@ def test_status_of_the_run_is_the_status_of_the_process(monkeypatch: pytest.Monk
         seen.update(options, overrides=arguments[2])
         return 1
 
-    monkeypatch.setattr("htmrun.execution.session.run_experiment", run_experiment)
+    monkeypatch.setattr("htmrun.cli.running.run_experiment", run_experiment)
     assert main(["train", "experiment=digits", "--quiet", "sp.columns=64"]) == 1
     assert seen == {
         "on": "local",
@@ -360,7 +360,7 @@ def test_a_report_is_written_once_the_run_is_over(
         afterwards("20261122-041530-digits-3f2a")
         return 0
 
-    monkeypatch.setattr("htmrun.execution.session.run_experiment", run_experiment)
+    monkeypatch.setattr("htmrun.cli.running.run_experiment", run_experiment)
     monkeypatch.setattr(
         "htmrun.cli.terminal.comparison_table.write_report", lambda *a: seen.append(a)
     )

@@ -80,7 +80,7 @@ def test_the_final_table_shows_what_compare_shows_first() -> None:
     for name in ("digits", "sequences", "stream"):
         experiment = load([f"experiment={name}"]).experiment
         source = open_source(experiment.data)
-        main = main_of_run(source, Builder(experiment, source))
+        main = main_of_run(Builder(experiment, source))
         names = ["samples", "nll", "mae_1", "sp/entropy", *main]
         assert tuple(select(names, source.task)) == main, name
 

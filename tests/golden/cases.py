@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
-
-from tests.components.sources.test_images import idx_bytes
 
 SEEDS = (3, 5)
 COMMON = (f"seeds=[{SEEDS[0]},{SEEDS[1]}]", "workers=1", "threads=1", "curve_points=8")
@@ -71,6 +70,12 @@ def arguments(name: str) -> tuple[str, ...]:
     return (*COMMON, *(MORE[name] if name in MORE else (f"experiment={name}", *SHIPPED[name])))
 
 
+def _idx(values: np.ndarray) -> bytes:
+    """Return bytes in MNIST's format: type, dimensions, lengths, values."""
+    header = bytes([0, 0, 0x08, values.ndim]) + struct.pack(f">{values.ndim}I", *values.shape)
+    return header + values.tobytes()
+
+
 def write_data(folder: Path) -> dict[str, Path]:
     """Write the images and the series that cases read, the same bytes always; return the paths.
 
@@ -85,8 +90,8 @@ def write_data(folder: Path) -> dict[str, Path]:
         for i, label in enumerate(labels.tolist()):
             y, x = 4 + 12 * (label // 2) + random.randint(-2, 3), 4 + 12 * (label % 2)
             pixels[i, y : y + 8, x : x + 8] += 150
-        (images / f"{part}-images-idx3-ubyte").write_bytes(idx_bytes(pixels))
-        (images / f"{part}-labels-idx1-ubyte").write_bytes(idx_bytes(labels))
+        (images / f"{part}-images-idx3-ubyte").write_bytes(_idx(pixels))
+        (images / f"{part}-labels-idx1-ubyte").write_bytes(_idx(labels))
     series = folder / "series.csv"
     lines = ["time,load,wind,begins"]
     for hour in range(600):

@@ -65,6 +65,7 @@ classifier:
 
 def write_own(folder: Path, module: str = "rings") -> None:
     """Write the module, and beside it a folder `conf` with its group and an experiment `rings`."""
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{module}.py").write_text(MODULE)
     for place, text in (("data/ring", "kind: ring\n"), ("experiment/rings", EXPERIMENT)):
         path = folder / "conf" / f"{place}.yaml"
@@ -87,7 +88,7 @@ def fresh_registry() -> Iterator[None]:
     kept = {n: v for n, v in vars(registry).items() if n.startswith("_") and not n.endswith("__")}
     before = {n: v.copy() for n, v in kept.items() if isinstance(v, dict | list | set)}
     families = {n: v.copy() for n, v in registry._kinds.items()}
-    path, modules = list(sys.path), set(sys.modules)
+    path = list(sys.path)
     registry._done.discard(paths.ENTRY_POINTS)
     paths.conf_of_packages.cache_clear()
     try:
@@ -99,12 +100,6 @@ def fresh_registry() -> Iterator[None]:
             own.extend(value) if isinstance(own, list) else own.update(value)
         registry._kinds.update(families)
         sys.path[:] = path
-        for name in set(sys.modules) - modules:
-            if not name.startswith(("htmrun", "numpy", "numba")) and _own(name):
-                del sys.modules[name]
+        for name in ("rings", "ring_kinds"):
+            sys.modules.pop(name, None)
         paths.conf_of_packages.cache_clear()
-
-
-def _own(name: str) -> bool:
-    file = getattr(sys.modules[name], "__file__", None)
-    return file is not None and "pytest-of-" in file

@@ -235,8 +235,8 @@ def test_a_killed_run_is_continued(here: Path, capsys: Capsys) -> None:
 def test_passwords_stay_out_of_what_a_run_keeps(
     here: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from htmrun.execution.session import _without_password
     from htmrun.tracking.provenance import process_tags
+    from htmrun.tracking.recording import without_password
 
     address = "postgresql://me:secret@host/study"
     monkeypatch.setattr(
@@ -244,10 +244,10 @@ def test_passwords_stay_out_of_what_a_run_keeps(
     )
     command = process_tags()["htmrun.command"]
     assert command == "htmrun sweep sweep.storage=postgresql://***@host/study --trials 3"
-    kept = _without_password({"seeds": [1], "tracking": {"uri": address, "dir": "runs"}})
+    kept = without_password({"seeds": [1], "tracking": {"uri": address, "dir": "runs"}})
     assert "secret" not in str(kept)
     assert kept["tracking"]["dir"] == "runs"
-    assert _without_password({"tracking": {"uri": None}}) == {"tracking": {"uri": None}}
+    assert without_password({"tracking": {"uri": None}}) == {"tracking": {"uri": None}}
 
 
 def test_a_run_on_validation_says_so(here: Path, capsys: Capsys) -> None:

@@ -11,7 +11,7 @@ from htmrun.cli.terminal.progress import ArmProgress, Overview
 from htmrun.cli.terminal.summary import Results, final_table, json_summary
 from htmrun.cli.terminal.terminal import console_for
 from htmrun.compare.numbers import duration, number
-from htmrun.training.records import Failed, Finished, Job, Progress, Record
+from htmrun.training.records import Failed, Finished, Job, Progress, Record, Started
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -75,11 +75,13 @@ class LiveView:
         if isinstance(record, Failed):
             word = "interrupted" if record.interrupted else "failed"
             self._to(self._err, f"{record.job.name} {word}: {record.error}")
-        if self._silent:
-            return
         if self._bars is not None:
             self._show(arm)
-        elif isinstance(record, Finished) and was_running:
+        if isinstance(record, Started) and record.earlier:
+            self.notice(f"{record.job.name} goes on after {record.earlier:,} samples")
+        if self._silent or self._bars is not None:
+            return
+        if isinstance(record, Finished) and was_running:
             self._to(self._out, self._finished_line(record))
         elif isinstance(record, Progress):
             self._plain_progress(arm)
