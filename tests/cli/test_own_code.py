@@ -144,7 +144,9 @@ def test_a_name_that_is_taken_is_refused_with_both_origins(installed: Path, caps
     )
 
 
-def test_code_travels_to_a_worker_that_lacks_it(here: Path) -> None:
+def test_code_travels_to_a_worker_that_lacks_it(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with fresh_registry():
         registry.load(["rings"])
         code = foreign.Code.here()
@@ -155,6 +157,7 @@ def test_code_travels_to_a_worker_that_lacks_it(here: Path) -> None:
         code.load()
         assert "ring" in registry.kinds("source")
     (here / "rings.py").write_text((here / "away.py").read_text() + "# another\n")
+    monkeypatch.syspath_prepend(str(here))
     with fresh_registry(), pytest.raises(UserError, match="the module rings is another here"):
         code.load()
     with fresh_registry(), pytest.raises(UserError, match=r"far is not installed, expected 2\.0"):
