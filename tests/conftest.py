@@ -1,16 +1,18 @@
-"""Where compiled kernels are kept during a session of tests; what is skipped, and why."""
+"""What many tests share: a prepared database, compiled kernels; what is skipped, and why."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from htmrun.backends.cuda import cards
+from htmrun.tracking.database import prepare_database
 from tests.helpers import host_card
 from tests.helpers.kernels import host
 from tests.helpers.ray_cluster import RayCluster
@@ -65,3 +67,34 @@ def build_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = (base.parent if base.name.startswith("popen-") else base) / "kernels"
     folder.mkdir(exist_ok=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty, migrated database: building one takes seconds, copying it does not."""
+    path = tmp_path_factory.mktemp("prepared") / "mlflow.db"
+    prepare_database(f"sqlite:///{path}", lambda _: None)
+    return path
+
+
+@pytest.fixture
+def runs(prepared: Path, tmp_path: Path) -> Path:
+    """A directory with a database ready to use."""
+    shutil.copy(prepared, tmp_path / "mlflow.db")
+    return tmp_path
+
+
+@pytest.fixture
+def here(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, with a database ready to use in `runs`."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    shutil.copy(prepared, tmp_path / "runs")
+    return tmp_path
+
+
+@pytest.fixture
+def lines() -> tuple[list[str], Callable[[str], None]]:
+    """A list, and a function that appends to it."""
+    collected: list[str] = []
+    return collected, collected.append

@@ -21,21 +21,6 @@ class Parameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False, validate_default=True)
 
 
-class RangeParameters(Parameters):
-    """Ends of a range of values, which may be left to the data."""
-
-    minimum: float | None = Field(None, allow_inf_nan=False)
-    maximum: float | None = Field(None, allow_inf_nan=False)
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.minimum is not None and self.maximum is not None and self.minimum >= self.maximum:
-            raise ValueError(
-                f"minimum: {self.minimum} is not below maximum = {self.maximum}, expected less"
-            )
-        return self
-
-
 def round_half_up(x: float) -> int:
     """Return the integer nearest to `x` >= 0, halves upwards (Python's round goes to even)."""
     return math.floor(x + 0.5)

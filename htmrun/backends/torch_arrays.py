@@ -5,14 +5,12 @@ Both sides look at the same memory afterwards: what one writes the other sees.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from htmrun._imports import torch
 from htmrun.backends.bits import Bits
-
-if TYPE_CHECKING:
-    import torch
 
 
 def to_torch(array: Any) -> torch.Tensor:
@@ -20,8 +18,6 @@ def to_torch(array: Any) -> torch.Tensor:
 
     Raises ValueError for a NumPy array that may not be written to: torch has no such tensors.
     """
-    import torch
-
     if isinstance(array, np.ndarray) and not array.flags.writeable:
         raise ValueError("found an array that is read-only, expected one that torch may write to")
     tensor: torch.Tensor = torch.from_dlpack(array)

@@ -6,19 +6,31 @@ import os
 import platform
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import psutil
+from rich.table import Table
+from rich.text import Text
 
 import htmrun
+from htmrun.backends.cpu.common.cache import kernel_cache
+from htmrun.backends.cuda import cards
+from htmrun.cli.listing import console
 from htmrun.errors import UserError
+from htmrun.execution import energy
+from htmrun.tracking.store import hide_password, sqlite_file, store_uri
 
 PACKAGES = (
     "numpy", "numba", "scipy", "scikit-learn", "pandas", "statsmodels", "pydantic", "hydra-core",
     "omegaconf", "mlflow", "matplotlib", "typer", "rich", "psutil",
 )  # fmt: skip
+_STYLES = {"ok": "green", "note": "cyan", "warning": "yellow"}
 GIB = 1 << 30
 
 
@@ -89,8 +101,6 @@ def _kinds() -> Finding:
 
 
 def _processor() -> Finding:
-    import psutil
-
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     physical = psutil.cpu_count(logical=False) or "an unknown number of"
     found = f"{physical} cores, {os.cpu_count()} threads, {usable} usable here"
@@ -99,8 +109,6 @@ def _processor() -> Finding:
 
 
 def _memory() -> Finding:
-    import psutil
-
     memory = psutil.virtual_memory()
     found = f"{memory.total / GIB:.1f} GiB, {memory.available / GIB:.1f} GiB free"
     if memory.available < GIB:
@@ -109,8 +117,6 @@ def _memory() -> Finding:
 
 
 def _cache() -> Finding:
-    from htmrun.backends.cpu.common.cache import kernel_cache
-
     folder = kernel_cache()
     if not _writable(folder):
         return Finding(
@@ -144,8 +150,6 @@ def _torch() -> Finding:
 
 
 def _cuda() -> Finding:
-    from htmrun.backends.cuda import cards
-
     lack = cards.lacking()
     if lack is not None:
         cost = "device=cuda cannot be used; everything runs on the processor, results are the same"
@@ -162,8 +166,6 @@ def _cuda() -> Finding:
 
 
 def _energy() -> Finding:
-    from htmrun.execution import energy
-
     if energy.processor() is None:
         cost = "what runs use is left out of their figures; docs/guides/results.md, Cost"
         return Finding("note", "energy", "no counter of the processors can be read", cost)
@@ -171,8 +173,6 @@ def _energy() -> Finding:
 
 
 def _store(uri: str | None, directory: str) -> Finding:
-    from htmrun.tracking.store import hide_password, sqlite_file, store_uri
-
     what = "MLflow store"
     try:
         target = store_uri(uri, directory)
@@ -206,11 +206,6 @@ def _database(path: Path) -> Finding:
 
 
 def _server(uri: str) -> Finding:
-    from urllib.error import URLError
-    from urllib.request import urlopen
-
-    from htmrun.tracking.store import hide_password
-
     shown = hide_password(uri)
     try:
         urlopen(f"{uri}/health", timeout=3).close()
@@ -223,3 +218,23 @@ def _server(uri: str) -> Finding:
             "runs cannot be recorded there",
         )
     return Finding("ok", "MLflow store", f"{shown} answers")
+
+
+def print_findings(findings: Sequence[Finding]) -> None:
+    """Print what was found, what it costs, and how many of it are warnings."""
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    for finding in findings:
+        mark = Text(finding.state, style=_STYLES[finding.state])
+        text = Text(finding.found)
+        if finding.cost:
+            text.append(f"\n{finding.cost}", style="dim")
+        table.add_row(mark, Text(finding.what), text)
+    console().print(table)
+    warnings = sum(finding.state == "warning" for finding in findings)
+    print(_verdict(warnings))
+
+
+def _verdict(warnings: int) -> str:
+    if warnings == 0:
+        return "Nothing is missing that a run needs."
+    return f"{warnings} warning{'' if warnings == 1 else 's'}: see above for what it costs."

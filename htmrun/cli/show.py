@@ -39,7 +39,8 @@ def command(
         listing.print_experiments(config_dir)
         listing.print_groups(config_dir)
         return
+    from htmrun.cli.terminal.experiment import print_fields
     from htmrun.config.compose import load
 
     name = experiment.removeprefix("experiment=")
-    listing.print_fields(load([f"experiment={name}"], config_dir).experiment)
+    print_fields(load([f"experiment={name}"], config_dir).experiment)

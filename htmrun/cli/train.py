@@ -123,7 +123,7 @@ def _dry_run(loaded: Loaded, on: str, json_output: bool) -> None:
         told |= {"device": plan.run.where.device, "threads": plan.run.builder.threads}
         typer.echo(json.dumps(told | ({"device_note": plan.note} if plan.note else {})))
         return
-    from htmrun.cli.listing import print_plan, print_yaml
+    from htmrun.cli.terminal.experiment import print_plan, print_yaml
 
     print_yaml(loaded.resolved)
     print_plan(plan)

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from htmrun._imports import scipy
+
 CONFIDENCE = 0.95
 FEWEST_SEEDS = 6
 INTERVAL_NOTE = "± is half the 95 % Student-t interval of the mean over seeds"
@@ -34,10 +36,8 @@ def mean_interval(values: Sequence[float]) -> Interval:
     mean = math.fsum(values) / count
     if count < 2:
         return Interval(mean, None, None, tuple(values))
-    from scipy.special import stdtrit
-
     deviation = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (count - 1))
-    quantile = float(stdtrit(count - 1, 0.5 + CONFIDENCE / 2))
+    quantile = float(scipy.special.stdtrit(count - 1, 0.5 + CONFIDENCE / 2))
     half = quantile * deviation / math.sqrt(count)
     return Interval(mean, mean - half, mean + half, tuple(values))
 

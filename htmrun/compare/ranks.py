@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from htmrun._imports import scipy
+
 FEWEST_ARMS = 3
 
 
@@ -41,8 +43,6 @@ def rank(values: npt.ArrayLike, arms: Sequence[str], *, lower_is_better: bool) -
 
     ValueError below three arms or two blocks, and for values that are not finite.
     """
-    from scipy.stats import rankdata
-
     table = np.asarray(values, np.float64)
     blocks, count = table.shape
     if count < FEWEST_ARMS or blocks < 2 or not np.isfinite(table).all():
@@ -50,7 +50,7 @@ def rank(values: npt.ArrayLike, arms: Sequence[str], *, lower_is_better: bool) -
             f"values: found {blocks} blocks of {count} arms, expected finite values of at least "
             f"2 blocks and {FEWEST_ARMS} arms"
         )
-    places = rankdata(table if lower_is_better else -table, axis=1)
+    places = scipy.stats.rankdata(table if lower_is_better else -table, axis=1)
     return from_ranks(places, arms)
 
 
@@ -61,9 +61,6 @@ def from_ranks(
 
     Without `correct_ties` chi-squared is Demsar's, who leaves ties as they are.
     """
-    from scipy.stats import chi2 as chi2_distribution
-    from scipy.stats import f as f_distribution
-
     blocks, count = places.shape
     mean = places.mean(0)
     spread = float((places**2).sum() - blocks * count * (count + 1) ** 2 / 4)
@@ -73,21 +70,19 @@ def from_ranks(
     chi2 = (count - 1) * blocks**2 * between / spread if spread > 0 else 0.0
     rest = blocks * (count - 1) - chi2
     f = (blocks - 1) * chi2 / rest if rest > 1e-9 else None
-    p_f = None if f is None else float(f_distribution.sf(f, count - 1, (count - 1) * (blocks - 1)))
+    p_f = None if f is None else float(scipy.stats.f.sf(f, count - 1, (count - 1) * (blocks - 1)))
     critical = critical_difference(count, blocks)
     named = dict(zip(arms, mean.tolist(), strict=True))
     return Ranking(
         tuple(arms), blocks, tuple(mean.tolist()), chi2,
-        float(chi2_distribution.sf(chi2, count - 1)), f, p_f, critical,
+        float(scipy.stats.chi2.sf(chi2, count - 1)), f, p_f, critical,
         not_told_apart(named, critical),
     )  # fmt: skip
 
 
 def critical_difference(arms: int, blocks: int) -> float:
     """Return Nemenyi's critical difference of mean ranks at 5 %."""
-    from scipy.stats import studentized_range
-
-    q = float(studentized_range.ppf(0.95, arms, np.inf)) / math.sqrt(2)
+    q = float(scipy.stats.studentized_range.ppf(0.95, arms, np.inf)) / math.sqrt(2)
     return q * math.sqrt(arms * (arms + 1) / (6 * blocks))
 
 

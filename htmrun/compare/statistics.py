@@ -13,6 +13,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
+from htmrun._imports import scipy, statsmodels
+from htmrun.compare.bootstrap import bootstrap_t_p
 from htmrun.compare.interval import FEWEST_SEEDS, mean_interval
 
 SIGNIFICANT = 0.05
@@ -94,8 +98,6 @@ def paired_p(differences: Sequence[float]) -> float:
     """
     if not any(differences):
         return 1.0
-    from htmrun.compare.bootstrap import bootstrap_t_p
-
     skewed = MARGIN * float(bootstrap_t_p(differences)[0])
     return min(1.0, max(wilcoxon_p(differences), skewed))
 
@@ -108,17 +110,15 @@ def wilcoxon_p(differences: Sequence[float]) -> float:
     """
     if not any(differences):
         return 1.0
-    from scipy.stats import rankdata, wilcoxon
-
     # Equal but for rounding is a tie: 0.3 - 0.2 and 0.1 are the same difference.
     largest = max(map(abs, differences))
     rounded = [round(d / largest, 9) for d in differences]
     sizes = [abs(d) for d in rounded]
     if len(set(sizes)) == len(sizes) and all(sizes):
-        return float(wilcoxon(rounded, method="exact").pvalue)
+        return float(scipy.stats.wilcoxon(rounded, method="exact").pvalue)
     if len(rounded) > _MOST_SIGNS:
-        return float(wilcoxon(rounded, zero_method="pratt").pvalue)
-    return _all_signs(rounded, rankdata(sizes))
+        return float(scipy.stats.wilcoxon(rounded, zero_method="pratt").pvalue)
+    return _all_signs(rounded, scipy.stats.rankdata(sizes))
 
 
 _MOST_SIGNS = 13
@@ -126,8 +126,6 @@ _MOST_SIGNS = 13
 
 def _all_signs(differences: Sequence[float], ranks: Sequence[float]) -> float:
     """Return the exact p-value by going through the signs of all differences that are not 0."""
-    import numpy as np
-
     used = np.array([rank for d, rank in zip(differences, ranks, strict=True) if d])
     positive = np.array([d > 0 for d in differences if d])
     signs = (np.arange(1 << len(used))[:, None] >> np.arange(len(used))) & 1
@@ -141,9 +139,7 @@ def with_holm(differences: Sequence[PairedDifference]) -> list[PairedDifference]
     tested = [d.p for d in differences if d.p is not None]
     if not tested:
         return list(differences)
-    from statsmodels.stats.multitest import multipletests
-
-    corrected = iter(multipletests(tested, method="holm")[1])
+    corrected = iter(statsmodels.stats.multitest.multipletests(tested, method="holm")[1])
     return [d if d.p is None else replace(d, p_holm=float(next(corrected))) for d in differences]
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from htmrun._imports import statsmodels
 from htmrun.tracking.arrays import Series
 
 FEWEST_SAMPLES = 100
@@ -70,10 +71,8 @@ def diebold_mariano(
     series = series[np.isfinite(series)]
     if len(series) < FEWEST_SAMPLES or not series.any():
         return None
-    from statsmodels.regression.linear_model import OLS
-
     lags = lags_for(series, horizon)
-    fit = OLS(series, np.ones(len(series))).fit(
+    fit = statsmodels.regression.linear_model.OLS(series, np.ones(len(series))).fit(
         cov_type="HAC", cov_kwds={"maxlags": lags, "use_correction": True}, use_t=True
     )
     low, high = block_interval(series, lags)
@@ -87,9 +86,7 @@ def corrected(found: Sequence[StreamDifference]) -> list[StreamDifference]:
     """Return `found` with `p_holm` filled in: they are one family."""
     if not found:
         return []
-    from statsmodels.stats.multitest import multipletests
-
-    values = multipletests([d.p for d in found], method="holm")[1]
+    values = statsmodels.stats.multitest.multipletests([d.p for d in found], method="holm")[1]
     return [replace(d, p_holm=float(p)) for d, p in zip(found, values, strict=True)]
 
 

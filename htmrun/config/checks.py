@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from htmrun.backends.parameters import (
     SpatialPoolerParameters,
@@ -11,11 +11,12 @@ from htmrun.backends.parameters import (
     round_half_up,
 )
 from htmrun.components import registry
-from htmrun.components.encoders import EncoderParameters
-from htmrun.components.encoders.combined import FieldsEncoderParameters
+from htmrun.components.encoders.parameters import FieldsEncoderParameters, SingleEncoderParameters
 from htmrun.config import network_checks
-from htmrun.config.schema import Arm, Baseline, Experiment, GrowingWindow
 from htmrun.errors import nearest
+
+if TYPE_CHECKING:
+    from htmrun.config.schema import Arm, Baseline, Experiment
 
 T = TypeVar("T")
 # What encoders can read from generated data and images; a CSV file names its own columns.
@@ -125,6 +126,8 @@ def _misplaced(path: str, name: str, experiment: Experiment, expected: str) -> s
 
 
 def _arms(experiment: Experiment) -> Iterator[str]:
+    from htmrun.config.schema import Arm
+
     names = [*experiment.arm, *experiment.control]
     for name in experiment.control:
         if name in experiment.arm:
@@ -181,6 +184,8 @@ def _regime(experiment: Experiment, path: str, arm: Arm) -> Iterator[str]:
 
 
 def _windows(experiment: Experiment, path: str, arm: Arm, learns: Sequence[str]) -> Iterator[str]:
+    from htmrun.config.schema import GrowingWindow
+
     place = "learn_every.limit" if isinstance(arm.learn_every, GrowingWindow) else "learn_every"
     for name in learns:
         sp = experiment.stages[name]
@@ -273,7 +278,7 @@ def _fields_read(
         for name, entry in stage.fields.items():
             if optional or not entry.optional:
                 yield f"{encoder}.fields.{name}", entry.field or name
-    elif isinstance(stage, EncoderParameters):
+    elif isinstance(stage, SingleEncoderParameters):
         yield f"{encoder}.kind", stage.field or usual.get(_kind(experiment, encoder), "value")
 
 

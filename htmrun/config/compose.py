@@ -14,13 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import yaml
+
+from htmrun._imports import hydra, omegaconf
 from htmrun.config.catalogue import experiments, folders
 from htmrun.config.overrides import key_of, rewrite
+from htmrun.config.validation import plain, unused, validate
 from htmrun.errors import UserError, nearest
 from htmrun.paths import CONF, conf_of_packages
 
 if TYPE_CHECKING:
-    from omegaconf import DictConfig
+    from hydra.core.config_search_path import ConfigSearchPath
 
     from htmrun.config.schema import Experiment
 
@@ -38,8 +42,6 @@ class Loaded:
 
 def load(overrides: list[str], config_dir: Path | None = None) -> Loaded:
     """Compose and validate one experiment; UserError has one line for each thing that is wrong."""
-    from htmrun.config.validation import plain, unused, validate
-
     raw = compose(overrides, config_dir)
     experiment = validate(raw)
     idle = unused(raw)
@@ -83,11 +85,11 @@ def compose_group(
     group: str, choice: str, overrides: list[str], config_dir: Path | None
 ) -> dict[str, Any]:
     """Return one choice of a group by itself, with `GROUP.FIELD=VALUE` on top, not validated."""
-    from hydra.core.config_store import ConfigStore
-
     search = folders(config_dir)
     rewritten = rewrite(overrides, config_dir)
-    ConfigStore.instance().store(name="htmrun_group", node={"defaults": [{group: choice}]})
+    hydra.core.config_store.ConfigStore.instance().store(
+        name="htmrun_group", node={"defaults": [{group: choice}]}
+    )
     with _one_line_errors(), _searched_first(search[0] if config_dir else None):
         section = _compose(rewritten, "htmrun_group").get(group)
     return section if isinstance(section, dict) else {}
@@ -95,24 +97,21 @@ def compose_group(
 
 def _stored(files: list[str]) -> str:
     """Return the name under which Hydra finds the one configuration file."""
-    from hydra.core.config_store import ConfigStore
-    from omegaconf import OmegaConf
-
     if len(files) > 1:
         raise UserError(f"override: found the files {', '.join(files)}, expected one")
     try:
-        content = OmegaConf.load(files[0])
+        content = omegaconf.OmegaConf.load(files[0])
     except OSError as error:
         raise UserError(
             f"{files[0]}: cannot be read ({error.strerror}), expected a YAML file with a whole "
             "configuration"
         ) from None
-    if not OmegaConf.is_dict(content) or "pipeline" not in content:
+    if not omegaconf.OmegaConf.is_dict(content) or "pipeline" not in content:
         raise UserError(
             f"{files[0]}: found no section 'pipeline', expected a whole configuration, such as "
             "a sweep's best.yaml or a run's resolved.yaml"
         )
-    ConfigStore.instance().store(name="htmrun_file", node=content)
+    hydra.core.config_store.ConfigStore.instance().store(name="htmrun_file", node=content)
     return "htmrun_file"
 
 
@@ -127,29 +126,23 @@ def _beside_a_file(rewritten: list[str], files: list[str]) -> list[str]:
 
 
 def _compose(overrides: list[str], name: str = "config") -> dict[str, Any]:
-    from hydra import compose as hydra_compose
-    from hydra import initialize_config_dir
-    from omegaconf import OmegaConf
-
-    with initialize_config_dir(version_base="1.3", config_dir=str(CONF), job_name="htmrun"):
+    with hydra.initialize_config_dir(version_base="1.3", config_dir=str(CONF), job_name="htmrun"):
         kept = [text for text in overrides if not text.startswith("~") or "." not in key_of(text)]
-        before = hydra_compose(name, overrides=kept)
+        before = hydra.compose(name, overrides=kept)
         for text in overrides:
             if text not in kept:
                 _check_removable(before, key_of(text))
-        composed = before if kept == overrides else hydra_compose(name, overrides=overrides)
-    missing = sorted(OmegaConf.missing_keys(composed))
+        composed = before if kept == overrides else hydra.compose(name, overrides=overrides)
+    missing = sorted(omegaconf.OmegaConf.missing_keys(composed))
     if missing:
         raise UserError("\n".join(f"{key}: missing (???), expected a value" for key in missing))
-    return cast(dict[str, Any], OmegaConf.to_container(composed, resolve=True))
+    return cast(dict[str, Any], omegaconf.OmegaConf.to_container(composed, resolve=True))
 
 
-def _check_removable(composed: DictConfig, key: str) -> None:
-    from omegaconf import DictConfig, OmegaConf
-
+def _check_removable(composed: omegaconf.DictConfig, key: str) -> None:
     parent, _, name = key.rpartition(".")
-    section = OmegaConf.select(composed, parent)
-    known = [str(key) for key in section] if isinstance(section, DictConfig) else []
+    section = omegaconf.OmegaConf.select(composed, parent)
+    known = [str(key) for key in section] if isinstance(section, omegaconf.DictConfig) else []
     if name not in known:
         expected = f", expected one of {', '.join(known)}" if known else ""
         raise UserError(f"{key}: found nothing to remove{expected}{nearest(name, known)}")
@@ -159,11 +152,9 @@ def _check_removable(composed: DictConfig, key: str) -> None:
 def _searched_first(folder: Path | None) -> Iterator[None]:
     """Let Hydra look into `folder` before any other, and into installed packages' after all."""
     # hydra.searchpath would put it last, where it loses against shipped files of the same name.
-    from hydra.core.config_search_path import ConfigSearchPath
-    from hydra.core.plugins import Plugins
-    from hydra.plugins.search_path_plugin import SearchPathPlugin
+    plugin = hydra.plugins.search_path_plugin.SearchPathPlugin
 
-    class UserFolderFirst(SearchPathPlugin):
+    class UserFolderFirst(plugin):  # type: ignore[misc, valid-type]
         def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
             current = _user_folder.get()
             if current is not None:
@@ -171,8 +162,8 @@ def _searched_first(folder: Path | None) -> Iterator[None]:
             for folder in conf_of_packages():
                 search_path.append(provider=str(folder), path=f"file://{folder}")
 
-    plugins = Plugins.instance()
-    if not any(p.__name__ == "UserFolderFirst" for p in plugins.discover(SearchPathPlugin)):
+    plugins = hydra.core.plugins.Plugins.instance()
+    if not any(p.__name__ == "UserFolderFirst" for p in plugins.discover(plugin)):
         plugins.register(UserFolderFirst)
     token = _user_folder.set(folder)
     try:
@@ -183,20 +174,16 @@ def _searched_first(folder: Path | None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _one_line_errors() -> Iterator[None]:
-    import yaml
-    from hydra.errors import HydraException, MissingConfigException
-    from omegaconf.errors import OmegaConfBaseException
-
     try:
         yield
     except yaml.MarkedYAMLError as error:
         raise UserError(_yaml_line(error)) from None
-    except MissingConfigException as error:
+    except hydra.errors.MissingConfigException as error:
         raise UserError(_missing_line(error)) from None
-    except OmegaConfBaseException as error:
+    except omegaconf.errors.OmegaConfBaseException as error:
         key = getattr(error, "full_key", None) or "configuration"
         raise UserError(f"{key}: {_first_line(error)}") from None
-    except HydraException as error:
+    except hydra.errors.HydraException as error:
         raise UserError(f"configuration: {_first_line(error)}") from None
     except AssertionError as error:
         # Hydra means to refuse such a list, and stumbles over its own message about it.

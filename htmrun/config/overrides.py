@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from htmrun._imports import hydra
 from htmrun.config.catalogue import choices, is_group
 from htmrun.errors import UserError, nearest
 
@@ -76,21 +77,19 @@ def _check_choice(group: str, value: object, config_dir: Path | None) -> None:
 
 
 def _parse(text: str, config_dir: Path | None) -> Override:
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
-
     key, equals, value = text.partition("=")
     if not re.match(r"[+~]*[A-Za-z_]", key) or not (equals or text.startswith("~")):
         known = choices("experiment", config_dir)
         hint = f"; did you mean 'experiment={text}'?" if text in known else ""
         raise UserError(f"override: found '{text}', expected KEY=VALUE, e.g. sp.columns=4096{hint}")
+    parser = hydra.core.override_parser.overrides_parser.OverridesParser.create()
     try:
-        return OverridesParser.create().parse_override(text)
-    except HydraException:
+        return parser.parse_override(text)
+    except hydra.errors.HydraException:
         pass
     try:
-        OverridesParser.create().parse_override(f"{key}=x")
-    except HydraException:
+        parser.parse_override(f"{key}=x")
+    except hydra.errors.HydraException:
         raise UserError(
             f"override: found '{text}', expected a dotted key such as sp.columns before '='"
         ) from None

@@ -239,6 +239,15 @@ class Experiment(Parameters):
         own = regime.pipeline if isinstance(regime, Arm) else None
         return own or self.pipeline
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        from htmrun.config.checks import problems
+
+        found = problems(self)
+        if found:
+            raise ValueError("\n".join(found))
+        return self
+
 
 def root_fields() -> dict[str, Any]:
     """Return the fields that stand at the root of the YAML (all but the stages)."""

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
+import yaml
+
+from htmrun._imports import omegaconf
 from htmrun.errors import UserError, nearest
 
 FORMS = {
@@ -122,14 +125,10 @@ def parse(path: str, text: object) -> Dimension:
 
 
 def _arguments(path: str, text: str, inner: str) -> list[Any]:
-    import yaml
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-
     try:
         # OmegaConf's YAML reads 1e-3 as a number, which YAML 1.1 does not.
-        values = OmegaConf.to_container(OmegaConf.create(f"[{inner}]"))
-    except (yaml.YAMLError, OmegaConfBaseException):
+        values = omegaconf.OmegaConf.to_container(omegaconf.OmegaConf.create(f"[{inner}]"))
+    except (yaml.YAMLError, omegaconf.errors.OmegaConfBaseException):
         raise UserError(f"{path}: cannot read '{text}', expected values with commas") from None
     assert isinstance(values, list)
     return values

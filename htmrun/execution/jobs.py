@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from htmrun.training.records import Job, Record
 from htmrun.training.schedule import Cursor, Growth, Schedule
 
 if TYPE_CHECKING:
+    from htmrun.components.encoders.parameters import EncoderParameters
     from htmrun.execution.lockstep import Meeting, Work
     from htmrun.training.measures.probes import Model
 
@@ -104,8 +105,8 @@ class Builder:
     def encoder(self, seed: int) -> Encoder:
         """Return the encoder of one seed."""
         name = self.experiment.pipeline[0]
-        parameters, source = self.experiment.stages[name], self.source
-        return build_encoder(parameters, source.shapes, seed, source.ranges, name)
+        parameters = cast("EncoderParameters", self.experiment.stages[name])
+        return build_encoder(parameters, self.source.shapes, seed, self.source.ranges)
 
     def of(self, arm: Arm) -> Builder:
         """Return a builder whose experiment has the arm's own pipeline, if it has one."""

@@ -50,11 +50,11 @@ def records(run: OpenRun, parts: Lots | None) -> Generator[Record, None, None]:
         yield from run_jobs(run.builder, run.jobs, run.experiment.workers, keeps)
         return
     for lot in parts:
-        with closing(_in_step(run, lot)) as news:
+        with closing(_on_card(run, lot)) as news:
             yield from news
 
 
-def _in_step(run: OpenRun, jobs: Sequence[Job]) -> Generator[Record, None, None]:
+def _on_card(run: OpenRun, jobs: Sequence[Job]) -> Generator[Record, None, None]:
     """Run jobs side by side in this process, their models in shared launches on a card."""
     index, meeting = cuda_index(run.experiment.device), Meeting()
     assert index is not None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from htmrun._imports import torch
 from htmrun.backends import cuda
 from htmrun.backends.cuda import cards
 from htmrun.backends.cuda.cards import Card
@@ -123,11 +124,8 @@ def _automatic(experiment: Experiment) -> Place:
     unable = _without_kernels(experiment)
     if unable:
         return Place("cpu", f"{unable} has no kernels for a card yet")
-    if _has_network(experiment):
-        import torch
-
-        if not torch.cuda.is_available():
-            return Place("cpu", "this build of torch sees no card")
+    if _has_network(experiment) and not torch.cuda.is_available():
+        return Place("cpu", "this build of torch sees no card")
     found = cards.card(0)
     return Place(found.device, "a card is there", found)
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from htmrun._imports import optuna
 from htmrun.config.validation import plain
 from htmrun.errors import UserError
 from htmrun.execution.signals import uninterrupted
@@ -34,8 +35,6 @@ class Conductor:
 
     def run(self) -> None:
         """Return when the study has enough trials and nobody runs one any more."""
-        from optuna.exceptions import UpdateFinishedTrialError
-
         waiting = False
         while True:
             self._look_after()
@@ -55,7 +54,7 @@ class Conductor:
                 with uninterrupted():
                     try:
                         self._handle(number, news)
-                    except UpdateFinishedTrialError:
+                    except optuna.exceptions.UpdateFinishedTrialError:
                         self._taken_over(number, news)
 
     def _taken_over(self, number: int, news: News) -> None:

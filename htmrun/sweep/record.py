@@ -12,7 +12,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from htmrun._imports import mlflow
 from htmrun.components import foreign
+from htmrun.errors import UserError
 from htmrun.execution.signals import uninterrupted
 from htmrun.sweep.study import ERROR, FIGURES, HASHES, LOST, OWNER, SharedStudy
 from htmrun.tracking.provenance import code_tags, process_lives, process_tags, version_tags
@@ -73,8 +75,6 @@ class SweepRecord:
         run, uri = known
         if uri != hide_password(self._uri):
             # Trials in two stores would be in neither.
-            from htmrun.errors import UserError
-
             raise UserError(
                 f"tracking.uri: found {hide_password(self._uri)}, but the study "
                 f"'{shared.sweep.name}' is recorded in {uri}, expected the same store"
@@ -228,11 +228,10 @@ class SweepRecord:
         parameters: Mapping[str, str] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
-        from mlflow.entities import Metric, Param, RunTag
-
-        metrics = [Metric(legal_name(n), float(v), t, s) for n, v, t, s in points or ()]
-        params = [Param(*pair) for pair in (parameters or {}).items()]
+        entities = mlflow.entities
+        metrics = [entities.Metric(legal_name(n), float(v), t, s) for n, v, t, s in points or ()]
+        params = [entities.Param(*pair) for pair in (parameters or {}).items()]
         for first in range(0, max(len(metrics), len(params), 1), 90):
             some = slice(first, first + 90)
-            pairs = [RunTag(*pair) for pair in (tags or {}).items()] if first == 0 else []
+            pairs = [entities.RunTag(*pair) for pair in (tags or {}).items()] if first == 0 else []
             self._client.log_batch(run, metrics[some], params[some], pairs, synchronous=True)

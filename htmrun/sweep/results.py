@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from htmrun._imports import matplotlib, optuna
 from htmrun.components.sources import Source
 from htmrun.config.validation import plain
 from htmrun.sweep.conductor import direction_words
@@ -105,8 +106,6 @@ def _write_table(shared: SharedStudy, path: Path) -> None:
 
 
 def _plots(shared: SharedStudy, folder: Path, notice: Callable[[str], None]) -> list[Path]:
-    import matplotlib
-
     matplotlib.use("Agg")
     complete = shared.complete()
     if len(complete) < 2:
@@ -128,9 +127,7 @@ def _plots(shared: SharedStudy, folder: Path, notice: Callable[[str], None]) -> 
 
 
 def _drawings(shared: SharedStudy) -> Mapping[str, Callable[[], Any]]:
-    from optuna.visualization import matplotlib as drawn
-
-    study = shared.study
+    drawn, study = optuna.visualization.matplotlib, shared.study
     drawings: dict[str, Callable[[], Any]] = {}
     for place, name in enumerate(shared.objectives):
         single = len(shared.objectives) == 1
@@ -153,8 +150,7 @@ def _value_at(place: int, trial: FrozenTrial) -> float:
 
 
 def _save(draw: Callable[[], Any], path: Path) -> None:
-    import matplotlib.pyplot as plt
-
+    plt = matplotlib.pyplot
     plt.close("all")
     draw()
     figure = plt.gcf()
@@ -168,8 +164,6 @@ def importance(shared: SharedStudy) -> dict[str, float]:
 
     fANOVA over the complete trials; empty where it cannot be had.
     """
-    import optuna
-
     if len(shared.complete()) < 2 or len(shared.objectives) > 1:
         return {}
     with warnings.catch_warnings():

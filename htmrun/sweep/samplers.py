@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from htmrun._imports import optuna
 from htmrun.backends import rng
 from htmrun.config.space import Choice, Space
 from htmrun.config.sweep import SweepParameters
@@ -17,21 +18,16 @@ if TYPE_CHECKING:
 
 def distributions(space: Space) -> dict[str, BaseDistribution]:
     """Return Optuna's distribution of every dimension."""
-    from optuna.distributions import (
-        CategoricalDistribution,
-        FloatDistribution,
-        IntDistribution,
-    )
-
     found: dict[str, Any] = {}
+    kinds = optuna.distributions
     for path, dimension in space.items():
         if isinstance(dimension, Choice):
-            found[path] = CategoricalDistribution(dimension.labels)
+            found[path] = kinds.CategoricalDistribution(dimension.labels)
         elif dimension.whole:
             low, high = int(dimension.low), int(dimension.high)
-            found[path] = IntDistribution(low, high, log=dimension.log)
+            found[path] = kinds.IntDistribution(low, high, log=dimension.log)
         else:
-            found[path] = FloatDistribution(dimension.low, dimension.high, log=dimension.log)
+            found[path] = kinds.FloatDistribution(dimension.low, dimension.high, log=dimension.log)
     return found
 
 
@@ -44,10 +40,9 @@ def sampler_for(settings: SweepParameters) -> BaseSampler:
 
 def _sampler_of(settings: SweepParameters, number: int) -> BaseSampler:
     """Return the sampler that chooses the settings of trial `number`."""
-    import optuna.samplers as known
-
     word = int(rng.hash2(rng.key(settings.seed, rng.Purpose.PROBE), number, 0))
     seed = word & 0x7FFFFFFF
+    known = optuna.samplers
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         makers: dict[str, Any] = {
@@ -70,11 +65,9 @@ def _sampler_of(settings: SweepParameters, number: int) -> BaseSampler:
 
 def pruner_for(settings: SweepParameters, objectives: int) -> BasePruner:
     """Return the pruner; with several objectives there is none."""
-    from optuna.pruners import MedianPruner, NopPruner, SuccessiveHalvingPruner
-
     kind = settings.pruner or ("median" if objectives == 1 else "none")
     if kind == "none":
-        return NopPruner()
+        return optuna.pruners.NopPruner()
     if kind == "median":
-        return MedianPruner(n_startup_trials=settings.prune_after)
-    return SuccessiveHalvingPruner()
+        return optuna.pruners.MedianPruner(n_startup_trials=settings.prune_after)
+    return optuna.pruners.SuccessiveHalvingPruner()

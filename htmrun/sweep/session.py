@@ -20,14 +20,15 @@ from htmrun.execution.ray_nodes import Share
 from htmrun.execution.session import main_metrics
 from htmrun.execution.signals import terminations_raised
 from htmrun.sweep.conductor import Conductor, direction_words
+from htmrun.sweep.record import SweepRecord
+from htmrun.sweep.results import best, figures_of, importance, write
+from htmrun.sweep.study import SharedStudy
 from htmrun.sweep.trial import TrialPlayer, rehearse
 from htmrun.tracking.store import hide_password
 from htmrun.training.measures.registry import better
 
 if TYPE_CHECKING:
     from htmrun.execution.workers import Workers
-    from htmrun.sweep.record import SweepRecord
-    from htmrun.sweep.study import SharedStudy
 
 
 def run_sweep(
@@ -43,8 +44,6 @@ def run_sweep(
     source = open_source(trial.data)
     reported = rehearse(trial, source)
     objectives = _objectives(sweep, source, reported)
-
-    from htmrun.sweep.study import SharedStudy
 
     folder = Path(sweep.base.tracking.dir) / "sweeps" / sweep.name
     where = sweep.settings.storage or str(folder / "study.journal")
@@ -94,8 +93,6 @@ def _run(
 
 
 def _results(shared: SharedStudy, source: Source, folder: Path) -> tuple[list[Path], list[Path]]:
-    from htmrun.sweep.results import write
-
     return write(shared, source, folder, lambda line: print(line, file=sys.stderr))
 
 
@@ -120,8 +117,6 @@ def _objectives(sweep: Sweep, source: Source, reported: list[str]) -> dict[str, 
 
 
 def _record(sweep: Sweep, shared: SharedStudy, lines: Callable[[str], None]) -> SweepRecord | None:
-    from htmrun.sweep.record import SweepRecord
-
     settings = sweep.base.tracking
     if not settings.enabled:
         return None
@@ -141,8 +136,6 @@ def _workers(on: str, sweep: Sweep, source: Source, lines: Callable[[str], None]
 
 
 def _finish(shared: SharedStudy, files: list[Path], json_output: bool) -> int:
-    from htmrun.sweep.results import best, figures_of, importance
-
     found = best(shared)
     states: dict[str, int] = {}
     for trial in shared.ended():

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from htmrun._imports import optuna, sqlalchemy
 from htmrun.errors import UserError
 from htmrun.tracking.store import hide_password
 
@@ -23,9 +24,6 @@ def open_storage(where: str) -> BaseStorage:
 
     Raises UserError when it cannot be used.
     """
-    import optuna
-    from sqlalchemy.exc import SQLAlchemyError
-
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     if "://" not in where:
         return _journal(Path(where))
@@ -36,28 +34,22 @@ def open_storage(where: str) -> BaseStorage:
         )
     try:
         return _database(where)
-    except (SQLAlchemyError, ImportError, OSError) as error:
+    except (sqlalchemy.exc.SQLAlchemyError, ImportError, OSError) as error:
         text = hide_password(" ".join(str(error).split()))[:300]
         raise UserError(f"sweep.storage: cannot use {hide_password(where)}: {text}") from error
 
 
 def _database(where: str) -> BaseStorage:
     """Open a database; where several workers create its tables at once, all but one must wait."""
-    from optuna.storages import RDBStorage
-    from sqlalchemy.exc import IntegrityError, ProgrammingError
-
     for _ in range(_ATTEMPTS):
         try:
-            return RDBStorage(where)
-        except (IntegrityError, ProgrammingError):
+            return optuna.storages.RDBStorage(where)
+        except (sqlalchemy.exc.IntegrityError, sqlalchemy.exc.ProgrammingError):
             time.sleep(0.5)
-    return RDBStorage(where)
+    return optuna.storages.RDBStorage(where)
 
 
 def _journal(path: Path) -> BaseStorage:
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
-
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists() and not _is_journal(path):
@@ -67,7 +59,9 @@ def _journal(path: Path) -> BaseStorage:
             )
         # Absolute: Optuna's lock is a link with this text. One that led nowhere from its own folder
         # could not be dated, and would be waited for without end after its owner was killed.
-        return JournalStorage(JournalFileBackend(str(path.absolute())))
+        return optuna.storages.JournalStorage(
+            optuna.storages.journal.JournalFileBackend(str(path.absolute()))
+        )
     except OSError as error:
         raise UserError(
             f"sweep.storage: cannot keep the study in {path} ({error.strerror or error})"

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from htmrun._imports import optuna
 from htmrun.components import foreign
 from htmrun.config.schema import WITHOUT_EFFECT
 from htmrun.config.space import grid
@@ -26,7 +27,6 @@ from htmrun.tracking.provenance import process_lives, process_tags
 from htmrun.tracking.store import hide_password
 
 if TYPE_CHECKING:
-    import optuna
     from optuna.trial import FrozenTrial, Trial
 
 BEAT_S = 10.0
@@ -76,8 +76,6 @@ class SharedStudy:
         cls, sweep: Sweep, where: str, objectives: Mapping[str, str], data: str
     ) -> SharedStudy:
         """Open the study at `where`, or create it; UserError if another one has its name."""
-        import optuna
-
         storage = open_storage(where)
         name = sweep.name
         settings: dict[str, Any] = {
@@ -189,19 +187,14 @@ class SharedStudy:
 
     def prune(self, number: int) -> None:
         """End a trial that was cut short."""
-        from optuna.trial import TrialState
-
-        self.study.tell(number, state=TrialState.PRUNED)
+        self.study.tell(number, state=optuna.trial.TrialState.PRUNED)
 
     def fail(self, number: int, error: str) -> bool:
         """End a trial badly; False if somebody else has ended it."""
-        from optuna.exceptions import UpdateFinishedTrialError
-        from optuna.trial import TrialState
-
         try:
             self._attribute(number, ERROR, error[:2000])
-            self.study.tell(number, state=TrialState.FAIL)
-        except (ValueError, UpdateFinishedTrialError):
+            self.study.tell(number, state=optuna.trial.TrialState.FAIL)
+        except (ValueError, optuna.exceptions.UpdateFinishedTrialError):
             return False
         return True
 

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlparse
 
 import numpy as np
 
+from htmrun._imports import mlflow
 from htmrun.tracking.operations import SERIES
 from htmrun.tracking.read_runs import ExperimentRun
 
@@ -35,9 +36,7 @@ def _local(client: Any, job: Any, folder: str) -> Path | None:
     if place.scheme in ("", "file"):
         path = Path(unquote(place.path)) / SERIES
         return path if path.exists() else None
-    from mlflow.exceptions import MlflowException
-
     try:
         return Path(client.download_artifacts(job.info.run_id, SERIES, folder))
-    except (MlflowException, OSError):
+    except (mlflow.exceptions.MlflowException, OSError):
         return None

@@ -19,6 +19,8 @@ from typing import IO, Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
+import psutil
+
 from htmrun.errors import UserError
 from htmrun.execution.signals import terminations_raised
 from htmrun.tracking import links
@@ -220,8 +222,6 @@ def _comes_up(process: subprocess.Popen[bytes], port: int, log: IO[bytes]) -> bo
 
 def _listens(process: subprocess.Popen[bytes], port: int) -> bool:
     """Return whether `process` or a child of it listens at `port`."""
-    import psutil
-
     with contextlib.suppress(psutil.NoSuchProcess):
         leader = psutil.Process(process.pid)
         for member in (leader, *leader.children(recursive=True)):

@@ -10,6 +10,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psutil
+
+from htmrun._imports import mlflow
+
 _LOCAL = frozenset(
     ("ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "tmpfs", "overlay", "apfs", "hfs")
 )
@@ -35,13 +39,11 @@ def mlflow_client(uri: str) -> Any:
         "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
     }.items():
         os.environ.setdefault(name, value)
-    from mlflow import MlflowClient
-
     for logger in ("mlflow", "alembic"):
         logging.getLogger(logger).setLevel(logging.ERROR)
     # It prints a traceback of what is raised anyway, and told in one line.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-    return MlflowClient(tracking_uri=uri)
+    return mlflow.MlflowClient(tracking_uri=uri)
 
 
 def prepare_database(uri: str, notice: Callable[[str], None]) -> None:
@@ -93,8 +95,6 @@ def fold_log(path: Path) -> None:
 
 def file_system(path: Path) -> str:
     """Return the type of the file system that `path` lies on, "" if it cannot be told."""
-    import psutil
-
     mounts = {Path(part.mountpoint): part.fstype for part in psutil.disk_partitions(all=True)}
     holding = [mount for mount in mounts if path.resolve().is_relative_to(mount)]
     return mounts[max(holding, key=lambda mount: len(mount.parts))] if holding else ""

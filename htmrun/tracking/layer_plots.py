@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from htmrun._imports import matplotlib
 from htmrun.tracking.plots import COLOURS, STYLES
+from htmrun.training.measures.pixel_noise import LEVELS
 
 if TYPE_CHECKING:
-    import numpy as np
     from matplotlib.axes import Axes
 
 Series = Mapping[str, "np.ndarray"]
@@ -33,17 +36,16 @@ def plot_layers(arms: Mapping[str, Sequence[Series]], path: Path, title: str = "
     `arms`: what `kept` left of each seed's series, by arm. Layers and fields are those of the
     first seed. Nothing is written where no arm has a network or a noise curve.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     found = {arm: [s for s in seeds if s] for arm, seeds in arms.items()}
     found = {arm: seeds for arm, seeds in found.items() if seeds}
     if not found:
         return
     fields = [(a, n, s[0][n]) for a, s in found.items() for n in s[0] if n.endswith("/fields")]
     fields = fields[:_MOST_FIELDS]
-    figure = Figure(figsize=(15, 4.2 + (3.6 if fields else 0)), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = matplotlib.figure.Figure(
+        figsize=(15, 4.2 + (3.6 if fields else 0)), layout="constrained"
+    )
+    matplotlib.backends.backend_agg.FigureCanvasAgg(figure)
     rows: Any = figure.subfigures(2, 1, height_ratios=(4.2, 3.6)) if fields else [figure]
     noise, entropy, activity = rows[0].subplots(1, 3)
     for place, (arm, seeds) in enumerate(found.items()):
@@ -71,10 +73,6 @@ def plot_layers(arms: Mapping[str, Sequence[Series]], path: Path, title: str = "
 
 
 def _noise(axis: Axes, arm: str, seeds: Sequence[Series], look: dict[str, Any]) -> None:
-    import numpy as np
-
-    from htmrun.training.measures.pixel_noise import LEVELS
-
     curves = np.array([s[NOISE] for s in seeds if NOISE in s])
     if not len(curves):
         # Without a curve the arm still belongs to the legend.
@@ -87,8 +85,6 @@ def _noise(axis: Axes, arm: str, seeds: Sequence[Series], look: dict[str, Any]) 
 
 
 def _layers(entropy: Axes, activity: Axes, arm: str, series: Series, look: dict[str, Any]) -> None:
-    import numpy as np
-
     shares = [array for name, array in series.items() if name.endswith("/activity")]
     if not shares:
         return
@@ -103,8 +99,6 @@ def _layers(entropy: Axes, activity: Axes, arm: str, series: Series, look: dict[
 
 def _fields(row: Any, fields: Sequence[tuple[str, str, np.ndarray]]) -> None:
     """Draw each layer's fields as one mosaic; grey is zero."""
-    import numpy as np
-
     for axis, (arm, name, array) in zip(
         np.atleast_1d(row.subplots(1, len(fields))), fields, strict=True
     ):

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from htmrun._imports import mlflow
 from htmrun.tracking.store import RUN_TAG
 
 _ATTEMPTS = 20
@@ -47,13 +48,11 @@ def _set_tag(client: Any, experiment: str, name: str, value: str) -> None:
     MLflow writes all tags of the experiment that it knows of: one that another process has just
     added makes it fail.
     """
-    from mlflow.exceptions import MlflowException
-
     for _ in range(_ATTEMPTS):
         try:
             client.set_experiment_tag(experiment, name, value)
             return
-        except MlflowException as error:
+        except mlflow.exceptions.MlflowException as error:
             if "UNIQUE" not in str(error).upper():
                 raise
             time.sleep(0.1)

@@ -10,6 +10,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
+from htmrun._imports import mlflow
 from htmrun.tracking.operations import Point
 from htmrun.training.records import Job
 
@@ -63,13 +64,10 @@ class MachineMonitor:
 
 
 def _monitors() -> list[Any]:
-    from mlflow.system_metrics.metrics.cpu_monitor import CPUMonitor
-    from mlflow.system_metrics.metrics.gpu_monitor import GPUMonitor
-
-    found: list[Any] = [CPUMonitor()]
+    found: list[Any] = [mlflow.system_metrics.metrics.cpu_monitor.CPUMonitor()]
     found[0].collect_metrics()  # psutil measures from one call to the next: the first says nothing.
     found[0].clear_metrics()
     # Without NVIDIA's library, or without a card, there is nothing to read, and nothing is made up.
     with suppress(ImportError, RuntimeError):
-        found.append(GPUMonitor())
+        found.append(mlflow.system_metrics.metrics.gpu_monitor.GPUMonitor())
     return found

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from htmrun._imports import matplotlib
 from htmrun.tracking.curves import Curves
 from htmrun.training.measures.registry import RATE, label
 
 if TYPE_CHECKING:
-    import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -27,16 +30,15 @@ def plot_curves(curves: Curves, path: Path, title: str = "") -> None:
     `curves` maps metric -> arm -> seed -> [(training samples, value)]; the first four metrics
     with at least two points are drawn, the rate last. Nothing is written without such a metric.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     metrics = _drawable(curves)
     if not metrics:
         return
     across = len(metrics) if len(metrics) < 4 else (len(metrics) + 1) // 2
     down = -(-len(metrics) // across)
-    figure = Figure(figsize=(5.4 * across, 3.6 * down + 0.9), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = matplotlib.figure.Figure(
+        figsize=(5.4 * across, 3.6 * down + 0.9), layout="constrained"
+    )
+    matplotlib.backends.backend_agg.FigureCanvasAgg(figure)
     axes = figure.subplots(down, across, squeeze=False).flatten()
     arms = list(dict.fromkeys(arm for metric in metrics for arm in curves[metric]))
     seeds = len({seed for metric in metrics for arm in curves[metric].values() for seed in arm})
@@ -64,9 +66,8 @@ def _drawable(curves: Curves) -> list[str]:
 
 
 def _legend(figure: Figure, arms: list[str]) -> None:
-    from matplotlib.lines import Line2D
-
-    lines = [Line2D([], [], **_look(place), linewidth=1.6) for place in range(len(arms))]
+    line = partial(matplotlib.lines.Line2D, [], [], linewidth=1.6)
+    lines = [line(**_look(place)) for place in range(len(arms))]
     figure.legend(lines, arms, loc="outside lower center", ncols=min(len(arms), 6))
 
 
@@ -103,8 +104,6 @@ def _panel(
 
 def on_one_grid(seeds: list[list[tuple[int, float]]]) -> tuple[np.ndarray, np.ndarray]:
     """Return samples (n,) that every seed has passed, and values (seeds, n), interpolated."""
-    import numpy as np
-
     tables = [np.array(sorted(dict(points).items()), float) for points in seeds]
     first, last = max(t[0, 0] for t in tables), min(t[-1, 0] for t in tables)
     grid = np.unique(np.concatenate([t[:, 0] for t in tables]))

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import psutil
+
 from htmrun.paths import PACKAGE
 
 PACKAGES = ("htmrun", "numpy", "numba", "torch", "mlflow")
@@ -66,8 +68,6 @@ def version_tags() -> dict[str, str]:
 
 def process_tags() -> dict[str, str]:
     """Return what identifies this process: host, process id and its start time in seconds."""
-    import psutil
-
     return {
         HOST_TAG: platform.node(),
         PID_TAG: str(os.getpid()),
@@ -79,8 +79,6 @@ def process_tags() -> dict[str, str]:
 
 def process_lives(tags: Mapping[str, str]) -> bool:
     """Return whether the process of `process_tags` still runs; on another host it counts as so."""
-    import psutil
-
     if tags.get(HOST_TAG) != platform.node():
         return True
     try:

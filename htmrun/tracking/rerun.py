@@ -8,9 +8,13 @@ from collections.abc import Callable, Mapping
 from contextlib import chdir, closing, nullcontext
 from dataclasses import dataclass
 
-from htmrun.config.overrides import key_of
+from htmrun._imports import omegaconf
+from htmrun.config.overrides import key_of, rewrite
 from htmrun.config.schema import Experiment
+from htmrun.config.validation import validate
 from htmrun.errors import UserError
+from htmrun.execution.opening import open_run
+from htmrun.execution.places import workplace
 from htmrun.tracking.stored import (
     StoredJob,
     StoredRun,
@@ -40,9 +44,6 @@ class Repeated:
 
 def selected(run: StoredRun, overrides: list[str]) -> Experiment:
     """Return what is to be repeated: arms and seeds may be fewer, where it runs another."""
-    from htmrun.config.overrides import rewrite
-    from htmrun.config.validation import validate
-
     run.must_have_kinds()
     rewrite(overrides, None)
     resolved = {**run.resolved, "tracking": {"enabled": False}}
@@ -53,9 +54,8 @@ def selected(run: StoredRun, overrides: list[str]) -> Experiment:
                 f"{key}: found in a rerun, expected one of {', '.join(SELECTING)}: everything else "
                 "stays as it was"
             )
-        from omegaconf import OmegaConf
-
-        resolved[key] = OmegaConf.to_container(OmegaConf.from_dotlist([text]))[key]  # type: ignore[index, call-overload]
+        config = omegaconf.OmegaConf
+        resolved[key] = config.to_container(config.from_dotlist([text]))[key]  # type: ignore[index, call-overload]
     return validate(resolved)
 
 
@@ -66,9 +66,6 @@ def repeat(
 
     Raises UserError when the data have changed, or when none of its jobs is left to repeat.
     """
-    from htmrun.execution.opening import open_run
-    from htmrun.execution.places import workplace
-
     experiment = selected(run, overrides)
     must_have_data(run, experiment)
     for line in other_versions(run):

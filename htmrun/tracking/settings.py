@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import yaml
+
 _LONGEST_NAME, _LONGEST_VALUE = 250, 6000
 _NOT_ALLOWED = re.compile(r"[^\w./ :-]")
 
@@ -51,7 +53,5 @@ def legal_name(name: str) -> str:
 
 def to_yaml(values: Mapping[str, Any]) -> str:
     """Return `values` as YAML, tuples as lists, keys in their order."""
-    import yaml
-
     plain = json.loads(json.dumps(values, default=str))
     return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)

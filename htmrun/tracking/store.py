@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
+from htmrun._imports import mlflow, sqlalchemy
 from htmrun.errors import UserError
 from htmrun.tracking.database import mlflow_client, prepare_database, sqlite_file
 from htmrun.tracking.operations import Attach, Begin, End, Log, Operation
@@ -88,12 +89,14 @@ def newest_run(client: Any) -> Any:
 @contextmanager
 def explained(uri: str) -> Iterator[None]:
     """Turn what MLflow raises about the store `uri` into a UserError of one line."""
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
-
     try:
         yield
-    except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
+    except (
+        mlflow.exceptions.MlflowException,
+        sqlalchemy.exc.SQLAlchemyError,
+        OSError,
+        ImportError,
+    ) as error:
         raise UserError(_unusable(uri, error)) from error
 
 
@@ -124,8 +127,6 @@ def experiment_id(client: Any, uri: str, name: str, artifacts: Path) -> str:
 
     Raises UserError when an experiment of this name was deleted in MLflow.
     """
-    from mlflow.exceptions import MlflowException
-
     found = client.get_experiment_by_name(name)
     if found is None:
         is_server = uri.startswith(("http", "databricks"))
@@ -134,7 +135,7 @@ def experiment_id(client: Any, uri: str, name: str, artifacts: Path) -> str:
             # The kind makes MLflow's interface open on runs, not on generative-AI traces.
             tags = {"mlflow.experimentKind": "custom_model_development"}
             return client.create_experiment(name, artifact_location=location, tags=tags)
-        except MlflowException:
+        except mlflow.exceptions.MlflowException:
             found = client.get_experiment_by_name(name)  # Another process was faster.
             if found is None:
                 raise
@@ -182,11 +183,10 @@ class Store:
                 )
 
     def _log(self, operation: Log) -> None:
-        from mlflow.entities import Metric, Param, RunTag
-
-        metrics = [Metric(p.name, p.value, p.time, p.step) for p in operation.points]
-        parameters = [Param(*pair) for pair in operation.parameters.items()]
-        tags = [RunTag(*pair) for pair in operation.tags.items()]
+        entities = mlflow.entities
+        metrics = [entities.Metric(p.name, p.value, p.time, p.step) for p in operation.points]
+        parameters = [entities.Param(*pair) for pair in operation.parameters.items()]
+        tags = [entities.RunTag(*pair) for pair in operation.tags.items()]
         for some in zip_longest(
             _batches(metrics, _METRIC_BATCH),
             _batches(parameters, _SMALL_BATCH),

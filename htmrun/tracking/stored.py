@@ -10,11 +10,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from htmrun.components import foreign
+from htmrun.components.sources import open_source
 from htmrun.config.schema import Experiment
 from htmrun.config.validation import validate
 from htmrun.errors import UserError
+from htmrun.tracking.provenance import version_tags
 from htmrun.tracking.read_runs import find_run
+from htmrun.tracking.settings import legal_name
 from htmrun.tracking.store import open_existing
 from htmrun.training.records import Job
 
@@ -94,8 +99,6 @@ def _job(run: Any) -> StoredJob:
     tags = run.data.tags
     job = Job(tags["htmrun.arm"], int(tags["htmrun.seed"]), tags.get("htmrun.control") == "true")
     names = [name for name in tags.get("htmrun.metrics", "").split(",") if name]
-    from htmrun.tracking.settings import legal_name
-
     metrics = {n: run.data.metrics[legal_name(n)] for n in names if legal_name(n) in
                run.data.metrics}  # fmt: skip
     state = tags.get("htmrun.state_hash", "")
@@ -104,8 +107,6 @@ def _job(run: Any) -> StoredJob:
 
 def _resolved(client: Any, name: str, runs: Sequence[Any]) -> dict[str, Any]:
     """Return the configuration that the first job which has it keeps."""
-    import yaml
-
     with tempfile.TemporaryDirectory(prefix="htmrun-") as folder:
         for run in runs:
             try:
@@ -119,8 +120,6 @@ def _resolved(client: Any, name: str, runs: Sequence[Any]) -> dict[str, Any]:
 
 def from_folder(folder: Path) -> StoredRun:
     """Return the run that was exported to `folder`; UserError if its files are not whole."""
-    import yaml
-
     try:
         kept = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
         resolved = yaml.safe_load((folder / CONFIGURATION).read_text(encoding="utf-8"))
@@ -150,8 +149,6 @@ def write_results(run: StoredRun, folder: Path) -> None:
 
 def must_have_data(run: StoredRun, experiment: Experiment) -> None:
     """Raise UserError unless the data are those that the run was made on."""
-    from htmrun.components.sources import open_source
-
     found = open_source(experiment.data, base_dir=run.folder).fingerprint
     if run.data_hash and found != run.data_hash:
         raise UserError(
@@ -162,8 +159,6 @@ def must_have_data(run: StoredRun, experiment: Experiment) -> None:
 
 def other_versions(run: StoredRun) -> list[str]:
     """Return a line for each package whose version is not that of the run."""
-    from htmrun.tracking.provenance import version_tags
-
     here = {k.removeprefix(VERSION): v for k, v in version_tags().items()}
     return [
         f"{name} is {here.get(name, 'absent')} here and was {version} there"

@@ -345,7 +345,9 @@ def test_a_dry_run_loses_no_word_on_a_narrow_terminal(
     from rich.console import Console
 
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
-    monkeypatch.setattr("htmrun.cli.listing.console", lambda: Console(width=40, no_color=True))
+    monkeypatch.setattr(
+        "htmrun.cli.terminal.experiment.console", lambda: Console(width=40, no_color=True)
+    )
     description = "A sentence that is much longer than forty columns can ever be, to the end."
     assert main(["train", "experiment=digits", f"description='{description}'", "--dry-run"]) == 0
     assert set(description.split()) <= set(capsys.readouterr().out.split())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,6 @@ import scipy.stats
 from htmrun.cli.terminal.comparison_table import compare
 from htmrun.compare.runs import Choice
 from htmrun.errors import UserError
-from htmrun.tracking.database import prepare_database
 from htmrun.training.records import Failed, Finished, Job, Started
 from tests.helpers.synthetic import tracker
 
@@ -30,10 +30,10 @@ def accuracy(arm: str, seed: int) -> float:
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+def store(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> str:
     """Two runs: an old one of one seed, a new one of seven seeds with two that did not finish."""
     directory = tmp_path_factory.mktemp("compare")
-    prepare_database(f"sqlite:///{directory}/mlflow.db", lambda _: None)
+    shutil.copy(prepared, directory)
     with tracker(directory, OLD) as old:
         for arm in ("online", "minibatch"):
             old.handle(Finished(Job(arm, 0), {"accuracy": accuracy(arm, 0)}, "h", 1.0))

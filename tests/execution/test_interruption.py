@@ -15,19 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from htmrun.tracking.database import prepare_database
 from tests.helpers.experiments import SEQUENCES, started
 
 # The plain reference: nothing to compile or load before the run begins.
 LONG = ("train", *SEQUENCES, "data.steps=100_000_000", "arms=[online,no_tm]", "seeds=[0]",
         "device=reference")  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("prepared") / "mlflow.db"
-    prepare_database(f"sqlite:///{path}", lambda _: None)
-    return path
 
 
 @pytest.fixture

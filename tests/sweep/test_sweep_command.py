@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import shutil
 import signal
 import time
 from pathlib import Path
@@ -15,7 +14,6 @@ import pytest
 import yaml
 
 from htmrun.cli import main
-from htmrun.tracking.database import prepare_database
 from tests.helpers.experiments import started
 
 Capsys = pytest.CaptureFixture[str]
@@ -24,21 +22,6 @@ SEARCH = (
     *SMALL, "sp.density=interval(0.05,0.3)", "classifier.learning_rate=log(0.005,0.1)",
     "sweep.name=mine", "sweep.seeds=[0,1]", "sweep.pruner=none", "sweep.workers=2",
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("prepared") / "mlflow.db"
-    prepare_database(f"sqlite:///{path}", lambda _: None)
-    return path
-
-
-@pytest.fixture
-def here(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "runs").mkdir()
-    shutil.copy(prepared, tmp_path / "runs")
-    return tmp_path
 
 
 def sweep(capsys: Capsys, *arguments: str, status: int = 0) -> dict[str, Any]:

@@ -16,9 +16,7 @@ from htmrun.cli import main
 from htmrun.training.checkpoints import SUFFIX
 from tests.helpers.experiments import DIGITS, results, started, train
 from tests.helpers.ray_cluster import Command
-from tests.tracking.test_reproduce import Capsys, here, prepared, recorded
-
-__all__ = ["here", "prepared"]
+from tests.tracking.test_reproduce import Capsys, recorded
 
 JOBS = (*DIGITS, "arms=[online]", "seeds=[0,1]")
 

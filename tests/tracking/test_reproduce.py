@@ -16,26 +16,10 @@ from typing import Any
 import pytest
 
 from htmrun.cli import main
-from htmrun.tracking.database import prepare_database
 from tests.helpers.experiments import DIGITS, started, stream, train, write_series
 
 Capsys = pytest.CaptureFixture[str]
 SMALL = (*DIGITS, "arms=[online,no_sp]", "workers=1")
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("prepared") / "mlflow.db"
-    prepare_database(f"sqlite:///{path}", lambda _: None)
-    return path
-
-
-@pytest.fixture
-def here(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "runs").mkdir()
-    shutil.copy(prepared, tmp_path / "runs")
-    return tmp_path
 
 
 def client(folder: Path) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from htmrun.backends.cuda.cards import card
 from htmrun.backends.cuda.pooler.overlap_kernels import Capability
 from htmrun.paths import KERNELS
 
@@ -92,8 +93,6 @@ def cuda_device(index: int = 0) -> Device:
 
     Raises `UserError` where there is none.
     """
-    from htmrun.backends.cuda.cards import card
-
     card(index)
     import cupy
 

@@ -6,7 +6,10 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from rich.console import Group
+from rich.text import Text
 
 from htmrun.cli.terminal.packed import Column, PackedTable
 from htmrun.cli.terminal.terminal import console_for
@@ -18,10 +21,6 @@ from htmrun.compare.runs import Choice, Compared, compare_runs, rank_runs, repor
 from htmrun.compare.sentences import answers
 from htmrun.compare.tables import Words
 from htmrun.errors import UserError, nearest
-
-if TYPE_CHECKING:
-    from rich.console import Group
-
 
 FORMATS = ("table", "csv", "json", "latex", "markdown")
 
@@ -99,9 +98,6 @@ def _print(found: Comparison | OverRanks, output_format: str) -> None:
 
 def shown(comparison: Comparison) -> Group:
     """Return the answer, then metrics by arm (controls dim, on the right), differences, streams."""
-    from rich.console import Group
-    from rich.text import Text
-
     arms = (*comparison.arms, *comparison.controls)
     rows = [tables.mean_row(metric, arms)[1:] for metric in comparison.metrics]
     means = PackedTable(
@@ -127,15 +123,10 @@ def shown(comparison: Comparison) -> Group:
 
 def words(title: str, found: Sequence[Words], notes: Sequence[str]) -> Group:
     """Return any tables, and the notes below."""
-    from rich.console import Group
-    from rich.text import Text
-
     return Group(Text(title, style="bold"), *map(_plain, found), *_notes(notes))
 
 
 def _notes(notes: Sequence[str]) -> list[Any]:
-    from rich.text import Text
-
     return [Text(note, style="dim") for note in notes]
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
+
+from rich import progress
 
 from htmrun.cli.terminal.progress import ArmProgress, Overview
 from htmrun.cli.terminal.summary import Results, final_table, json_summary
@@ -104,8 +107,6 @@ class LiveView:
         `joules`: the energy of the whole run, for the JSON line.
         """
         if self._json:
-            import json
-
             for line in closing:
                 self._to(self._err, line)
             summary = json_summary(run_id, status, results, joules or {})
@@ -174,16 +175,14 @@ class LiveView:
 
 
 def _bars(console: Console) -> Any:
-    from rich.progress import BarColumn, Progress, TextColumn
-
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TextColumn("seeds {task.fields[seeds]}", style="dim"),
-        TextColumn("{task.fields[rate]}", justify="right"),
-        TextColumn("{task.fields[eta]}", justify="right", style="cyan"),
-        TextColumn("{task.fields[metric]}{task.fields[state]}"),
+    return progress.Progress(
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(bar_width=None),
+        progress.TextColumn("{task.percentage:>3.0f} %"),
+        progress.TextColumn("seeds {task.fields[seeds]}", style="dim"),
+        progress.TextColumn("{task.fields[rate]}", justify="right"),
+        progress.TextColumn("{task.fields[eta]}", justify="right", style="cyan"),
+        progress.TextColumn("{task.fields[metric]}{task.fields[state]}"),
         console=console,
         expand=True,
         refresh_per_second=8,

@@ -6,9 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
-    from rich.table import Table
 
 # Two blanks and a rule beside each column of a ruled table.
 _RULED_GAP = 3
@@ -67,10 +70,6 @@ class PackedTable:
         yield pack
 
     def _table(self, places: Sequence[int], gap: int, title: str | None) -> Table:
-        from rich import box
-        from rich.table import Table
-        from rich.text import Text
-
         table = Table(
             title=title,
             title_justify="left",

@@ -10,7 +10,9 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
 
 from htmrun.cli.terminal.terminal import console_for
 from htmrun.compare.numbers import number
@@ -20,9 +22,6 @@ from htmrun.sweep.listing import as_plain as sweep_as_plain
 from htmrun.tracking.choose_runs import Jobs, choose
 from htmrun.tracking.list_runs import Filters, Listed, as_plain, listed, remove, row, size_of
 from htmrun.tracking.store import open_existing
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 FORMATS = ("table", "csv", "json")
 _MB = 1e6
@@ -87,9 +86,6 @@ def _csv_of_sweeps(rows: Sequence[ListedSweep]) -> str:
 
 
 def _table_of_sweeps(rows: Sequence[ListedSweep]) -> Table:
-    from rich.table import Table
-    from rich.text import Text
-
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for heading in ("sweep", "status", "trials", "objective", "best", "run"):
         table.add_column(heading, no_wrap=heading != "objective")
@@ -128,9 +124,6 @@ def _print_table(rows: Sequence[Listed], count: int) -> None:
 
 
 def _table(rows: Sequence[Listed]) -> Table:
-    from rich.table import Table
-    from rich.text import Text
-
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for heading in ("run", "status", "jobs", "figures"):
         table.add_column(heading, no_wrap=heading in ("run", "status", "jobs"))

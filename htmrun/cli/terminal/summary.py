@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from rich.console import Group
+from rich.text import Text
 
 from htmrun.cli.terminal.packed import Column, PackedTable
 from htmrun.compare.interval import INTERVAL_NOTE, Interval, mean_interval, seeds_note
 from htmrun.compare.numbers import mean_and_half
 from htmrun.training.measures.registry import RATE, better
 from htmrun.training.records import Finished
-
-if TYPE_CHECKING:
-    from rich.console import Group
 
 Results = Mapping[str, Sequence[Finished]]
 
@@ -35,9 +35,6 @@ def final_table(results: Results, main_metrics: Sequence[str]) -> Group:
     `main_metrics` are the columns, samples per second follows. The best arm's mean is marked
     as the highest (or lowest) and nothing more.
     """
-    from rich.console import Group
-    from rich.text import Text
-
     metrics = [m for m in main_metrics if m != RATE]
     columns = {metric: intervals(results, metric) for metric in [*metrics, RATE]}
     arms = [arm for arm, finished in results.items() if finished and not finished[0].job.control]

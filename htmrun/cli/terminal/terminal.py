@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
-if TYPE_CHECKING:
-    from rich.console import Console
+from rich.console import Console
 
 # Off a terminal a table is as wide as it needs to be: nobody can widen a log file.
 _WIDTH_OF_FILES = 200
@@ -13,8 +12,6 @@ _WIDTH_OF_FILES = 200
 
 def console_for(stream: TextIO) -> Console:
     """Return a console on `stream`: as wide as the terminal, or 200 characters for a file."""
-    from rich.console import Console
-
     console = Console(file=stream, highlight=False)
     return (
         console

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
+from htmrun._imports import jinja2, vl_convert
 from htmrun.compare import sentences
 from htmrun.compare.comparison import Comparison, compare_arms
 from htmrun.compare.numbers import probability
@@ -78,8 +81,6 @@ def log_report(client: Any, run: ExperimentRun, folder: Path) -> str:
 
 def png(chart: Chart) -> bytes:
     """Return the chart as PNG on white paper."""
-    import vl_convert
-
     spec = dict(chart.spec)
     if spec.get("width") == "container":
         spec["width"] = _PNG_WIDTH
@@ -149,13 +150,10 @@ def render_ranks(found: OverRanks, runs: Sequence[ExperimentRun], made: Sequence
 
 
 def _page(made: Sequence[Chart], **parts: Any) -> str:
-    import vl_convert
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("htmrun.compare.report", ""),
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("htmrun.compare.report", ""),
         autoescape=True,
-        undefined=StrictUndefined,
+        undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -171,7 +169,5 @@ def _page(made: Sequence[Chart], **parts: Any) -> str:
 
 def _script(value: Any) -> Any:
     """Return JSON that may stand inside a script element."""
-    from markupsafe import Markup
-
     text = json.dumps(value, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c"))

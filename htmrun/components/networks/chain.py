@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -48,8 +49,6 @@ class Dropout(nn.Module):
         """Return `values` with a share dropped and the rest scaled up, while learning."""
         if not self.training or self.rate == 0:
             return values
-        import numpy as np
-
         word = weights.words(self.seed, self.layer, "dropout", np.array([self._first]), 1)
         generator = torch.Generator().manual_seed(int(word[0, 0] >> np.uint64(1)))
         kept = torch.rand(values.shape, generator=generator) >= self.rate

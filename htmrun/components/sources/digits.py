@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from htmrun._imports import sklearn
 from htmrun.components.registry import register
 from htmrun.components.sources import Chunk, Task
 from htmrun.components.sources.images import LabelledImages, apart, held_out
@@ -38,9 +39,7 @@ class DigitsSource:
 
         Held out are the test images, or validation images: then the test images are in neither.
         """
-        from sklearn.datasets import load_digits
-
-        bunch = load_digits()
+        bunch = sklearn.datasets.load_digits()
         images = bunch.images.astype(np.uint8)
         labels = bunch.target.astype(np.int64)
         held = held_out(labels, self.parameters.test_fraction, self.parameters.split_seed)

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from htmrun.components.registry import register
 from htmrun.components.sources import Chunk, Task, resolve_path
+from htmrun.components.sources.download import FASHION_MNIST, MNIST, fetch
 from htmrun.components.sources.images import LabelledImages, apart
 from htmrun.components.sources.parameters import IdxParameters
 from htmrun.errors import UserError
@@ -126,8 +127,6 @@ class IdxSource:
     @cached_property
     def _parts(self) -> tuple[LabelledImages, LabelledImages]:
         if self._directory is None:
-            from htmrun.components.sources.download import FASHION_MNIST, MNIST, fetch
-
             known = {"mnist": MNIST, "fashion_mnist": FASHION_MNIST}
             self._directory = fetch(known[self.parameters.dataset])
         train = read_labelled(self._directory, "train", self.parameters.train_samples)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from htmrun._imports import PIL
 from htmrun.components.registry import register
 from htmrun.components.sources import Chunk, Task, resolve_path
 from htmrun.components.sources.download import CIFAR10_FILES, fetch_cifar10
@@ -207,15 +208,13 @@ class FolderSource(ImageFilesSource):
     def _images(
         self, folder: Path, names: tuple[str, ...], shape: tuple[int, ...] | None = None
     ) -> LabelledImages:
-        from PIL import Image, UnidentifiedImageError
-
         pixels, labels = [], []
         for label, name in enumerate(names):
             for file in _files(folder / name):
                 try:
-                    with Image.open(file) as image:
+                    with PIL.Image.open(file) as image:
                         array = np.asarray(image.convert("L" if self.parameters.grey else "RGB"))
-                except (UnidentifiedImageError, OSError) as error:
+                except (PIL.UnidentifiedImageError, OSError) as error:
                     reason = getattr(error, "strerror", None) or "no image that Pillow knows"
                     raise UserError(f"{file}: {reason}, expected an image") from None
                 shape = shape or array.shape[:2]

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from htmrun._imports import pandas
+
 Seconds = npt.NDArray[np.datetime64]
 
 _CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f")
@@ -40,11 +42,9 @@ def parse(texts: Sequence[str], form: str) -> Seconds:
 
     Fractions of a second are cut off. Raises ValueError if any text does not fit.
     """
-    import pandas as pd
-
     if form.endswith("%z"):
         texts, form = [_without_offset(text) for text in texts], form[:-2].rstrip()
-    index = pd.to_datetime(list(texts), format=form, exact=True)
+    index = pandas.to_datetime(list(texts), format=form, exact=True)
     out = index.to_numpy().astype("datetime64[s]")
     if np.isnat(out).any():
         raise ValueError("not a time")
