@@ -9,11 +9,9 @@ import numpy as np
 from measuring import Rate, Table, number, share
 
 from htmrun.components.encoders import Encoder, build_encoder
-from htmrun.components.encoders.parameters import (
-    DateEncoderParameters,
-    RDSEParameters,
-    ScalarEncoderParameters,
-)
+from htmrun.components.encoders.date import DateEncoderParameters
+from htmrun.components.encoders.rdse import RDSEParameters
+from htmrun.components.encoders.scalar import ScalarEncoderParameters
 
 ABOUT = """
 1024 values at a time, as in training, with the settings that experiments start from. The floor is

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from htmrun.components.sources import open_source
-from htmrun.components.stages import MemoryStage
+from htmrun.components.stages.memory import MemoryStage
 from htmrun.config.compose import load
 from htmrun.execution.jobs import Builder, schedule_of
 from htmrun.training.measures.anomaly import AnomalyLikelihood, log_scale, out_of_range

@@ -11,7 +11,7 @@ from measuring import Table, number, share, times
 
 from htmrun.backends import SDRClassifierBackend, load_backend
 from htmrun.backends.bits import Bits
-from htmrun.backends.parameters import SDRClassifierParameters
+from htmrun.backends.parameters import SDRModelParameters
 from htmrun.backends.plan import Plan
 
 ABOUT = """
@@ -34,7 +34,7 @@ class Case:
 
     def classifier(self, backend: str = "cpu") -> SDRClassifierBackend:
         make = load_backend(backend).SDRClassifier
-        return make(SDRClassifierParameters(learning_rate=0.01), self.size, self.classes)
+        return make(SDRModelParameters(learning_rate=0.01), self.size, self.classes)
 
     def samples(self, count: int) -> Bits:
         random = np.random.default_rng(0)

@@ -30,7 +30,7 @@ import numpy.typing as npt
 from htmrun.backends.bits import Bits
 from htmrun.backends.devices import cuda_index
 from htmrun.backends.parameters import (
-    SDRClassifierParameters,
+    SDRModelParameters,
     SpatialPoolerParameters,
     TemporalMemoryParameters,
 )
@@ -85,7 +85,7 @@ class TemporalMemoryBackend(Protocol):
 class SDRClassifierBackend(Protocol):
     """Softmax classifier from `size` bits to `classes` classes."""
 
-    def __init__(self, parameters: SDRClassifierParameters, size: int, classes: int) -> None: ...
+    def __init__(self, parameters: SDRModelParameters, size: int, classes: int) -> None: ...
 
     def run(
         self,
@@ -114,7 +114,7 @@ class Backend(Protocol):
     @property
     def SDRClassifier(  # noqa: N802
         self,
-    ) -> Callable[[SDRClassifierParameters, int, int], SDRClassifierBackend]: ...
+    ) -> Callable[[SDRModelParameters, int, int], SDRClassifierBackend]: ...
 
 
 NAMES = ("cpu", "reference")

@@ -9,6 +9,9 @@ from htmrun.errors import nearest
 NAMES = ("cpu", "reference", "cuda", "cuda:1", "auto")
 """One name of each form; any number may follow `cuda:`."""
 
+KINDS = ("cpu", "reference", "cuda")
+"""The devices of a run without a card's number."""
+
 _FORM = re.compile(r"cpu|reference|auto|cuda(:(0|[1-9][0-9]{0,3}))?")
 
 

@@ -21,6 +21,21 @@ class Parameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False, validate_default=True)
 
 
+class RangeParameters(Parameters):
+    """Ends of a range of values, which may be left to the data."""
+
+    minimum: float | None = Field(None, allow_inf_nan=False)
+    maximum: float | None = Field(None, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.minimum is not None and self.maximum is not None and self.minimum >= self.maximum:
+            raise ValueError(
+                f"minimum: {self.minimum} is not below maximum = {self.maximum}, expected less"
+            )
+        return self
+
+
 def round_half_up(x: float) -> int:
     """Return the integer nearest to `x` >= 0, halves upwards (Python's round goes to even)."""
     return math.floor(x + 0.5)
@@ -180,7 +195,7 @@ class TemporalMemoryParameters(Parameters):
         return self
 
 
-class SDRClassifierParameters(Parameters):
+class SDRModelParameters(Parameters):
     """Softmax classifier on sparse bits, one layer, plain gradient steps."""
 
     kind: Literal["sdr"] = "sdr"

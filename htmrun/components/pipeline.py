@@ -1,4 +1,4 @@
-"""The order of the stages, nothing else: encoder -> stages -> classifier.
+"""The order of the stages, nothing else: encoder -> stages -> readout.
 
 No stage feeds back into an earlier one, so a chunk of samples goes through the stages
 one after the other and every result is what sample-by-sample running would give.
@@ -6,108 +6,127 @@ one after the other and every result is what sample-by-sample running would give
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from htmrun.backends import State
-from htmrun.backends.bits import Bits
 from htmrun.backends.plan import Flags, Plan
 from htmrun.backends.state import state_hash
-from htmrun.components.classifiers.buckets import Buckets
+from htmrun.components.classifiers import Readout
 from htmrun.components.classifiers.scores import Activity, Scores
-from htmrun.components.encoders import Encoder
+from htmrun.components.encoders import Encoder, Shapes
 from htmrun.components.sources import Chunk
 from htmrun.components.stages import Stage
-
-ENCODER, PREDICTOR = "encoder", "classifier"
-
-
-class Predictor(Protocol):
-    """The last stage."""
-
-    def run(
-        self, activity: Activity, targets: npt.NDArray[np.int64], plan: Plan, learn: bool = True
-    ) -> list[Scores]: ...
-    def compute(self, activity: Activity, reset: Flags) -> list[Scores]: ...
-    def state(self) -> State: ...
-    def load(self, state: State) -> None: ...
+from htmrun.errors import UserError
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a pipeline says of a chunk: bits by stage, and scores by horizon."""
+    """What a pipeline says of a chunk: bits by output, and scores by horizon."""
 
     activity: Activity
     scores: list[Scores]
 
 
+class Raw:
+    """Stands where a pipeline has no encoder: a field of the data as it is."""
+
+    def __init__(self, field: str, shapes: Shapes) -> None:
+        """Raises UserError where the data have no such field."""
+        if field not in shapes:
+            raise UserError(f"data: found {', '.join(shapes)}, expected a field '{field}'")
+        self.field, self.shape = field, shapes[field]
+
+    def encode(self, fields: Mapping[str, np.ndarray]) -> npt.NDArray[Any]:
+        """Return the field's values, first axis T."""
+        return fields[self.field]
+
+
 class Pipeline:
-    """Encoder, learning stages and classifier of one arm with one seed."""
+    """Encoder, learning stages and readout of one arm with one seed."""
 
     def __init__(
         self,
-        encoder: Encoder,
+        encoder: Encoder | Raw,
         stages: Sequence[Stage],
-        predictor: Predictor,
-        *,
-        buckets: Buckets | None = None,
-        predictor_learns: bool = True,
-        ends: tuple[str, str] = (ENCODER, PREDICTOR),
+        readout: Readout,
+        first: str = "encoder",
     ) -> None:
-        """`ends`: what the encoder and the predictor are called in the configuration."""
-        self.encoder, self.stages, self.predictor = encoder, list(stages), predictor
-        self.buckets, self._predictor_learns = buckets, predictor_learns
-        self._encoder_name, self._predictor_name = ends
+        """`first`: what the encoder is called in the configuration."""
+        self.encoder, self.stages, self.readout = encoder, list(stages), readout
+        self.first = first
 
     def run(self, chunk: Chunk, plan: Plan) -> Outcome:
         """Predict, learn and commit, sample by sample, as `plan` says."""
-        bits = self.encoder.encode(chunk.fields)
-        activity: Activity = {self._encoder_name: bits}
+        bits: Any = self.encoder.encode(chunk.fields)
+        activity: Activity = {self.first: bits}
         for stage in self.stages:
             bits = stage.run(bits, plan, activity)
-        scores = self.predictor.run(
-            activity, self.classes_of(chunk.target), plan, self._predictor_learns
-        )
-        return Outcome(activity, scores)
+        return Outcome(activity, self.readout.run(activity, self.classes_of(chunk.target), plan))
 
     def compute(self, chunk: Chunk) -> Outcome:
         """Predict from frozen state; leaves no trace."""
         return self.compute_bits(self.encoder.encode(chunk.fields), chunk.reset)
 
-    def compute_bits(self, encoded: Bits, reset: Flags) -> Outcome:
+    def compute_bits(self, encoded: Any, reset: Flags) -> Outcome:
         """Predict from encoded samples; leaves no trace."""
-        activity: Activity = {self._encoder_name: encoded}
+        activity: Activity = {self.first: encoded}
         bits = encoded
         for stage in self.stages:
             bits = stage.compute(bits, reset, activity)
-        return Outcome(activity, self.predictor.compute(activity, reset))
+        return Outcome(activity, self.readout.compute(activity, reset))
 
     def classes_of(self, target: np.ndarray) -> npt.NDArray[np.int64]:
         """Return the class of each target: itself, or the bucket of a value."""
-        if self.buckets is None:
+        buckets = self.readout.targets.buckets
+        if buckets is None:
             return np.asarray(target, np.int64)
-        return self.buckets.index(np.asarray(target, np.float64))
+        return buckets.index(np.asarray(target, np.float64))
+
+    @property
+    def parts(self) -> list[Stage | Readout]:
+        """The stages and the readout."""
+        return [*self.stages, self.readout]
 
     def state(self) -> State:
         """Return every array that a later result depends on, named STAGE/ARRAY."""
-        parts = {stage.name: stage.state() for stage in self.stages}
-        parts[self._predictor_name] = self.predictor.state()
-        return {f"{part}/{name}": a for part, named in parts.items() for name, a in named.items()}
+        return {f"{part.name}/{name}": a for part in self.parts for name, a in part.state().items()}
 
     def load(self, state: State) -> None:
         """Take over what `state()` returned; ValueError on other names or shapes."""
-        for stage in self.stages:
-            stage.load(_of(state, stage.name))
-        self.predictor.load(_of(state, self._predictor_name))
+        for part in self.parts:
+            part.load(own_state(state, part.name))
+
+    def figures(self, state: State) -> dict[str, float]:
+        """Return the stages' figures at the end, named STAGE/FIGURE; `state` is its own."""
+        return {
+            f"{stage.name}/{name}": value
+            for stage in self.stages
+            for name, value in stage.figures(own_state(state, stage.name)).items()
+        }
+
+    def describe(self, state: State, won: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return what the stages look like inside, named STAGE/WHAT.
+
+        won: by stage, the share of the last fifth of the samples that each of its columns won.
+        """
+        return {
+            f"{stage.name}/{name}": array
+            for stage in self.stages
+            for name, array in stage.describe(
+                own_state(state, stage.name), won.get(stage.name)
+            ).items()
+        }
 
     def state_hash(self) -> str:
         """Return the SHA-256 of `state()`."""
         return state_hash(self.state())
 
 
-def _of(state: State, part: str) -> State:
+def own_state(state: State, part: str) -> State:
+    """Return the arrays of one part of a pipeline under its own names."""
     return {n.removeprefix(f"{part}/"): a for n, a in state.items() if n.startswith(f"{part}/")}

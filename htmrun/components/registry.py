@@ -34,7 +34,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "encoder": ("htmrun.components.encoders",),
     "source": ("htmrun.components.sources",),
     "stage": ("htmrun.components.stages",),
-    "readout": ("htmrun.components.classifiers", "htmrun.components.networks.pipeline"),
+    "readout": ("htmrun.components.classifiers", "htmrun.components.networks.readout"),
     "layer": ("htmrun.components.networks.parameters",),
     "control": (),
     "measure": (),
@@ -103,6 +103,11 @@ def find(model: type[Parameters]) -> Kind | None:
     """Return the kind that has these parameters; None for what is no kind's."""
     load()
     return _by_parameters.get(model)
+
+
+def component_of(parameters: Parameters) -> Any:
+    """Return the class that does what `parameters` say; KeyError if they belong to no kind."""
+    return of(parameters).component
 
 
 def key_of(family: str) -> str:

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-from htmrun.backends.parameters import (
-    SpatialPoolerParameters,
-    TemporalMemoryParameters,
-    round_half_up,
-)
 from htmrun.components import registry
-from htmrun.components.encoders.parameters import FieldsEncoderParameters, SingleEncoderParameters
-from htmrun.config import network_checks
+from htmrun.components.encoders import EncoderParameters
+from htmrun.components.encoders.combined import FieldsEncoderParameters
+from htmrun.components.layout import Layout, Shape, layout, windows_of
+from htmrun.components.registry import component_of
+from htmrun.components.sources import Task
+from htmrun.config.schema import Arm, Baseline, Experiment, GrowingWindow
 from htmrun.errors import nearest
-
-if TYPE_CHECKING:
-    from htmrun.config.schema import Arm, Baseline, Experiment
 
 T = TypeVar("T")
 # What encoders can read from generated data and images; a CSV file names its own columns.
@@ -24,8 +20,9 @@ FIELDS = {
     "digits": "image", "idx": "image", "cifar10": "image", "folder": "image", "npz": "image",
     "sequences": "symbol", "reber": "symbol",
 }  # fmt: skip
-CLASSIFIERS = ("sdr", "predicted_columns")
-LEARNING = ("spatial_pooler", "temporal_memory")
+SHAPES: dict[str, Shape] = {"digits": (8, 8), "idx": (28, 28), "cifar10": (32, 32, 3)}
+"""Shapes of images that the configuration tells; files of the format idx may have others."""
+TASKS: dict[str | None, Task] = {"image": "classification", "symbol": "sequence", None: "forecast"}
 
 
 def problems(experiment: Experiment) -> list[str]:
@@ -39,11 +36,7 @@ def problems(experiment: Experiment) -> list[str]:
         return found
     found = [*_arms(experiment)]
     for _, view in views:
-        network = network_checks.network_of(view)
-        if network is not None:
-            found += network_checks.problems(view, network)
-        else:
-            found += [*_reads(view), *_data(view), *_pools(view)]
+        found += [*_reads(view), *_data(view), *_shapes(view)]
     found += [*_drift(experiment)]
     return list(dict.fromkeys(found))
 
@@ -61,8 +54,8 @@ def _view(experiment: Experiment, regime: Arm | Baseline) -> Experiment:
     return experiment.model_copy(update={"pipeline": experiment.pipeline_of(regime)})
 
 
-def _kind(experiment: Experiment, stage: str) -> str:
-    return registry.of(experiment.stages[stage]).name
+def _kind(experiment: Experiment, stage: str) -> registry.Kind:
+    return registry.of(experiment.stages[stage])
 
 
 def _data_kind(experiment: Experiment) -> str:
@@ -94,40 +87,35 @@ def _sections(experiment: Experiment, path: str) -> Iterator[str]:
 
 def _order(stages: Sequence[str], experiment: Experiment, path: str) -> Iterator[str]:
     """Say which of `stages`, in this order, cannot stand where it stands."""
-    networks = [*network_checks.misplaced(experiment, path)]
-    if networks or network_checks.network_of(experiment) is not None:
-        yield from networks
-        return
     *front, last = stages
-    if not front:
+    kinds = [_kind(experiment, name) for name in stages]
+    is_readout = kinds[-1].family == "readout"
+    if not front and not (is_readout and kinds[-1].component.field):
         yield _misplaced(path, last, experiment, "an encoder first and a classifier at the end")
         return
-    if _kind(experiment, last) not in CLASSIFIERS:
+    if not is_readout:
         yield _misplaced(path, last, experiment, "a classifier at the end")
-    for index, name in enumerate(front):
-        kind = _kind(experiment, name)
-        if kind in CLASSIFIERS:
+    for index, (name, kind) in enumerate(zip(front, kinds, strict=False)):
+        if kind.family == "readout":
             yield _misplaced(path, name, experiment, "a classifier only at the end")
-        elif index == 0 and kind in LEARNING:
+        elif index == 0 and kind.family == "stage":
             yield _misplaced(path, name, experiment, "an encoder first")
-        elif index > 0 and kind not in LEARNING:
+        elif index > 0 and kind.family != "stage":
             yield _misplaced(path, name, experiment, "an encoder only as the first stage")
-        elif kind == "temporal_memory" and _kind(experiment, front[index - 1]) == kind:
-            yield _misplaced(
-                path, name, experiment, "a temporal memory on an encoder or a spatial pooler"
-            )
-    kinds = [_kind(experiment, name) for name in stages[-2:]]
-    if kinds[1] == "predicted_columns" and kinds[0] != "temporal_memory":
-        yield _misplaced(path, last, experiment, "a temporal memory right before it")
+        elif index > 0 and kind.component.behind and kinds[index - 1] == kind:
+            yield _misplaced(path, name, experiment, kind.component.behind)
+    needs = kinds[-1].component.needs if is_readout else None
+    if needs is not None and all(kind.family == "stage" for kind in kinds[1:-1]):
+        place = layout(stages, experiment.stages, None)
+        if f"{place.last}.{needs[0]}" not in place.outputs:
+            yield _misplaced(path, last, experiment, f"{needs[1]} right before it")
 
 
 def _misplaced(path: str, name: str, experiment: Experiment, expected: str) -> str:
-    return f"{path}: found '{name}' ({_kind(experiment, name)}), expected {expected}"
+    return f"{path}: found '{name}' ({_kind(experiment, name).name}), expected {expected}"
 
 
 def _arms(experiment: Experiment) -> Iterator[str]:
-    from htmrun.config.schema import Arm
-
     names = [*experiment.arm, *experiment.control]
     for name in experiment.control:
         if name in experiment.arm:
@@ -144,12 +132,7 @@ def _arms(experiment: Experiment) -> Iterator[str]:
     for group, regimes in (("arm", experiment.arm), ("control", experiment.control)):
         for name, regime in regimes.items():
             if isinstance(regime, Arm):
-                view = _view(experiment, regime)
-                network = network_checks.network_of(view)
-                if network is not None:
-                    yield from network_checks.regime(view, network, f"{group}.{name}", regime)
-                else:
-                    yield from _regime(view, f"{group}.{name}", regime)
+                yield from _regime(_view(experiment, regime), f"{group}.{name}", regime)
             elif _data_kind(experiment) in FIELDS:
                 yield (
                     f"{group}.{name}.baseline: found '{regime.baseline}' with data.kind "
@@ -158,93 +141,86 @@ def _arms(experiment: Experiment) -> Iterator[str]:
 
 
 def _regime(experiment: Experiment, path: str, arm: Arm) -> Iterator[str]:
+    pipeline, last = experiment.pipeline, experiment.pipeline[-1]
+    readout = experiment.stages[last]
+    parts = [f"{last}.{part}" for part in component_of(readout).parts(readout)]
+    alone = len(pipeline) == 1
     unknown = False
-    for part in ("freeze", "bypass"):
+    for part, known in (("freeze", [*pipeline, *parts]),
+                        ("bypass", parts if alone else [*pipeline, *parts])):  # fmt: skip
         for index, name in enumerate(getattr(arm, part)):
-            if name not in experiment.pipeline:
+            if name not in known:
                 unknown = True
-                yield f"{path}.{part}[{index}]: {_one_of(name, experiment.pipeline)}"
+                yield f"{path}.{part}[{index}]: {_one_of(name, known)}"
     if unknown:
         return
     for index, name in enumerate(arm.freeze):
-        if name == experiment.pipeline[0]:
+        if name == pipeline[0] and not alone:
             yield f"{path}.freeze[{index}]: found '{name}', expected a stage that learns"
         if name in arm.bypass:
             yield f"{path}.freeze[{index}]: found '{name}' in bypass too, expected it in one only"
-    rest = [name for name in experiment.pipeline if name not in arm.bypass]
-    if arm.bypass:
-        ends = {experiment.pipeline[0], experiment.pipeline[-1]}
-        cut = [name for name in arm.bypass if name in ends]
-        for name in cut:
-            yield f"{path}.bypass: found '{name}', expected stages between encoder and classifier"
-        if not cut:
-            yield from _order(rest, experiment, f"{path}.bypass")
-    learns = [name for name in rest if name not in arm.freeze]
-    yield from _windows(experiment, path, arm, learns)
+    cut = [name for name in arm.bypass if name in (pipeline[0], last)]
+    for name in cut:
+        yield f"{path}.bypass: found '{name}', expected stages between encoder and classifier"
+    if arm.bypass and not cut:
+        rest = [name for name in pipeline if name not in arm.bypass]
+        wrong = [*_order(rest, experiment, f"{path}.bypass")] or [
+            f"{path}.bypass: {line}"
+            for line in component_of(readout).problems(last, readout, _layout(experiment, arm))
+        ]
+        if wrong:
+            yield from wrong
+            return
+    yield from _windows(experiment, path, arm)
 
 
-def _windows(experiment: Experiment, path: str, arm: Arm, learns: Sequence[str]) -> Iterator[str]:
-    from htmrun.config.schema import GrowingWindow
-
+def _windows(experiment: Experiment, path: str, arm: Arm) -> Iterator[str]:
     place = "learn_every.limit" if isinstance(arm.learn_every, GrowingWindow) else "learn_every"
-    for name in learns:
-        sp = experiment.stages[name]
-        if not isinstance(sp, SpatialPoolerParameters) or not sp.learn:
-            continue
-        if arm.longest_window > sp.duty_period:
-            yield (
-                f"{path}.{place}: {arm.longest_window} is above {name}.duty_period = "
-                f"{sp.duty_period}, expected at most that"
-            )
+    last = experiment.pipeline[-1]
+    front = _layout(experiment, arm)
+    for window in windows_of(front, last, experiment.stages[last], arm.freeze):
+        problem = window.problem(arm.longest_window)
+        if problem is not None:
+            yield f"{path}.{place}: {problem}"
 
 
 def _reads(experiment: Experiment) -> Iterator[str]:
-    """Check the names of what the classifier reads."""
+    """Check the names of what the readout reads."""
     last = experiment.pipeline[-1]
-    reads = getattr(experiment.stages[last], "reads", None)
-    front = experiment.pipeline[:-1]
-    parts = [
-        part
-        for name in front
-        for part in (
-            [name, f"{name}.winners", f"{name}.predicted"]
-            if isinstance(experiment.stages[name], TemporalMemoryParameters)
-            else [name]
-        )
-    ]
-    for index, source in enumerate(reads or ()):
-        if source not in parts:
-            yield f"{last}.reads[{index}]: {_one_of(source, parts)}"
-    for source in _repeated(reads or ()):
+    readout = experiment.stages[last]
+    reads, known = component_of(readout).reads(readout) or (), _layout(experiment).outputs
+    for index, source in enumerate(reads):
+        if source not in known:
+            yield f"{last}.reads[{index}]: {_one_of(source, known)}"
+    for source in _repeated(reads):
         yield f"{last}.reads: found '{source}' twice, expected each once"
 
 
 def _data(experiment: Experiment) -> Iterator[str]:
     kind = _data_kind(experiment)
-    encoder, last = experiment.pipeline[0], experiment.pipeline[-1]
     field = FIELDS.get(kind)
-    if field is None:
-        if _kind(experiment, last) == "predicted_columns":
+    encoder, *rest = experiment.pipeline
+    if not rest:
+        readout = experiment.stages[encoder]
+        wanted = component_of(readout).field
+        if field != wanted:
+            kinds = ", ".join(name for name, has in FIELDS.items() if has == wanted)
             yield (
-                f"{last}.kind: found 'predicted_columns' with data.kind '{kind}', "
-                "expected sdr (a series has values, not symbols)"
+                f"{encoder}.kind: found '{registry.of(readout).name}' with data.kind '{kind}', "
+                f"expected one of {kinds}"
             )
+    elif field is None:
         yield from _unread(experiment, encoder)
-        if 0 in getattr(experiment.stages[last], "horizons", ()):
-            yield f"{last}.horizons: found 0 with data.kind '{kind}', expected at least 1"
-        return
-    for path, read in _fields_read(experiment, encoder):
-        if read != field:
-            yield (
-                f"{path}: found an encoder of '{read}', expected one of '{field}', "
-                f"all that data.kind '{kind}' has"
-            )
-    horizons = getattr(experiment.stages[last], "horizons", (0,))
-    if field == "image" and set(horizons) != {0}:
-        yield (
-            f"{last}.horizons: found {list(horizons)} with data.kind '{kind}', expected [0] "
-            "(images have no order)"
-        )
+    else:
+        for path, read in _fields_read(experiment, encoder):
+            if read != field:
+                yield (
+                    f"{path}: found an encoder of '{read}', expected one of '{field}', "
+                    f"all that data.kind '{kind}' has"
+                )
+    last = experiment.pipeline[-1]
+    readout = experiment.stages[last]
+    yield from component_of(readout).unfit(last, readout, TASKS[field], kind)
 
 
 def _drift(experiment: Experiment) -> Iterator[str]:
@@ -258,7 +234,7 @@ def _drift(experiment: Experiment) -> Iterator[str]:
 def _unread(experiment: Experiment, encoder: str) -> Iterator[str]:
     """Say which further columns of a series nothing reads."""
     read = {field for _, field in _fields_read(experiment, encoder, optional=True)}
-    fields = _kind(experiment, encoder) == "fields"
+    fields = _kind(experiment, encoder).name == "fields"
     for index, name in enumerate(getattr(experiment.data, "values", ())):
         if name not in read:
             entry = f"{encoder}.fields.{name}" if fields else f"{encoder}.field={name}"
@@ -278,34 +254,37 @@ def _fields_read(
         for name, entry in stage.fields.items():
             if optional or not entry.optional:
                 yield f"{encoder}.fields.{name}", entry.field or name
-    elif isinstance(stage, SingleEncoderParameters):
-        yield f"{encoder}.kind", stage.field or usual.get(_kind(experiment, encoder), "value")
+    elif isinstance(stage, EncoderParameters):
+        yield f"{encoder}.kind", stage.field or usual.get(_kind(experiment, encoder).name, "value")
 
 
-def _pools(experiment: Experiment) -> Iterator[str]:
-    """Check pools on inputs whose size the configuration tells; others are checked once known."""
-    size = _encoder_bits(experiment)
-    for name in experiment.pipeline[1:-1]:
-        stage = experiment.stages[name]
-        if isinstance(stage, SpatialPoolerParameters):
-            whole = size if stage.potential_radius is None else None
-            if whole is not None and round_half_up(stage.potential_fraction * whole) < 1:
-                yield (
-                    f"{name}.potential_fraction: {stage.potential_fraction} of {whole} inputs "
-                    f"makes a pool of 0, expected at least {0.5 / whole:.3g}"
-                )
-            size = stage.columns
-        elif isinstance(stage, TemporalMemoryParameters) and size is not None:
-            size *= stage.cells_per_column
+def _shapes(experiment: Experiment) -> Iterator[str]:
+    """Check what does not fit what stands before it; what is not known yet, building checks."""
+    front, last = _layout(experiment), experiment.pipeline[-1]
+    for stage in front.stages:
+        p = stage.parameters
+        yield from component_of(p).problems(stage.name, p, stage.before)
+    readout = experiment.stages[last]
+    yield from component_of(readout).problems(last, readout, front)
 
 
-def _encoder_bits(experiment: Experiment) -> int | None:
+def _layout(experiment: Experiment, arm: Arm | None = None) -> Layout:
+    """Return what stands before the readout, as far as the configuration tells its shapes."""
+    given = experiment.pipeline, experiment.stages, _shape(experiment)
+    return layout(*given, () if arm is None else arm.bypass)
+
+
+def _shape(experiment: Experiment) -> Shape | None:
+    """Return the shape of what the encoder puts out, or of the images without one."""
     stage: Any = experiment.stages[experiment.pipeline[0]]
-    kind = registry.of(stage).name
+    data, kind = _data_kind(experiment), registry.of(stage).name
+    other = data == "idx" and getattr(experiment.data, "path", None) is not None
+    image = None if other else SHAPES.get(data)
+    if len(experiment.pipeline) == 1:
+        return image
     if kind == "image":
         planes = len(stage.levels or (0,))
-        return 64 * planes if _data_kind(experiment) == "digits" else None
+        return image if planes == 1 or image is None else (planes, *image)
     if kind in ("rdse", "scalar", "category"):
-        size: int | None = stage.size
-        return size
+        return None if stage.size is None else (stage.size,)
     return None

@@ -144,8 +144,8 @@ class Experiment(Parameters):
     pipeline: tuple[Name, ...] = Field(
         ...,
         min_length=1,
-        description="Stages in order, each a section of its own: encoder first, classifier last; "
-        "or one network.",
+        description="Stages in order, each a section of its own: encoder first, classifier or "
+        "network last; or one network.",
     )
     data: Annotated[SourceParameters, Section(("source",))] = Field(
         ..., description="Where the samples come from."
@@ -238,15 +238,6 @@ class Experiment(Parameters):
         """Return the stages of an arm: its own, or the experiment's."""
         own = regime.pipeline if isinstance(regime, Arm) else None
         return own or self.pipeline
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        from htmrun.config.checks import problems
-
-        found = problems(self)
-        if found:
-            raise ValueError("\n".join(found))
-        return self
 
 
 def root_fields() -> dict[str, Any]:

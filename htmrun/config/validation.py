@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from htmrun.config.checks import problems
 from htmrun.config.messages import lines, unknown
 from htmrun.config.schema import Experiment, root_fields
 from htmrun.errors import UserError
@@ -26,6 +27,8 @@ def validate(raw: Mapping[str, Any]) -> Experiment:
         experiment = Experiment.model_validate_json(json.dumps(collected), strict=True)
     except ValidationError as error:
         errors += lines(error, collected)
+    else:
+        errors += problems(experiment)
     if errors:
         raise UserError("\n".join(errors))
     regimes = [experiment.regime(name) for name in (*experiment.arm, *experiment.control)]

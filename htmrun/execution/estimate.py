@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from htmrun.backends.parameters import SpatialPoolerParameters, TemporalMemoryParameters
-from htmrun.components.classifiers.parameters import SDRClassifierConfig
+from htmrun.components.registry import component_of
 from htmrun.components.sources import Source
 from htmrun.config.schema import Arm, Baseline, Experiment
-from htmrun.execution import build_network
 from htmrun.execution.jobs import Builder, schedule_of
 from htmrun.training.schedule import Cursor, Growth
 
@@ -28,12 +26,13 @@ def plan_table(experiment: Experiment, source: Source) -> list[dict[str, object]
             row |= {"regime": regime.baseline, "samples": samples, "commits": 0, "bytes": 0}
             row |= {"device_bytes": 0}
         else:
+            here, there = _bytes(builder.of(regime), regime)
             row |= {
                 "regime": _words(regime),
                 "samples": samples * experiment.epochs,
                 "commits": _commits(regime, experiment, samples),
-                "bytes": _state_bytes(builder, regime),
-                "device_bytes": device_bytes(builder, name),
+                "bytes": here,
+                "device_bytes": there,
             }
         rows.append(row | {"seeds": len(experiment.seeds)})
     return rows
@@ -64,55 +63,18 @@ def _commits(arm: Arm, experiment: Experiment, samples: int) -> int:
 
 def device_bytes(builder: Builder, name: str) -> int:
     """Return the bytes of a card that one model of an arm takes, chunks included."""
-    from htmrun.backends.cuda import footprint
-
-    experiment, regime = builder.experiment, builder.experiment.regime(name)
-    if isinstance(regime, Baseline):
-        return 0
-    experiment = (builder := builder.of(regime)).experiment
-    if build_network.network_of(experiment) is not None:
-        return build_network.state_bytes(experiment, builder.source, regime)
-    encoder = builder.encoder(experiment.seeds[0])
-    size, total, sizes = encoder.size, 0, {experiment.pipeline[0]: encoder.size}
-    before = experiment.pipeline[0]
-    for stage in experiment.pipeline[1:-1]:
-        parameters = experiment.stages[stage]
-        if stage in regime.bypass:
-            continue
-        before = stage
-        if isinstance(parameters, SpatialPoolerParameters):
-            total += footprint.pooler(size, parameters.columns, regime.longest_window)
-            size = parameters.columns
-        elif isinstance(parameters, TemporalMemoryParameters):
-            total += footprint.memory(parameters, size)
-            sizes[f"{stage}.predicted"] = size
-            size *= parameters.cells_per_column
-            sizes[f"{stage}.winners"] = size
-        sizes[stage] = size
-    config = experiment.stages[experiment.pipeline[-1]]
-    if isinstance(config, SDRClassifierConfig):
-        read = [sizes[r] for r in config.reads or () if r in sizes] or [sizes[before]]
-        total += len(builder.horizons) * footprint.classifier(sum(read), builder.classes)
-    return total
+    regime = builder.experiment.regime(name)
+    return 0 if isinstance(regime, Baseline) else _bytes(builder.of(regime), regime)[1]
 
 
-def _state_bytes(builder: Builder, arm: Arm) -> int:
-    """Estimate the bytes of state of one pipeline, before a temporal memory grows segments."""
-    experiment = (builder := builder.of(arm)).experiment
-    if build_network.network_of(experiment) is not None:
-        return build_network.state_bytes(experiment, builder.source, arm)
-    encoder = builder.encoder(experiment.seeds[0])
-    size, total = encoder.size, 0
-    for name in experiment.pipeline[1:-1]:
-        parameters = experiment.stages[name]
-        if name in arm.bypass:
-            continue
-        if isinstance(parameters, SpatialPoolerParameters):
-            # Permanences, the connected bits of the compiled backend, four words per column.
-            total += parameters.columns * (size * 2 + size // 8 + 16)
-            size = parameters.columns
-        elif isinstance(parameters, TemporalMemoryParameters):
-            size *= parameters.cells_per_column
-            total += size * 16
-    # Weights and the pending gradient of each horizon.
-    return total + len(builder.horizons) * size * builder.classes * 8
+def _bytes(builder: Builder, arm: Arm) -> tuple[int, int]:
+    """Estimate the bytes of one pipeline: of its state here, and of a card."""
+    front, readout = builder.layout(arm), builder.readout
+    targets, kind = builder.targets, component_of(readout)
+    here = kind.state_bytes(readout, front, targets)
+    there = kind.card_bytes(readout, front, targets)
+    for stage in front.stages:
+        p, kind = stage.parameters, component_of(stage.parameters)
+        here += kind.state_bytes(p, stage.before)
+        there += kind.card_bytes(p, stage.before, arm.longest_window)
+    return here, there

@@ -1,39 +1,30 @@
-"""From a typed experiment to objects: the only place that maps a `kind` to a class."""
+"""From a typed experiment to its jobs: pipelines, and generators of records that train them."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from typing import Any
 
 import numpy as np
 
 from htmrun.backends import Backend, load_backend
-from htmrun.backends.parameters import SpatialPoolerParameters, TemporalMemoryParameters
-from htmrun.components.classifiers.buckets import Buckets
-from htmrun.components.classifiers.parameters import PredictedColumnsConfig, SDRClassifierConfig
-from htmrun.components.classifiers.predicted_columns import PredictedColumnsPredictor
-from htmrun.components.classifiers.sdr import SDRPredictor
+from htmrun.components.classifiers import Site, Targets
 from htmrun.components.encoders import Encoder, build_encoder
-from htmrun.components.networks.parameters import NetworkParameters
-from htmrun.components.pipeline import Pipeline, Predictor
+from htmrun.components.layout import Layout, layout, windows_of
+from htmrun.components.pipeline import Pipeline, Raw
+from htmrun.components.registry import component_of
 from htmrun.components.sources import Source
 from htmrun.components.sources.series import SeriesSource
-from htmrun.components.stages import MemoryStage, PoolerStage, Stage
 from htmrun.config.schema import Arm, Baseline, Experiment, GrowingWindow
-from htmrun.errors import UserError, nearest
-from htmrun.execution import build_network
+from htmrun.errors import UserError
+from htmrun.execution.lockstep import Work
 from htmrun.training import baselines
 from htmrun.training.checkpoints import Checkpoints
+from htmrun.training.measures.prequential import Scoreboard
 from htmrun.training.records import Job, Record
 from htmrun.training.schedule import Cursor, Growth, Schedule
-
-if TYPE_CHECKING:
-    from htmrun.components.encoders.parameters import EncoderParameters
-    from htmrun.execution.lockstep import Meeting, Work
-    from htmrun.training.measures.probes import Model
-
+from htmrun.training.trainer import Course, Trainer
 
 WARM_UP_SAMPLES = 8
 
@@ -69,44 +60,22 @@ class Builder:
     """Where jobs keep how far they are; None: nowhere."""
 
     @property
-    def backend(self) -> Backend:
-        """The backend on which models are made."""
-        if self.shared is not None:
-            return self.shared
-        return load_backend(self.experiment.device, self.threads)
+    def readout(self) -> Any:
+        """The parameters of the last stage."""
+        return self.experiment.stages[self.experiment.pipeline[-1]]
 
     @property
     def horizons(self) -> tuple[int, ...]:
-        """The classifier's horizons, in samples, ascending."""
-        config = self.experiment.stages[self.experiment.pipeline[-1]]
-        if isinstance(config, NetworkParameters):
-            return (0,)
-        return tuple(sorted(config.horizons)) if isinstance(config, SDRClassifierConfig) else (1,)
+        """The readout's horizons, in samples, ascending."""
+        horizons: tuple[int, ...] = component_of(self.readout).horizons(self.readout)
+        return horizons
 
     @property
-    def estimate(self) -> str:
-        """The figure that forecasts draw from a distribution."""
-        config = self.experiment.stages[self.experiment.pipeline[-1]]
-        return config.estimate if isinstance(config, SDRClassifierConfig) else "mode"
-
-    @property
-    def classes(self) -> int:
-        """Classes of the classifier: the source's, or the number of buckets."""
-        config = self.experiment.stages[self.experiment.pipeline[-1]]
-        if self.source.task != "forecast":
-            return self.source.classes
-        if not isinstance(config, SDRClassifierConfig):
-            raise UserError(
-                f"{self.experiment.pipeline[-1]}.kind: 'predicted_columns' names symbols, not "
-                "values; expected 'sdr' for a forecast"
-            )
-        return config.buckets
-
-    def encoder(self, seed: int) -> Encoder:
-        """Return the encoder of one seed."""
-        name = self.experiment.pipeline[0]
-        parameters = cast("EncoderParameters", self.experiment.stages[name])
-        return build_encoder(parameters, self.source.shapes, seed, self.source.ranges)
+    def targets(self) -> Targets:
+        """What is asked of the readout; raises UserError where it cannot give that."""
+        name = self.experiment.pipeline[-1]
+        targets: Targets = component_of(self.readout).targets_of(name, self.readout, self.source)
+        return targets
 
     def of(self, arm: Arm) -> Builder:
         """Return a builder whose experiment has the arm's own pipeline, if it has one."""
@@ -115,109 +84,42 @@ class Builder:
             return self
         return replace(self, experiment=self.experiment.model_copy(update={"pipeline": stages}))
 
-    def pipeline(self, arm: Arm, seed: int) -> Model:
-        """Return the pipeline of one arm with one seed, freshly initialised."""
+    def encoder(self, seed: int) -> Encoder | Raw:
+        """Return the encoder of one seed, or what stands for it where the readout is alone."""
+        first, *rest = self.experiment.pipeline
+        if not rest:
+            return Raw(component_of(self.readout).field, self.source.shapes)
+        parameters, source = self.experiment.stages[first], self.source
+        return build_encoder(parameters, source.shapes, seed, source.ranges, first)
+
+    def layout(self, arm: Arm) -> Layout:
+        """Return what stands before the readout in an arm whose pipeline is the experiment's."""
+        e = self.experiment
+        return layout(e.pipeline, e.stages, self.encoder(e.seeds[0]).shape, arm.bypass)
+
+    def pipeline(self, arm: Arm, seed: int) -> Pipeline:
+        """Return the pipeline of one arm with one seed, freshly initialised; raises UserError."""
         own = self.of(arm)
-        if build_network.network_of(own.experiment) is not None:
-            return build_network.pipeline(
-                own.experiment, self.source, self.backend, arm, seed, self.samples()
+        e, encoder, place = own.experiment, own.encoder(seed), own.layout(arm)
+        name, samples = e.pipeline[-1], self.source.samples or 0
+        for window in windows_of(place, name, own.readout, arm.freeze):
+            problem = window.problem(arm.longest_window)
+            if problem is not None:
+                raise UserError(f"learn_every: {problem}")
+        backend = self.shared or load_backend(e.device, self.threads)
+        stages = [
+            component_of(stage.parameters).build(
+                stage.name, stage.parameters, stage.before, seed, backend,
+                stage.name not in arm.freeze,
             )
-        return own._pipeline(arm, seed)
-
-    def _pipeline(self, arm: Arm, seed: int) -> Pipeline:
-        names = [n for n in self.experiment.pipeline[1:-1] if n not in arm.bypass]
-        encoder = self.encoder(seed)
-        stages: list[Stage] = []
-        shape: tuple[int, ...] = encoder.shape
-        for name in names:
-            stage, shape = self._stage(name, shape, name not in arm.freeze, seed)
-            stages.append(stage)
-        first, last = self.experiment.pipeline[0], self.experiment.pipeline[-1]
-        return Pipeline(
-            encoder,
-            stages,
-            self._predictor(last, first, encoder.size, stages),
-            buckets=self._buckets(last),
-            predictor_learns=last not in arm.freeze,
-            ends=(first, last),
-        )
-
-    def _stage(
-        self, name: str, shape: tuple[int, ...], learn: bool, seed: int
-    ) -> tuple[Stage, tuple[int, ...]]:
-        """Return a stage over inputs of `shape`, and the shape of its own output."""
-        parameters = self.experiment.stages[name]
-        if isinstance(parameters, SpatialPoolerParameters):
-            try:
-                pooler = self.backend.SpatialPooler(parameters, shape, seed)
-            except ValueError as error:
-                raise UserError(f"{name}.{error}") from None
-            out = parameters.column_shape or (parameters.columns,)
-            return PoolerStage(name, pooler, parameters.columns, learn, out), out
-        assert isinstance(parameters, TemporalMemoryParameters)
-        columns = math.prod(shape)
-        memory = self.backend.TemporalMemory(parameters, columns, seed)
-        cells = parameters.cells_per_column
-        return MemoryStage(name, memory, columns, cells, learn), (columns * cells,)
-
-    def _predictor(
-        self, name: str, encoder_name: str, encoder_size: int, stages: list[Stage]
-    ) -> Predictor:
-        config = self.experiment.stages[name]
-        sizes = {encoder_name: encoder_size}
-        for stage in stages:
-            sizes |= stage.sizes
-        before = stages[-1].name if stages else encoder_name
-        if isinstance(config, PredictedColumnsConfig):
-            return self._predicted_columns(name, encoder_name, stages)
-        assert isinstance(config, SDRClassifierConfig)
-        reads = self._reads(name, config.reads, sizes, before)
-        size = sum(sizes[r] for r in reads)
-        return SDRPredictor(config, reads, size, self.classes, self.backend)
-
-    def _reads(
-        self, name: str, wanted: tuple[str, ...] | None, sizes: dict[str, int], before: str
-    ) -> tuple[str, ...]:
-        """Return the outputs that the classifier reads; those of bypassed stages are left out."""
-        if wanted is None:
-            return (before,)
-        for output in wanted:
-            stage = output.partition(".")[0]
-            if output not in sizes and stage not in self.experiment.pipeline[:-1]:
-                raise UserError(
-                    f"{name}.reads: found '{output}', expected among {', '.join(sizes)}"
-                    f"{nearest(output, sizes)}"
-                )
-        return tuple(r for r in wanted if r in sizes) or (before,)
-
-    def _predicted_columns(
-        self, name: str, encoder_name: str, stages: list[Stage]
-    ) -> PredictedColumnsPredictor:
-        if not stages or not isinstance(stages[-1], MemoryStage):
-            raise UserError(
-                f"{name}.kind: 'predicted_columns' reads a temporal memory, expected one before it "
-                "in every arm"
-            )
-        memory = stages[-1]
-        columns = stages[-2].name if len(stages) > 1 else encoder_name
-        return PredictedColumnsPredictor(
-            f"{memory.name}.predicted", columns, memory.columns, self.classes
-        )
-
-    def _buckets(self, name: str) -> Buckets | None:
-        if self.source.task != "forecast":
-            return None
-        config = self.experiment.stages[name]
-        assert isinstance(config, SDRClassifierConfig)
-        low, high = self.source.ranges["value"]
-        low = low if config.minimum is None else config.minimum
-        high = high if config.maximum is None else config.maximum
-        if not low < high:
-            raise UserError(
-                f"{name}.maximum: the buckets' range is {low} to {high}, expected minimum < "
-                f"maximum (set {name}.minimum and {name}.maximum)"
-            )
-        return Buckets(low, high, config.buckets)
+            for stage in place.stages
+        ]  # fmt: skip
+        site = Site(
+            name, place, self.source, backend, e.device, seed, arm.freeze,
+            samples * e.epochs, e.epoch_length or samples,
+        )  # fmt: skip
+        readout = component_of(own.readout).build(own.readout, site)
+        return Pipeline(encoder, stages, readout, place.first)
 
     def samples(self) -> int:
         """Return the training samples of an epoch."""
@@ -266,7 +168,7 @@ class Builder:
         """Return the generator function that runs `job`."""
         regime, e = self.experiment.regime(job.arm), self.experiment
         if isinstance(regime, Arm):
-            return self._training(job, regime, None)
+            return self.training(job, regime)
 
         def forecasts(stop: Callable[[], bool]) -> Iterator[Record]:
             period = self.period(job.arm, regime)
@@ -276,49 +178,13 @@ class Builder:
 
         return forecasts
 
-    def together(self, jobs: Sequence[Job], meeting: Meeting, index: int) -> dict[Job, Work]:
-        """Return the work of each job, on card `index`, whose models share launches.
-
-        Latencies are left out: a sample of one job waits for those of the others.
-        """
-        from htmrun.backends.cuda.device import cuda_device
-        from htmrun.execution.lockstep_models import SharedBackend
-
-        shared = SharedBackend(cuda_device(index), meeting)
-        builder = replace(self, shared=shared)
-        works = {}
-        # By arm, so that models that look at the same time are neighbours in their group.
-        for job in sorted(jobs, key=lambda job: self.experiment.selected.index(job.arm)):
-            regime = self.experiment.regime(job.arm)
-            if isinstance(regime, Baseline):
-                works[job] = self.work(job)
-                continue
-            if build_network.network_of(self.of(regime).experiment) is not None:
-                # torch shares no launches: a network on the card goes its own way.
-                works[job] = self.work(job)
-                continue
-            shared.begin()
-            works[job] = self._training(job, regime, builder.pipeline(regime, job.seed))
-        return works
-
-    def _training(self, job: Job, arm: Arm, made: Model | None) -> Work:
+    def training(self, job: Job, arm: Arm, made: Pipeline | None = None) -> Work:
         """Return what trains `made`, one of several in step, or a pipeline of its own."""
-        from htmrun.training.measures.prequential import Scoreboard
-        from htmrun.training.trainer import Course, Trainer
-
-        e = self.experiment
 
         def records(stop: Callable[[], bool]) -> Iterator[Record]:
-            samples = self.samples()
-            pipeline, own = made or self.pipeline(arm, job.seed), self.of(arm)
-            board = Scoreboard(
-                self.source.task, own.classes, own.estimate, own.horizons, pipeline,
-                samples * e.epochs,
-            )  # fmt: skip
-            course = Course(
-                e.epochs, e.epoch_length, e.evaluate_every, e.curve_points, made is None,
-                e.noise_images, e.target, drift_at(e),
-            )  # fmt: skip
+            samples, course = self.samples(), course_of(self.experiment, latency=made is None)
+            pipeline = made or self.pipeline(arm, job.seed)
+            board = Scoreboard(self.source.task, pipeline, samples * course.epochs)
             # Models in step are asked for their states by all jobs; they start from the beginning.
             kept = self.checkpoints if made is None else None
             yield from Trainer(
@@ -327,6 +193,16 @@ class Builder:
             ).records()  # fmt: skip
 
         return records
+
+
+def course_of(experiment: Experiment, *, latency: bool = True) -> Course:
+    """Return how long a job of `experiment` trains and how often it looks."""
+    e = experiment
+    return Course(
+        epochs=e.epochs, epoch_length=e.epoch_length, evaluate_every=e.evaluate_every,
+        curve_points=e.curve_points, measure_latency=latency, noise_images=e.noise_images,
+        target=e.target, drift_at=drift_at(e),
+    )  # fmt: skip
 
 
 def drift_at(experiment: Experiment) -> int | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,16 +18,20 @@ import numpy.typing as npt
 from htmrun.backends import CellActivity, State
 from htmrun.backends.bits import Bits
 from htmrun.backends.cuda.classifier.sdr_classifier import SDRClassifierGroup
-from htmrun.backends.cuda.device import Device
+from htmrun.backends.cuda.device import Device, cuda_device
 from htmrun.backends.cuda.memory.group import TemporalMemoryGroup
 from htmrun.backends.cuda.pooler.group import SpatialPoolerGroup
 from htmrun.backends.parameters import (
-    SDRClassifierParameters,
+    SDRModelParameters,
     SpatialPoolerParameters,
     TemporalMemoryParameters,
 )
 from htmrun.backends.plan import Flags, Plan
-from htmrun.execution.lockstep import Meeting, Request
+from htmrun.components.registry import component_of
+from htmrun.config.schema import Baseline
+from htmrun.execution.jobs import Builder
+from htmrun.execution.lockstep import Meeting, Request, Work
+from htmrun.training.records import Job
 
 
 @dataclass
@@ -61,7 +65,7 @@ class SharedBackend:
         return PoolerMember(*self._seat(key, _Poolers, make, seed))
 
     def SDRClassifier(  # noqa: N802
-        self, parameters: SDRClassifierParameters, size: int, classes: int
+        self, parameters: SDRModelParameters, size: int, classes: int
     ) -> ClassifierMember:
         """Return a member of the group of equal parameters, size and classes."""
 
@@ -266,3 +270,28 @@ class ClassifierMember(_Member):
         """Return probabilities (T, classes); writes nothing."""
         made: npt.NDArray[np.float32] = self._ask("compute", (bits,))
         return made
+
+
+def works_together(
+    builder: Builder, jobs: Sequence[Job], meeting: Meeting, index: int
+) -> dict[Job, Work]:
+    """Return the work of each job, on card `index`, whose models share launches.
+
+    Latencies are left out: a sample of one job waits for those of the others.
+    """
+    shared, arms = SharedBackend(cuda_device(index), meeting), builder.experiment.selected
+    sharing, works = replace(builder, shared=shared), {}
+    # By arm, so that models that look at the same time are neighbours in their group.
+    for job in sorted(jobs, key=lambda job: arms.index(job.arm)):
+        regime = builder.experiment.regime(job.arm)
+        if isinstance(regime, Baseline) or not _joins(builder.of(regime)):
+            works[job] = builder.work(job)
+            continue
+        shared.begin()
+        works[job] = builder.training(job, regime, sharing.pipeline(regime, job.seed))
+    return works
+
+
+def _joins(builder: Builder) -> bool:
+    joins: bool = component_of(builder.readout).joins_lots
+    return joins

@@ -9,6 +9,7 @@ from htmrun.backends.devices import cuda_index
 from htmrun.execution.estimate import device_bytes
 from htmrun.execution.job_runs import guarded, run_jobs
 from htmrun.execution.lockstep import Meeting, Work
+from htmrun.execution.lockstep_models import works_together
 from htmrun.execution.opening import OpenRun
 from htmrun.execution.placement import lots
 from htmrun.execution.processes import workers_for
@@ -62,4 +63,4 @@ def _on_card(run: OpenRun, jobs: Sequence[Job]) -> Generator[Record, None, None]
     def told(job: Job, work: Work) -> Iterator[Record]:
         return guarded(job, lambda: work(meeting.stopped))
 
-    yield from meeting.records(run.builder.together(jobs, meeting, index), told)
+    yield from meeting.records(works_together(run.builder, jobs, meeting, index), told)

@@ -6,24 +6,19 @@ back: a card that is asked for and is not there is an error.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from htmrun._imports import torch
-from htmrun.backends import cuda
 from htmrun.backends.cuda import cards
 from htmrun.backends.cuda.cards import Card
 from htmrun.backends.devices import cuda_index
 from htmrun.components import registry
-from htmrun.config.schema import Baseline, Experiment
+from htmrun.components.registry import component_of
+from htmrun.config.schema import Arm, Experiment
 from htmrun.errors import UserError
 from htmrun.execution.processes import cores, workers_for
 from htmrun.execution.ray_connection import LOCAL
 from htmrun.training.records import Job
-
-LEARNING = ("spatial_pooler", "temporal_memory", "sdr")
-"""The kinds of stages that learn on a backend. Encoders and the reading of predicted columns stay
-on the host; whether a network can run is torch's to say."""
 
 MARGIN = 0.9
 """Share of a card's free memory that is planned with: allocations are rounded up."""
@@ -124,30 +119,30 @@ def _automatic(experiment: Experiment) -> Place:
     unable = _without_kernels(experiment)
     if unable:
         return Place("cpu", f"{unable} has no kernels for a card yet")
-    if _has_network(experiment) and not torch.cuda.is_available():
-        return Place("cpu", "this build of torch sees no card")
+    for name in dict.fromkeys(p[-1] for _, p in _pipelines(experiment)):
+        lack = component_of(experiment.stages[name]).lacking()
+        if lack is not None:
+            return Place("cpu", lack)
     found = cards.card(0)
     return Place(found.device, "a card is there", found)
 
 
-def _has_network(experiment: Experiment) -> bool:
-    pipelines = (experiment.pipeline_of(experiment.regime(a)) for a in experiment.selected)
-    return any(
-        registry.of(experiment.stages[n]).name == "network" for names in pipelines for n in names
-    )
+def _pipelines(experiment: Experiment) -> Iterator[tuple[Arm, tuple[str, ...]]]:
+    """Yield the arms and controls that run stages, each with its pipeline."""
+    for arm in experiment.selected:
+        regime = experiment.regime(arm)
+        if isinstance(regime, Arm):
+            yield regime, experiment.pipeline_of(regime)
 
 
 def _without_kernels(experiment: Experiment) -> str | None:
     """Return the first stage of any arm that a card cannot run, with its kind."""
-    for arm in experiment.selected:
-        regime = experiment.regime(arm)
-        if isinstance(regime, Baseline):
-            continue
-        for name in experiment.pipeline_of(regime):
-            kind = registry.of(experiment.stages[name]).name
-            learns = kind in LEARNING and name not in regime.bypass
-            if learns and kind not in cuda.STAGES:
-                return f"{name} ({kind})"
+    for regime, pipeline in _pipelines(experiment):
+        # Encoders stay on the host.
+        for name in pipeline[1:] or pipeline:
+            stage = experiment.stages[name]
+            if name not in regime.bypass and "cuda" not in component_of(stage).devices:
+                return f"{name} ({registry.of(stage).name})"
     return None
 
 

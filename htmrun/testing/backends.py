@@ -12,7 +12,7 @@ import pytest
 from htmrun.backends import Backend, load_backend, reference
 from htmrun.backends.bits import Bits
 from htmrun.backends.parameters import (
-    SDRClassifierParameters,
+    SDRModelParameters,
     SpatialPoolerParameters,
     TemporalMemoryParameters,
 )
@@ -203,7 +203,7 @@ class ClassifierChecks(BackendChecks):
 
     def model(self, backend: Backend, case: int, seed: int) -> Any:
         size, classes = _classifier_case(case)
-        parameters = SDRClassifierParameters(learning_rate=0.7, learn=True)
+        parameters = SDRModelParameters(learning_rate=0.7, learn=True)
         return backend.SDRClassifier(parameters, size, classes)
 
     def stream(self, case: int) -> Stream:

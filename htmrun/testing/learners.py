@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -9,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
+from htmrun.backends import load_backend
 from htmrun.backends.bits import Bits
 from htmrun.errors import UserError
 from htmrun.testing.streams import (
@@ -175,7 +177,8 @@ class ReadoutChecks(LearnerChecks):
         return random_stream(case, dict(self.inputs), self.classes)
 
     def run(self, model: Any, stream: Stream, learn: bool = True) -> Outputs:
-        return outputs_of(model.run(stream.activity, stream.targets, stream.plan, learn))
+        model.learn = learn
+        return outputs_of(model.run(stream.activity, stream.targets, stream.plan))
 
     def compute(self, model: Any, stream: Stream) -> Outputs:
         return outputs_of(model.compute(stream.activity, stream.plan.reset))
@@ -184,7 +187,7 @@ class ReadoutChecks(LearnerChecks):
         """float32 (T, classes), rows of sum 1, or of zeros where nothing speaks for any class."""
         model, rest = self.warm(case)
         for said in (
-            model.run(rest.activity, rest.targets, rest.plan, True),
+            model.run(rest.activity, rest.targets, rest.plan),
             model.compute(rest.activity, rest.plan.reset),
         ):
             horizons = [scores.horizon for scores in said]
@@ -201,13 +204,22 @@ class ReadoutChecks(LearnerChecks):
 
 
 class StageChecks(LearnerChecks):
-    """Checks of a stage between the encoder and the readout, named `stage`.
+    """Checks of a stage between the encoder and the readout.
 
-    Needs `make(case, seed)`. inputs: how many bits it reads.
+    Needs `stage`, its class, and `parameters(case)`. inputs: how many bits it reads.
     """
 
+    stage: ClassVar[Any]
     inputs: ClassVar[int] = 60
     goes_on = True
+
+    def parameters(self, case: int) -> Any:
+        """Return the parameters of a case."""
+        raise NotImplementedError
+
+    def make(self, case: int, seed: int = 1) -> Any:
+        shape, backend = (self.inputs,), load_backend("cpu")
+        return self.stage.build("stage", self.parameters(case), shape, seed, backend, True)
 
     def stream(self, case: int) -> Stream:
         return random_stream(case, {"x": self.inputs}, 5)
@@ -227,7 +239,8 @@ class StageChecks(LearnerChecks):
 
     def test_bits_are_those_that_it_declares(self, case: int) -> None:
         model, rest = self.warm(case)
+        declared = self.stage.outputs("stage", self.parameters(case), (self.inputs,))
         for made in (self.compute(model, rest), self.run(model, rest)):
-            assert {*made} == {"main", *model.sizes}
-            for name, size in {"main": model.sizes[model.name], **model.sizes}.items():
-                assert_well_formed(made[name], size, len(rest))  # type: ignore[arg-type]
+            assert {*made} == {"main", *declared}
+            for name, shape in {"main": declared["stage"], **declared}.items():
+                assert_well_formed(made[name], math.prod(shape), len(rest))  # type: ignore[arg-type]

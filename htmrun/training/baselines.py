@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from htmrun.backends.state import state_hash
-from htmrun.components.classifiers.sdr import ages
+from htmrun.components.classifiers.horizons import ages
 from htmrun.components.sources import Source
 from htmrun.errors import StopRequestedError
 from htmrun.training.measures.meters import Figures, ForecastMeter

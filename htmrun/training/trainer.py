@@ -13,13 +13,12 @@ import numpy as np
 
 from htmrun.backends import State
 from htmrun.backends.plan import Flags, Plan
-from htmrun.components.networks.pipeline import NetworkPipeline
+from htmrun.components.networks.readout import NetworkReadout
+from htmrun.components.pipeline import Pipeline
 from htmrun.components.sources import Chunk, Source
-from htmrun.components.stages import MemoryStage, PoolerStage
 from htmrun.errors import StopRequestedError
 from htmrun.training.checkpoints import Keeper
 from htmrun.training.measures import latency, peak_memory, probes
-from htmrun.training.measures.inside import portrait
 from htmrun.training.measures.network_figures import network_figures
 from htmrun.training.measures.pixel_noise import noise_score
 from htmrun.training.measures.prequential import Scoreboard, points
@@ -58,7 +57,7 @@ class Trainer:
     """Trains one pipeline under one schedule."""
 
     def __init__(
-        self, job: Job, pipeline: probes.Model, source: Source, schedule: Schedule,
+        self, job: Job, pipeline: Pipeline, source: Source, schedule: Schedule,
         course: Course, scoreboard: Scoreboard, *, samples: int,
         stop: Callable[[], bool] = lambda: False, keeper: Keeper | None = None,
     ) -> None:  # fmt: skip
@@ -206,8 +205,8 @@ class Trainer:
             )
             figures |= noise
             series |= curve
-        if isinstance(self.pipeline, NetworkPipeline):
-            measured, more = network_figures(self.pipeline, self.source)
+        if isinstance(self.pipeline.readout, NetworkReadout):
+            measured, more = network_figures(self.pipeline, self.pipeline.readout, self.source)
             figures |= measured
             series |= more
         if self._probes is not None:
@@ -218,10 +217,9 @@ class Trainer:
             figures |= {f"{name}_area": float(curve.mean()) for name, curve in curves.items()}
             series |= curves | self._probes.series()
         state = self.pipeline.state()
-        if not isinstance(self.pipeline, NetworkPipeline):
-            series |= portrait(self.pipeline, state, self.scoreboard.activity())
+        series |= self.pipeline.describe(state, self.scoreboard.activity())
         series |= self._growth() | self.scoreboard.losses() | self.scoreboard.anomalies()
-        figures |= self._stage_figures(state) | self._until_target()
+        figures |= self.pipeline.figures(state) | self._until_target()
         figures |= {
             "samples_per_s": self._rate(),
             "train_seconds": self._train_seconds,
@@ -257,27 +255,13 @@ class Trainer:
     def _count(self) -> None:
         """Take down how many segments and synapses there are."""
         for stage in self.pipeline.stages:
-            if isinstance(stage, MemoryStage):
-                counters = stage.model.counters()
-                for name, n in (("sample", self._sample), *counters.items()):
-                    if name in _GROWING:
-                        self._counts.setdefault(f"{stage.name}/growth/{name}", []).append(float(n))
+            counters = stage.counters()
+            for name, n in (("sample", self._sample), *counters.items()) if counters else ():
+                if name in _GROWING:
+                    self._counts.setdefault(f"{stage.name}/growth/{name}", []).append(float(n))
 
     def _growth(self) -> dict[str, np.ndarray]:
         return {name: np.array(values) for name, values in self._counts.items()}
-
-    def _stage_figures(self, state: dict[str, np.ndarray]) -> dict[str, float]:
-        figures: dict[str, float] = {}
-        for stage in self.pipeline.stages:
-            if isinstance(stage, PoolerStage):
-                low, middle, high = np.quantile(state[f"{stage.name}/boost"], (0.05, 0.5, 0.95))
-                figures[f"{stage.name}/boost_p05"] = float(low)
-                figures[f"{stage.name}/boost_p50"] = float(middle)
-                figures[f"{stage.name}/boost_p95"] = float(high)
-            if isinstance(stage, MemoryStage):
-                counters = stage.model.counters()
-                figures |= {f"{stage.name}/{name}": float(n) for name, n in counters.items()}
-        return figures
 
     def _until_target(self) -> dict[str, float]:
         """Return the samples until the main curve first reached the target; nothing if never."""

@@ -7,7 +7,7 @@ import pytest
 
 from htmrun.backends import load_backend
 from htmrun.backends.bits import Bits
-from htmrun.backends.parameters import SDRClassifierParameters
+from htmrun.backends.parameters import SDRModelParameters
 from htmrun.backends.plan import Plan
 from htmrun.testing import ClassifierChecks
 from tests.helpers.devices import BACKENDS
@@ -50,7 +50,7 @@ def test_follows_softmax_regression(backend, every):
 
 
 def classifier(backend: str, size: int, classes: int, **settings: float):
-    return load_backend(backend).SDRClassifier(SDRClassifierParameters(**settings), size, classes)
+    return load_backend(backend).SDRClassifier(SDRModelParameters(**settings), size, classes)
 
 
 class TestReference(ClassifierChecks):

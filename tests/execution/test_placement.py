@@ -8,12 +8,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from htmrun.backends import cuda
 from htmrun.backends.cuda import cards, footprint
 from htmrun.backends.cuda.classifier.sdr_classifier import SDRClassifierGroup
 from htmrun.backends.cuda.pooler.kernels import Kernels
-from htmrun.backends.parameters import SDRClassifierParameters, SpatialPoolerParameters
+from htmrun.backends.parameters import SDRModelParameters, SpatialPoolerParameters
 from htmrun.cli import main
+from htmrun.components.stages.memory import MemoryStage
 from tests.helpers import host_card
 from tests.helpers.experiments import train
 from tests.helpers.kernels.host import HostModules
@@ -109,7 +109,7 @@ def test_auto_takes_the_processor_where_there_is_no_card_and_says_so(monkeypatch
 
 def test_stages_without_kernels_are_refused_and_auto_says_so(monkeypatch, capsys, build_folder):
     host_card.put_in(monkeypatch, build_folder)
-    monkeypatch.setattr(cuda, "STAGES", ("spatial_pooler", "sdr"))
+    monkeypatch.setattr(MemoryStage, "devices", ("cpu", "reference"))
     with_memory = ("experiment=sequences", "arms=[online]", "tracking=none", "--dry-run")
     assert main(["train", *with_memory[:-1], "device=cuda"]) == 2
     error = capsys.readouterr().err
@@ -222,6 +222,6 @@ def test_the_estimate_is_what_a_classifier_allocates(build_folder):
     from tests.helpers.kernels import host
 
     device = HostModules(lambda file: host.build(file, build_folder)).device()
-    made = SDRClassifierGroup(SDRClassifierParameters(), 70, 9, 3, device)
+    made = SDRClassifierGroup(SDRModelParameters(), 70, 9, 3, device)
     arrays = [a for a in vars(made).values() if hasattr(a, "nbytes")]
     assert sum(a.nbytes for a in arrays) == 3 * footprint.classifier_state(70, 9)

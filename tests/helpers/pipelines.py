@@ -9,11 +9,13 @@ import numpy as np
 from htmrun.backends import load_backend
 from htmrun.backends.bits import Bits
 from htmrun.backends.parameters import SpatialPoolerParameters, TemporalMemoryParameters
-from htmrun.components.classifiers.parameters import SDRClassifierConfig
-from htmrun.components.classifiers.sdr import SDRPredictor
+from htmrun.components.classifiers import Targets
+from htmrun.components.classifiers.sdr import SDRClassifierParameters, SDRReadout
 from htmrun.components.pipeline import Pipeline
 from htmrun.components.sources import Chunk
-from htmrun.components.stages import MemoryStage, PoolerStage, Stage
+from htmrun.components.stages import Stage
+from htmrun.components.stages.memory import MemoryStage
+from htmrun.components.stages.pooler import PoolerStage
 from htmrun.training.schedule import Cursor, Schedule
 
 INPUTS, COLUMNS, CELLS, CLASSES = 90, 100, 4, 5
@@ -66,9 +68,10 @@ def pipeline(
             MemoryStage("tm", found.TemporalMemory(tm, COLUMNS, seed), COLUMNS, CELLS, True)
         )
         size = COLUMNS * CELLS
-    config = SDRClassifierConfig(learning_rate=0.2, horizons=horizons)
-    predictor = SDRPredictor(config, [stages[-1].name], size, CLASSES, found)
-    return Pipeline(DenseEncoder(INPUTS), stages, predictor)
+    parameters = SDRClassifierParameters(learning_rate=0.2, horizons=horizons)
+    targets = Targets(CLASSES, horizons)
+    readout = SDRReadout(parameters, targets, (stages[-1].name,), size, found)
+    return Pipeline(DenseEncoder(INPUTS), stages, readout)
 
 
 def train(

@@ -14,7 +14,7 @@ from htmrun.backends import cuda, reference
 from htmrun.backends.bits import Bits
 from htmrun.backends.cuda import device as cuda_device
 from htmrun.backends.cuda.pooler.group import SpatialPoolerGroup
-from htmrun.backends.parameters import SDRClassifierParameters, SpatialPoolerParameters
+from htmrun.backends.parameters import SDRModelParameters, SpatialPoolerParameters
 from htmrun.backends.plan import Plan
 from htmrun.backends.state import state_hash
 from htmrun.errors import UserError
@@ -99,7 +99,7 @@ def test_how_a_stream_is_cut_cannot_be_seen(library_of, monkeypatch):
         monkeypatch.setattr(sp_group, "SEGMENT", segment)
         monkeypatch.setattr(sdr_classifier, "CHUNK", chunk)
         pooler = cuda.SpatialPooler(POOLER, (40,), 3, device)
-        classifier = cuda.SDRClassifier(SDRClassifierParameters(), 50, 4, device)
+        classifier = cuda.SDRClassifier(SDRModelParameters(), 50, 4, device)
         classifier.run(pooler.run(bits, plan), targets, plan)
         hashes.add((state_hash(pooler.state()), state_hash(classifier.state())))
     assert len(hashes) == 1
@@ -151,7 +151,7 @@ def test_nothing_learns_when_told_not_to(library_of):
     bits, plan = stream()
     device = host.HostModules(library_of).device()
     pooler = cuda.SpatialPooler(POOLER, (40,), 3, device)
-    classifier = cuda.SDRClassifier(SDRClassifierParameters(), 40, 4, device)
+    classifier = cuda.SDRClassifier(SDRModelParameters(), 40, 4, device)
     before = state_hash(pooler.state()), state_hash(classifier.state())
     cases.same_bits(pooler.run(bits, plan, learn=False), pooler.compute(bits), "inference")
     classifier.run(bits, np.zeros(24, np.int64), plan, learn=False)

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from htmrun.backends import cpu, load_backend
+from htmrun.backends import cpu
 from htmrun.backends.bits import Bits
 from htmrun.backends.parameters import Parameters, SpatialPoolerParameters
 from htmrun.backends.plan import Plan
-from htmrun.components.classifiers.parameters import SDRClassifierConfig
-from htmrun.components.classifiers.sdr import SDRPredictor
+from htmrun.components.classifiers import Targets
+from htmrun.components.classifiers.sdr import SDRClassifierParameters, SDRReadout
 from htmrun.components.sources import Chunk
-from htmrun.components.stages import PoolerStage
+from htmrun.components.stages.pooler import PoolerStage
 from htmrun.testing import ClassifierChecks, EncoderChecks, ReadoutChecks, SourceChecks, StageChecks
 
 
@@ -179,15 +179,16 @@ class TestSourceWithOneFingerprint(SoundSource):
 
 
 class SoundReadout(ReadoutChecks):
-    readout: type[SDRPredictor] = SDRPredictor
+    readout: type[SDRReadout] = SDRReadout
 
     def make(self, case: int, seed: int = 1) -> Any:
-        return self.readout(SDRClassifierConfig(horizons=(0, 2)), ["x"], 50, self.classes, cpu)
+        parameters, targets = SDRClassifierParameters(horizons=(0, 2)), Targets(4, (0, 2))
+        return self.readout(parameters, targets, ("x",), 50, cpu)
 
 
-class Tracing(SDRPredictor):
+class Tracing(SDRReadout):
     def compute(self, activity: Any, reset: Any) -> Any:
-        self._since_reset += 1
+        self._past._since_reset += 1
         return super().compute(activity, reset)
 
 
@@ -195,7 +196,7 @@ class TestComputeThatWrites(SoundReadout):
     readout = Tracing
 
 
-class Forgetful(SDRPredictor):
+class Forgetful(SDRReadout):
     def state(self) -> Any:
         return {n: a * 0 if n == "since_reset" else a for n, a in super().state().items()}
 
@@ -204,34 +205,35 @@ class TestStateThatLacksSomething(SoundReadout):
     readout = Forgetful
 
 
-class Restless(SDRPredictor):
-    def run(self, activity: Any, targets: Any, plan: Plan, learn: bool = True) -> Any:
-        return super().run(activity, targets, plan, True)
+class Restless(SDRReadout):
+    def run(self, activity: Any, targets: Any, plan: Plan) -> Any:
+        self.learn = True
+        return super().run(activity, targets, plan)
 
 
 class TestReadoutThatLearnsAnyway(SoundReadout):
     readout = Restless
 
 
-class Hasty(SDRPredictor):
-    def run(self, activity: Any, targets: Any, plan: Plan, learn: bool = True) -> Any:
-        return super().run(activity, targets, Plan(plan.reset, plan.commit | 1, plan.boost), learn)
+class Hasty(SDRReadout):
+    def run(self, activity: Any, targets: Any, plan: Plan) -> Any:
+        return super().run(activity, targets, Plan(plan.reset, plan.commit | 1, plan.boost))
 
 
 class TestReadoutThatDoesNotWaitForCommits(SoundReadout):
     readout = Hasty
 
 
-class Deaf(SDRPredictor):
-    def run(self, activity: Any, targets: Any, plan: Plan, learn: bool = True) -> Any:
-        return super().run(activity, targets * 0 - 1, plan, learn)
+class Deaf(SDRReadout):
+    def run(self, activity: Any, targets: Any, plan: Plan) -> Any:
+        return super().run(activity, targets * 0 - 1, plan)
 
 
 class TestReadoutThatLearnsNothing(SoundReadout):
     readout = Deaf
 
 
-class Unscaled(SDRPredictor):
+class Unscaled(SDRReadout):
     def compute(self, activity: Any, reset: Any) -> Any:
         found = super().compute(activity, reset)
         for scores in found:
@@ -246,16 +248,14 @@ class TestScoresThatAreNoProbabilities(SoundReadout):
 class SoundStage(StageChecks):
     stage: type[PoolerStage] = PoolerStage
 
-    def make(self, case: int, seed: int = 1) -> Any:
-        parameters = SpatialPoolerParameters.model_validate({"columns": 80, "winners": 6})
-        model = load_backend("cpu").SpatialPooler(parameters, (self.inputs,), seed)
-        return self.stage("sp", model, 80, True)
+    def parameters(self, case: int) -> SpatialPoolerParameters:
+        return SpatialPoolerParameters.model_validate({"columns": 80, "winners": 6})
 
 
 class Undeclared(PoolerStage):
-    @property
-    def sizes(self) -> dict[str, int]:
-        return {self.name: self.columns + 1}
+    @classmethod
+    def outputs(cls, name: str, parameters: Any, shape: Any) -> Any:
+        return {name: (parameters.columns + 1,)}
 
 
 class TestStageOfAnotherSize(SoundStage):

@@ -15,10 +15,7 @@ from htmrun.backends.cuda.classifier.sdr_classifier import SDRClassifier
 from htmrun.backends.cuda.memory.temporal_memory import TemporalMemory
 from htmrun.backends.cuda.pooler.spatial_pooler import SpatialPooler
 
-__all__ = ["STAGES", "Placed", "SDRClassifier", "SpatialPooler", "TemporalMemory", "placed"]
-
-STAGES = ("spatial_pooler", "temporal_memory", "sdr")
-"""The kinds of stages that have kernels."""
+__all__ = ["Placed", "SDRClassifier", "SpatialPooler", "TemporalMemory", "placed"]
 
 
 @dataclass(frozen=True)

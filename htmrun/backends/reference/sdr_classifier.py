@@ -8,7 +8,7 @@ import numpy.typing as npt
 from htmrun.backends import State
 from htmrun.backends.bits import Bits
 from htmrun.backends.fixed_point import exp_f32
-from htmrun.backends.parameters import SDRClassifierParameters
+from htmrun.backends.parameters import SDRModelParameters
 from htmrun.backends.plan import Plan
 from htmrun.backends.state import checked
 
@@ -18,7 +18,7 @@ F32 = npt.NDArray[np.float32]
 class SDRClassifier:
     """Softmax classifier from `size` bits to `classes` classes."""
 
-    def __init__(self, parameters: SDRClassifierParameters, size: int, classes: int) -> None:
+    def __init__(self, parameters: SDRModelParameters, size: int, classes: int) -> None:
         self.parameters, self.size, self.classes = parameters, size, classes
         self._weights = np.zeros((size, classes), np.float32)
         self._gradient = np.zeros((size, classes), np.float32)

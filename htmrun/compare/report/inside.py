@@ -22,9 +22,9 @@ from htmrun.compare.report.blocks import (
     short,
 )
 from htmrun.compare.report.style import HEAT
+from htmrun.components.stages.permanences import BINS as PERMANENCE_BINS
 from htmrun.tracking.arrays import Series
 from htmrun.tracking.read_runs import ExperimentRun
-from htmrun.training.measures.inside import PERMANENCE_BINS
 
 _CELLS = 4096
 _BINS = 40

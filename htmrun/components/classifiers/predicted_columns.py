@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
 from htmrun.backends import State
+from htmrun.backends.parameters import Parameters
 from htmrun.backends.plan import Flags, Plan
 from htmrun.backends.state import checked
-from htmrun.components.classifiers.parameters import PredictedColumnsConfig
+from htmrun.components.classifiers import Classes, Readout, Site, Targets
+from htmrun.components.classifiers.horizons import ages
 from htmrun.components.classifiers.scores import Activity, Scores
-from htmrun.components.classifiers.sdr import Targets, ages
+from htmrun.components.layout import Layout
 from htmrun.components.registry import register
+from htmrun.errors import UserError
 
 
-@register("readout", PredictedColumnsConfig)
-class PredictedColumnsPredictor:
+class PredictedColumnsParameters(Parameters):
+    """Reads the temporal memory's own prediction: the symbol whose columns it expects most."""
+
+    kind: Literal["predicted_columns"] = "predicted_columns"
+
+
+@register("readout", PredictedColumnsParameters)
+class PredictedColumnsReadout(Readout):
     """Names the class whose columns the temporal memory predicts most.
 
     A class is represented by the columns with which it was last seen, taken over at
@@ -22,25 +33,59 @@ class PredictedColumnsPredictor:
     representations; nothing predicted: all scores are 0. One horizon: the next sample.
     """
 
-    def __init__(self, predicted: str, columns: str, size: int, classes: int) -> None:
+    needs = ("predicted", "a temporal memory")
+
+    def __init__(
+        self, predicted: str, columns: str, size: int, classes: int, *, name: str = "classifier",
+        learn: bool = True,
+    ) -> None:  # fmt: skip
+        """`predicted`, `columns`: the outputs that it compares, of `size` bits."""
         self.predicted, self.columns, self.classes = predicted, columns, classes
+        self.name, self.learn, self.targets = name, learn, Targets(classes, (1,))
         self._seen = np.zeros((classes, size), np.uint8)
         self._pending = np.zeros((classes, size), np.uint8)
         self._is_pending = np.zeros(classes, np.uint8)
         self._since_reset = 0
 
-    def run(
-        self, activity: Activity, targets: Targets, plan: Plan, learn: bool = True
-    ) -> list[Scores]:
+    @classmethod
+    def horizons(cls, parameters: PredictedColumnsParameters) -> tuple[int, ...]:
+        """Return the next sample's."""
+        return (1,)
+
+    @classmethod
+    def build(cls, parameters: PredictedColumnsParameters, site: Site) -> PredictedColumnsReadout:
+        """Return a readout that has seen no class; UserError without a temporal memory."""
+        front = site.front
+        predicted = f"{front.last}.predicted"
+        if predicted not in front.outputs:
+            raise UserError(
+                f"{site.name}.kind: 'predicted_columns' reads a temporal memory, expected one "
+                "before it in every arm"
+            )
+        columns = front.stages[-2].name if len(front.stages) > 1 else front.first
+        targets = cls.targets_of(site.name, parameters, site.source)
+        return cls(
+            predicted, columns, front.size([predicted]), targets.classes, name=site.name,
+            learn=site.name not in site.frozen,
+        )  # fmt: skip
+
+    @classmethod
+    def state_bytes(
+        cls, parameters: PredictedColumnsParameters, front: Layout, targets: Targets
+    ) -> int:
+        """Count the columns of each class, committed and pending."""
+        return 2 * targets.classes * front.size([f"{front.last}.predicted"])
+
+    def run(self, activity: Activity, targets: Classes, plan: Plan) -> list[Scores]:
         """Score each sample by the columns predicted for it, then remember its own columns."""
         out = np.zeros((len(targets), self.classes), np.float32)
         for t in range(len(targets)):
             out[t] = self._score(activity[self.predicted].row(t))
-            if learn and targets[t] >= 0:
+            if self.learn and targets[t] >= 0:
                 self._pending[targets[t]] = 0
                 self._pending[targets[t], activity[self.columns].row(t)] = 1
                 self._is_pending[targets[t]] = 1
-            if learn and plan.commit[t]:
+            if self.learn and plan.commit[t]:
                 fresh = self._is_pending != 0
                 self._seen[fresh] = self._pending[fresh]
                 self._pending[:] = 0

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from htmrun.backends.bits import Bits
 
-Activity = dict[str, Bits]
-"""Bits by the name of the stage that made them; the TM adds `NAME.winners`, `NAME.predicted`."""
+Activity = dict[str, Any]
+"""Bits by the name of the output; without an encoder an array under the field's name."""
+
+
+def read(activity: Activity, names: Sequence[str]) -> Bits:
+    """Return the bits of several outputs, one beside the other."""
+    parts: list[Bits] = [activity[name] for name in names]
+    return parts[0] if len(parts) == 1 else Bits.beside(parts)
 
 
 @dataclass(frozen=True)

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
-import numpy.typing as npt
 
 from htmrun.backends import Backend, SDRClassifierBackend, State
-from htmrun.backends.bits import Bits
+from htmrun.backends.cuda import footprint
+from htmrun.backends.parameters import SDRModelParameters
 from htmrun.backends.plan import Flags, Plan
 from htmrun.backends.state import checked
-from htmrun.components.classifiers.parameters import SDRClassifierConfig
-from htmrun.components.classifiers.scores import Activity, Scores
+from htmrun.components.classifiers import Classes, Site, Targets
+from htmrun.components.classifiers.horizons import HorizonParameters, HorizonReadout, Past, ahead
+from htmrun.components.classifiers.scores import Activity, Scores, read
+from htmrun.components.layout import Layout
 from htmrun.components.registry import register
 
-Targets = npt.NDArray[np.int64]
+
+class SDRClassifierParameters(HorizonParameters, SDRModelParameters):
+    """SDR classifier: softmax on the bits of one or more stages, one set of weights per horizon."""
 
 
-@register("readout", SDRClassifierConfig)
-class SDRPredictor:
+@register("readout", SDRClassifierParameters)
+class SDRReadout(HorizonReadout):
     """Predicts the class of sample t from the bits of sample t - h, for each horizon h.
 
     What is learned at sample t is the pair (bits of t - h, class of t), with the error
@@ -27,106 +29,74 @@ class SDRPredictor:
     """
 
     def __init__(
-        self, config: SDRClassifierConfig, reads: Sequence[str], size: int, classes: int,
-        backend: Backend,
+        self, parameters: SDRClassifierParameters, targets: Targets, reads: tuple[str, ...],
+        size: int, backend: Backend, *, name: str = "classifier", learn: bool = True,
     ) -> None:  # fmt: skip
-        self.config, self.reads, self.classes = config, tuple(reads), classes
+        """`size`: bits of all outputs that it reads."""
+        self.parameters, self.targets, self.inputs = parameters, targets, reads
+        self.name, self.learn = name, learn
         self.models: dict[int, SDRClassifierBackend] = {
-            h: backend.SDRClassifier(config, size, classes) for h in config.horizons
+            h: backend.SDRClassifier(parameters, size, targets.classes) for h in parameters.horizons
         }
-        self._reach = max(config.horizons)
-        self._past_bits = Bits.empty(size)
-        self._past_scores = {
-            h: np.zeros((0, classes), np.float32) for h in config.horizons if h > 0
-        }
-        self._since_reset = 0
+        self._past = Past(size, targets.classes, parameters.horizons)
 
-    def run(
-        self, activity: Activity, targets: Targets, plan: Plan, learn: bool = True
-    ) -> list[Scores]:
-        """Predict each sample, then learn from `targets` (class, or -1 for none)."""
-        bits = self._read(activity)
-        age = ages(plan.reset, self._since_reset)
-        joined = Bits.concatenate([self._past_bits, bits])
+    @classmethod
+    def build(cls, parameters: SDRClassifierParameters, site: Site) -> SDRReadout:
+        """Return a classifier with weights of zero."""
+        cls.check_reads(site.name, parameters, site.front)
+        reads = site.front.read(parameters.reads)
+        targets = cls.targets_of(site.name, parameters, site.source)
+        return cls(
+            parameters, targets, reads, site.front.size(reads), site.backend, name=site.name,
+            learn=site.name not in site.frozen,
+        )  # fmt: skip
+
+    @classmethod
+    def state_bytes(
+        cls, parameters: SDRClassifierParameters, front: Layout, targets: Targets
+    ) -> int:
+        """Count weights and the pending gradient of each horizon."""
+        size = front.size(front.read(parameters.reads))
+        return len(targets.horizons) * size * targets.classes * 8
+
+    @classmethod
+    def card_bytes(
+        cls, parameters: SDRClassifierParameters, front: Layout, targets: Targets
+    ) -> int:
+        """Return the bytes of each horizon's model and of its chunks."""
+        size = front.size(front.read(parameters.reads))
+        return len(targets.horizons) * footprint.classifier(size, targets.classes)
+
+    def run(self, activity: Activity, targets: Classes, plan: Plan) -> list[Scores]:
+        """Predict each sample, then learn from `targets`."""
+        bits, age = read(activity, self.inputs), self._past.ages(plan.reset)
         scores = []
         for h, model in self.models.items():
             if h == 0:
-                made = model.run(bits, targets, plan, learn)
+                made = model.run(bits, targets, plan, self.learn)
                 scores.append(Scores(0, made, np.ones(len(bits), np.bool_)))
                 continue
-            valid = age >= h
-            before = _delayed(joined, len(bits), h)
-            made = model.run(bits, np.where(valid, targets, -1), plan, learn, before)
-            scores.append(Scores(h, self._delay_scores(h, made), valid))
-        kept = min(self._reach, len(joined))
-        self._past_bits = joined.slice(len(joined) - kept, len(joined))
-        self._since_reset = int(age[-1]) + 1 if len(age) else self._since_reset
+            before, due = self._past.before(bits, h), np.where(age >= h, targets, -1)
+            made = model.run(bits, due, plan, self.learn, before)
+            scores.append(self._past.delay(h, made, age))
+        self._past.remember(bits, age)
         return scores
 
     def compute(self, activity: Activity, reset: Flags) -> list[Scores]:
-        """Return what is predicted for samples of their own, before any history; writes nothing."""
-        bits, age = self._read(activity), ages(reset, 0)
-        scores = []
-        for h, model in self.models.items():
-            made = model.compute(bits)
-            none = np.zeros((min(h, len(made)), self.classes), np.float32)
-            scores.append(Scores(h, np.concatenate([none, made])[: len(made)], age >= h))
-        return scores
+        """Return what is predicted from these bits alone; writes nothing."""
+        bits = read(activity, self.inputs)
+        return [ahead(h, model.compute(bits), reset) for h, model in self.models.items()]
 
     def state(self) -> State:
         """Return weights, pending gradients and what is remembered for the horizons."""
-        named: State = {
-            "past_indices": self._past_bits.indices.copy(),
-            "past_offsets": self._past_bits.offsets.copy(),
-            "since_reset": np.array([self._since_reset], np.int64),
-        }
+        named = self._past.state()
         for h, model in self.models.items():
             named |= {f"h{h}.{name}": value for name, value in model.state().items()}
-        for h, past in self._past_scores.items():
-            named[f"h{h}.past_scores"] = past.copy()
         return named
 
     def load(self, state: State) -> None:
         """Take over what `state()` returned; ValueError on other names or shapes."""
-        free = {"past_indices", "past_offsets", *(f"h{h}.past_scores" for h in self._past_scores)}
-        taken = checked(state, self.state(), frozenset(free))
-        self._past_bits = Bits(self._past_bits.size, taken["past_indices"], taken["past_offsets"])
-        self._since_reset = int(taken["since_reset"][0])
+        taken = checked(state, self.state(), self._past.free)
+        self._past.load(taken)
         for h, model in self.models.items():
             model.load({name: taken[f"h{h}.{name}"] for name in model.state()})
-        for h in self._past_scores:
-            self._past_scores[h] = taken[f"h{h}.past_scores"]
-
-    def _read(self, activity: Activity) -> Bits:
-        parts = [activity[name] for name in self.reads]
-        return parts[0] if len(parts) == 1 else Bits.beside(parts)
-
-    def _delay_scores(self, h: int, made: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        joined = np.concatenate([self._past_scores[h], made])
-        self._past_scores[h] = joined[-h:].copy()
-        missing = len(made) + h - len(joined)
-        if missing > 0:
-            joined = np.concatenate([np.zeros((missing, self.classes), np.float32), joined])
-        return joined[: len(made)]
-
-
-def ages(reset: Flags, before: int) -> npt.NDArray[np.int64]:
-    """Return how many samples of its sequence precede each sample, shape (T,).
-
-    `before`: how many samples of the open sequence were seen earlier.
-    """
-    place = np.arange(len(reset), dtype=np.int64)
-    start = np.maximum.accumulate(np.where(reset != 0, place, -before))
-    return place - start
-
-
-def _delayed(joined: Bits, samples: int, h: int) -> Bits:
-    """Return the bits of h samples before each of the last `samples`; empty where unknown."""
-    stop = max(len(joined) - h, 0)
-    start = max(stop - samples, 0)
-    known = joined.slice(start, stop)
-    missing = samples - (stop - start)
-    if missing == 0:
-        return known
-    silent = Bits(joined.size, np.zeros(0, np.int32), np.zeros(missing + 1, np.int64))
-    return Bits.concatenate([silent, known])

@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field, model_validator
 
 from htmrun.backends.bits import Bits
+from htmrun.backends.parameters import Parameters
+from htmrun.components.encoders import Size
 
 Places = npt.NDArray[np.int64]
+
+
+class BlockParameters(Parameters):
+    """Size of an encoding and how many of its bits are on."""
+
+    size: Size = Field(400, description="Number of bits.")
+    active: Size = Field(21, description="On-bits of a value, one contiguous block.")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.active >= self.size:
+            raise ValueError(
+                f"active: {self.active} of size = {self.size} bits, expected fewer than size"
+            )
+        return self
 
 
 def block_bits(place: Places, active: int, size: int) -> Bits:

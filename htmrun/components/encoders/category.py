@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field, model_validator
 
 from htmrun.backends import rng
 from htmrun.backends.bits import Bits
+from htmrun.components.encoders import Encoder, EncoderParameters, Input, Size
 from htmrun.components.encoders.blocks import block_bits, choose_rows
-from htmrun.components.encoders.parameters import CategoryEncoderParameters
-from htmrun.components.encoders.scalar import finite_numbers
+from htmrun.components.encoders.numbers import finite_numbers
 from htmrun.components.registry import register
 from htmrun.errors import UserError
 
@@ -19,30 +21,51 @@ RANDOM_SIZE = 2048
 WORDS_AT_ONCE = 1 << 22
 
 
+class CategoryEncoderParameters(EncoderParameters):
+    """Categories that share no meaning: a block each, or random bits."""
+
+    kind: Literal["category"] = "category"
+    mode: Literal["blocks", "random"] = Field(
+        "blocks", description="A block of its own for each category, or random bits of `size`."
+    )
+    categories: int | None = Field(
+        None, ge=1, le=1 << 24, description="Number of categories; null: of the data."
+    )
+    size: Size | None = Field(
+        None, description="Number of bits; null: categories * active (blocks) or 2048 (random)."
+    )
+    active: Size = Field(21, description="On-bits of a category.")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.size is not None and self.active > self.size:
+            raise ValueError(
+                f"active: {self.active} of size = {self.size} bits, expected at most size"
+            )
+        return self
+
+
 @register("encoder", CategoryEncoderParameters)
-class CategoryEncoder:
+class CategoryEncoder(Encoder):
     """Category c has the bits c * active .. c * active + active - 1, or `active` random ones.
 
     Random: the bits with the smallest (word(ENCODER, c, bit), bit), so exactly `active`.
     """
 
-    left_out: tuple[str, ...] = ()
+    usual = "symbol"
 
-    def __init__(
-        self, p: CategoryEncoderParameters, field: str, categories: int, seed: int, path: str
-    ) -> None:
+    def __init__(self, p: CategoryEncoderParameters, field: Input, seed: int) -> None:
+        super().__init__(p, field, seed)
         self.active = p.active
-        self.categories = categories
-        self.path = path
-        self.fields: tuple[str, ...] = (field,)
+        self.categories = categories = p.categories or _categories(field)
         blocks = categories * p.active
         if p.mode == "blocks" and (p.size or blocks) < blocks:
             raise UserError(
-                f"{path}.size: {p.size} bits for {categories} categories of {p.active}, expected "
-                f"at least {blocks}, null, or mode=random"
+                f"{self.path}.size: {p.size} bits for {categories} categories of {p.active}, "
+                f"expected at least {blocks}, null, or mode=random"
             )
         self.size = p.size or (blocks if p.mode == "blocks" else max(RANDOM_SIZE, p.active))
-        self.shape: tuple[int, ...] = (self.size,)
+        self.shape = (self.size,)
         self._table: npt.NDArray[np.int32] | None = None
         if p.mode == "random":
             self._table = random_bits(categories, self.size, p.active, seed)
@@ -62,6 +85,16 @@ class CategoryEncoder:
             return block_bits(np.where(absent, -1, category * self.active), self.active, self.size)
         counts = np.full(self.categories, self.active, np.int64)
         return choose_rows(self._table, counts, category, self.size)
+
+
+def _categories(field: Input) -> int:
+    high = field.range("categories")[1]
+    if not 0 <= high < 1 << 24:
+        raise UserError(
+            f"{field.path}.categories: field '{field.name}' goes up to {high:g}, expected "
+            "categories 0, 1, 2 and so on"
+        )
+    return int(high) + 1
 
 
 def random_bits(categories: int, size: int, active: int, seed: int) -> npt.NDArray[np.int32]:

@@ -2,26 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import Field
 
 from htmrun.backends.bits import Bits
-from htmrun.components.encoders import Encoder
-from htmrun.components.encoders.parameters import FieldsEncoderParameters
-from htmrun.components.registry import register
+from htmrun.backends.parameters import Parameters
+from htmrun.components import registry
+from htmrun.components.encoders import Data, Encoder, EncoderParameters, no_field
+from htmrun.errors import UserError
 
 
-@register("encoder", FieldsEncoderParameters)
-class CombinedEncoder:
+class FieldsEncoderParameters(Parameters):
+    """Several encoders side by side, in the order in which they are listed."""
+
+    kind: Literal["fields"] = "fields"
+    fields: dict[
+        str, Annotated[EncoderParameters, registry.Section(("encoder",), EncoderParameters)]
+    ] = Field(min_length=1, description="One encoder per entry, named after its field.")
+
+
+@registry.register("encoder", FieldsEncoderParameters)
+class CombinedEncoder(Encoder):
     """The bits of all `parts` one after the other; `left_out` names entries without a field."""
+
+    further = "fields.{}"
 
     def __init__(self, parts: Sequence[Encoder], left_out: tuple[str, ...]) -> None:
         self.parts = tuple(parts)
         self.left_out = left_out
         self.fields = tuple(dict.fromkeys(name for part in parts for name in part.fields))
         self.size = sum(part.size for part in parts)
-        self.shape: tuple[int, ...] = (self.size,)
+        self.shape = (self.size,)
+
+    @classmethod
+    def reads(cls, parameters: FieldsEncoderParameters) -> Iterator[tuple[str, str, bool]]:
+        """Yield the field of each entry."""
+        for name, entry in parameters.fields.items():
+            yield f"fields.{name}", entry.field or name, entry.optional
+
+    @classmethod
+    def build(
+        cls, parameters: FieldsEncoderParameters, data: Data, seed: int, path: str,
+        entry: str | None = None,
+    ) -> CombinedEncoder:  # fmt: skip
+        """Return the encoder of the entries whose fields are there; UserError if none is."""
+        parts, left_out = [], []
+        for name, p in parameters.fields.items():
+            place, field = f"{path}.fields.{name}", p.field or name
+            if field in data.shapes:
+                kind: type[Encoder] = registry.of(p).component
+                parts.append(kind.build(p, data, seed, place, name))
+            elif p.optional:
+                left_out.append(name)
+            else:
+                raise no_field(place, field, data.shapes)
+        if not parts:
+            raise UserError(
+                f"{path}.fields: none of {', '.join(parameters.fields)} is in the data, expected "
+                f"some of {', '.join(data.shapes)}"
+            )
+        return cls(parts, tuple(left_out))
 
     def encode(self, fields: Mapping[str, np.ndarray]) -> Bits:
         """Encode each part's field."""

@@ -6,14 +6,19 @@ same bits everywhere. Times are taken as written, without time zones.
 
 from __future__ import annotations
 
+import datetime
+import re
 from collections.abc import Callable, Mapping
+from typing import Annotated, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field, field_validator, model_validator
 
 from htmrun.backends.bits import Bits
-from htmrun.components.encoders.blocks import Places, block_bits
-from htmrun.components.encoders.parameters import DateEncoderParameters
+from htmrun.backends.parameters import Parameters
+from htmrun.components.encoders import Encoder, EncoderParameters, Input, Size
+from htmrun.components.encoders.blocks import BlockParameters, Places, block_bits
 from htmrun.components.registry import register
 from htmrun.errors import UserError
 
@@ -21,19 +26,90 @@ DAY = 86_400
 Place = Callable[[Places], Places]
 
 
+class TimeOfDayParameters(BlockParameters):
+    """Time since midnight: a block that goes round once a day."""
+
+    size: Size = Field(240, description="Bits of a day.")
+
+
+class DayOfWeekParameters(BlockParameters):
+    """Day of the week, Monday first: seven places of a block that wraps."""
+
+    size: Annotated[int, Field(ge=7, le=1 << 24)] = Field(147, description="Bits of a week.")
+
+
+class SeasonParameters(BlockParameters):
+    """Time since New Year: a block that goes round once a year."""
+
+    size: Size = Field(365, description="Bits of a year.")
+    active: Size = Field(30, description="On-bits, one contiguous block.")
+
+
+class WeekendParameters(Parameters):
+    """Saturday and Sunday, or not: one of two blocks."""
+
+    active: Size = Field(21, description="Bits of each of the two blocks.")
+
+
+class HolidayParameters(Parameters):
+    """A listed day, or not: one of two blocks."""
+
+    active: Size = Field(21, description="Bits of each of the two blocks.")
+    dates: tuple[str, ...] = Field(
+        min_length=1, description="'2014-12-25' for one day, '12-25' for every year."
+    )
+
+    @field_validator("dates")
+    @classmethod
+    def _dates(cls, dates: tuple[str, ...]) -> tuple[str, ...]:
+        for text in dates:
+            # 2000 is a leap year, so 02-29 passes.
+            full = f"2000-{text}" if re.fullmatch(r"\d\d-\d\d", text) else text
+            try:
+                datetime.date.fromisoformat(full)
+            except ValueError:
+                raise ValueError(
+                    f"found '{text}', expected YYYY-MM-DD or MM-DD (quoted in YAML)"
+                ) from None
+        return dates
+
+
+class DateEncoderParameters(EncoderParameters):
+    """Parts of a date, side by side; each is left out with null."""
+
+    kind: Literal["date"] = "date"
+    time_of_day: TimeOfDayParameters | None = Field(
+        TimeOfDayParameters.model_validate({}), description="Time since midnight."
+    )
+    day_of_week: DayOfWeekParameters | None = Field(None, description="Monday to Sunday.")
+    weekend: WeekendParameters | None = Field(
+        WeekendParameters.model_validate({}), description="Saturday and Sunday, or not."
+    )
+    season: SeasonParameters | None = Field(None, description="Time since New Year.")
+    holiday: HolidayParameters | None = Field(None, description="Listed days, or not.")
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not any((self.time_of_day, self.day_of_week, self.weekend, self.season, self.holiday)):
+            raise ValueError(
+                "every part is null, expected at least one of time_of_day, day_of_week, weekend, "
+                "season, holiday"
+            )
+        return self
+
+
 @register("encoder", DateEncoderParameters)
-class DateEncoder:
+class DateEncoder(Encoder):
     """Each part of a date is a block of on-bits; parts follow each other in a fixed order.
 
     `parts` names them with their number of bits: time_of_day, day_of_week, weekend, season,
     holiday. Cyclic parts wrap; weekend and holiday have one block for no and one for yes.
     """
 
-    left_out: tuple[str, ...] = ()
+    usual = "timestamp"
 
-    def __init__(self, p: DateEncoderParameters, field: str, path: str) -> None:
-        self.fields: tuple[str, ...] = (field,)
-        self.path = path
+    def __init__(self, p: DateEncoderParameters, field: Input, seed: int) -> None:
+        super().__init__(p, field, seed)
         self._parts: list[tuple[str, int, int, Place]] = []
         if p.time_of_day is not None:
             size = p.time_of_day.size
@@ -49,7 +125,7 @@ class DateEncoder:
             self._add_choice("holiday", p.holiday.active, _holiday(p.holiday.dates))
         self.parts = {name: size for name, size, _, _ in self._parts}
         self.size = sum(self.parts.values())
-        self.shape: tuple[int, ...] = (self.size,)
+        self.shape = (self.size,)
 
     def _add(self, name: str, size: int, active: int, place: Place) -> None:
         self._parts.append((name, size, active, place))

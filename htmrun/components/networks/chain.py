@@ -78,7 +78,7 @@ class Chain(nn.Module):
     """
 
     def __init__(
-        self, parameters: NetworkParameters, shape: tuple[int, int, int], classes: int, seed: int,
+        self, parameters: NetworkParameters, shape: tuple[int, ...], classes: int, seed: int,
         backend: Backend, *, frozen: Collection[str] = (), bypassed: Collection[str] = (),
         path: str = "network",
     ) -> None:  # fmt: skip
@@ -122,7 +122,7 @@ class Chain(nn.Module):
         self._layers, self._heads = map(nn.ModuleList, (self.layers.values(), self.heads.values()))
 
     def forward(self, values: Tensor) -> Tensor:
-        """Return logits (T, classes) of normalised images (T, C, H, W)."""
+        """Return logits (T, classes) of normalised images (T, C, H, W), or of bits."""
         for layer in self.layers.values():
             values = layer(values)
         result: Tensor = self.readout(values.flatten(1))

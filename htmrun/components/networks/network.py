@@ -25,6 +25,7 @@ from htmrun.components.networks.chain import Chain
 from htmrun.components.networks.credit import Credit
 from htmrun.components.networks.optimizer import make_optimizer
 from htmrun.components.networks.parameters import NetworkParameters
+from htmrun.components.networks.shapes import image_shape
 from htmrun.components.networks.weights import Weighted
 from htmrun.errors import UserError
 
@@ -40,13 +41,15 @@ class Network:
 
     shape: of an image, (H, W) or (H, W, C). samples: training samples of the whole run, for the
     schedule of the learning rate; per_epoch: of an epoch, for the decay of boost strengths.
-    white: pixel value that counts as 1 unless the parameters say so.
+    white: pixel value that counts as 1 unless the parameters say so. None: in the place of images
+    it is given bits, zeros and ones of shape (units,) or (channels, height, width).
+    given: the shape of what the first layer reads, channels first.
     """
 
     def __init__(
         self, parameters: NetworkParameters, shape: tuple[int, ...], classes: int, seed: int,
         backend: Backend, *, samples: int, per_epoch: int, frozen: Collection[str] = (),
-        bypassed: Collection[str] = (), white: float = 255.0, device: str = "cpu",
+        bypassed: Collection[str] = (), white: float | None = 255.0, device: str = "cpu",
         path: str = "network",
     ) -> None:  # fmt: skip
         """Raises `UserError` where layers do not fit, the path of the layer first."""
@@ -58,11 +61,13 @@ class Network:
             per_epoch=per_epoch, frozen=frozen, bypassed=bypassed, white=white, device=device,
             path=path,
         )  # fmt: skip
-        self._white = parameters.white or white
+        self._white = None if white is None else parameters.white or white
+        self._pending = "pending.bits" if white is None else "pending.images"
         self._samples, self._per_epoch = max(1, samples), max(1, per_epoch)
+        self.given = shape if white is None else image_shape(shape)
         self.chain = Chain(
-            parameters, image_shape(shape), classes, seed, backend, frozen=frozen,
-            bypassed=bypassed, path=path,
+            parameters, self.given, classes, seed, backend, frozen=frozen, bypassed=bypassed,
+            path=path,
         ).to(self.device)  # fmt: skip
         self.credit = Credit(parameters.credit, self.chain, seed)
         self._learning = [p for p in self.chain.parameters() if p.requires_grad]
@@ -75,18 +80,21 @@ class Network:
         self.chain.eval()
 
     def run(
-        self, images: Images, targets: npt.NDArray[np.int64], plan: Plan, learn: bool = True
-    ) -> tuple[Probabilities, npt.NDArray[np.bool_]]:
+        self, images: Images, targets: npt.NDArray[np.int64], plan: Plan, learn: bool = True,
+        learn_images: Images | None = None,
+    ) -> tuple[Probabilities, npt.NDArray[np.bool_]]:  # fmt: skip
         """Predict each sample, then learn and commit as `plan` says.
 
-        images: uint8 (T, *shape); targets: int64 (T,). Returns probabilities float32
-        (T, classes), each from the weights before its window was learned, and which of them
-        were made (with `prequential` false none may be).
+        images: uint8 (T, *shape); targets: int64 (T,), -1 for a sample that is not learned.
+        learn_images: what is learned with each target, None: the images themselves. Returns
+        probabilities float32 (T, classes), each from the weights before its window was learned,
+        and which of them were made (with `prequential` false none may be).
         """
         if not (learn and self.parameters.learn):
             return self.compute(images), np.ones(len(images), np.bool_)
         made = np.zeros((len(images), self.classes), np.float32)
         valid = np.zeros(len(images), np.bool_)
+        seen, known = images if learn_images is None else learn_images, targets >= 0
         start = 0
         for end in [*(np.flatnonzero(plan.commit) + 1).tolist(), len(images)]:
             if end == start:
@@ -95,11 +103,13 @@ class Network:
             commits = bool(plan.commit[end - 1])
             # The pass that learns also predicts, where it does the same and sees it all at once.
             at_once = commits and self._steady and not len(self._targets)
+            at_once = at_once and learn_images is None and bool(known[part].all())
             if not at_once and self.parameters.prequential:
                 made[part], valid[part] = self.compute(images[part]), True
-            self._images = np.concatenate([self._images, images[part]])
-            self._targets = np.concatenate([self._targets, targets[part]])
-            if commits:
+            self._images = np.concatenate([self._images, seen[part][known[part]]])
+            self._targets = np.concatenate([self._targets, targets[part][known[part]]])
+            # A window without any target changes nothing.
+            if commits and len(self._targets):
                 probability = self._commit(bool(plan.boost[end - 1]))
                 if at_once:
                     made[part], valid[part] = probability, True
@@ -127,9 +137,14 @@ class Network:
         return found
 
     def normalised(self, images: npt.NDArray[Any]) -> Tensor:
-        """Return float32 (T, C, H, W): pixels as shares of white, less the mean, over std."""
+        """Return float32 (T, C, H, W): pixels as shares of white, less the mean, over std.
+
+        Bits stay zeros and ones, (T, *shape).
+        """
         p = self.parameters
         values = torch.from_numpy(np.ascontiguousarray(images)).to(self.device, torch.float32)
+        if self._white is None:
+            return values
         values = values[:, None] if values.dim() == 3 else values.permute(0, 3, 1, 2)
         return (values / self._white - p.mean) / p.std
 
@@ -142,7 +157,7 @@ class Network:
             for n, value in self.optimizer.state.get(parameter, {}).items():
                 if value is not None:
                     named[f"optimizer.{i}.{n}"] = torch.as_tensor(value).cpu().numpy().copy()
-        named["pending.images"], named["pending.targets"] = self._images, self._targets
+        named[self._pending], named["pending.targets"] = self._images, self._targets
         named["counters"] = np.array([self._learned, self._commits], np.int64)
         return named
 
@@ -150,7 +165,7 @@ class Network:
         """Take over what `state()` returned; ValueError on other names or shapes."""
         self._load_optimizer(state)
         own = self.state()
-        free = {"pending.images", "pending.targets"}
+        free = {self._pending, "pending.targets"}
         free |= {n for n in own if ".pending_" in n}
         taken = checked(state, own, frozenset(free))
         with torch.no_grad():
@@ -159,7 +174,7 @@ class Network:
         for name, pooler in self.chain.poolers.items():
             models = set(pooler.model_state())
             pooler.load_model_state({n: taken[f"{name}.{n}"] for n in models})
-        self._images, self._targets = taken["pending.images"], taken["pending.targets"]
+        self._images, self._targets = taken[self._pending], taken["pending.targets"]
         self._learned, self._commits = (int(n) for n in taken["counters"])
 
     def twin(self, parameters: NetworkParameters) -> Network:
@@ -260,12 +275,3 @@ def _repeatable() -> None:
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
-
-
-def image_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """Return (channels, height, width) of images of `shape`, (H, W) or (H, W, C)."""
-    if len(shape) == 2:
-        return 1, shape[0], shape[1]
-    if len(shape) == 3:
-        return shape[2], shape[0], shape[1]
-    raise UserError(f"data: samples of shape {list(shape)}, expected images for a network")

@@ -12,6 +12,7 @@ from htmrun.backends.parameters import (
     PositiveFraction,
     SpatialPoolerParameters,
 )
+from htmrun.components.classifiers.horizons import HorizonParameters
 from htmrun.components.registry import Section, register
 
 Size = Annotated[int, Field(ge=1, le=1 << 20)]
@@ -297,8 +298,8 @@ class CreditParameters(Parameters):
     )
 
 
-class NetworkParameters(Parameters):
-    """A network from images to classes: layers in order, then a linear readout."""
+class NetworkParameters(HorizonParameters):
+    """A network from images or bits to classes: layers in order, then a linear readout."""
 
     kind: Literal["network"] = "network"
     layers: dict[LayerName, Layer] = Field(

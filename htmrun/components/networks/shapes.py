@@ -8,6 +8,7 @@ from collections.abc import Collection
 from htmrun.components.networks.parameters import (
     ConvParameters,
     FlattenParameters,
+    KWinnerParameters,
     Layer,
     LinearParameters,
     NetworkParameters,
@@ -18,6 +19,15 @@ from htmrun.components.networks.parameters import (
 from htmrun.errors import UserError
 
 Shape = tuple[int, ...]
+
+
+def image_shape(shape: Shape) -> tuple[int, int, int]:
+    """Return (channels, height, width) of images of `shape`, (H, W) or (H, W, C)."""
+    if len(shape) == 2:
+        return 1, shape[0], shape[1]
+    if len(shape) == 3:
+        return shape[2], shape[0], shape[1]
+    raise UserError(f"data: samples of shape {list(shape)}, expected images for a network")
 
 
 def walk(
@@ -83,6 +93,19 @@ def after(layer: Layer, shape: Shape, path: str) -> Shape:
         sides = _sides(layer.kernel, layer.stride, layer.padding, shape, path, "kernel")
         return (layer.channels, *sides)
     return shape
+
+
+def period(layer: Layer, out: Shape) -> tuple[int, int] | None:
+    """Return the period of the duty cycles of a layer that learns, in samples of its own.
+
+    And how many of these a sample of the network is; out: the layer's output. None without any.
+    """
+    if isinstance(layer, KWinnerParameters):
+        return layer.duty_period, 1
+    if isinstance(layer, SPLayerParameters) and layer.learn:
+        places = math.prod(out[1:])
+        return layer.duty_period, min(places, layer.learn_patches or places)
+    return None
 
 
 def _sides(

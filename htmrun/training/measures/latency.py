@@ -8,15 +8,15 @@ from functools import partial
 
 import numpy as np
 
+from htmrun.components.pipeline import Pipeline
 from htmrun.components.sources import Chunk, Source
 from htmrun.training.measures.meters import Figures
-from htmrun.training.measures.probes import Model
 from htmrun.training.schedule import Cursor, Schedule
 
 SAMPLES = 128
 
 
-def measure(pipeline: Model, source: Source, schedule: Schedule, seed: int) -> Figures:
+def measure(pipeline: Pipeline, source: Source, schedule: Schedule, seed: int) -> Figures:
     """Return p50 and p99 in microseconds: of predicting, of learning without and with a commit.
 
     Trains the pipeline on; its state is not to be used afterwards.

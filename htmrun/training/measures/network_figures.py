@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from htmrun.components.networks.pipeline import NetworkPipeline
+from htmrun.components.networks.readout import NetworkReadout
+from htmrun.components.pipeline import Pipeline
 from htmrun.components.sources import Source
 from htmrun.training.measures.meters import Figures
+
+if TYPE_CHECKING:
+    from htmrun.components.networks.network import Network
 
 IMAGES = 1000
 """Held-out images on which activity is measured, the first so many."""
@@ -17,7 +23,7 @@ SYNAPSES = 1 << 24
 
 
 def network_figures(
-    pipeline: NetworkPipeline, source: Source
+    pipeline: Pipeline, readout: NetworkReadout, source: Source
 ) -> tuple[Figures, dict[str, np.ndarray]]:
     """Return figures by name, and each block's activity by unit as `NAME/activity`,
     and of the first layer that has some what its units see, as `NAME/fields`.
@@ -26,11 +32,14 @@ def network_figures(
     """
     from htmrun.training.measures import network_layers
 
-    network, name = pipeline.network, pipeline.name
+    network, name = readout.network, readout.name
     chunk = next(iter(source.test(IMAGES) or ()), None)
     if chunk is None:
         return {}, {}
-    images, targets = chunk.fields["image"], np.asarray(chunk.target, np.int64)
+    images, targets = (
+        readout.read(pipeline.compute(chunk).activity),
+        pipeline.classes_of(chunk.target),
+    )
     counts = np.bincount(targets, minlength=network.classes)
     figures: Figures = {}
     series: dict[str, np.ndarray] = {}
@@ -43,15 +52,14 @@ def network_figures(
     series |= {f"{name}.{n}/fields": array for n, array in network_layers.fields(network).items()}
     for layer, accuracy in network_layers.probe_accuracy(network, images, targets).items():
         figures[f"{name}.{layer}/probe_accuracy"] = accuracy
-    if _worth_comparing(pipeline):
+    if _worth_comparing(network):
         cosines = network_layers.gradient_cosines(network, images[:WINDOW], targets[:WINDOW])
         figures |= {f"{name}.{layer}/update_cosine": value for layer, value in cosines.items()}
     return figures, series
 
 
-def _worth_comparing(pipeline: NetworkPipeline) -> bool:
+def _worth_comparing(network: Network) -> bool:
     """Say whether its updates can differ from backprop's, and comparing them is affordable."""
-    network = pipeline.network
     synapses = sum(p.units * p.inputs for p in network.chain.poolers.values())
     other = network.parameters.credit.method != "backprop" or synapses > 0
     return other and synapses <= SYNAPSES

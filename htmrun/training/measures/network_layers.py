@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from htmrun.components.networks.network import Network, image_shape
+from htmrun.components.networks.network import Network
 from htmrun.components.networks.sp_layer import SPLayer
 from htmrun.components.networks.weights import Conv, Weighted
 from htmrun.training.measures.selectivity import selectivity
@@ -98,10 +98,13 @@ def fields(network: Network) -> dict[str, Double]:
     """Return what units of the first layer see, (units, height, width), at most 32 of them.
 
     Convolution: weights, mean over channels. Spatial pooler on the image or its patches: 1 where a
-    synapse is connected, mean over planes and channels. Empty where another layer stands first.
+    synapse is connected, mean over planes and channels. Empty where another layer stands first,
+    or the input is no grid.
     """
     name, layer = next(iter(network.chain.layers.items()), ("", None))
-    _, height, width = image_shape(network.shape)
+    if len(network.given) != 3:
+        return {}
+    _, height, width = network.given
     if isinstance(layer, Conv):
         return {name: layer.weight[:32].detach().mean(1).cpu().numpy().astype(np.float64)}
     if isinstance(layer, SPLayer):

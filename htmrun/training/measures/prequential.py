@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
-from htmrun.components.classifiers.buckets import Buckets
-from htmrun.components.pipeline import Outcome
+from htmrun.components.pipeline import Outcome, Pipeline
 from htmrun.components.sources import Chunk, Task
-from htmrun.components.stages import MemoryStage, PoolerStage
 from htmrun.training.measures.anomaly import AnomalyLikelihood
 from htmrun.training.measures.drift import recovery
 from htmrun.training.measures.meters import (
@@ -21,7 +17,6 @@ from htmrun.training.measures.meters import (
     Figures,
     Meter,
 )
-from htmrun.training.measures.probes import Model
 from htmrun.training.measures.registry import RECENT, has_curve, main_curve
 
 MOST_LOSSES = 1_000_000
@@ -34,24 +29,18 @@ TAIL = 0.8
 class Meters:
     """Meters of one stretch of samples: one per horizon, one per learning stage."""
 
-    def __init__(self, task: Task, classes: int, buckets: Buckets | None, estimate: str,
-                 horizons: Sequence[int], pipeline: Model, *,
-                 keep_losses: bool = False) -> None:  # fmt: skip
-        self._task = task
+    def __init__(self, task: Task, pipeline: Pipeline, *, keep_losses: bool = False) -> None:
+        self._task, asked = task, pipeline.readout.targets
         self.scores: dict[int, Meter] = {
-            h: BucketForecastMeter(buckets, estimate, keep_losses)
-            if buckets
-            else ClassificationMeter(classes, keep_losses)
-            for h in horizons
+            h: BucketForecastMeter(asked.buckets, asked.estimate, keep_losses)
+            if asked.buckets
+            else ClassificationMeter(asked.classes, keep_losses)
+            for h in asked.horizons
         }
-        self.columns = {
-            s.name: ActivityMeter(s.columns) for s in pipeline.stages if isinstance(s, PoolerStage)
-        }
-        self.cells = {
-            s.name: CellMeter(keep_losses) for s in pipeline.stages if isinstance(s, MemoryStage)
-        }
+        self.columns = {s.name: ActivityMeter(s.columns) for s in pipeline.stages if s.competes}
+        self.cells = {s.name: CellMeter(keep_losses) for s in pipeline.stages if s.predicts}
 
-    def add(self, chunk: Chunk, outcome: Outcome, pipeline: Model) -> None:
+    def add(self, chunk: Chunk, outcome: Outcome, pipeline: Pipeline) -> None:
         """Add what the pipeline said of a chunk."""
         scored = chunk.scored != 0
         for scores in outcome.scores:
@@ -59,8 +48,8 @@ class Meters:
         for name, meter in self.columns.items():
             meter.add(outcome.activity[name])
         for stage in pipeline.stages:
-            if isinstance(stage, MemoryStage) and stage.cells is not None:
-                cells = stage.cells
+            cells = stage.cells
+            if cells is not None:
                 self.cells[stage.name].add(
                     cells.hits, cells.bursting, stage.active_columns, len(cells.predicted.indices)
                 )
@@ -100,11 +89,10 @@ def points(samples: int, most: int) -> list[int]:
 class Scoreboard:
     """Prequential figures since the last curve point, in the tail, and over all samples."""
 
-    def __init__(self, task: Task, classes: int, estimate: str, horizons: Sequence[int],
-                 pipeline: Model, total: int) -> None:  # fmt: skip
-        self._arguments = (task, classes, pipeline.buckets, estimate, tuple(horizons), pipeline)
+    def __init__(self, task: Task, pipeline: Pipeline, total: int) -> None:
+        self._arguments = (task, pipeline)
         self.task, self._pipeline, self._total = task, pipeline, total
-        self.main_curve = main_curve(task, horizons)
+        self.main_curve = main_curve(task, pipeline.readout.targets.horizons)
         self._interval, self._tail = (Meters(*self._arguments) for _ in range(2))
         # Images come in another order with every seed: their losses are no stream.
         keep = task != "classification" and total <= MOST_LOSSES

@@ -12,14 +12,12 @@ import numpy.typing as npt
 from htmrun.backends import rng
 from htmrun.backends.bits import Bits
 from htmrun.backends.rng import Purpose
-from htmrun.components.networks.pipeline import NetworkPipeline
 from htmrun.components.pipeline import Pipeline
 from htmrun.components.sources import Chunk, Source, validation_chunks
-from htmrun.components.stages import PoolerStage
+from htmrun.components.stages import Stage
 from htmrun.training.measures.meters import ClassificationMeter, Figures
 from htmrun.training.measures.selectivity import ClassActivity
 
-Model = Pipeline | NetworkPipeline
 CHUNK = 1024
 PROBES = 256
 NOISE_LEVELS = tuple(round(0.05 * i, 2) for i in range(21))
@@ -44,7 +42,7 @@ class Probes:
     churn_to_wrong: list[float] = field(default_factory=list)
     stability: list[float] = field(default_factory=list)
 
-    def look(self, pipeline: Model, sample: int = 0) -> None:
+    def look(self, pipeline: Pipeline, sample: int = 0) -> None:
         """Remember predictions after `sample` samples until the next commit; compare winners.
 
         Stability: mean overlap with the winners of the previous look over their number (Cui,
@@ -66,7 +64,7 @@ class Probes:
         """True while a commit is awaited."""
         return self._before is not None
 
-    def after_commit(self, pipeline: Model) -> None:
+    def after_commit(self, pipeline: Pipeline) -> None:
         """Take down which predictions the commit flipped, and which it made wrong."""
         if self._before is None:
             return
@@ -98,7 +96,7 @@ class Probes:
         return {name: float(np.mean(values)) for name, values in watched.items() if values}
 
 
-def take_probes(pipeline: Model, source: Source, seed: int) -> Probes | None:
+def take_probes(pipeline: Pipeline, source: Source, seed: int) -> Probes | None:
     """Return the first `PROBES` held-out samples, encoded; None without a held-out set."""
     chunks = source.test(PROBES)
     chunk = next(iter(chunks), None) if chunks is not None else None
@@ -107,13 +105,13 @@ def take_probes(pipeline: Model, source: Source, seed: int) -> Probes | None:
     return Probes(pipeline.encoder.encode(chunk.fields), pipeline.classes_of(chunk.target), seed)
 
 
-def held_out(pipeline: Model, source: Source) -> Figures:
+def held_out(pipeline: Pipeline, source: Source) -> Figures:
     """Return accuracy, macro-F1, NLL and calibration error on the held-out samples, or nothing."""
     chunks = source.test(CHUNK)
     return {} if chunks is None else figures_on(pipeline, source, chunks)
 
 
-def validation(pipeline: Model, source: Source) -> Figures:
+def validation(pipeline: Pipeline, source: Source) -> Figures:
     """Return the same figures on the samples that choose the reported epoch, or nothing."""
     chunks = validation_chunks(source, CHUNK)
     if chunks is None:
@@ -121,13 +119,13 @@ def validation(pipeline: Model, source: Source) -> Figures:
     return {f"validation/{n}": v for n, v in figures_on(pipeline, source, chunks).items()}
 
 
-def figures_on(pipeline: Model, source: Source, chunks: Iterator[Chunk]) -> Figures:
+def figures_on(pipeline: Pipeline, source: Source, chunks: Iterator[Chunk]) -> Figures:
     """Return accuracy, macro-F1, NLL and calibration error on given samples.
 
     And of each spatial pooler, as `STAGE/selectivity`, how selective its columns are for classes.
     """
     meter = ClassificationMeter(source.classes)
-    poolers = [stage for stage in pipeline.stages if isinstance(stage, PoolerStage)]
+    poolers = [stage for stage in pipeline.stages if stage.competes]
     wins = {s.name: ClassActivity(source.classes, s.columns) for s in poolers}
     for chunk in chunks:
         outcome = pipeline.compute(chunk)
@@ -138,13 +136,13 @@ def figures_on(pipeline: Model, source: Source, chunks: Iterator[Chunk]) -> Figu
     return meter.figures() | {name: value for name, value in found.items() if value is not None}
 
 
-def noise_curves(pipeline: Model, probes: Probes) -> dict[str, npt.NDArray[np.float64]]:
+def noise_curves(pipeline: Pipeline, probes: Probes) -> dict[str, npt.NDArray[np.float64]]:
     """Return accuracy, and output overlap of the first SP, over `NOISE_LEVELS`.
 
     At level v the share v of a sample's on-bits moves to off-bits. Overlap: common winners over
     the smaller of the two counts (Cui, Ahmad, Hawkins 2017).
     """
-    if isinstance(pipeline, NetworkPipeline):
+    if not isinstance(probes.bits, Bits):
         return {}  # It has no bits to move; its noise is that of pixels (`pixel_noise`).
     pooler = first_pooler(pipeline)
     accuracy, common = [], []
@@ -163,13 +161,13 @@ def noise_curves(pipeline: Model, probes: Probes) -> dict[str, npt.NDArray[np.fl
     return curves | ({"noise_overlap": np.array(common)} if common else {})
 
 
-def fault_curve(pipeline: Model, probes: Probes) -> npt.NDArray[np.float64] | None:
+def fault_curve(pipeline: Pipeline, probes: Probes) -> npt.NDArray[np.float64] | None:
     """Return accuracy over `FAULT_LEVELS`, that share of the last SP's columns being killed.
 
     The classifier sees the winners that are left. None where it does not read an SP directly.
     """
     last = pipeline.stages[-1] if pipeline.stages else None
-    if isinstance(pipeline, NetworkPipeline) or not isinstance(last, PoolerStage):
+    if last is None or not last.competes:
         return None
     outcome = pipeline.compute_bits(probes.bits, _no_reset(probes.bits))
     order = rng.permutation(probes.seed, Purpose.PROBE, 0, last.columns)
@@ -178,7 +176,7 @@ def fault_curve(pipeline: Model, probes: Probes) -> npt.NDArray[np.float64] | No
         alive = np.ones(last.columns, np.bool_)
         alive[order[: int(level * last.columns)]] = False
         activity = outcome.activity | {last.name: keep(winners, alive)}
-        guess = pipeline.predictor.compute(activity, _no_reset(winners))[0].probability.argmax(1)
+        guess = pipeline.readout.compute(activity, _no_reset(winners))[0].probability.argmax(1)
         found.append(float((guess == probes.target).mean()))
     return np.array(found)
 
@@ -207,9 +205,9 @@ def keep(bits: Bits, alive: npt.NDArray[np.bool_]) -> Bits:
     return Bits(bits.size, bits.indices[left], offsets)
 
 
-def first_pooler(pipeline: Model) -> PoolerStage | None:
+def first_pooler(pipeline: Pipeline) -> Stage | None:
     """Return the pipeline's first spatial pooler, if it has one."""
-    return next((s for s in pipeline.stages if isinstance(s, PoolerStage)), None)
+    return next((s for s in pipeline.stages if s.competes), None)
 
 
 def overlap(a: Bits, b: Bits) -> int:

@@ -7,11 +7,12 @@ import pytest
 
 from htmrun.backends import cpu
 from htmrun.backends.bits import Bits
-from htmrun.backends.parameters import SDRClassifierParameters
+from htmrun.backends.parameters import SDRModelParameters
 from htmrun.backends.plan import Plan
-from htmrun.components.classifiers.parameters import SDRClassifierConfig
-from htmrun.components.classifiers.predicted_columns import PredictedColumnsPredictor
-from htmrun.components.classifiers.sdr import SDRPredictor, ages
+from htmrun.components.classifiers import Targets
+from htmrun.components.classifiers.horizons import ages
+from htmrun.components.classifiers.predicted_columns import PredictedColumnsReadout
+from htmrun.components.classifiers.sdr import SDRClassifierParameters, SDRReadout
 from htmrun.testing import ReadoutChecks
 
 
@@ -26,19 +27,23 @@ def test_age_counts_from_the_last_reset():
     assert ages(np.array([0, 0, 1, 0, 0, 1], np.uint8), 3).tolist() == [3, 4, 0, 1, 2, 0]
 
 
+def readout(*reads: str, size: int = 50, horizons: tuple[int, ...] = (0,)) -> SDRReadout:
+    parameters = SDRClassifierParameters(horizons=horizons)
+    return SDRReadout(parameters, Targets(4, horizons), reads or ("x",), size, cpu)
+
+
 @pytest.mark.parametrize("horizon", [0, 1, 5])
 @pytest.mark.parametrize("every", [1, 6])
 def test_a_horizon_is_a_classifier_trained_on_shifted_pairs(horizon, every):
     """Independent view: the plain backend fed with pairs that were shifted by hand."""
     bits, targets, reset = material()
     plan = Plan(reset, Plan.every(every, 80).commit, np.zeros(80, np.uint8))
-    predictor = SDRPredictor(SDRClassifierConfig(horizons=(horizon,)), ["x"], 50, 4, cpu)
-    got = predictor.run({"x": bits}, targets, plan)[0]
+    got = readout(horizons=(horizon,)).run({"x": bits}, targets, plan)[0]
 
     rows = [bits.row(t - horizon) if t >= horizon else [] for t in range(80)]
     starts = [max([s for s in range(t + 1) if reset[s] or s == 0]) for t in range(80)]
     known = np.array([t - horizon >= starts[t] for t in range(80)])
-    model = cpu.SDRClassifier(SDRClassifierParameters(), 50, 4)
+    model = cpu.SDRClassifier(SDRModelParameters(), 50, 4)
     made = model.run(bits, np.where(known, targets, -1), plan, learn_bits=Bits.from_rows(50, rows))
     assert got.valid.tolist() == known.tolist()
     want = np.array([made[t - horizon] for t in range(80) if known[t]])
@@ -49,18 +54,15 @@ def test_several_outputs_are_read_side_by_side():
     bits, targets, _ = material()
     plan = Plan.every(1, 80)
     joined = Bits.beside([bits, bits])
-    config = SDRClassifierConfig()
-    one = SDRPredictor(config, ["xx"], 100, 4, cpu).run({"xx": joined}, targets, plan)[0]
-    two = SDRPredictor(config, ["x", "y"], 100, 4, cpu).run({"x": bits, "y": bits}, targets, plan)[
-        0
-    ]
+    one = readout("xx", size=100).run({"xx": joined}, targets, plan)[0]
+    two = readout("x", "y", size=100).run({"x": bits, "y": bits}, targets, plan)[0]
     assert one.probability.tobytes() == two.probability.tobytes()
 
 
 def test_predicted_columns_names_the_class_that_is_expected_most():
     columns = Bits.from_rows(6, [[0, 1], [2, 3], [0, 1], [2, 3]])
     predicted = Bits.from_rows(6, [[], [], [1, 2, 3], [0]])
-    model = PredictedColumnsPredictor("p", "c", 6, 2)
+    model = PredictedColumnsReadout("p", "c", 6, 2)
     activity = {"p": predicted, "c": columns}
     scores = model.run(activity, np.array([0, 1, 0, 1]), Plan.every(2, 4))[0]
     assert scores.valid.tolist() == [False, True, True, True]
@@ -70,13 +72,12 @@ def test_predicted_columns_names_the_class_that_is_expected_most():
 class TestSDR(ReadoutChecks):
     inputs = (("x", 50), ("y", 30))
 
-    def make(self, case: int, seed: int = 1) -> SDRPredictor:
-        config = SDRClassifierConfig(horizons=[(0,), (0, 1, 5), (3,)][case])
-        return SDRPredictor(config, ["x", "y"], 80, self.classes, cpu)
+    def make(self, case: int, seed: int = 1) -> SDRReadout:
+        return readout("x", "y", size=80, horizons=[(0,), (0, 1, 5), (3,)][case])
 
 
 class TestPredictedColumns(ReadoutChecks):
     inputs = (("predicted", 60), ("columns", 60))
 
-    def make(self, case: int, seed: int = 1) -> PredictedColumnsPredictor:
-        return PredictedColumnsPredictor("predicted", "columns", 60, self.classes)
+    def make(self, case: int, seed: int = 1) -> PredictedColumnsReadout:
+        return PredictedColumnsReadout("predicted", "columns", 60, self.classes)

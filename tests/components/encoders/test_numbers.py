@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from htmrun.components.encoders import build_encoder
-from htmrun.components.encoders.parameters import RDSEParameters, ScalarEncoderParameters
+from htmrun.components.encoders.rdse import RDSEParameters
+from htmrun.components.encoders.scalar import ScalarEncoderParameters
 from htmrun.errors import UserError
 
 SHAPES = {"value": ()}

@@ -127,15 +127,12 @@ WRONG = [
      "sparse.layers.extra.kind: the input is a vector of 128 values, expected an image "
      "(channels x height x width)"),
     ("arm.sparse.learn_every=2000",
-     "arm.sparse.learn_every: 2000 is too many for sparse.layers.act1.duty_period = 1000, "
-     "expected at most 1000"),
+     "arm.sparse.learn_every: 2000 is above sparse.layers.act1.duty_period = 1000, expected at "
+     "most that"),
     ("arm.sparse.freeze=[sparse.conv3]",
      "arm.sparse.freeze[0]: found 'sparse.conv3', expected one of sparse, sparse.conv1, "
      "sparse.pool1, sparse.act1, sparse.conv2, sparse.pool2, sparse.act2, sparse.hidden, "
      "sparse.act3, sparse.drop; did you mean 'sparse.conv2'?"),
-    ("arm.sparse.pipeline=[encoder,sparse]",
-     "arm.sparse.pipeline: found 'sparse' (network) beside other stages, expected it alone (it "
-     "reads images and names classes itself; kind sp makes a spatial pooler inside)"),
     ("arm.sparse.pipeline=[spars]",
      "arm.sparse.pipeline[0]: found 'spars', which has no section, expected one of "),
     ("sparse.optimizer.method=adagrad",

@@ -19,7 +19,7 @@ from htmrun.backends import State, reference
 from htmrun.backends.bits import Bits
 from htmrun.backends.cuda.classifier.sdr_classifier import SDRClassifierGroup
 from htmrun.backends.cuda.pooler.group import SpatialPoolerGroup
-from htmrun.backends.parameters import SDRClassifierParameters, SpatialPoolerParameters
+from htmrun.backends.parameters import SDRModelParameters, SpatialPoolerParameters
 from htmrun.backends.plan import Plan
 from tests.helpers.kernels import tm_cases
 from tests.helpers.kernels.host import HostModules
@@ -170,7 +170,7 @@ class Classifying:
     def work_out(self) -> list[Classified]:
         """Return what the reference says, part by part."""
         rng, parts = np.random.default_rng(self.seed), []
-        p = SDRClassifierParameters(learning_rate=self.rate)
+        p = SDRModelParameters(learning_rate=self.rate)
         models = [reference.SDRClassifier(p, self.size, self.classes) for _ in self.every]
         for name in ("first run", "second run"):
             bits = [random_bits(rng, self.samples, self.size, 0.2) for _ in models]
@@ -190,7 +190,7 @@ class Classifying:
 
     def check(self, modules: HostModules) -> None:
         """Raise AssertionError at the first difference from the reference."""
-        p = SDRClassifierParameters(learning_rate=self.rate)
+        p = SDRModelParameters(learning_rate=self.rate)
         device = modules.device(self.threads)
         group = SDRClassifierGroup(p, self.size, self.classes, len(self.every), device)
         for part in expected(self):

@@ -9,9 +9,9 @@ import pytest
 
 from htmrun.backends.fixed_point import DUTY_ONE
 from htmrun.components.sources import open_source
+from htmrun.components.stages.permanences import histogram
 from htmrun.config.compose import load
 from htmrun.execution.jobs import Builder
-from htmrun.training.measures.inside import histogram, portrait
 from htmrun.training.records import Finished, Job
 from htmrun.training.schedule import Schedule
 from tests.helpers.experiments import DIGITS
@@ -40,7 +40,7 @@ def test_a_portrait_is_the_state_in_units() -> None:
     model = pipeline(horizons=(0,))
     train(model, stream(400), Schedule(1))
     before, state = model.state_hash(), model.state()
-    found = portrait(model, state, {"sp": np.full(COLUMNS, 0.5)})
+    found = model.describe(state, {"sp": np.full(COLUMNS, 0.5)})
     assert model.state_hash() == before
     assert found["sp/permanences"].sum() == (state["sp/permanences"] >= 0).sum()
     assert found["sp/duty"] == pytest.approx(state["sp/active_duty"] / DUTY_ONE, rel=1e-6)
@@ -53,9 +53,9 @@ def test_a_portrait_is_the_state_in_units() -> None:
 
 
 def test_of_large_layers_only_the_histogram_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("htmrun.training.measures.inside.MOST_COLUMNS", COLUMNS - 1)
+    monkeypatch.setattr("htmrun.components.stages.pooler.MOST_COLUMNS", COLUMNS - 1)
     model = pipeline(memory=False, horizons=(0,))
-    assert list(portrait(model, model.state(), {})) == ["sp/permanences"]
+    assert list(model.describe(model.state(), {})) == ["sp/permanences"]
 
 
 def test_a_job_keeps_churn_and_the_activity_of_its_columns() -> None:

@@ -15,7 +15,7 @@ from numba import njit
 from htmrun.backends import State
 from htmrun.backends.bits import Bits
 from htmrun.backends.cpu.common.numeric import JIT, exp_f32
-from htmrun.backends.parameters import SDRClassifierParameters
+from htmrun.backends.parameters import SDRModelParameters
 from htmrun.backends.plan import Plan
 from htmrun.backends.state import checked
 
@@ -89,7 +89,7 @@ def _run(
 class SDRClassifier:
     """Softmax classifier from `size` bits to `classes` classes."""
 
-    def __init__(self, parameters: SDRClassifierParameters, size: int, classes: int) -> None:
+    def __init__(self, parameters: SDRModelParameters, size: int, classes: int) -> None:
         self.parameters, self.size, self.classes = parameters, size, classes
         self._weights = np.zeros((size, classes), np.float32)
         self._gradient = np.zeros((size, classes), np.float32)

@@ -14,7 +14,7 @@ from htmrun.backends.bits import Bits
 from htmrun.backends.cuda.chunk_schedule import Schedule
 from htmrun.backends.cuda.device import Device, cuda_device
 from htmrun.backends.cuda.rows import Rows
-from htmrun.backends.parameters import SDRClassifierParameters
+from htmrun.backends.parameters import SDRModelParameters
 from htmrun.backends.plan import Plan
 from htmrun.backends.state import checked
 
@@ -30,7 +30,7 @@ class SDRClassifierGroup:
 
     def __init__(
         self,
-        parameters: SDRClassifierParameters,
+        parameters: SDRModelParameters,
         size: int,
         classes: int,
         models: int,
@@ -163,7 +163,7 @@ class SDRClassifier:
 
     def __init__(
         self,
-        parameters: SDRClassifierParameters,
+        parameters: SDRModelParameters,
         size: int,
         classes: int,
         device: Device | None = None,

@@ -1,0 +1,26 @@
+"""Numbers as encoders want them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from htmrun.errors import UserError
+
+
+def finite_numbers(
+    fields: Mapping[str, np.ndarray], field: str, path: str
+) -> npt.NDArray[np.float64]:
+    """Return a field as float64 (T,), NaN allowed; raises UserError for dates and infinities."""
+    values = fields[field]
+    if values.dtype.kind not in "iufb":
+        raise UserError(
+            f"{path}.kind: field '{field}' holds {values.dtype}, expected numbers; dates need "
+            "kind date"
+        )
+    out = values.astype(np.float64)
+    if np.isinf(out).any():
+        raise UserError(f"{path}: field '{field}' holds an infinite value, expected finite numbers")
+    return out
