@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from htmrun.cli.options import Directory, Uri
-from htmrun.cli.runs import Arm, Before, Experiment, Since, Status, Tag, Where
+from htmrun.cli import options
 
 NAME = "clean"
 HELP = "Say which runs would be removed; with --delete, remove them."
@@ -25,18 +24,18 @@ def command(
             metavar="RUN", help="A run's id or how it begins, or TAG=VALUE.", hidden=True
         ),
     ] = None,
-    experiment: Experiment = None,
-    arm: Arm = None,
-    status: Status = None,
-    since: Since = None,
-    before: Before = None,
-    tag: Tag = None,
-    where: Where = None,
+    experiment: options.Experiment = None,
+    arm: options.Arm = None,
+    status: options.Status = None,
+    since: options.Since = None,
+    before: options.Before = None,
+    tag: options.Tag = None,
+    where: options.Where = None,
     delete: Annotated[
         bool, typer.Option("--delete", help="Remove them; without it nothing is removed.")
     ] = False,
-    uri: Uri = None,
-    directory: Directory = "runs",
+    uri: options.Uri = None,
+    directory: options.Directory = "runs",
 ) -> None:
     from htmrun.cli.terminal.runs_table import clean
     from htmrun.tracking.list_runs import Filters

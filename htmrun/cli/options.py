@@ -48,3 +48,30 @@ Uri = Annotated[
 Directory = Annotated[
     str, typer.Option("--dir", metavar="DIR", help="Folder with the runs' database.")
 ]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the result.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON.")]
+
+# Which runs are meant: see `list_runs.Filters`.
+Experiment = Annotated[
+    str | None, typer.Option("--experiment", "-e", metavar="NAME", help="Of this experiment.")
+]
+Arm = Annotated[
+    list[str] | None, typer.Option("--arm", "-a", metavar="NAME", help="With this arm; repeatable.")
+]
+Status = Annotated[
+    str | None,
+    typer.Option("--status", metavar="STATE", help="finished, failed, killed or running."),
+]
+Since = Annotated[
+    str | None,
+    typer.Option("--since", metavar="WHEN", help="Begun since a date, or 30m, 12h, 3d, 2w ago."),
+]
+Before = Annotated[str | None, typer.Option("--before", metavar="WHEN", help="Begun before that.")]
+Tag = Annotated[
+    list[str] | None,
+    typer.Option("--tag", metavar="KEY=VALUE", help="With this tag; repeatable."),
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option("--where", "-w", metavar="CONDITION", help="accuracy>0.9: an arm's mean does so."),
+]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from htmrun.cli.options import Directory, Imported, On, Uri
+from htmrun.cli.options import Directory, Imported, Json, On, Quiet, Uri
 
 NAME = "resume"
 HELP = "Go on with a run that was cut short: finished jobs stay, the others are run."
@@ -21,13 +21,9 @@ def command(
         str | None, typer.Argument(metavar="RUN", help="A run's id, or how it begins.", hidden=True)
     ] = None,
     on: On = "local",
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print only the final table.")
-    ] = False,
-    json_output: Annotated[
-        bool, typer.Option("--json", help="Print the results as one line of JSON.")
-    ] = False,
     imported: Imported = None,
+    quiet: Quiet = False,
+    json_output: Json = False,
     uri: Uri = None,
     directory: Directory = "runs",
 ) -> int:

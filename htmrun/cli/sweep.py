@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from htmrun.cli.options import ConfigDir, Imported, On
+from htmrun.cli.options import ConfigDir, Imported, Json, On, Quiet
 
 NAME = "sweep"
 HELP = "Search an experiment's settings; choose on validation, never on test."
@@ -42,10 +42,8 @@ def command(
     on: On = "local",
     config_dir: ConfigDir = None,
     imported: Imported = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the result.")] = False,
-    json_output: Annotated[
-        bool, typer.Option("--json", help="Print the result as one line of JSON.")
-    ] = False,
+    quiet: Quiet = False,
+    json_output: Json = False,
 ) -> int:
     from htmrun.config.sweep import load_sweep
     from htmrun.execution.ray_connection import checked

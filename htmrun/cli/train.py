@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from htmrun.cli.options import ConfigDir, Imported, On
+from htmrun.cli.options import ConfigDir, Imported, Json, On, Quiet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,12 +53,8 @@ def command(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would run and how much memory it needs.")
     ] = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print only the final table.")
-    ] = False,
-    json_output: Annotated[
-        bool, typer.Option("--json", help="Print the results as one line of JSON.")
-    ] = False,
+    quiet: Quiet = False,
+    json_output: Json = False,
     report: Annotated[
         Path | None,
         typer.Option("--report", metavar="FOLDER", help="Write report.html and plots at the end."),

@@ -36,7 +36,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "stage": ("htmrun.components.stages",),
     "readout": ("htmrun.components.classifiers", "htmrun.components.networks.readout"),
     "layer": ("htmrun.components.networks.parameters",),
-    "control": (),
+    "control": ("htmrun.components.controls",),
     "measure": (),
 }
 """The families, and the modules and folders in which their kinds are defined."""
@@ -99,15 +99,15 @@ def of(parameters: Parameters) -> Kind:
     return _by_parameters[type(parameters)]
 
 
+def component_of(parameters: Parameters) -> Any:
+    """Return the class that does what `parameters` say; KeyError if they belong to no kind."""
+    return of(parameters).component
+
+
 def find(model: type[Parameters]) -> Kind | None:
     """Return the kind that has these parameters; None for what is no kind's."""
     load()
     return _by_parameters.get(model)
-
-
-def component_of(parameters: Parameters) -> Any:
-    """Return the class that does what `parameters` say; KeyError if they belong to no kind."""
-    return of(parameters).component
 
 
 def key_of(family: str) -> str:

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 from htmrun.components import registry
-from htmrun.components.encoders import EncoderParameters
-from htmrun.components.encoders.combined import FieldsEncoderParameters
+from htmrun.components.controls import ControlParameters
+from htmrun.components.encoders import Encoder
 from htmrun.components.layout import Layout, Shape, layout, windows_of
 from htmrun.components.registry import component_of
-from htmrun.components.sources import Task
-from htmrun.config.schema import Arm, Baseline, Experiment, GrowingWindow
-from htmrun.errors import nearest
+from htmrun.components.sources import Source
+from htmrun.config.schema import Arm, Experiment, GrowingWindow
+from htmrun.errors import mismatch
 
 T = TypeVar("T")
-# What encoders can read from generated data and images; a CSV file names its own columns.
-FIELDS = {
-    "digits": "image", "idx": "image", "cifar10": "image", "folder": "image", "npz": "image",
-    "sequences": "symbol", "reber": "symbol",
-}  # fmt: skip
-SHAPES: dict[str, Shape] = {"digits": (8, 8), "idx": (28, 28), "cifar10": (32, 32, 3)}
-"""Shapes of images that the configuration tells; files of the format idx may have others."""
-TASKS: dict[str | None, Task] = {"image": "classification", "symbol": "sequence", None: "forecast"}
 
 
 def problems(experiment: Experiment) -> list[str]:
@@ -50,7 +42,7 @@ def _views(experiment: Experiment) -> Iterator[tuple[str, Experiment]]:
                 yield f"{group}.{name}.pipeline", _view(experiment, regime)
 
 
-def _view(experiment: Experiment, regime: Arm | Baseline) -> Experiment:
+def _view(experiment: Experiment, regime: Arm | ControlParameters) -> Experiment:
     return experiment.model_copy(update={"pipeline": experiment.pipeline_of(regime)})
 
 
@@ -62,13 +54,18 @@ def _data_kind(experiment: Experiment) -> str:
     return registry.of(experiment.data).name
 
 
+def _source(experiment: Experiment) -> type[Source]:
+    kind: type[Source] = component_of(experiment.data)
+    return kind
+
+
+def _encoder(experiment: Experiment) -> type[Encoder]:
+    kind: type[Encoder] = component_of(experiment.stages[experiment.pipeline[0]])
+    return kind
+
+
 def _repeated(names: Sequence[T]) -> list[T]:
     return [name for index, name in enumerate(names) if name in names[:index]]
-
-
-def _one_of(name: str, known: Iterable[str]) -> str:
-    names = list(known)
-    return f"found '{name}', expected one of {', '.join(names)}{nearest(name, names)}"
 
 
 def _sections(experiment: Experiment, path: str) -> Iterator[str]:
@@ -78,11 +75,8 @@ def _sections(experiment: Experiment, path: str) -> Iterator[str]:
         if name in type(experiment).model_fields:
             yield f"{path}[{index}]: found '{name}', which is no stage, expected a stage's name"
         elif name not in experiment.stages:
-            known = experiment.stages
-            yield (
-                f"{path}[{index}]: found '{name}', which has no section, expected one of "
-                f"{', '.join(known)}{nearest(name, known)}"
-            )
+            lacks = "which has no section"
+            yield mismatch(f"{path}[{index}]", name, experiment.stages, lacks)
 
 
 def _order(stages: Sequence[str], experiment: Experiment, path: str) -> Iterator[str]:
@@ -124,7 +118,7 @@ def _arms(experiment: Experiment) -> Iterator[str]:
         yield "arm: found none, expected at least one arm"
     for index, name in enumerate(experiment.arms or ()):
         if name not in names:
-            yield f"arms[{index}]: {_one_of(name, names)}"
+            yield mismatch(f"arms[{index}]", name, names)
     for name in _repeated(experiment.arms or ()):
         yield f"arms: found '{name}' twice, expected each arm once"
     for seed in _repeated(experiment.seeds):
@@ -133,9 +127,9 @@ def _arms(experiment: Experiment) -> Iterator[str]:
         for name, regime in regimes.items():
             if isinstance(regime, Arm):
                 yield from _regime(_view(experiment, regime), f"{group}.{name}", regime)
-            elif _data_kind(experiment) in FIELDS:
+            elif _source(experiment).task != "forecast":
                 yield (
-                    f"{group}.{name}.baseline: found '{regime.baseline}' with data.kind "
+                    f"{group}.{name}.baseline: found '{registry.of(regime).name}' with data.kind "
                     f"'{_data_kind(experiment)}', expected a series to forecast"
                 )
 
@@ -151,7 +145,7 @@ def _regime(experiment: Experiment, path: str, arm: Arm) -> Iterator[str]:
         for index, name in enumerate(getattr(arm, part)):
             if name not in known:
                 unknown = True
-                yield f"{path}.{part}[{index}]: {_one_of(name, known)}"
+                yield mismatch(f"{path}.{part}[{index}]", name, known)
     if unknown:
         return
     for index, name in enumerate(arm.freeze):
@@ -191,36 +185,46 @@ def _reads(experiment: Experiment) -> Iterator[str]:
     reads, known = component_of(readout).reads(readout) or (), _layout(experiment).outputs
     for index, source in enumerate(reads):
         if source not in known:
-            yield f"{last}.reads[{index}]: {_one_of(source, known)}"
+            yield mismatch(f"{last}.reads[{index}]", source, known)
     for source in _repeated(reads):
         yield f"{last}.reads: found '{source}' twice, expected each once"
 
 
 def _data(experiment: Experiment) -> Iterator[str]:
-    kind = _data_kind(experiment)
-    field = FIELDS.get(kind)
-    encoder, *rest = experiment.pipeline
-    if not rest:
-        readout = experiment.stages[encoder]
-        wanted = component_of(readout).field
-        if field != wanted:
-            kinds = ", ".join(name for name, has in FIELDS.items() if has == wanted)
-            yield (
-                f"{encoder}.kind: found '{registry.of(readout).name}' with data.kind '{kind}', "
-                f"expected one of {kinds}"
-            )
-    elif field is None:
-        yield from _unread(experiment, encoder)
-    else:
-        for path, read in _fields_read(experiment, encoder):
-            if read != field:
-                yield (
-                    f"{path}: found an encoder of '{read}', expected one of '{field}', "
-                    f"all that data.kind '{kind}' has"
-                )
+    kind, source = _data_kind(experiment), _source(experiment)
     last = experiment.pipeline[-1]
     readout = experiment.stages[last]
-    yield from component_of(readout).unfit(last, readout, TASKS[field], kind)
+    if len(experiment.pipeline) == 1:
+        wanted = component_of(readout).field
+        having = {n: k.component.fields or () for n, k in registry.kinds("source").items()}
+        if wanted not in having[kind]:
+            kinds = ", ".join(name for name, fields in having.items() if wanted in fields)
+            yield (
+                f"{last}.kind: found '{registry.of(readout).name}' with data.kind '{kind}', "
+                f"expected one of {kinds}"
+            )
+    else:
+        yield from _fields(experiment, kind, source)
+    yield from component_of(readout).unfit(last, readout, source.task, kind)
+
+
+def _fields(experiment: Experiment, kind: str, source: type[Source]) -> Iterator[str]:
+    """Say what an encoder reads that there is not, and what is there only to be read and is not."""
+    name = experiment.pipeline[0]
+    reads = [*_encoder(experiment).reads(experiment.stages[name])]
+    for setting, field, optional in reads:
+        if source.fields is not None and field not in source.fields and not optional:
+            yield (
+                f"{name}.{setting}: found an encoder of '{field}', expected one of "
+                f"'{', '.join(source.fields)}', all that data.kind '{kind}' has"
+            )
+    for setting, field in source.asked_for(experiment.data).items():
+        if field not in (read for _, read, _ in reads):
+            entry = _encoder(experiment).further.format(field)
+            yield (
+                f"data.{setting}: found '{field}', which no encoder reads, expected "
+                f"{name}.{entry}, or the column left out"
+            )
 
 
 def _drift(experiment: Experiment) -> Iterator[str]:
@@ -229,33 +233,6 @@ def _drift(experiment: Experiment) -> Iterator[str]:
             f"epochs: found {experiment.epochs} with data.drift_at, expected 1 "
             "(a second pass begins before the change again)"
         )
-
-
-def _unread(experiment: Experiment, encoder: str) -> Iterator[str]:
-    """Say which further columns of a series nothing reads."""
-    read = {field for _, field in _fields_read(experiment, encoder, optional=True)}
-    fields = _kind(experiment, encoder).name == "fields"
-    for index, name in enumerate(getattr(experiment.data, "values", ())):
-        if name not in read:
-            entry = f"{encoder}.fields.{name}" if fields else f"{encoder}.field={name}"
-            yield (
-                f"data.values[{index}]: found '{name}', which no encoder reads, expected {entry}, "
-                "or the column left out"
-            )
-
-
-def _fields_read(
-    experiment: Experiment, encoder: str, *, optional: bool = False
-) -> Iterator[tuple[str, str]]:
-    """Yield path and field of what the encoder reads; `optional`: also of what may be absent."""
-    usual = {"image": "image", "date": "timestamp", "category": "symbol"}
-    stage = experiment.stages[encoder]
-    if isinstance(stage, FieldsEncoderParameters):
-        for name, entry in stage.fields.items():
-            if optional or not entry.optional:
-                yield f"{encoder}.fields.{name}", entry.field or name
-    elif isinstance(stage, EncoderParameters):
-        yield f"{encoder}.kind", stage.field or usual.get(_kind(experiment, encoder).name, "value")
 
 
 def _shapes(experiment: Experiment) -> Iterator[str]:
@@ -276,15 +253,8 @@ def _layout(experiment: Experiment, arm: Arm | None = None) -> Layout:
 
 def _shape(experiment: Experiment) -> Shape | None:
     """Return the shape of what the encoder puts out, or of the images without one."""
-    stage: Any = experiment.stages[experiment.pipeline[0]]
-    data, kind = _data_kind(experiment), registry.of(stage).name
-    other = data == "idx" and getattr(experiment.data, "path", None) is not None
-    image = None if other else SHAPES.get(data)
+    known = _source(experiment).known_shapes(experiment.data)
+    first = experiment.stages[experiment.pipeline[0]]
     if len(experiment.pipeline) == 1:
-        return image
-    if kind == "image":
-        planes = len(stage.levels or (0,))
-        return image if planes == 1 or image is None else (planes, *image)
-    if kind in ("rdse", "scalar", "category"):
-        return None if stage.size is None else (stage.size,)
-    return None
+        return known.get(component_of(first).field)
+    return _encoder(experiment).shape_of(first, known)

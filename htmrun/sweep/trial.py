@@ -12,7 +12,7 @@ from htmrun.errors import UserError
 from htmrun.execution import lots
 from htmrun.execution.opening import must_be_same_data, open_run
 from htmrun.execution.workers import in_words
-from htmrun.training.measures.registry import RECENT
+from htmrun.training.measures.measure import RECENT
 from htmrun.training.records import Failed, Finished, Job, Progress
 
 
@@ -115,7 +115,7 @@ def rehearse(experiment: Experiment, source: Source) -> list[str]:
 
     What cannot run, or is not reported, shows before a study exists. Raises UserError.
     """
-    short = _Short(source)
+    short: Any = _Short(source)
     player = TrialPlayer(short, source.fingerprint)
     *_, last = player.play(Task(-1, experiment.model_copy(update={"epochs": 1})))
     if isinstance(last, Broken):

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from htmrun.components.sources import Chunk, Source, open_source, validation_chunks
+from htmrun.components.sources import Chunk, Source, open_source
 from htmrun.testing.streams import assert_same
 
 
@@ -77,7 +77,7 @@ class SourceChecks:
     def test_chunk_sizes_do_not_show(self, folder: Path) -> None:
         source = self.open(folder)
         parts = [source.train, lambda seed, epoch, chunk: source.test(chunk) or (),
-                 lambda seed, epoch, chunk: validation_chunks(source, chunk) or ()]  # fmt: skip
+                 lambda seed, epoch, chunk: source.validation(chunk) or ()]  # fmt: skip
         for read in parts:
             whole = joined(read(0, 0, 1 << 30))
             for chunk in (1, 7, 64):
@@ -101,7 +101,7 @@ class SourceChecks:
 
     def test_what_is_held_out_is_not_learned(self, folder: Path) -> None:
         source = self.open(folder)
-        test, kept = source.test(50), validation_chunks(source, 50)
+        test, kept = source.test(50), source.validation(50)
         if test is None:
             pytest.skip("every sample is scored before it is learned")
         learned = samples_of(joined(source.train(0, 0, 50)))

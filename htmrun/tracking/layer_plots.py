@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from htmrun._imports import matplotlib
-from htmrun.tracking.plots import COLOURS, STYLES
+from htmrun.tracking.plots import look
 from htmrun.training.measures.pixel_noise import LEVELS
 
 if TYPE_CHECKING:
@@ -49,12 +49,8 @@ def plot_layers(arms: Mapping[str, Sequence[Series]], path: Path, title: str = "
     rows: Any = figure.subfigures(2, 1, height_ratios=(4.2, 3.6)) if fields else [figure]
     noise, entropy, activity = rows[0].subplots(1, 3)
     for place, (arm, seeds) in enumerate(found.items()):
-        look: dict[str, Any] = {
-            "color": COLOURS[place % len(COLOURS)],
-            "linestyle": STYLES[place // len(COLOURS) % len(STYLES)],
-        }
-        _noise(noise, arm, seeds, look)
-        _layers(entropy, activity, arm, seeds[0], look)
+        _noise(noise, arm, seeds, look(place))
+        _layers(entropy, activity, arm, seeds[0], look(place))
     for axis, x, y in (
         (noise, "share of pixels hit", "accuracy (share correct)"),
         (entropy, "layers, from below", "entropy (bits a unit)"),

@@ -10,7 +10,8 @@ import numpy as np
 
 from htmrun._imports import matplotlib
 from htmrun.tracking.curves import Curves
-from htmrun.training.measures.registry import RATE, label
+from htmrun.training.measures.measure import RATE
+from htmrun.training.measures.registry import label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,11 +68,12 @@ def _drawable(curves: Curves) -> list[str]:
 
 def _legend(figure: Figure, arms: list[str]) -> None:
     line = partial(matplotlib.lines.Line2D, [], [], linewidth=1.6)
-    lines = [line(**_look(place)) for place in range(len(arms))]
+    lines = [line(**look(place)) for place in range(len(arms))]
     figure.legend(lines, arms, loc="outside lower center", ncols=min(len(arms), 6))
 
 
-def _look(place: int) -> dict[str, Any]:
+def look(place: int) -> dict[str, Any]:
+    """Return colour and line style of an arm by its place; they repeat only after 28 arms."""
     return {
         "color": COLOURS[place % len(COLOURS)],
         "linestyle": STYLES[place // len(COLOURS) % len(STYLES)],
@@ -82,18 +84,18 @@ def _panel(
     axis: Axes, metric: str, arms: dict[str, dict[int, list[tuple[int, float]]]], order: list[str]
 ) -> None:
     for arm, seeds in arms.items():
-        look = _look(order.index(arm))
+        drawn = look(order.index(arm))
         samples, values = on_one_grid(list(seeds.values()))
         axis.plot(
             samples,
             values.mean(axis=0),
-            **look,
+            **drawn,
             linewidth=1.6,
             marker="o" if len(samples) < 3 else None,
         )
         if len(values) > 1:
             low, high = values.min(axis=0), values.max(axis=0)
-            axis.fill_between(samples, low, high, color=look["color"], alpha=0.18, linewidth=0)
+            axis.fill_between(samples, low, high, color=drawn["color"], alpha=0.18, linewidth=0)
     axis.set_xlabel("training samples")
     axis.set_ylabel(label(metric))
     if metric == RATE:

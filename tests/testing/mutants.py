@@ -110,6 +110,9 @@ class Source:
     def test(self, chunk: int) -> Iterator[Chunk] | None:
         return self.cut(np.arange(10) + 1 / len(self.parameters.held_out), chunk)
 
+    def validation(self, chunk: int) -> Iterator[Chunk] | None:
+        return None
+
     def cut(self, values: np.ndarray, chunk: int) -> Iterator[Chunk]:
         flags = np.ones(len(values), np.uint8)
         target = np.asarray(values, np.int64) % 2

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-# Okabe and Ito 2008, without yellow (too pale on white); the last one differs with the paper.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+from htmrun.tracking.plots import COLOURS
+
+# The same hues, lighter; the last colour differs with the paper.
 _ON_DARK = ("#4DA3DB", "#F0803C", "#2BC49A", "#E29BC4", "#8CCBF2", "#F2B84B")
 # Perceptually even, and the same to readers who do not see red and green.
 HEAT = "cividis"
@@ -15,7 +16,7 @@ FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
 def config(dark: bool) -> dict[str, Any]:
     """Return Vega-Lite's configuration for dark or light paper."""
     ink, faint, grid = ("#d8dce2", "#9aa3af", "#2f3640") if dark else ("#222", "#666", "#e5e5e5")
-    colours = [*_ON_DARK, "#d0d0d0"] if dark else [*_COLOURS, "#555555"]
+    colours = [*_ON_DARK, "#d0d0d0"] if dark else [*COLOURS[:-1], "#555555"]
     return {
         "background": "transparent" if dark else "white",
         "font": FONT,

@@ -157,17 +157,20 @@ class Network:
             for n, value in self.optimizer.state.get(parameter, {}).items():
                 if value is not None:
                     named[f"optimizer.{i}.{n}"] = torch.as_tensor(value).cpu().numpy().copy()
-        named[self._pending], named["pending.targets"] = self._images, self._targets
+        named[self._pending] = self._images.copy()
+        named["pending.targets"] = self._targets.copy()
         named["counters"] = np.array([self._learned, self._commits], np.int64)
         return named
 
     def load(self, state: State) -> None:
         """Take over what `state()` returned; ValueError on other names or shapes."""
-        self._load_optimizer(state)
-        own = self.state()
+        remembered = {n: a for n, a in state.items() if n.startswith("optimizer.")}
+        own = {n: a for n, a in self.state().items() if not n.startswith("optimizer.")}
         free = {self._pending, "pending.targets"}
         free |= {n for n in own if ".pending_" in n}
-        taken = checked(state, own, frozenset(free))
+        rest = {n: a for n, a in state.items() if n not in remembered}
+        taken = checked(rest, own, frozenset(free))
+        self._load_optimizer(remembered)
         with torch.no_grad():
             for name, tensor in self.chain.arrays().items():
                 tensor.copy_(torch.from_numpy(taken[name]))
@@ -256,12 +259,15 @@ class Network:
     def _load_optimizer(self, state: State) -> None:
         found: dict[int, dict[str, Tensor]] = {}
         for name, array in state.items():
-            if name.startswith("optimizer."):
-                _, place, own = name.split(".")
-                found.setdefault(int(place), {})[own] = torch.from_numpy(np.array(array))
-        unknown = [i for i in found if i >= len(self._learning)]
-        if unknown:
-            raise ValueError(f"state has an optimizer's arrays {unknown}, expected fewer")
+            _, place, own = name.split(".")
+            if int(place) >= len(self._learning):
+                raise ValueError(f"state has {name!r}, expected fewer of an optimizer's arrays")
+            shape = tuple(self._learning[int(place)].shape)
+            if array.dtype != np.float32 or array.shape not in (shape, ()):
+                raise ValueError(
+                    f"state {name!r} is {array.dtype}{array.shape}, expected float32{shape}"
+                )
+            found.setdefault(int(place), {})[own] = torch.from_numpy(np.array(array))
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": found, "param_groups": groups})
 

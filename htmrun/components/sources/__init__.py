@@ -7,19 +7,21 @@ changes nothing but the sizes of the pieces.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
+from htmrun.backends.parameters import Parameters
 from htmrun.components import registry
 
-if TYPE_CHECKING:
-    from htmrun.components.sources.parameters import SourceParameters
-
+Shapes = Mapping[str, tuple[int, ...]]
+Ranges = Mapping[str, tuple[float, float]]
 Task = Literal["classification", "sequence", "forecast"]
 
 
@@ -53,42 +55,82 @@ class Chunk:
             yield self.slice(start, start + chunk)
 
 
-class Source(Protocol):
+class SourceParameters(Parameters):
+    """What a user can set on every source."""
+
+    held_out: str = Field(
+        "test", description="validation: other samples than those that results are judged on."
+    )
+
+
+class Source(ABC):
     """A data set or stream.
 
-    classes: number of classes or symbols, 0 for forecasts; class_names names them.
-    shapes: shape of one sample of each field, () for scalars.
+    name: of the data. shapes: shape of one sample of each field, () for scalars.
     ranges: lowest and highest value of each scalar numeric field; may read all data once.
+    classes: number of classes or symbols, 0 for forecasts; class_names names them.
     samples: training samples in an epoch, None if it cannot be known; may read all data once.
-    fingerprint: SHA-256 (hex) of the data and of what decides which samples are used.
-    train: the samples of one epoch, in the order of (seed, epoch).
-    test: the held-out samples, always in the same order; None if there are none.
     """
 
-    name: str
+    task: ClassVar[Task]
+    fields: ClassVar[tuple[str, ...] | None] = None
+    """What encoders can read, the same whatever the parameters; None: the data tell."""
+    white: ClassVar[float] = 1.0
+    """Value of the brightest pixel."""
+
+    if TYPE_CHECKING:  # Attributes or properties, as a source likes.
+
+        @property
+        def name(self) -> str: ...
+        @property
+        def shapes(self) -> Shapes: ...
+        @property
+        def ranges(self) -> Ranges: ...
+        @property
+        def classes(self) -> int: ...
+        @property
+        def class_names(self) -> tuple[str, ...]: ...
+        @property
+        def samples(self) -> int | None: ...
+
+    def __init__(self, parameters: Any, base: Path) -> None:
+        """`base`: where relative paths start. UserError where a file is missing or wrong."""
+        self.parameters = parameters
 
     @property
-    def task(self) -> Task: ...
-    @property
-    def classes(self) -> int: ...
-    @property
-    def class_names(self) -> tuple[str, ...]: ...
-    @property
-    def shapes(self) -> dict[str, tuple[int, ...]]: ...
-    @property
-    def ranges(self) -> Mapping[str, tuple[float, float]]: ...
-    @property
-    def samples(self) -> int | None: ...
-    @property
-    def fingerprint(self) -> str: ...
-    def train(self, seed: int, epoch: int, chunk: int) -> Iterator[Chunk]: ...
-    def test(self, chunk: int) -> Iterator[Chunk] | None: ...
+    def median_step(self) -> float | None:
+        """Median seconds from one sample to the next; None without timestamps."""
+        return None
 
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of the data and of what decides which samples are used."""
 
-def validation_chunks(source: Source, chunk: int) -> Iterator[Chunk] | None:
-    """Return the samples that choose the reported epoch; None where a source keeps none aside."""
-    kept = getattr(source, "validation", None)
-    return None if kept is None else kept(chunk)
+    @abstractmethod
+    def train(self, seed: int, epoch: int, chunk: int) -> Iterator[Chunk]:
+        """Yield the samples of one epoch, in the order of (seed, epoch)."""
+
+    def test(self, chunk: int) -> Iterator[Chunk] | None:
+        """Yield the held-out samples, always in the same order.
+
+        None where there are none: predictions are scored as the stream goes by.
+        """
+        return None
+
+    def validation(self, chunk: int) -> Iterator[Chunk] | None:
+        """Yield the samples that choose the reported epoch; None where none are kept aside."""
+        return None
+
+    @classmethod
+    def known_shapes(cls, parameters: Any) -> Shapes:
+        """Return the shapes of fields that the parameters tell, without the data."""
+        return {}
+
+    @classmethod
+    def asked_for(cls, parameters: Any) -> Mapping[str, str]:
+        """Return fields that are given to the encoder because a setting names them, by setting."""
+        return {}
 
 
 def open_source(parameters: SourceParameters, *, base_dir: str | Path | None = None) -> Source:
@@ -97,9 +139,8 @@ def open_source(parameters: SourceParameters, *, base_dir: str | Path | None = N
     Relative paths start at `base_dir` (default: the working directory). Raises UserError
     where a file is missing or not what was declared; large files are read only when used.
     """
-    base = Path(base_dir) if base_dir is not None else Path.cwd()
-    source: Source = registry.of(parameters).component(parameters, base)
-    return source
+    kind: type[Source] = registry.of(parameters).component
+    return kind(parameters, Path(base_dir) if base_dir is not None else Path.cwd())
 
 
 def resolve_path(path: str, base: Path) -> Path:

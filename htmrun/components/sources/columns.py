@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from htmrun.components.sources.csv_table import CSVTable, is_missing, is_number
-from htmrun.components.sources.parameters import SeriesParameters
 from htmrun.components.sources.timestamps import AmbiguousError, find_format, parse
 from htmrun.errors import UserError
+
+if TYPE_CHECKING:
+    from htmrun.components.sources.series import SeriesParameters
 
 TIME_WORDS = ("date", "time", "day", "stamp", "when")
 

@@ -7,26 +7,27 @@ An IDX file is two zero bytes, a type code, the number of dimensions, one big-en
 from __future__ import annotations
 
 import gzip
-import hashlib
 import math
 import zlib
-from collections.abc import Iterator, Mapping
-from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from htmrun.components.registry import register
-from htmrun.components.sources import Chunk, Task, resolve_path
+from htmrun.components.sources import Shapes
 from htmrun.components.sources.download import FASHION_MNIST, MNIST, fetch
-from htmrun.components.sources.images import LabelledImages, apart
-from htmrun.components.sources.parameters import IdxParameters
+from htmrun.components.sources.images import (
+    ImageFiles,
+    ImageFilesParameters,
+    LabelledImages,
+    Split,
+)
 from htmrun.errors import UserError
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-MNIST_SHAPE = (28, 28)
-MNIST_SAMPLES = 60_000
 
 
 def read_idx(path: Path) -> np.ndarray:
@@ -82,8 +83,8 @@ def find_idx(directory: Path, part: str, what: str) -> Path:
     )
 
 
-def read_labelled(directory: Path, part: str, limit: int | None) -> LabelledImages:
-    """Return the first `limit` (None: all) images and labels of one part of a data set."""
+def read_labelled(directory: Path, part: str) -> LabelledImages:
+    """Return the images and labels of one part of a data set."""
     image_file, label_file = (find_idx(directory, part, w) for w in ("images-idx3", "labels-idx1"))
     images = _bytes_of(image_file, read_idx(image_file), 3)
     labels = _bytes_of(label_file, read_idx(label_file), 1)
@@ -93,7 +94,7 @@ def read_labelled(directory: Path, part: str, limit: int | None) -> LabelledImag
         )
     if len(images) == 0:
         raise UserError(f"{image_file}: no images, expected at least one")
-    return LabelledImages(images[:limit], labels[:limit].astype(np.int64))
+    return LabelledImages(images, labels.astype(np.int64))
 
 
 def _bytes_of(path: Path, values: np.ndarray, dimensions: int) -> npt.NDArray[np.uint8]:
@@ -104,89 +105,46 @@ def _bytes_of(path: Path, values: np.ndarray, dimensions: int) -> npt.NDArray[np
     return values
 
 
+class IdxParameters(ImageFilesParameters):
+    """Image files in the IDX format of MNIST and its relatives, plain or gzip."""
+
+    kind: Literal["idx"] = "idx"
+    path: str | None = Field(
+        None,
+        description="Directory with train-images-idx3-ubyte[.gz] and its three companions; null: "
+        "`dataset`, downloaded once and checked.",
+    )
+    dataset: Literal["mnist", "fashion_mnist"] = Field(
+        "mnist", description="What is downloaded. Unused with a path."
+    )
+
+
 @register("source", IdxParameters)
-class IdxSource:
+class IdxSource(ImageFiles):
     """MNIST or any data set in its format; files are read when first needed."""
 
-    task: Task = "classification"
-    white = 255.0
-    _kept: LabelledImages
-    ranges: Mapping[str, tuple[float, float]] = {}
+    collected = 60_000
 
     def __init__(self, parameters: IdxParameters, base: Path) -> None:
-        self.parameters = parameters
-        self._directory: Path | None = None
-        self.name: str = parameters.dataset
-        if parameters.path is not None:
-            self._directory = resolve_path(parameters.path, base)
-            self.name = self._directory.resolve().name
-            for part in ("train", "t10k"):
-                for what in ("images-idx3", "labels-idx1"):
-                    find_idx(self._directory, part, what)
+        super().__init__(parameters, base)
+        if self.path is None:
+            self.name, self.names = parameters.dataset, tuple(map(str, range(10)))
+        else:
+            self.name = self.path.resolve().name
 
-    @cached_property
-    def _parts(self) -> tuple[LabelledImages, LabelledImages]:
-        if self._directory is None:
-            known = {"mnist": MNIST, "fashion_mnist": FASHION_MNIST}
-            self._directory = fetch(known[self.parameters.dataset])
-        train = read_labelled(self._directory, "train", self.parameters.train_samples)
-        test = read_labelled(self._directory, "t10k", self.parameters.test_samples)
-        if train.images.shape[1:] != test.images.shape[1:]:
-            raise UserError(
-                f"{self._directory}: test images of {test.images.shape[1:]} pixels, expected "
-                f"{train.images.shape[1:]} as in training"
-            )
-        p = self.parameters
-        if p.held_out == "test":
-            return train, test
-        train, self._kept = apart(train, p.validation_fraction, split_seed=0)
-        return train, self._kept if p.held_out == "validation" else test
+    def look(self, path: Path) -> None:
+        """Raise UserError if one of the four files is not there."""
+        for part in ("train", "t10k"):
+            for what in ("images-idx3", "labels-idx1"):
+                find_idx(path, part, what)
 
-    @property
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Rows and columns of an image; known for what is downloaded without reading it."""
-        if self._directory is None:
-            return {"image": MNIST_SHAPE}
-        return {"image": self._parts[0].images.shape[1:]}
+    @classmethod
+    def known_shapes(cls, parameters: IdxParameters) -> Shapes:
+        """28x28 pixels of what is downloaded; files may have others."""
+        return {"image": (28, 28)} if parameters.path is None else {}
 
-    @property
-    def classes(self) -> int:
-        """One more than the highest label."""
-        if self._directory is None:
-            return 10
-        return 1 + int(max(part.labels.max() for part in self._parts))
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """The labels as they stand in the file."""
-        return tuple(map(str, range(self.classes)))
-
-    @property
-    def samples(self) -> int:
-        """Training images."""
-        if self._directory is None and self.parameters.held_out == "test":
-            return min(MNIST_SAMPLES, self.parameters.train_samples or MNIST_SAMPLES)
-        return len(self._parts[0])
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """SHA-256 of the pixels and labels of both parts."""
-        digest = hashlib.sha256(b"idx")
-        for part in self._parts:
-            part.update(digest)
-        return digest.hexdigest()
-
-    def train(self, seed: int, epoch: int, chunk: int) -> Iterator[Chunk]:
-        """Yield the training images, shuffled for (seed, epoch)."""
-        return self._parts[0].shuffled(seed, epoch, chunk)
-
-    def test(self, chunk: int) -> Iterator[Chunk]:
-        """Yield the test images as stored."""
-        return self._parts[1].in_order(chunk)
-
-    def validation(self, chunk: int) -> Iterator[Chunk] | None:
-        """Yield the images that choose the reported epoch; None unless that is asked for."""
-        if self.parameters.held_out != "best_epoch":
-            return None
-        assert self._parts
-        return self._kept.in_order(chunk)
+    def parts(self) -> Split:
+        """Return the images of all four files, downloaded where no path is given."""
+        known = {"mnist": MNIST, "fashion_mnist": FASHION_MNIST}
+        directory = self.path or fetch(known[self.parameters.dataset])
+        return read_labelled(directory, "train"), read_labelled(directory, "t10k")

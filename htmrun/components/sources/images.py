@@ -1,29 +1,64 @@
-"""Labelled images held in memory: what the digits and IDX sources have in common."""
+"""Labelled images held in memory, split into training and held-out ones."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from htmrun.backends import rng
 from htmrun.backends.parameters import round_half_up
-from htmrun.components.sources import Chunk
+from htmrun.components import registry
+from htmrun.components.sources import Chunk, Shapes, Source, SourceParameters, resolve_path
 from htmrun.errors import UserError
+
+Limit = Annotated[int | None, Field(ge=1)]
+
+
+class ImagesParameters(SourceParameters):
+    """What a user can set on every source of labelled images."""
+
+    held_out: Literal["test", "validation", "best_epoch"] = Field(
+        "test",
+        description="What results are measured on; validation: on a share of the training images, "
+        "which is not learned then, and the test images are not used at all; best_epoch: on the "
+        "test images, but of the epoch that did best on such a share.",
+    )
+    validation_fraction: float = Field(
+        0.2, gt=0.0, lt=1.0, description="Share of each class of the training images, if so."
+    )
+
+
+class ImageFilesParameters(ImagesParameters):
+    """What a user can set on every source of image files."""
+
+    train_samples: Limit = Field(
+        None, description="Use the first so many training images; null: all."
+    )
+    test_samples: Limit = Field(None, description="Use the first so many test images; null: all.")
 
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """images: uint8 (N, H, W); labels: int64 (N,)."""
+    """images: uint8 (N, H, W) or (N, H, W, C); labels: int64 (N,)."""
 
     images: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def part(self, chosen: npt.NDArray[np.bool_] | slice) -> LabelledImages:
+        """Return the samples that a mask or a slice chooses."""
+        return LabelledImages(self.images[chosen], self.labels[chosen])
 
     def chunks(self, order: npt.NDArray[np.int64], chunk: int) -> Iterator[Chunk]:
         """Yield the samples `order` names; every image is a sequence of its own."""
@@ -48,6 +83,133 @@ class LabelledImages:
         digest.update(np.ascontiguousarray(self.labels).data)
 
 
+Split = tuple[LabelledImages, LabelledImages]
+
+
+class SplitImages(Source):
+    """Training and test images in memory; they are read when they are first needed."""
+
+    task = "classification"
+    fields = ("image",)
+    white = 255.0
+    name: str
+    ranges: Mapping[str, tuple[float, float]] = {}
+    split_seed: int = 0
+    """Chooses the validation images."""
+    names: tuple[str, ...] | None = None
+    """Names of the classes; None: their numbers."""
+    _kept: LabelledImages
+
+    @abstractmethod
+    def read(self) -> Split:
+        """Return all training and all test images, and set `names` where they are found."""
+
+    @cached_property
+    def split(self) -> Split:
+        """Training and held-out images; UserError if a class falls out of one of them.
+
+        Held out are the test images, or validation images: then the test images are in neither.
+        """
+        train, test = self.read()
+        p = self.parameters
+        if p.held_out == "test":
+            return train, test
+        train, self._kept = apart(train, p.validation_fraction, self.split_seed)
+        return train, self._kept if p.held_out == "validation" else test
+
+    @cached_property
+    def shapes(self) -> Shapes:
+        """Rows, columns and, of colour images, channels."""
+        known = self.known_shapes(self.parameters)
+        return known or {"image": self.split[0].images.shape[1:]}
+
+    @cached_property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of their numbers."""
+        if self.names is None:
+            highest = max(part.labels.max() for part in self.split)
+        return self.names or tuple(map(str, range(1 + int(highest))))
+
+    @cached_property
+    def classes(self) -> int:
+        """Number of classes."""
+        return len(self.class_names)
+
+    @cached_property
+    def samples(self) -> int:
+        """Training images."""
+        return len(self.split[0])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the pixels and labels of both parts."""
+        digest = hashlib.sha256(registry.of(self.parameters).name.encode())
+        for part in self.split:
+            part.update(digest)
+        return digest.hexdigest()
+
+    def train(self, seed: int, epoch: int, chunk: int) -> Iterator[Chunk]:
+        """Yield the training images, shuffled for (seed, epoch)."""
+        return self.split[0].shuffled(seed, epoch, chunk)
+
+    def test(self, chunk: int) -> Iterator[Chunk]:
+        """Yield the held-out images as stored."""
+        return self.split[1].in_order(chunk)
+
+    def validation(self, chunk: int) -> Iterator[Chunk] | None:
+        """Yield the images that choose the reported epoch; None unless that is asked for."""
+        if self.parameters.held_out != "best_epoch":
+            return None
+        assert self.split
+        return self._kept.in_order(chunk)
+
+
+class ImageFiles(SplitImages):
+    """Images in files at `path`; None: in a collection that is downloaded."""
+
+    expected: ClassVar[str] = "a file or folder"
+    """What must be at the path."""
+    collected: int = 0
+    """Training images in the collection, known without reading one."""
+
+    def __init__(self, parameters: Any, base: Path) -> None:
+        """Raises UserError if nothing is at the path."""
+        super().__init__(parameters, base)
+        self.path: Path | None = None
+        if parameters.path is not None:
+            self.path = resolve_path(parameters.path, base)
+            self.name = self.path.stem
+            self.look(self.path)
+
+    def look(self, path: Path) -> None:
+        """Raise UserError unless the files are there."""
+        if not path.exists():
+            raise UserError(f"data.path: {path} does not exist, expected {self.expected}")
+
+    @abstractmethod
+    def parts(self) -> Split:
+        """Return all training and test images that there are; set `names` where found."""
+
+    def read(self) -> Split:
+        """Return as many as are wanted; UserError where training and test differ in shape."""
+        p = self.parameters
+        train, test = self.parts()
+        train, test = train.part(slice(p.train_samples)), test.part(slice(p.test_samples))
+        if train.images.shape[1:] != test.images.shape[1:]:
+            raise UserError(
+                f"{self.path}: test images of {test.images.shape[1:]} pixels, expected "
+                f"{train.images.shape[1:]} as in training"
+            )
+        return train, test
+
+    @cached_property
+    def samples(self) -> int:
+        """Training images; known without a download as long as none are kept aside."""
+        if self.path is None and self.parameters.held_out == "test":
+            return min(self.collected, self.parameters.train_samples or self.collected)
+        return len(self.split[0])
+
+
 def held_out(
     labels: npt.NDArray[np.int64], fraction: float, split_seed: int, part: int = 0
 ) -> npt.NDArray[np.bool_]:
@@ -64,9 +226,7 @@ def held_out(
     return mask
 
 
-def apart(
-    train: LabelledImages, fraction: float, split_seed: int
-) -> tuple[LabelledImages, LabelledImages]:
+def apart(train: LabelledImages, fraction: float, split_seed: int) -> Split:
     """Return what is left of `train`, and the validation images taken from each of its classes.
 
     Raises UserError if a class falls out of one of them.
@@ -79,10 +239,7 @@ def apart(
                 f"data.validation_fraction: {fraction} leaves a class without {what} images, "
                 f"expected between, e.g. 0.2"
             )
-    return (
-        LabelledImages(train.images[~held], train.labels[~held]),
-        LabelledImages(train.images[held], train.labels[held]),
-    )
+    return train.part(~held), train.part(held)
 
 
 # Labels are bytes, so classes of one part never meet those of another.

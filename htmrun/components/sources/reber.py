@@ -12,14 +12,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field, model_validator
 
 from htmrun.backends import rng
 from htmrun.components.registry import register
-from htmrun.components.sources import Chunk, Task
-from htmrun.components.sources.parameters import ReberParameters, stream_number
+from htmrun.components.sources import Chunk
+from htmrun.components.sources.streams import Steps, StreamParameters, StreamSource
 
 SYMBOLS = "BTPSXVE"
 BLOCK = 1024
@@ -89,27 +91,48 @@ def _automaton(
     )
 
 
+class ReberParameters(StreamParameters):
+    """Strings of the Reber grammar, plain or embedded (Cleeremans et al. 1989)."""
+
+    kind: Literal["reber"] = "reber"
+    embedded: bool = Field(
+        True, description="Wrap each string as BT..TE or BP..PE: the second symbol comes back."
+    )
+    score: Literal["long_range", "determined"] | None = Field(
+        None,
+        description="Which symbols count: the returning second symbol only, or every symbol that "
+        "can be known for sure; null: long_range if embedded.",
+    )
+    steps: Steps = Field(5000, description="Samples in an epoch.")
+    resets: bool = Field(False, description="Tell the temporal memory where a string starts.")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.score == "long_range" and not self.embedded:
+            raise ValueError(
+                "score: 'long_range' exists only with embedded = true, expected determined or null"
+            )
+        return self
+
+
 @register("source", ReberParameters)
-class ReberSource:
+class ReberSource(StreamSource):
     """An endless stream of strings; both arcs of a state are equally likely.
 
     Scored are, by `score`, the symbols that follow with certainty from their own string
     (its first symbol never), or of the embedded grammar only the symbol before the last.
     """
 
-    task: Task = "sequence"
     classes = len(SYMBOLS)
     class_names = tuple(SYMBOLS)
 
     def __init__(self, parameters: ReberParameters, base: Path) -> None:
-        self.parameters = parameters
+        super().__init__(parameters, base)
         self.name = "embedded_reber" if parameters.embedded else "reber"
         self.automaton = embedded() if parameters.embedded else plain()
         far = parameters.score == "long_range" or (parameters.score is None and parameters.embedded)
         self._scored = self.automaton.long_range if far else self.automaton.determined
-        self.shapes: dict[str, tuple[int, ...]] = {"symbol": ()}
         self.ranges: Mapping[str, tuple[float, float]] = {"symbol": (0.0, self.classes - 1.0)}
-        self.samples = parameters.steps
 
     @cached_property
     def fingerprint(self) -> str:
@@ -122,7 +145,7 @@ class ReberSource:
 
     def train(self, seed: int, epoch: int, chunk: int) -> Iterator[Chunk]:
         """Yield `steps` samples of the stream of (seed, epoch); the last string may be cut."""
-        stream = np.uint64(stream_number(epoch, self.parameters.held_out))
+        stream = np.uint64(self.stream_number(epoch))
         key = np.uint64(rng.mix(rng.key(seed, rng.Purpose.GENERATE) ^ stream))
         done = first = 0
         while done < self.parameters.steps:
@@ -130,9 +153,6 @@ class ReberSource:
             done += len(block)
             first += BLOCK
             yield from block.pieces(chunk)
-
-    def test(self, chunk: int) -> None:
-        """Return None: predictions are scored as the stream goes by."""
 
     def _block(self, key: np.uint64, first: int) -> Chunk:
         number = np.arange(first, first + BLOCK, dtype=np.uint64)

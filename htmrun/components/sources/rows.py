@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -10,9 +11,11 @@ import numpy.typing as npt
 from htmrun.components.sources import Chunk
 from htmrun.components.sources.columns import Columns
 from htmrun.components.sources.csv_table import CSVTable, numbers
-from htmrun.components.sources.parameters import SeriesParameters
 from htmrun.components.sources.timestamps import Seconds, parse
 from htmrun.errors import UserError
+
+if TYPE_CHECKING:
+    from htmrun.components.sources.series import SeriesParameters
 
 Cells = Sequence[Sequence[str]]
 

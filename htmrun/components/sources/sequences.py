@@ -11,21 +11,80 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field, model_validator
 
 from htmrun.backends import rng
 from htmrun.components.registry import register
-from htmrun.components.sources import Chunk, Task
-from htmrun.components.sources.parameters import SequencesParameters, stream_number
+from htmrun.components.sources import Chunk
+from htmrun.components.sources.streams import DriftAt, Steps, StreamParameters, StreamSource
 
 BLOCK = 4096
 """Sequences that are generated at a time."""
 
 
+class SequencesParameters(StreamParameters):
+    """Generated high-order sequences: pairs like ABCDE / XBCDY, whose start decides the end."""
+
+    kind: Literal["sequences"] = "sequences"
+    sequences: int = Field(
+        4, ge=2, le=10_000, description="Number of sequences, even; each pair shares its middle."
+    )
+    length: int = Field(6, ge=3, le=10_000, description="Elements of a sequence.")
+    shared: int = Field(
+        3, ge=0, description="Elements in the middle that a pair shares, before the last element."
+    )
+    gap: int = Field(1, ge=0, le=1000, description="Random elements between two sequences.")
+    noise_symbols: int = Field(
+        10_000,
+        ge=0,
+        le=1_000_000,
+        description="Alphabet of the gap and of `noise`, apart from the rest; large, so that what "
+        "comes before a sequence hardly ever comes back. One class for the classifier.",
+    )
+    noise: float = Field(
+        0.0, ge=0.0, le=1.0, description="Chance that an element is replaced by a noise symbol."
+    )
+    steps: Steps = Field(5000, description="Samples in an epoch.")
+    drift_at: DriftAt = Field(
+        None,
+        description="Sequences that begin at this sample or later end as the other one of "
+        "their pair did before; null: they never change. How a model recovers is measured, in "
+        "streams of up to a million samples.",
+    )
+    resets: bool = Field(False, description="Tell the temporal memory where a sequence starts.")
+    score: Literal["ending", "determined"] = Field(
+        "ending",
+        description="Which elements count: the last one of a sequence, which only its start tells, "
+        "or every element that the sequence so far decides.",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.sequences % 2:
+            raise ValueError(f"sequences: found {self.sequences}, expected an even number (pairs)")
+        if self.shared > self.length - 2:
+            raise ValueError(
+                f"shared: {self.shared} leaves no first and last element of its own in length = "
+                f"{self.length}, expected at most {self.length - 2}"
+            )
+        if self.drift_at is not None and self.drift_at >= self.steps:
+            raise ValueError(
+                f"drift_at: found {self.drift_at}, expected less than steps = {self.steps}"
+            )
+        if self.noise_symbols == 0 and (self.gap or self.noise):
+            raise ValueError(
+                f"noise_symbols: found 0 with gap = {self.gap} and noise = {self.noise}, "
+                "expected at least 1"
+            )
+        return self
+
+
 @register("source", SequencesParameters)
-class SequencesSource:
+class SequencesSource(StreamSource):
     """A stream of sequences, each drawn at random, with random elements in the gaps.
 
     Every random number belongs to (seed, epoch, place in the stream), so any cut into
@@ -34,13 +93,10 @@ class SequencesSource:
     """
 
     name = "sequences"
-    task: Task = "sequence"
 
     def __init__(self, parameters: SequencesParameters, base: Path) -> None:
-        self.parameters = parameters
+        super().__init__(parameters, base)
         self.table = element_table(parameters)
-        self.shapes: dict[str, tuple[int, ...]] = {"symbol": ()}
-        self.samples = parameters.steps
 
     @property
     def regular(self) -> int:
@@ -85,15 +141,12 @@ class SequencesSource:
             done += len(block)
             yield from block.pieces(chunk)
 
-    def test(self, chunk: int) -> None:
-        """Return None: predictions are scored as the stream goes by."""
-
     def _block(self, seed: int, epoch: int, first: int) -> Chunk:
         p = self.parameters
         period = p.length + p.gap
         number = np.arange(first, first + BLOCK, dtype=np.uint64)
         place = (number * np.uint64(period))[:, None] + np.arange(period, dtype=np.uint64)
-        stream = np.uint64(stream_number(epoch, p.held_out))
+        stream = np.uint64(self.stream_number(epoch))
         draw = np.uint64(rng.mix(rng.key(seed, rng.Purpose.GENERATE) ^ stream))
         spoil = np.uint64(rng.mix(rng.key(seed, rng.Purpose.NOISE) ^ stream))
 

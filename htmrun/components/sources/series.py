@@ -12,16 +12,24 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import Field
 
 from htmrun.backends.parameters import round_half_up
 from htmrun.components.registry import register
-from htmrun.components.sources import Chunk, Task, resolve_path
+from htmrun.components.sources import (
+    Chunk,
+    Ranges,
+    Shapes,
+    Source,
+    SourceParameters,
+    resolve_path,
+)
 from htmrun.components.sources.bundled import bundled_series
 from htmrun.components.sources.columns import find_columns
 from htmrun.components.sources.csv_table import CSVTable, TextSource
-from htmrun.components.sources.parameters import SeriesParameters
 from htmrun.components.sources.rows import RowPass
 from htmrun.components.sources.timestamps import Seconds
 from htmrun.errors import UserError
@@ -44,11 +52,64 @@ class Scan:
     median_step: float | None
 
 
+class SeriesParameters(SourceParameters):
+    """A series to forecast: a CSV file, or one that ships inside statsmodels."""
+
+    kind: Literal["series"] = "series"
+    path: str | None = Field(None, description="CSV file; null: the bundled series called `name`.")
+    name: Literal["co2", "sunspots", "elnino"] = Field(
+        "co2",
+        description="Bundled series: weekly CO2 at Mauna Loa, yearly sunspots, monthly El Nino "
+        "sea temperature. Unused with a path.",
+    )
+    value: str | None = Field(
+        None, description="Column that is forecast; null: the only numeric column."
+    )
+    values: tuple[str, ...] = Field(
+        (), description="Further numeric columns, given to the encoder under their own names."
+    )
+    timestamp: str | None = Field(
+        None, description="Column of date and time; null: the first column that parses as one."
+    )
+    timestamp_format: str | None = Field(
+        None, description="strptime format, e.g. '%d.%m.%Y %H:%M'; null: found from the first rows."
+    )
+    reset: str | None = Field(
+        None, description="Column whose non-zero rows start a new sequence; null: none."
+    )
+    delimiter: str = Field(",", min_length=1, max_length=1, description="Separates the columns.")
+    missing: Literal["error", "skip", "previous"] | None = Field(
+        None,
+        description="Empty or NaN values: stop, leave the row out, or repeat the last value; null: "
+        "error for a file, previous for a bundled series.",
+    )
+    skip_rows: int = Field(0, ge=0, description="Data rows left out at the start.")
+    rows: Annotated[int | None, Field(ge=1)] = Field(
+        None, description="Data rows read after those skipped; null: all."
+    )
+    score_from: int = Field(
+        0, ge=0, description="First sample whose prediction counts in the metrics."
+    )
+    drift_at: Annotated[int | None, Field(ge=1)] = Field(
+        None,
+        description="First sample after a change that is known: how a model recovers from it "
+        "is measured, in series of up to a million samples; null: none.",
+    )
+    held_out: Literal["test", "validation"] = Field(
+        "test",
+        description="test: the whole series; validation: only its first part is used, the rest "
+        "stays unseen.",
+    )
+    validation_fraction: float = Field(
+        0.5, gt=0.0, lt=1.0, description="Share of the samples that make the first part, if so."
+    )
+
+
 @register("source", SeriesParameters)
-class SeriesSource:
+class SeriesSource(Source):
     """A table whose column `value` is forecast; the header is read at once, the rows later."""
 
-    task: Task = "forecast"
+    task = "forecast"
     classes = 0
     class_names: tuple[str, ...] = ()
 
@@ -68,8 +129,13 @@ class SeriesSource:
         self.table = CSVTable(text, parameters.delimiter)
         self.columns = find_columns(self.table, self.parameters)
 
-    @property
-    def shapes(self) -> dict[str, tuple[int, ...]]:
+    @classmethod
+    def asked_for(cls, parameters: SeriesParameters) -> Mapping[str, str]:
+        """The further columns."""
+        return {f"values[{i}]": name for i, name in enumerate(parameters.values)}
+
+    @cached_property
+    def shapes(self) -> Shapes:
         """Scalars: value, timestamp if there is one, and the further columns."""
         names = [*self.columns.numeric]
         if self.columns.timestamp is not None:
@@ -112,17 +178,17 @@ class SeriesSource:
             step = float(np.median(np.diff(seconds)))
         return Scan(samples, ranges, rows.missing, step)
 
-    @property
-    def ranges(self) -> Mapping[str, tuple[float, float]]:
+    @cached_property
+    def ranges(self) -> Ranges:
         """Lowest and highest value of each numeric field; reads all rows once."""
         return self.scan.ranges
 
-    @property
+    @cached_property
     def samples(self) -> int:
         """Rows that are used; reads all rows once."""
         return self.scan.samples
 
-    @property
+    @cached_property
     def median_step(self) -> float | None:
         """Median seconds from one sample to the next; None without timestamps."""
         return self.scan.median_step
@@ -150,9 +216,6 @@ class SeriesSource:
         """Yield the rows in the order of the file, whatever `seed` and `epoch` are."""
         for block in self._used(self._pass()):
             yield from block.pieces(chunk)
-
-    def test(self, chunk: int) -> None:
-        """Return None: predictions are scored as the series goes by."""
 
     def _used(self, rows: RowPass) -> Iterator[Chunk]:
         """Yield the samples that are used; nothing of what comes after them shows anywhere."""

@@ -8,7 +8,7 @@ import pytest
 
 from htmrun.cli import main
 from htmrun.components.networks.parameters import NetworkParameters
-from htmrun.components.sources import open_source, validation_chunks
+from htmrun.components.sources import open_source
 from htmrun.config.compose import load
 from htmrun.errors import UserError
 from htmrun.execution.jobs import Builder
@@ -100,7 +100,7 @@ def test_the_reported_epoch_is_the_best_on_validation() -> None:
 def test_validation_images_are_neither_learned_nor_tested() -> None:
     source = open_source(load(["experiment=sparse_digits"]).experiment.data)
     whole = open_source(load(["experiment=digits", "data.split_seed=0"]).experiment.data)
-    kept = validation_chunks(source, 10_000)
+    kept = source.validation(10_000)
     assert kept is not None
     (validation,) = kept
     (train_set,) = source.train(0, 0, 10_000)
@@ -108,7 +108,7 @@ def test_validation_images_are_neither_learned_nor_tested() -> None:
     images = [{i.tobytes() for i in c.fields["image"]} for c in (validation, train_set, everything)]
     assert images[0] | images[1] == images[2]
     assert len(validation) + len(train_set) == len(everything)
-    assert validation_chunks(whole, 10) is None
+    assert whole.validation(10) is None
     tests = [next(s.test(10_000)).fields["image"].tobytes() for s in (source, whole)]
     assert tests[0] == tests[1]
 

@@ -6,16 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from htmrun.components.sources.parameters import (
-    Cifar10Parameters,
-    DigitsParameters,
-    FolderParameters,
-    IdxParameters,
-    NpzParameters,
-    ReberParameters,
-    SequencesParameters,
-    SeriesParameters,
-)
+from htmrun.components.sources.cifar10 import Cifar10Parameters
+from htmrun.components.sources.digits import DigitsParameters
+from htmrun.components.sources.folder import FolderParameters
+from htmrun.components.sources.idx import IdxParameters
+from htmrun.components.sources.npz import NpzParameters
+from htmrun.components.sources.reber import ReberParameters
+from htmrun.components.sources.sequences import SequencesParameters
+from htmrun.components.sources.series import SeriesParameters
 from htmrun.testing import SourceChecks
 from tests.components.sources.test_image_files import archive, cifar, folders
 from tests.components.sources.test_validation import write_idx

@@ -9,7 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from htmrun.components.sources import open_source
-from htmrun.components.sources.parameters import ReberParameters, SequencesParameters
+from htmrun.components.sources.reber import ReberParameters
+from htmrun.components.sources.sequences import SequencesParameters
 
 
 def stream(parameters, seed=0, epoch=0, chunk=997):

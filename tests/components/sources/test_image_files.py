@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from htmrun.components.sources import download, open_source, validation_chunks
-from htmrun.components.sources.parameters import Cifar10Parameters, FolderParameters, NpzParameters
+from htmrun.components.sources import download, open_source
+from htmrun.components.sources.cifar10 import Cifar10Parameters
+from htmrun.components.sources.folder import FolderParameters
+from htmrun.components.sources.npz import NpzParameters
 from htmrun.errors import UserError
 from tests.components.sources.test_images import joined
 from tests.helpers.experiments import train
@@ -134,7 +136,7 @@ def test_archives(tmp_path: Path) -> None:
     source = open_source(NpzParameters(path=str(path), train_samples=20))
     assert (source.samples, source.classes, source.name) == (20, 3, "a")
     best = open_source(NpzParameters(path=str(path), held_out="best_epoch"))
-    kept = validation_chunks(best, 100)
+    kept = best.validation(100)
     assert kept is not None
     assert (best.samples, len(joined(kept)[1])) == (24, 6)
     wrong = archive(tmp_path / "b.npz", x_train=np.zeros((30, 8, 8)))

@@ -14,8 +14,8 @@ import pytest
 
 from htmrun import paths
 from htmrun.components.sources import download, open_source
-from htmrun.components.sources.idx import read_idx
-from htmrun.components.sources.parameters import DigitsParameters, IdxParameters
+from htmrun.components.sources.digits import DigitsParameters
+from htmrun.components.sources.idx import IdxParameters, read_idx
 from htmrun.errors import UserError
 
 SHARED = Path(

@@ -14,7 +14,7 @@ import pytest
 
 from htmrun.components.sources import open_source
 from htmrun.components.sources.csv_table import BLOCK_ROWS
-from htmrun.components.sources.parameters import SeriesParameters
+from htmrun.components.sources.series import SeriesParameters
 from htmrun.errors import UserError
 
 SHARED = Path(

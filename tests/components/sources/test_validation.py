@@ -9,15 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from htmrun.components.sources import Chunk, Source, open_source
-from htmrun.components.sources.parameters import (
-    DigitsParameters,
-    IdxParameters,
-    ReberParameters,
-    SequencesParameters,
-    SeriesParameters,
-    SourceParameters,
-)
+from htmrun.components.sources import Chunk, Source, SourceParameters, open_source
+from htmrun.components.sources.digits import DigitsParameters
+from htmrun.components.sources.idx import IdxParameters
+from htmrun.components.sources.reber import ReberParameters
+from htmrun.components.sources.sequences import SequencesParameters
+from htmrun.components.sources.series import SeriesParameters
 from htmrun.errors import UserError
 
 
