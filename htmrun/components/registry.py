@@ -37,7 +37,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "readout": ("htmrun.components.classifiers", "htmrun.components.networks.readout"),
     "layer": ("htmrun.components.networks.parameters",),
     "control": ("htmrun.components.controls",),
-    "measure": (),
+    "measure": ("htmrun.training.measures",),
 }
 """The families, and the modules and folders in which their kinds are defined."""
 
@@ -66,14 +66,18 @@ _asked: list[str] = []
 _done: set[str] = set()
 
 
-def register(family: str, parameters: type[Parameters]) -> Callable[[type[C]], type[C]]:
+def register(
+    family: str, parameters: type[Parameters] = Parameters
+) -> Callable[[type[C]], type[C]]:
     """Return a decorator that makes a class the kind of `family` which `parameters` describe.
 
-    Raises UserError where another package has a kind of that name already.
+    Measures have none, and go by the name of their class. Raises UserError where another package
+    has a kind of that name already.
     """
-    name = str(parameters.model_fields[key_of(family)].default)
+    field = parameters.model_fields.get(key_of(family))
 
     def add(component: type[C]) -> type[C]:
+        name = component.__name__ if field is None else str(field.default)
         kind = Kind(family, name, parameters, component, _origin(component.__module__))
         there = _kinds[family].get(name)
         if there is not None and there.origin != kind.origin:
@@ -81,7 +85,9 @@ def register(family: str, parameters: type[Parameters]) -> Callable[[type[C]], t
             raise UserError(
                 f"{ENTRY_POINTS}: found {family} '{name}' in {first} and in {second}, expected one"
             )
-        _kinds[family][name] = _by_parameters[parameters] = kind
+        _kinds[family][name] = kind
+        if field is not None:
+            _by_parameters[parameters] = kind
         return component
 
     return add
