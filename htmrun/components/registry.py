@@ -29,7 +29,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "source": ("htmrun.components.sources",),
     "stage": ("htmrun.components.stages",),
     "readout": ("htmrun.components.classifiers", "htmrun.components.networks.readout"),
-    "layer": ("htmrun.components.networks.parameters",),
+    "layer": ("htmrun.components.networks.layers",),
     "control": (),
     "measure": (),
 }
