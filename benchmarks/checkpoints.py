@@ -30,10 +30,11 @@ JOBS = {
 INTRO = """# Keeping how far a job is
 
 Made by `python benchmarks/checkpoints.py --write`: the state of a job at its last chunk, written as
-`checkpoint_every` does (pickled, flushed to the disk, put in the place of the last one) and read
-again. Processor time of this process, and what passed on the clock with the disk in it, the best of
-{repeats} in milliseconds. Share: of a job's time where it is written every minute; where writing is
-slower than {limit:.1f} s it is written less often, so that it takes at most 1 part in {share}.
+`checkpoint_every` does (an npz archive with a checksum, flushed to the disk, put in the place of
+the last one) and read again. Processor time of this process, and what passed on the clock with the
+disk in it, the best of {repeats} in milliseconds. Share: of a job's time where it is written every
+minute; where writing is slower than {limit:.1f} s it is written less often, so that it takes at
+most 1 part in {share}.
 
 | job | file, MB | write, processor | write, clock | read and load, processor | share |
 | --- | --- | --- | --- | --- | --- |
@@ -53,7 +54,7 @@ class Late:
         self.row: list[float] = []
 
     def due(self) -> bool:
-        return bool(self.trainer._sample >= self.at)
+        return bool(self.trainer.run.sample >= self.at)
 
     def read(self) -> None:
         return None
@@ -63,7 +64,7 @@ class Late:
             return
         self.trainer._keeper = self.keeper
         cpu, clock = best(self.trainer._keep)
-        read, _ = best(self.trainer._go_on)
+        read, _ = best(lambda: self.trainer.load(self.keeper.read()))
         self.row = [self.keeper.path.stat().st_size, cpu, clock, read]
         raise EndError
 

@@ -20,7 +20,8 @@ from htmrun.compare.statistics import (
 from htmrun.compare.streams import StreamDifference
 from htmrun.errors import UserError, nearest
 from htmrun.tracking.read_runs import ExperimentRun
-from htmrun.training.measures.registry import RATE, better, main_among
+from htmrun.training.measures.measure import RATE
+from htmrun.training.measures.registry import better, main_among
 
 _REFERENCE = "online"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from htmrun.compare.interval import Interval
-from htmrun.training.measures.registry import RATE
+from htmrun.training.measures.measure import RATE
 
 
 def number(value: float, metric: str = "") -> str:

@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 
 from htmrun.errors import UserError, nearest
-from htmrun.training.measures.registry import RATE, main_among, place
+from htmrun.training.measures.measure import RATE
+from htmrun.training.measures.registry import main_among, place
 
 
 def select(

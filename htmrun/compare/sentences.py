@@ -6,7 +6,8 @@ from htmrun.compare.comparison import Comparison
 from htmrun.compare.interval import FEWEST_SEEDS
 from htmrun.compare.numbers import mean_and_half, number, probability
 from htmrun.compare.statistics import PairedDifference
-from htmrun.training.measures.registry import RATE, better
+from htmrun.training.measures.measure import RATE
+from htmrun.training.measures.registry import better
 
 
 def answers(comparison: Comparison, most: int | None = None) -> list[str]:

@@ -11,7 +11,7 @@ from htmrun.compare.overranks import OverRanks
 from htmrun.compare.pareto import Offer
 from htmrun.compare.statistics import PairedDifference
 from htmrun.compare.streams import StreamDifference
-from htmrun.training.measures.registry import RATE
+from htmrun.training.measures.measure import RATE
 
 NONE = "-"
 

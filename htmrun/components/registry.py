@@ -30,7 +30,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "stage": ("htmrun.components.stages",),
     "readout": ("htmrun.components.classifiers", "htmrun.components.networks.readout"),
     "layer": ("htmrun.components.networks.layers",),
-    "control": (),
+    "control": ("htmrun.components.controls",),
     "measure": (),
 }
 """The families, and the modules and folders in which their kinds are defined."""
@@ -94,6 +94,12 @@ def of(parameters: Parameters) -> Kind:
 def component_of(parameters: Parameters) -> Any:
     """Return the class that does what `parameters` say; KeyError if they belong to no kind."""
     return of(parameters).component
+
+
+def find(model: type[Parameters]) -> Kind | None:
+    """Return the kind that has these parameters; None for what is no kind's."""
+    load()
+    return _by_parameters.get(model)
 
 
 def key_of(family: str) -> str:

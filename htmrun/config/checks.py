@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 from htmrun.components import registry
+from htmrun.components.controls import ControlParameters
 from htmrun.components.encoders import Encoder
 from htmrun.components.layout import Layout, Shape, layout, windows_of
 from htmrun.components.registry import component_of
 from htmrun.components.sources import Source
-from htmrun.config.schema import Arm, Baseline, Experiment, GrowingWindow
+from htmrun.config.schema import Arm, Experiment, GrowingWindow
 from htmrun.errors import mismatch
 
 T = TypeVar("T")
@@ -41,7 +42,7 @@ def _views(experiment: Experiment) -> Iterator[tuple[str, Experiment]]:
                 yield f"{group}.{name}.pipeline", _view(experiment, regime)
 
 
-def _view(experiment: Experiment, regime: Arm | Baseline) -> Experiment:
+def _view(experiment: Experiment, regime: Arm | ControlParameters) -> Experiment:
     return experiment.model_copy(update={"pipeline": experiment.pipeline_of(regime)})
 
 
@@ -128,7 +129,7 @@ def _arms(experiment: Experiment) -> Iterator[str]:
                 yield from _regime(_view(experiment, regime), f"{group}.{name}", regime)
             elif _source(experiment).task != "forecast":
                 yield (
-                    f"{group}.{name}.baseline: found '{regime.baseline}' with data.kind "
+                    f"{group}.{name}.baseline: found '{registry.of(regime).name}' with data.kind "
                     f"'{_data_kind(experiment)}', expected a series to forecast"
                 )
 

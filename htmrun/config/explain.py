@@ -69,17 +69,15 @@ def _field(model: Parameters, name: str, prefix: str) -> Iterator[Row]:
             yield from _rows(entry, f"{prefix}{name}.{key}.")
     else:
         description, choices = info.description or "", allowed(info)
-        if name == "kind":
-            description, choices = "Decides which other fields there are.", _kinds_beside(model)
-        changed = name != "kind" and (info.is_required() or value != info.default)
+        kind = registry.find(type(model))
+        names = kind is not None and name == registry.key_of(kind.family)
+        if kind is not None and names:
+            choices = " | ".join(registry.kinds(kind.family))
+            description = description or "Decides which other fields there are."
+        changed = not names and (info.is_required() or value != info.default)
         yield Row(f"{prefix}{name}", _unquoted(show(value)), choices, description, changed)
 
 
 def _unquoted(text: str) -> str:
     """Return `text` with words as one types them, without quotes unless they mean something."""
     return re.sub(r"'(?!null'|true'|false')([A-Za-z][\w.-]*)'", r"\1", text)
-
-
-def _kinds_beside(model: Parameters) -> str:
-    """Return the kinds that could stand in the place of `model`."""
-    return " | ".join(registry.kinds(registry.of(model).family))

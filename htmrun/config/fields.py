@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from htmrun.components.registry import Section
+from htmrun.components.registry import PLACES, Section, key_of
 from htmrun.config.schema import Experiment
 
 # Bounds above this are those of the machine; nobody needs to read them.
@@ -44,12 +44,10 @@ def fitting(models: Models, raw: object) -> Models:
     """Return the one of `models` that `raw` means, as a list; all of them if that is open."""
     if not isinstance(raw, Mapping) or len(models) < 2:
         return models
-    kind = raw.get("kind")
-    by_kind = [
-        m for m in models if "kind" in m.model_fields and m.model_fields["kind"].default == kind
-    ]
-    if by_kind:
-        return by_kind
+    for key in map(key_of, PLACES):
+        named = [m for m in models if key in m.model_fields]
+        if key in raw and named:
+            return [m for m in named if m.model_fields[key].default == raw[key]] or models
     if any("kind" in m.model_fields for m in models):
         return models
     complete = [m for m in models if required(m) <= set(raw)]

@@ -13,6 +13,7 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from htmrun.backends import devices
 from htmrun.backends.parameters import Parameters
+from htmrun.components.controls import ControlParameters
 from htmrun.components.registry import Section
 from htmrun.components.sources import SourceParameters
 
@@ -69,34 +70,15 @@ class Arm(Parameters):
         return window.limit if isinstance(window, GrowingWindow) else window
 
 
-class Baseline(Parameters):
-    """A forecast without learning, which shows what a figure is worth."""
-
-    baseline: Literal["persistence", "seasonal"] = Field(
-        ..., description="persistence: the last value stays; seasonal: the value one period ago."
-    )
-    period: int | None = Field(
-        None,
-        ge=1,
-        description="seasonal: samples in a period; null: by the time stamps, a week of samples, "
-        "or a year where they lie a day or more apart.",
-    )
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.baseline == "persistence" and self.period is not None:
-            raise ValueError(f"period: found {self.period} with persistence, expected null")
-        return self
-
-
 def _control_form(value: object) -> str:
     if isinstance(value, Mapping):
         return "=baseline" if "baseline" in value else "=arm"
-    return "=baseline" if isinstance(value, Baseline) else "=arm"
+    return "=baseline" if isinstance(value, ControlParameters) else "=arm"
 
 
 Control = Annotated[
-    Annotated[Arm, Tag("=arm")] | Annotated[Baseline, Tag("=baseline")],
+    Annotated[Arm, Tag("=arm")]
+    | Annotated[ControlParameters, Section(("control",), ControlParameters), Tag("=baseline")],
     Discriminator(_control_form),
 ]
 
@@ -129,18 +111,17 @@ class ClusterParameters(Parameters):
     )
 
 
-WITHOUT_EFFECT = (
-    "arms", "seeds", "workers", "threads", "device", "cluster", "checkpoint_every", "tracking",
-    "description",
-)  # fmt: skip
-"""Fields of an experiment that may differ between two runs of a job that give the same bytes."""
+NO_EFFECT: dict[str, Any] = {"effect": "none"}
+"""Marks a field that may differ between two runs of a job that give the same bytes."""
 
 
 class Experiment(Parameters):
     """Everything one `htmrun train` does."""
 
     name: Name = Field(..., description="Name of the experiment; its runs are found under it.")
-    description: str = Field("", description="What the experiment shows, in a sentence.")
+    description: str = Field(
+        "", description="What the experiment shows, in a sentence.", json_schema_extra=NO_EFFECT
+    )
     pipeline: tuple[Name, ...] = Field(
         ...,
         min_length=1,
@@ -158,10 +139,16 @@ class Experiment(Parameters):
         default_factory=dict, description="Arms and baselines that give the figures meaning."
     )
     arms: tuple[str, ...] | None = Field(
-        None, min_length=1, description="Names of the arms and controls to run; null: all."
+        None,
+        min_length=1,
+        description="Names of the arms and controls to run; null: all.",
+        json_schema_extra=NO_EFFECT,
     )
     seeds: tuple[Seed, ...] = Field(
-        (0,), min_length=1, description="Each arm runs once with each of these."
+        (0,),
+        min_length=1,
+        description="Each arm runs once with each of these.",
+        json_schema_extra=NO_EFFECT,
     )
     epochs: int = Field(1, ge=1, le=1 << 20, description="Passes over the training samples.")
     epoch_length: int | None = Field(
@@ -190,6 +177,7 @@ class Experiment(Parameters):
         examples=list(devices.NAMES),
         description="cpu: compiled; reference: plain NumPy; cuda, cuda:1: a card; auto: a card if "
         "one is there, else cpu. Results are equal.",
+        json_schema_extra=NO_EFFECT,
     )
     checkpoint_every: float | None = Field(
         1.0,
@@ -197,6 +185,7 @@ class Experiment(Parameters):
         le=1e6,
         description="Minutes after which a job keeps how far it is, for `htmrun resume`; null: "
         "never.",
+        json_schema_extra=NO_EFFECT,
     )
     workers: int | None = Field(
         None,
@@ -204,6 +193,7 @@ class Experiment(Parameters):
         le=4096,
         description="Arms and seeds that run side by side; null: one per core, on a card as many "
         "as fit.",
+        json_schema_extra=NO_EFFECT,
     )
     threads: int | None = Field(
         None,
@@ -211,12 +201,17 @@ class Experiment(Parameters):
         le=1024,
         description="Threads of each job on the processor, for long windows of a spatial pooler; "
         "null: the cores that jobs side by side leave over. Results are equal.",
+        json_schema_extra=NO_EFFECT,
     )
     cluster: ClusterParameters = Field(
-        ClusterParameters.model_validate({}), description="What a job takes on a cluster."
+        ClusterParameters.model_validate({}),
+        description="What a job takes on a cluster.",
+        json_schema_extra=NO_EFFECT,
     )
     tracking: Tracking = Field(
-        Tracking.model_validate({}), description="Where results are recorded."
+        Tracking.model_validate({}),
+        description="Where results are recorded.",
+        json_schema_extra=NO_EFFECT,
     )
 
     @field_validator("device")
@@ -230,11 +225,11 @@ class Experiment(Parameters):
         names = (*self.arm, *self.control)
         return names if self.arms is None else tuple(n for n in names if n in self.arms)
 
-    def regime(self, name: str) -> Arm | Baseline:
+    def regime(self, name: str) -> Arm | ControlParameters:
         """Return the arm or control called `name`; KeyError if there is none."""
         return self.arm[name] if name in self.arm else self.control[name]
 
-    def pipeline_of(self, regime: Arm | Baseline) -> tuple[str, ...]:
+    def pipeline_of(self, regime: Arm | ControlParameters) -> tuple[str, ...]:
         """Return the stages of an arm: its own, or the experiment's."""
         own = regime.pipeline if isinstance(regime, Arm) else None
         return own or self.pipeline
@@ -243,3 +238,9 @@ class Experiment(Parameters):
 def root_fields() -> dict[str, Any]:
     """Return the fields that stand at the root of the YAML (all but the stages)."""
     return {name: info for name, info in Experiment.model_fields.items() if name != "stages"}
+
+
+WITHOUT_EFFECT = tuple(
+    name for name, info in Experiment.model_fields.items() if info.json_schema_extra == NO_EFFECT
+)
+"""Fields of an experiment that have no effect on results."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from htmrun.components import registry
 from htmrun.components.registry import component_of
 from htmrun.components.sources import Source
-from htmrun.config.schema import Arm, Baseline, Experiment
+from htmrun.config.schema import Arm, Experiment
 from htmrun.execution.jobs import Builder, schedule_of
 from htmrun.training.schedule import Cursor, Growth
 
@@ -22,8 +23,13 @@ def plan_table(experiment: Experiment, source: Source) -> list[dict[str, object]
     for name in experiment.selected:
         regime = experiment.regime(name)
         row: dict[str, object] = {"arm": name, "control": name not in experiment.arm}
-        if isinstance(regime, Baseline):
-            row |= {"regime": regime.baseline, "samples": samples, "commits": 0, "bytes": 0}
+        if not isinstance(regime, Arm):
+            row |= {
+                "regime": registry.of(regime).name,
+                "samples": samples,
+                "commits": 0,
+                "bytes": 0,
+            }
             row |= {"device_bytes": 0}
         else:
             here, there = _bytes(builder.of(regime), regime)
@@ -64,7 +70,7 @@ def _commits(arm: Arm, experiment: Experiment, samples: int) -> int:
 def device_bytes(builder: Builder, name: str) -> int:
     """Return the bytes of a card that one model of an arm takes, chunks included."""
     regime = builder.experiment.regime(name)
-    return 0 if isinstance(regime, Baseline) else _bytes(builder.of(regime), regime)[1]
+    return 0 if not isinstance(regime, Arm) else _bytes(builder.of(regime), regime)[1]
 
 
 def _bytes(builder: Builder, arm: Arm) -> tuple[int, int]:

@@ -10,20 +10,21 @@ import numpy as np
 
 from htmrun.backends import Backend, load_backend
 from htmrun.components.classifiers import Site, Targets
+from htmrun.components.controls import Control, ControlParameters
 from htmrun.components.encoders import Encoder, build_encoder
 from htmrun.components.layout import Layout, layout, windows_of
 from htmrun.components.pipeline import Pipeline, Raw
 from htmrun.components.registry import component_of
 from htmrun.components.sources import Source
-from htmrun.config.schema import Arm, Baseline, Experiment, GrowingWindow
+from htmrun.config.schema import Arm, Experiment, GrowingWindow
 from htmrun.errors import UserError
 from htmrun.execution.lockstep import Work
 from htmrun.training import baselines
 from htmrun.training.checkpoints import Checkpoints
-from htmrun.training.measures.prequential import Scoreboard
+from htmrun.training.measures.measure import Run
 from htmrun.training.records import Job, Record
-from htmrun.training.schedule import Cursor, Growth, Schedule
-from htmrun.training.trainer import Course, Trainer
+from htmrun.training.schedule import Course, Cursor, Growth, Schedule
+from htmrun.training.trainer import Trainer
 
 WARM_UP_SAMPLES = 8
 
@@ -135,10 +136,10 @@ class Builder:
         """
         for name in self.experiment.selected:
             regime = self.experiment.regime(name)
-            if isinstance(regime, Baseline):
-                self.period(name, regime)
-            else:
+            if isinstance(regime, Arm):
                 self._run_briefly(regime, self.experiment.seeds[0])
+            else:
+                self.control(name, regime)
 
     def _run_briefly(self, arm: Arm, seed: int) -> None:
         pipeline = self.pipeline(arm, seed)
@@ -151,17 +152,10 @@ class Builder:
         pipeline.compute(chunk)
         pipeline.run(chunk, plan)
 
-    def period(self, name: str, baseline: Baseline) -> int | None:
-        """Return the lag of a seasonal baseline in samples, None for persistence."""
-        if baseline.baseline == "persistence" or baseline.period is not None:
-            return baseline.period
-        step = self.source.median_step
-        if step is None or step <= 0:
-            raise UserError(
-                f"control.{name}.period: found null and no time stamps in the data, expected the "
-                "samples in a period"
-            )
-        return baselines.season(step)
+    def control(self, name: str, parameters: ControlParameters) -> Control:
+        """Return the control called `name`, which learns nothing."""
+        kind: type[Control] = component_of(parameters)
+        return kind(parameters, self.source, f"control.{name}")
 
     def work(self, job: Job) -> Work:
         """Return the generator function that runs `job`."""
@@ -170,9 +164,9 @@ class Builder:
             return self.training(job, regime)
 
         def forecasts(stop: Callable[[], bool]) -> Iterator[Record]:
-            period = self.period(job.arm, regime)
+            control = self.control(job.arm, regime)
             yield from baselines.forecast(
-                job, self.source, self.horizons, period, self.samples(), e.curve_points, stop
+                job, self.source, self.horizons, control, self.samples(), e.curve_points, stop
             )
 
         return forecasts
@@ -181,15 +175,13 @@ class Builder:
         """Return what trains `made`, one of several in step, or a pipeline of its own."""
 
         def records(stop: Callable[[], bool]) -> Iterator[Record]:
-            samples, course = self.samples(), course_of(self.experiment, latency=made is None)
+            course = course_of(self.experiment, latency=made is None)
             pipeline = made or self.pipeline(arm, job.seed)
-            board = Scoreboard(self.source.task, pipeline, samples * course.epochs)
             # Models in step are asked for their states by all jobs; they start from the beginning.
             kept = self.checkpoints if made is None else None
-            yield from Trainer(
-                job, pipeline, self.source, schedule_of(arm), course, board, samples=samples,
-                stop=stop, keeper=None if kept is None else kept.of_job(job),
-            ).records()  # fmt: skip
+            run = Run(job, pipeline, self.source, schedule_of(arm), course, self.samples())
+            keeper = None if kept is None else kept.of_job(job)
+            yield from Trainer(run, stop=stop, keeper=keeper).records()
 
         return records
 

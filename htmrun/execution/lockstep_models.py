@@ -28,7 +28,7 @@ from htmrun.backends.parameters import (
 )
 from htmrun.backends.plan import Flags, Plan
 from htmrun.components.registry import component_of
-from htmrun.config.schema import Baseline
+from htmrun.config.schema import Arm
 from htmrun.execution.jobs import Builder
 from htmrun.execution.lockstep import Meeting, Request, Work
 from htmrun.training.records import Job
@@ -284,7 +284,7 @@ def works_together(
     # By arm, so that models that look at the same time are neighbours in their group.
     for job in sorted(jobs, key=lambda job: arms.index(job.arm)):
         regime = builder.experiment.regime(job.arm)
-        if isinstance(regime, Baseline) or not _joins(builder.of(regime)):
+        if not isinstance(regime, Arm) or not _joins(builder.of(regime)):
             works[job] = builder.work(job)
             continue
         shared.begin()

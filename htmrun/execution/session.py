@@ -20,7 +20,7 @@ from htmrun.execution.places import workplace
 from htmrun.execution.ray_connection import LOCAL
 from htmrun.execution.signals import terminations_raised
 from htmrun.training.checkpoints import Checkpoints
-from htmrun.training.measures import registry
+from htmrun.training.measures import registry, target
 from htmrun.training.records import Failed, Finished, Record
 
 
@@ -137,4 +137,4 @@ def main_metrics(builder: Builder) -> tuple[str, ...]:
 
 def main_curve(builder: Builder) -> str:
     """Return the curve that the progress bars and the dashboard show."""
-    return registry.main_curve(builder.source.task, builder.horizons)
+    return target.main_curve(builder.source.task, builder.horizons)

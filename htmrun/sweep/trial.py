@@ -12,7 +12,7 @@ from htmrun.errors import UserError
 from htmrun.execution import lots
 from htmrun.execution.opening import must_be_same_data, open_run
 from htmrun.execution.workers import in_words
-from htmrun.training.measures.registry import RECENT
+from htmrun.training.measures.measure import RECENT
 from htmrun.training.records import Failed, Finished, Job, Progress
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from htmrun.tracking.operations import Point
 from htmrun.tracking.settings import legal_name
-from htmrun.training.measures.registry import RATE
+from htmrun.training.measures.measure import RATE
 from htmrun.training.records import Job, Progress
 
 # metric -> arm -> seed -> [(sample, value)]

@@ -10,7 +10,8 @@ import numpy as np
 
 from htmrun._imports import matplotlib
 from htmrun.tracking.curves import Curves
-from htmrun.training.measures.registry import RATE, label
+from htmrun.training.measures.measure import RATE
+from htmrun.training.measures.registry import label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,8 +1,9 @@
 """What a job has learned so far, kept in a file, so that it can go on after its process died.
 
 A file belongs to one job, its configuration, data and code; another one's is left alone. It is
-replaced as a whole, so there is always a whole one. It is read by pickle: these files are the
-program's own and are never fetched from elsewhere.
+replaced as a whole, so there is always a whole one. The first line names the format, its version
+and the SHA-256 of the rest, which is an npz archive: arrays, and all else as JSON in `json`. It is
+data, never code.
 """
 
 from __future__ import annotations
@@ -10,22 +11,52 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import pickle
 import shutil
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
+from io import BufferedRandom, BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import ConfigDict, TypeAdapter
 
 import htmrun
-from htmrun.errors import UserError
-from htmrun.training.records import Job
+from htmrun.backends import State
+from htmrun.training.records import Job, Progress
+from htmrun.training.schedule import Cursor
 
 SHARE = 50
 """Writing takes at most one part in so many of a job's time."""
 SUFFIX = ".checkpoint"
+_FORMAT = "htmrun checkpoint 1"
+_HEADER = len(_FORMAT) + 1 + 64 + 1
+_JSON = "json"
+
+
+@dataclass(frozen=True)
+class TrainerState:
+    """How far a job is: all that the rest of it depends on.
+
+    epoch, passed: which it is in, and how many of its samples were learned; seconds: since the job
+    began; told: points of its curves; measures: what each measure's `state` returned, by its name.
+    """
+
+    __pydantic_config__: ClassVar = ConfigDict(arbitrary_types_allowed=True)
+
+    sample: int
+    commits: int
+    epoch: int
+    passed: int
+    cursor: Cursor
+    train_seconds: float
+    seconds: float
+    told: tuple[Progress, ...]
+    pipeline: State
+    measures: dict[str, dict[str, Any]]
 
 
 def _to_stderr(line: str) -> None:
@@ -85,14 +116,14 @@ class Keeper:
         """Return whether it is time to write."""
         return self._clock() >= self._next
 
-    def write(self, kept: Mapping[str, Any]) -> None:
-        """Put `kept` in the place of what was written before.
+    def write(self, state: TrainerState) -> None:
+        """Put `state` in the place of what was written before.
 
         Where that is not possible, says so in one line; the job goes on without.
         """
         begun = self._clock()
         try:
-            self._replace(kept)
+            self._replace(state)
         except OSError as error:
             self._next = float("inf")
             self._notice(
@@ -103,34 +134,83 @@ class Keeper:
         now = self._clock()
         self._next = now + max(self._every_s, SHARE * (now - begun))
 
-    def _replace(self, kept: Mapping[str, Any]) -> None:
+    def _replace(self, state: TrainerState) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         half = self.path.with_name(f"{self.path.name}.{os.getpid()}")
         try:
-            with half.open("wb") as file:
-                pickle.dump(self._belongs_to, file)
-                pickle.dump(dict(kept), file, protocol=5)
+            with half.open("w+b") as file:
+                _dump({"belongs_to": self._belongs_to, "state": state}, file)
                 file.flush()
                 os.fsync(file.fileno())
             half.replace(self.path)
         finally:
             half.unlink(missing_ok=True)
 
-    def read(self) -> dict[str, Any] | None:
+    def read(self) -> TrainerState | None:
         """Return what was written last; None where there is none, or one of something else.
 
-        Raises UserError where it is not whole.
+        Says in one line where the file is damaged, so that the job starts from its beginning.
         """
         try:
             with self.path.open("rb") as file:
-                if pickle.load(file) != self._belongs_to:
-                    return None
-                found: dict[str, Any] = pickle.load(file)
-                return found
+                found = _load(file)
+            if found["belongs_to"] != self._belongs_to:
+                return None
+            return TypeAdapter(TrainerState).validate_python(found["state"])
         except FileNotFoundError:
             return None
-        except (pickle.UnpicklingError, EOFError, AttributeError, ImportError) as error:
-            raise UserError(
-                f"{self.path}: cannot be read ({error}), expected a whole checkpoint; without the "
-                "file the job starts from its beginning"
-            ) from error
+        except (OSError, ValueError, KeyError, TypeError, MemoryError, RecursionError,
+                zipfile.BadZipFile) as error:  # fmt: skip
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            self._notice(
+                f"warning: {self.path} is no whole checkpoint ({reason}); the job starts from its "
+                "beginning"
+            )
+            return None
+
+
+def _dump(tree: Any, file: BufferedRandom) -> None:
+    """Write dataclasses, dicts, lists, arrays and plain values, at the beginning of a file."""
+    arrays: dict[str, np.ndarray] = {}
+
+    def plain(node: Any, place: str) -> Any:
+        if isinstance(node, np.ndarray):
+            arrays[place] = node
+            return {"array": place}
+        if is_dataclass(node):
+            node = vars(node)
+        if isinstance(node, Mapping):
+            return {name: plain(value, f"{place}/{name}") for name, value in node.items()}
+        if isinstance(node, (list, tuple)):
+            return [plain(value, f"{place}/{i}") for i, value in enumerate(node)]
+        return node
+
+    text = json.dumps(plain(tree, ""))
+    file.write(b" " * _HEADER)
+    np.savez(file, **{_JSON: np.frombuffer(text.encode(), np.uint8), **arrays})  # type: ignore[arg-type]
+    file.write(_first_line(file))
+
+
+def _first_line(file: BufferedRandom | BufferedReader) -> bytes:
+    """Return what the first line of a file must be; leaves the file at its beginning."""
+    file.seek(_HEADER)
+    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    file.seek(0)
+    return f"{_FORMAT} {digest}\n".encode()
+
+
+def _load(file: BufferedReader) -> Any:
+    """Return what `_dump` wrote, with dicts for dataclasses; ValueError where it is not whole."""
+    expected = _first_line(file)
+    if (found := file.read(_HEADER)) != expected:
+        known = found.startswith(f"{_FORMAT} ".encode())
+        raise ValueError("its checksum is another" if known else f"found no '{_FORMAT}' in it")
+    with np.load(file, allow_pickle=False) as archive:
+        # Nothing here was ever compressed: no array is larger than the file.
+        if any(part.compress_type != zipfile.ZIP_STORED for part in archive.zip.infolist()):
+            raise ValueError("it is compressed")
+
+        def with_arrays(node: dict[str, Any]) -> Any:
+            return archive[node["array"]] if node.keys() == {"array"} else node
+
+        return json.loads(archive[_JSON].tobytes(), object_hook=with_arrays)

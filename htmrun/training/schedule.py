@@ -17,6 +17,20 @@ from htmrun.backends.plan import Flags, Plan
 
 
 @dataclass(frozen=True)
+class Course:
+    """How long to train, and how often to look."""
+
+    epochs: int = 1
+    epoch_length: int | None = None
+    evaluate_every: int | None = None
+    curve_points: int = 100
+    measure_latency: bool = True
+    noise_images: int | None = 0
+    target: float | None = None
+    drift_at: int | None = None
+
+
+@dataclass(frozen=True)
 class Growth:
     """Windows that grow geometrically: window k holds floor(start * factor**k), at most limit."""
 
@@ -90,3 +104,9 @@ class Schedule:
                 end = next(ends)
             start = stop
         return cursor
+
+
+def points(samples: int, most: int) -> list[int]:
+    """Return 0 and the samples after which a curve has its points, evenly spread."""
+    places = np.linspace(0, samples, min(most, samples) + 1)
+    return sorted({int(p) for p in places})

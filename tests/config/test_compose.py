@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from htmrun.components.controls.persistence import PersistenceParameters
 from htmrun.config.catalogue import choices, experiments
 from htmrun.config.compose import load
-from htmrun.config.schema import Arm, Baseline, GrowingWindow
+from htmrun.config.schema import Arm, GrowingWindow
 from htmrun.config.validation import validate
 from htmrun.errors import UserError
 from htmrun.paths import CONF
@@ -109,7 +110,7 @@ def test_the_four_regimes_of_the_defaults() -> None:
     assert experiment.control["untrained"] == Arm(freeze=("sp",))
     assert experiment.control["no_sp"] == Arm(bypass=("sp",))
     stream = load(["experiment=stream"]).experiment
-    assert stream.control["persistence"] == Baseline(baseline="persistence")
+    assert stream.control["persistence"] == PersistenceParameters()
 
 
 def test_overrides_reach_stages_arms_and_lists() -> None:

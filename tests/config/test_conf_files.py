@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel
 
 from htmrun.config.fields import fitting, models_in, values_in
-from htmrun.config.schema import Arm, Baseline, ClusterParameters, Experiment, Tracking
+from htmrun.config.schema import ClusterParameters, Experiment, Tracking
 from htmrun.config.sweep import SweepParameters, load_sweep
 from htmrun.config.validation import STANDARD
 from htmrun.paths import CONF
@@ -49,7 +49,9 @@ def model_of(name: str, content: dict[str, Any]) -> tuple[type[BaseModel], dict[
     group, _, choice = name.partition("/")
     if group in ("arm", "control"):
         assert list(content) == [choice], "the file's name is the arm's name"
-        return (Baseline if "baseline" in content[choice] else Arm), content[choice]
+        return fitting(values_in(Experiment.model_fields[group].annotation), content[choice])[0], (
+            content[choice]
+        )
     if group == "sweep":
         return SweepParameters, content
     if group in ("tracking", "cluster"):

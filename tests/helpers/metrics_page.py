@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from htmrun.training.measures.registry import TABLE, Metric
+from htmrun.training.measures.measure import Metric
+from htmrun.training.measures.registry import table
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "guides" / "results.md"
 BEGIN = "<!-- metrics: written by `python -m tests.helpers.metrics_page` -->\n"
@@ -14,7 +15,7 @@ TITLES = {
     "task": "The task",
     "representation": "The representation",
     "learning": "Learning",
-    "cost": "Cost and bookkeeping (all but the first with `--all` only)",
+    "cost": "Cost and bookkeeping (with `--all` only, but for `samples_per_s`)",
 }
 SHOWN = {"stage": "NAME", "pooler": "sp", "memory": "tm", "layer": "network.LAYER",
          "h": "H", "last": "H"}  # fmt: skip
@@ -31,7 +32,7 @@ def tables() -> str:
     """Return one table for each section."""
     return "\n".join(
         f"**{title}**\n\n| metric | meaning | unit, better | source |\n| --- | --- | --- | --- |\n"
-        + "".join(_line(metric) for metric in TABLE if metric.section == section)
+        + "".join(_line(metric) for metric in table() if metric.section == section)
         for section, title in TITLES.items()
     )
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from math import sqrt
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from htmrun.components.controls import Control
+from htmrun.components.controls.persistence import Persistence, PersistenceParameters
+from htmrun.components.controls.seasonal import Seasonal, SeasonalParameters, season
 from htmrun.components.sources import Chunk, Source
 from htmrun.components.sources.series import SeriesParameters, SeriesSource
 from htmrun.errors import StopRequestedError
-from htmrun.training.baselines import forecast, season
+from htmrun.training.baselines import forecast
 from htmrun.training.records import Finished, Job, Progress, Started
 from tests.helpers.experiments import DATA
 
@@ -34,10 +38,16 @@ class Values:
         yield from Chunk({"value": self.values}, self.values, reset, scored).pieces(2)
 
 
+def control(source: Any, period: int | None = None) -> Control:
+    if period is None:
+        return Persistence(PersistenceParameters(), source, "control.x")
+    return Seasonal(SeasonalParameters(period=period), source, "control.x")
+
+
 def final(
     source: Values | Source, horizons: Sequence[int], period: int | None = None
 ) -> dict[str, float]:
-    *_, last = forecast(JOB, source, horizons, period, 0, 10)  # type: ignore[arg-type]
+    *_, last = forecast(JOB, source, horizons, control(source, period), 0, 10)  # type: ignore[arg-type]
     assert isinstance(last, Finished)
     return last.metrics
 
@@ -77,7 +87,7 @@ def test_a_series_shorter_than_the_lag_has_no_figures() -> None:
 
 
 def test_records_begin_end_and_have_curves_in_between() -> None:
-    first, *curve, last = forecast(JOB, Values(range(40)), [1], None, 40, 4)  # type: ignore[arg-type]
+    first, *curve, last = forecast(JOB, Values(range(40)), [1], control(None), 40, 4)  # type: ignore[arg-type]
     assert first == Started(JOB, 40)
     assert [r.sample for r in curve if isinstance(r, Progress)] == [10, 20, 30, 40]
     assert isinstance(last, Finished)
@@ -86,7 +96,7 @@ def test_records_begin_end_and_have_curves_in_between() -> None:
 
 def test_it_stops_when_asked() -> None:
     with pytest.raises(StopRequestedError):
-        list(forecast(JOB, Values(range(9)), [1], None, 9, 4, lambda: True))  # type: ignore[arg-type]
+        list(forecast(JOB, Values(range(9)), [1], control(None), 9, 4, lambda: True))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import os
 import pickle
+import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +20,10 @@ from htmrun.config.compose import load
 from htmrun.errors import UserError
 from htmrun.execution.jobs import Builder
 from htmrun.training import trainer
-from htmrun.training.checkpoints import SHARE, Checkpoints, Keeper
+from htmrun.training.checkpoints import SHARE, Checkpoints, Keeper, TrainerState
 from htmrun.training.measures.registry import timed
 from htmrun.training.records import Finished, Job, Progress, Record, Started
+from htmrun.training.schedule import Cursor
 from tests.helpers.experiments import DIGITS, SEQUENCES, stream, write_series
 
 JOBS = {
@@ -47,13 +52,13 @@ class Until:
     def due(self) -> bool:
         return True
 
-    def write(self, kept: dict[str, Any]) -> None:
+    def write(self, kept: TrainerState) -> None:
         self.keeper.write(kept)
         self.left -= 1
         if self.left == 0:
             raise CutShortError
 
-    def read(self) -> dict[str, Any] | None:
+    def read(self) -> TrainerState | None:
         return self.keeper.read()
 
 
@@ -130,6 +135,30 @@ def test_it_goes_on_on_another_backend(tmp_path: Path) -> None:
 # --- the file -------------------------------------------------------------------------------
 
 
+def state(sample: int = 1, **arrays: np.ndarray) -> TrainerState:
+    """Return what a keeper writes: something of every type."""
+    job = Job("online", 3)
+    told = (Progress(job, 7, 0, {"accuracy": 0.1 + 0.2, "nll": float("inf")}, 12.5),)
+    found = {"sums": np.array([1.5, np.nan]), "before": None, "named": {"3": [1, 2.5, "x"]}}
+    pipeline = arrays or {"sp/permanences": np.arange(6, dtype=np.int16).reshape(2, 3)}
+    return TrainerState(
+        sample, 2, 1, 3, Cursor(4, 5), 0.1, 0.7, told, pipeline, {"Probes": found, "Pace": {}}
+    )
+
+
+def equal(first: Any, second: Any) -> bool:
+    """Return whether two states hold the same, arrays with dtype and shape."""
+    if isinstance(first, np.ndarray):
+        return (first.dtype, first.shape, first.tobytes()) == (
+            second.dtype, second.shape, second.tobytes()
+        )  # fmt: skip
+    if isinstance(first, dict):
+        return first.keys() == second.keys() and all(equal(first[k], second[k]) for k in first)
+    if isinstance(first, TrainerState):
+        return isinstance(second, TrainerState) and equal(vars(first), vars(second))
+    return bool(first == second)
+
+
 class Clock:
     def __init__(self) -> None:
         self.now = 0.0
@@ -147,23 +176,23 @@ def test_it_is_written_every_so_often_and_seldom_where_that_is_slow(
     assert not tmp_path.joinpath("a").exists(), "short jobs leave nothing"
     clock.now = 10.0
     assert keeper.due()
-    keeper.write({"x": 1})
+    keeper.write(state(1))
     assert not keeper.due()
     clock.now = 20.0
-    dump = pickle.dump
+    fsync = os.fsync
 
-    def slowly(*arguments: Any, **more: Any) -> None:
-        clock.now += 1.0
-        dump(*arguments, **more)
+    def slowly(number: int) -> None:
+        clock.now += 2.0
+        fsync(number)
 
-    monkeypatch.setattr(pickle, "dump", slowly)
-    keeper.write({"x": 2})
+    monkeypatch.setattr(os, "fsync", slowly)
+    keeper.write(state(2))
     assert clock.now == 22.0
     clock.now = 22.0 + 2 * SHARE - 0.1
     assert not keeper.due()
     clock.now += 0.2
     assert keeper.due()
-    assert keeper.read() == {"x": 2}
+    assert equal(keeper.read(), state(2))
     assert [p.name for p in (tmp_path / "a").iterdir()] == ["job"]
 
 
@@ -172,8 +201,8 @@ def test_only_what_belongs_to_the_job_is_taken_up(tmp_path: Path) -> None:
     files = Checkpoints.of(tmp_path / "run", {"sp": {"columns": 64}}, "data", 60.0)
     assert files.of_job(job).read() is None
     for each in (job, other):
-        files.of_job(each).write({"job": each.name})
-    assert files.of_job(job).read() == {"job": "online-s000"}
+        files.of_job(each).write(state(each.seed))
+    assert equal(files.of_job(job).read(), state(0))
     for changed in (
         Checkpoints.of(tmp_path / "run", {"sp": {"columns": 65}}, "data", 60.0),
         Checkpoints.of(tmp_path / "run", {"sp": {"columns": 64}}, "other", 60.0),
@@ -188,28 +217,152 @@ def test_only_what_belongs_to_the_job_is_taken_up(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_write_that_is_cut_short_or_impossible_leaves_the_last_one(tmp_path: Path) -> None:
+def test_a_write_that_is_cut_short_or_impossible_leaves_the_last_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lines: list[str] = []
     keeper = Keeper(tmp_path / "job", "this", 0.0, notice=lines.append)
-    keeper.write({"x": 1})
+    keeper.write(state(1))
 
-    class Unwritable:
-        def __reduce__(self) -> Any:
-            raise OSError(28, "No space left on device")
+    def full(_number: int) -> None:
+        raise OSError(28, "No space left on device")
 
-    keeper.write({"x": 2, "y": Unwritable()})
-    assert keeper.read() == {"x": 1}
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        keeper.write(state(2))
+    assert equal(keeper.read(), state(1))
     assert [p.name for p in tmp_path.iterdir()] == ["job"]
     (line,) = lines
     assert line.startswith(f"warning: {tmp_path / 'job'} cannot be written ([Errno 28] No space")
     assert not keeper.due(), "it is not tried over and over"
 
 
-def test_a_file_that_is_not_whole_is_an_error(tmp_path: Path) -> None:
+def test_a_state_is_read_as_it_was_written(tmp_path: Path) -> None:
     keeper = Keeper(tmp_path / "job", "this", 0.0)
-    keeper.write({"x": list(range(1000))})
-    data = keeper.path.read_bytes()
-    for broken in (data[:-5], data[:20], b"", b"hello"):
-        keeper.path.write_bytes(broken)
-        with pytest.raises(UserError, match="expected a whole checkpoint"):
-            keeper.read()
+    arrays = {
+        f"a/{dtype}": np.arange(3).astype(dtype)[:length]
+        for length, dtype in enumerate(("uint8", "int64", "float32", "float64"))
+    }
+    whole = state(5, empty=np.zeros((0, 4), np.int32), flag=np.array([True]), **arrays)
+    keeper.write(whole)
+    assert equal(keeper.read(), whole)
+
+
+def notices(path: Path) -> tuple[Keeper, list[str]]:
+    lines: list[str] = []
+    return Keeper(path, "this", 0.0, notice=lines.append), lines
+
+
+def refused(keeper: Keeper, lines: list[str]) -> str:
+    """Return the one line that is said of a file that is not taken up."""
+    lines.clear()
+    assert keeper.read() is None
+    (line,) = lines
+    assert line.startswith(f"warning: {keeper.path} is no whole checkpoint (")
+    assert line.endswith("); the job starts from its beginning")
+    assert "\n" not in line
+    return line
+
+
+def test_flipped_bits_are_noticed_wherever_they_are(tmp_path: Path) -> None:
+    keeper, lines = notices(tmp_path / "job")
+    keeper.write(state())
+    data, rng = keeper.path.read_bytes(), np.random.default_rng(3)
+    for place in (0, len(data) - 1, *rng.integers(len(data), size=100)):
+        damaged = bytearray(data)
+        damaged[place] ^= 1 << int(rng.integers(8))
+        keeper.path.write_bytes(damaged)
+        refused(keeper, lines)
+    keeper.path.write_bytes(data)
+    assert keeper.read() is not None
+
+
+class Code:
+    """What a pickle calls when it is read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.path,)
+
+
+def forged(archive: bytes) -> bytes:
+    """Return a file whose first line is right for what follows it."""
+    return f"htmrun checkpoint 1 {hashlib.sha256(archive).hexdigest()}\n".encode() + archive
+
+
+def zipped(compression: int = zipfile.ZIP_STORED, **parts: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
+        for name, data in parts.items():
+            archive.writestr(f"{name}.npy", data)
+    return buffer.getvalue()
+
+
+def npy(array: np.ndarray, shape: tuple[int, ...] | None = None) -> bytes:
+    """Return an array's file, which says that it has another `shape`."""
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, array, allow_pickle=True)
+    data = buffer.getvalue()
+    if shape is not None:
+        header = {"descr": array.dtype.str, "fortran_order": False, "shape": shape}
+        buffer = io.BytesIO()
+        np.lib.format.write_array_header_1_0(buffer, header)
+        data = buffer.getvalue() + array.tobytes()
+    return data
+
+
+def test_hostile_files_run_no_code_and_are_said_in_a_line(tmp_path: Path) -> None:
+    keeper, lines = notices(tmp_path / "job")
+    keeper.write(state())
+    data, trap = keeper.path.read_bytes(), tmp_path / "trap"
+    code = pickle.dumps(Code(trap))
+    pickle.loads(code)
+    assert trap.exists(), "it is armed"
+    trap.unlink()
+    objects = np.array([Code(trap)], dtype=object)
+    text = npy(np.frombuffer(b'{"belongs_to": "this", "state": {"array": "x"}}', np.uint8))
+    files = {
+        "a pickle": code,
+        "a pickle with the right first line": forged(code),
+        "an archive of objects": forged(zipped(json=npy(objects))),
+        "objects for an array": forged(zipped(json=text, x=npy(objects))),
+        "a bomb": forged(zipped(zipfile.ZIP_DEFLATED, json=text, x=npy(np.zeros(1 << 24)))),
+        "a size that is not there": forged(
+            zipped(json=text, x=npy(np.zeros(4), (1 << 40,)))
+        ),
+        "an array for all": forged(zipped(json=text, x=npy(np.zeros(4)))),
+        "no JSON": forged(zipped(json=npy(np.frombuffer(b"{'a': 1}", np.uint8)))),
+        "deep": forged(zipped(json=npy(np.frombuffer(b"[" * 10**6, np.uint8)))),
+        "another version": data.replace(b"checkpoint 1", b"checkpoint 2", 1),
+        "text": b"hello", "nothing": b"", "a part": data[:-5], "its first line": data[:85],
+        "more": data + b"x",
+    }  # fmt: skip
+    for what, content in files.items():
+        keeper.path.write_bytes(content)
+        refused(keeper, lines)
+        assert not trap.exists(), what
+    assert [path.name for path in tmp_path.iterdir()] == ["job"]
+
+
+def test_a_job_with_a_damaged_file_starts_from_its_beginning(tmp_path: Path) -> None:
+    arm, builder = builder_of("digits", tmp_path)
+    keeper, lines = notices(tmp_path / "job")
+    with pytest.raises(CutShortError):
+        [*records(builder, arm, Until(keeper, 2))]
+    data = bytearray(keeper.path.read_bytes())
+    data[len(data) // 2] ^= 1
+    keeper.path.write_bytes(data)
+    begun = next(iter(records(builder, arm, keeper)))
+    assert isinstance(begun, Started)
+    assert begun.earlier == 0
+    assert len(lines) == 1
+
+
+def test_a_whole_file_that_does_not_fit_the_job_is_an_error(tmp_path: Path) -> None:
+    arm, builder = builder_of("digits", tmp_path)
+    keeper, _ = notices(tmp_path / "job")
+    keeper.write(state())
+    with pytest.raises(UserError, match="job: found a checkpoint that does not fit its job"):
+        next(iter(records(builder, arm, keeper)))

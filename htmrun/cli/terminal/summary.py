@@ -12,7 +12,8 @@ from rich.text import Text
 from htmrun.cli.terminal.packed import Column, PackedTable
 from htmrun.compare.interval import INTERVAL_NOTE, Interval, mean_interval, seeds_note
 from htmrun.compare.numbers import mean_and_half
-from htmrun.training.measures.registry import RATE, better
+from htmrun.training.measures.measure import RATE
+from htmrun.training.measures.registry import better
 from htmrun.training.records import Finished
 
 Results = Mapping[str, Sequence[Finished]]

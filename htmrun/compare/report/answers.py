@@ -15,7 +15,8 @@ from htmrun.compare.report.blocks import (
     short,
 )
 from htmrun.tracking.read_runs import ExperimentRun
-from htmrun.training.measures.registry import RATE, better
+from htmrun.training.measures.measure import RATE
+from htmrun.training.measures.registry import better
 
 
 def differences(comparison: Comparison) -> list[Chart]:

@@ -7,11 +7,13 @@ of a stream are changed at a known sample, and the model has to find its old lev
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from htmrun.training.measures.meters import Figures
+from htmrun.training.measures.measure import Found, Measure, Metric, Metrics, Run
+from htmrun.training.measures.prequential import Prequential
 
 WINDOW = 100
 """Scored samples whose mean loss makes a level."""
@@ -21,7 +23,7 @@ SHARE = 0.95
 """Recovered is a model whose accuracy is this share of what it was, or its RMSE the inverse."""
 
 
-def recovery(losses: npt.NDArray[np.float32], drift_at: int, *, forecast: bool) -> Figures:
+def recovery(losses: npt.NDArray[np.float32], drift_at: int, *, forecast: bool) -> Metrics:
     """Return `drift/before`, `/after`, `/recovered` and `recovery_samples` of one stream.
 
     losses: (T,) by sample, NaN where nothing was scored: squared errors of a forecast, otherwise 1
@@ -50,3 +52,26 @@ def recovery(losses: npt.NDArray[np.float32], drift_at: int, *, forecast: bool) 
     if len(back):
         found["recovery_samples"] = float(scored[split + back[0] + WINDOW - 1] + 1 - drift_at)
     return found
+
+
+class Drift(Measure):
+    """How the job's predictions, at the nearest horizon, come back after a known change."""
+
+    metrics: ClassVar = (
+        Metric("drift/{before,after}", "learning", "none", "accuracy or RMSE over the last 100 "
+               "scored samples before `data.drift_at`, the first 100 after it"),
+        Metric("drift/recovered", "learning", "up", "1 if it came back to 95 % of what it was, "
+               "else 0; the mean is the share of seeds that did"),
+        Metric("recovery_samples", "learning", "down", "samples from the change in the data until "
+               "100 scored ones in a row are back at 95 % of the level before; only seeds that got "
+               "there", "samples", main=("sequence", "forecast")),
+    )  # fmt: skip
+    order = 12
+
+    def finish(self, run: Run) -> Found:
+        """Return the metrics of `recovery`; empty where losses are not kept."""
+        losses, at = run.measure(Prequential).losses(), run.course.drift_at
+        if at is None or not losses:
+            return Found()
+        nearest = losses[f"loss/{min(run.pipeline.readout.targets.horizons)}"]
+        return Found(recovery(nearest, at, forecast=run.source.task == "forecast"))

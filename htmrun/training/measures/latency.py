@@ -5,21 +5,42 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 
 from htmrun.components.pipeline import Pipeline
 from htmrun.components.sources import Chunk, Source
-from htmrun.training.measures.meters import Figures
+from htmrun.training.measures.measure import Found, Measure, Metric, Metrics, Run
 from htmrun.training.schedule import Cursor, Schedule
 
 SAMPLES = 128
 
 
-def measure(pipeline: Pipeline, source: Source, schedule: Schedule, seed: int) -> Figures:
+class Latency(Measure):
+    """Quantiles over the first training samples, handed over one by one."""
+
+    metrics: ClassVar = (
+        Metric("latency/{infer,learn,commit}_{p50,p99}_us", "cost", "down", "time of one sample "
+               "handed over alone: prediction, a sample without and one with a commit; not where "
+               "models share launches on a card", "µs", timed=True),
+    )  # fmt: skip
+    order = 100
+
+    def finish(self, run: Run) -> Found:
+        """Return the quantiles; the state is put back."""
+        if not run.course.measure_latency:
+            return Found()
+        reported = run.state
+        found = measure(run.pipeline, run.source, run.schedule, run.job.seed)
+        run.pipeline.load(reported)
+        return Found(found)
+
+
+def measure(pipeline: Pipeline, source: Source, schedule: Schedule, seed: int) -> Metrics:
     """Return p50 and p99 in microseconds: of predicting, of learning without and with a commit.
 
-    Trains the pipeline on; its state is not to be used afterwards.
+    Trains the pipeline on.
     """
     chunk = next(iter(source.train(seed, 0, SAMPLES)), None)
     if chunk is None:

@@ -11,36 +11,45 @@ import numpy.typing as npt
 from htmrun.backends.bits import Bits
 from htmrun.components.classifiers.buckets import Buckets
 from htmrun.components.classifiers.scores import Scores
+from htmrun.training.measures.measure import Metrics, Saved
 
 CALIBRATION_BINS = 15
 LEAST_PROBABILITY = 1e-12
 """Floor under a probability in a negative log-likelihood, which is in nats."""
-
-Figures = dict[str, float]
 
 
 class Meter(Protocol):
     """Adds up chunks of predictions."""
 
     def add(self, scores: Scores, target: np.ndarray, scored: npt.NDArray[np.bool_]) -> None: ...
-    def figures(self) -> Figures: ...
+    def metrics(self) -> Metrics: ...
     def losses(self) -> npt.NDArray[np.float32] | None: ...
+    def state(self) -> Saved: ...
+    def load(self, saved: Saved) -> None: ...
 
 
 class _Losses:
-    """One loss for every sample, NaN where nothing was scored."""
+    """One loss for every sample, NaN where nothing was scored; nothing where they are not kept."""
 
-    def __init__(self) -> None:
+    def __init__(self, keep: bool) -> None:
+        self._keep = keep
         self._chunks: list[npt.NDArray[np.float32]] = []
 
     def add(self, scored: npt.NDArray[np.bool_], values: np.ndarray) -> None:
         """Add a chunk: which samples counted, and the losses of those."""
+        if not self._keep:
+            return
         chunk = np.full(len(scored), np.nan, np.float32)
         chunk[scored] = values
         self._chunks.append(chunk)
 
-    def all(self) -> npt.NDArray[np.float32]:
-        return np.concatenate(self._chunks) if self._chunks else np.zeros(0, np.float32)
+    def all(self) -> npt.NDArray[np.float32] | None:
+        """Return them in the order of the samples; None where they are not kept."""
+        return np.concatenate([np.zeros(0, np.float32), *self._chunks]) if self._keep else None
+
+    def load(self, losses: npt.NDArray[np.float32] | None) -> None:
+        """Go on from what `all` returned."""
+        self._chunks = [] if losses is None else [losses]
 
 
 class ClassificationMeter:
@@ -51,7 +60,7 @@ class ClassificationMeter:
     """
 
     def __init__(self, classes: int, keep_losses: bool = False) -> None:
-        self._losses = _Losses() if keep_losses else None
+        self._losses = _Losses(keep_losses)
         self._confusion = np.zeros((classes, classes), np.int64)
         self._nll = 0.0
         self._bins = np.zeros((3, CALIBRATION_BINS))
@@ -61,16 +70,14 @@ class ClassificationMeter:
         use = scores.valid & scored
         probability, target = scores.probability[use], np.asarray(target)[use]
         if not len(target):
-            if self._losses is not None:
-                self._losses.add(use, np.zeros(0))
+            self._losses.add(use, np.zeros(0))
             return
         guess = probability.argmax(1)
         # Nothing predicted at all is not a guess of class 0: it counts as wrong.
         silent = probability.max(1) <= 0
         wrong_class = (target + 1) % len(self._confusion)
         guess = np.where(silent, wrong_class, guess)
-        if self._losses is not None:
-            self._losses.add(use, guess != target)
+        self._losses.add(use, guess != target)
         np.add.at(self._confusion, (target, guess), 1)
         own = probability[np.arange(len(target)), target].astype(np.float64)
         self._nll = _added(self._nll, -np.log(np.maximum(own, LEAST_PROBABILITY)))
@@ -81,15 +88,26 @@ class ClassificationMeter:
 
     def losses(self) -> npt.NDArray[np.float32] | None:
         """Return 1 for a wrong and 0 for a right guess, NaN where none counts; None: not kept."""
-        return None if self._losses is None else self._losses.all()
+        return self._losses.all()
+
+    def state(self) -> Saved:
+        """Return what was added so far."""
+        return {"confusion": self._confusion, "nll": self._nll, "bins": self._bins,
+                "losses": self._losses.all()}  # fmt: skip
+
+    def load(self, saved: Saved) -> None:
+        """Go on from what `state` returned."""
+        self._confusion, self._nll = saved["confusion"], saved["nll"]
+        self._bins = saved["bins"]
+        self._losses.load(saved["losses"])
 
     @property
     def samples(self) -> int:
         """How many predictions were added."""
         return int(self._confusion.sum())
 
-    def figures(self) -> Figures:
-        """Return the figures by name; empty if nothing was added."""
+    def metrics(self) -> Metrics:
+        """Return the metrics by name; empty if nothing was added."""
         n = self.samples
         if n == 0:
             return {}
@@ -128,8 +146,8 @@ class ForecastMeter:
         floored = np.maximum(own.astype(np.float64), LEAST_PROBABILITY)
         self._nll = _added(self._nll or 0.0, -np.log(floored))
 
-    def figures(self) -> Figures:
-        """Return the figures by name; empty if nothing was added."""
+    def metrics(self) -> Metrics:
+        """Return the metrics by name; empty if nothing was added."""
         n, absolute, squared, size, total, square = self._sums
         if n == 0:
             return {}
@@ -144,13 +162,21 @@ class ForecastMeter:
             out["nll"] = self._nll / n
         return out
 
+    def state(self) -> Saved:
+        """Return what was added so far."""
+        return {"sums": self._sums, "nll": self._nll}
+
+    def load(self, saved: Saved) -> None:
+        """Go on from what `state` returned."""
+        self._sums, self._nll = saved["sums"], saved["nll"]
+
 
 class BucketForecastMeter:
     """A `ForecastMeter` fed with distributions over buckets."""
 
     def __init__(self, buckets: Buckets, estimate: str, keep_losses: bool = False) -> None:
         self._buckets, self._estimate = buckets, estimate
-        self._losses = _Losses() if keep_losses else None
+        self._losses = _Losses(keep_losses)
         self._meter = ForecastMeter()
 
     def add(self, scores: Scores, target: np.ndarray, scored: npt.NDArray[np.bool_]) -> None:
@@ -158,24 +184,31 @@ class BucketForecastMeter:
         actual = np.asarray(target, np.float64)
         use = scores.valid & scored & ~np.isnan(actual)
         if not use.any():
-            if self._losses is not None:
-                self._losses.add(use, np.zeros(0))
+            self._losses.add(use, np.zeros(0))
             return
         probability, actual = scores.probability[use], actual[use]
         forecast = self._buckets.estimate(probability, self._estimate)  # type: ignore[arg-type]
         self._meter.add_values(forecast, actual)
-        if self._losses is not None:
-            self._losses.add(use, (forecast - actual) ** 2)
+        self._losses.add(use, (forecast - actual) ** 2)
         own = probability[np.arange(len(actual)), self._buckets.index(actual)]
         self._meter.add_distribution(own)
 
-    def figures(self) -> Figures:
-        """Return the figures by name; empty if nothing was added."""
-        return self._meter.figures()
+    def metrics(self) -> Metrics:
+        """Return the metrics by name; empty if nothing was added."""
+        return self._meter.metrics()
 
     def losses(self) -> npt.NDArray[np.float32] | None:
         """Return squared errors, NaN where none counts; None where they are not kept."""
-        return None if self._losses is None else self._losses.all()
+        return self._losses.all()
+
+    def state(self) -> Saved:
+        """Return what was added so far."""
+        return {**self._meter.state(), "losses": self._losses.all()}
+
+    def load(self, saved: Saved) -> None:
+        """Go on from what `state` returned."""
+        self._meter.load(saved)
+        self._losses.load(saved["losses"])
 
 
 class ActivityMeter:
@@ -194,7 +227,7 @@ class ActivityMeter:
         self._counts += np.bincount(bits.indices, minlength=len(self._counts))
         self._samples += len(bits)
 
-    def figures(self) -> Figures:
+    def metrics(self) -> Metrics:
         """Return sparsity, entropy, share of columns never active, and activity quantiles."""
         if self._samples == 0:
             return {}
@@ -210,6 +243,14 @@ class ActivityMeter:
             "activity_p50": float(middle),
             "activity_p95": float(high),
         }
+
+    def state(self) -> Saved:
+        """Return what was added so far."""
+        return {"counts": self._counts, "samples": self._samples}
+
+    def load(self, saved: Saved) -> None:
+        """Go on from what `state` returned."""
+        self._counts, self._samples = saved["counts"], saved["samples"]
 
     @property
     def frequency(self) -> npt.NDArray[np.float64]:
@@ -246,8 +287,8 @@ class CellMeter:
             return None
         return np.concatenate([np.zeros(0), *self._anomalies])
 
-    def figures(self) -> Figures:
-        """Return the figures by name; empty if no column was active."""
+    def metrics(self) -> Metrics:
+        """Return the metrics by name; empty if no column was active."""
         hits, bursting, active, predicted = self._sums
         if active == 0:
             return {}
@@ -255,6 +296,15 @@ class CellMeter:
         if predicted > 0:
             out["specificity"] = hits / predicted
         return {name: float(value) for name, value in out.items()}
+
+    def state(self) -> Saved:
+        """Return what was added so far."""
+        return {"sums": self._sums, "anomalies": self.anomalies()}
+
+    def load(self, saved: Saved) -> None:
+        """Go on from what `state` returned."""
+        self._sums = saved["sums"]
+        self._anomalies = None if saved["anomalies"] is None else [saved["anomalies"]]
 
 
 def _added(total: float, values: npt.NDArray[np.float64]) -> float:

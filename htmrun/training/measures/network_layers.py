@@ -1,48 +1,79 @@
-"""What is measured of a network's layers: activity, class selectivity, cosines of updates.
-
-Nothing here changes the network: passes that learn are made by a twin.
-"""
+"""What is measured of a network's layers: activity, class selectivity, cosines of updates."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, ClassVar
+
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
-from htmrun.components.networks.network import Network
-from htmrun.components.networks.sp_layer import SPLayer
-from htmrun.components.networks.weights import Conv, Weighted
+from htmrun.components.networks.readout import NetworkReadout
+from htmrun.training.measures.measure import Found, Measure, Metric, Metrics, Run
 from htmrun.training.measures.selectivity import selectivity
 
-Figures = dict[str, float]
-Targets = npt.NDArray[np.int64]
-Double = npt.NDArray[np.float64]
+if TYPE_CHECKING:
+    from htmrun.components.networks.network import Network
+
+IMAGES = 1000
+"""Held-out images on which activity is measured, the first so many."""
+WINDOW = 64
+"""Images from which updates are compared."""
+SYNAPSES = 1 << 24
+"""Spatial poolers above this many synapses are not compared: it would take too long."""
 
 
-def activity(network: Network, images: np.ndarray, targets: Targets) -> dict[str, Double]:
-    """Return the mean share of samples in which each unit was active, by block and class.
+class NetworkLayers(Measure):
+    """Metrics of a trained network's layers on held-out images; names are NETWORK.LAYER/METRIC."""
 
-    Shapes: (classes, units); a map's channel is one unit, active in a share of its places. A
-    unit is active where its value is not zero. Classes without samples are NaN.
-    """
-    sums: dict[str, Double] = {}
-    counts = np.bincount(targets, minlength=network.classes).astype(np.float64)
-    for start in range(0, len(images), 256):
-        outputs = network.outputs(images[start : start + 256])
-        labels = targets[start : start + 256]
-        for name in network.chain.blocks:
-            on = (outputs[name] != 0).to(torch.float64).flatten(2) if outputs[name].dim() > 2 else (
-                outputs[name] != 0
-            ).to(torch.float64)[..., None]  # fmt: skip
-            share = on.mean(2).cpu().numpy()
-            total = sums.setdefault(name, np.zeros((network.classes, share.shape[1])))
-            np.add.at(total, labels, share)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return {name: total / counts[:, None] for name, total in sums.items()}
+    metrics: ClassVar = (
+        Metric("{layer}/probe_accuracy", "representation", "up", "accuracy of a linear classifier "
+               "of a network's block", "share correct"),
+        Metric("{layer}/update_cosine", "representation", "none", "cosine between what a layer "
+               "would learn and the exact gradient, one window"),
+    )  # fmt: skip
+    order = 40
+
+    def finish(self, run: Run) -> Found:
+        """Return metrics; each block's activity by unit as `NAME/activity`, and of the first layer
+        that has some what its units see, as `NAME/fields`. Empty without held-out images.
+        """
+        readout = run.pipeline.readout
+        if not isinstance(readout, NetworkReadout):
+            return Found()
+        from htmrun.components.networks import inspection  # It needs torch.
+
+        network, name = readout.network, readout.name
+        chunk = next(iter(run.source.test(IMAGES) or ()), None)
+        if chunk is None:
+            return Found()
+        images = readout.read(run.pipeline.compute(chunk).activity)
+        targets = run.pipeline.classes_of(chunk.target)
+        counts = np.bincount(targets, minlength=network.classes)
+        metrics: Metrics = {}
+        series: dict[str, np.ndarray] = {}
+        for layer, by_class in inspection.activity(network, images, targets).items():
+            found = activity_metrics(by_class, counts)
+            metrics |= {f"{name}.{layer}/{n}": value for n, value in found.items()}
+            series[f"{name}.{layer}/activity"] = np.average(
+                by_class[counts > 0], axis=0, weights=counts[counts > 0]
+            )
+        series |= {f"{name}.{n}/fields": array for n, array in inspection.fields(network).items()}
+        for layer, accuracy in inspection.probe_accuracy(network, images, targets).items():
+            metrics[f"{name}.{layer}/probe_accuracy"] = accuracy
+        if _worth_comparing(network):
+            cosines = inspection.gradient_cosines(network, images[:WINDOW], targets[:WINDOW])
+            metrics |= {f"{name}.{layer}/update_cosine": value for layer, value in cosines.items()}
+        return Found(metrics, series)
 
 
-def activity_figures(by_class: Double, counts: npt.NDArray[np.int64]) -> Figures:
+def _worth_comparing(network: Network) -> bool:
+    """Say whether its updates can differ from backprop's, and comparing them is affordable."""
+    synapses = sum(p.units * p.inputs for p in network.chain.poolers.values())
+    other = network.parameters.credit.method != "backprop" or synapses > 0
+    return other and synapses <= SYNAPSES
+
+
+def activity_metrics(by_class: npt.NDArray[np.float64], counts: npt.NDArray[np.int64]) -> Metrics:
     """Return how a block's units are used; by_class: from `activity`, counts: samples of a class.
 
     entropy: mean binary entropy of the units' activity, in bits.
@@ -53,130 +84,10 @@ def activity_figures(by_class: Double, counts: npt.NDArray[np.int64]) -> Figures
     inside = p[(p > 0) & (p < 1)]
     entropy = -(inside * np.log2(inside) + (1 - inside) * np.log2(1 - inside)).sum() / len(p)
     low, middle, high = np.quantile(p, (0.05, 0.5, 0.95))
-    figures = {
+    metrics = {
         "sparsity": float(p.mean()), "entropy": float(entropy),
         "dead_units": float((p == 0).mean()),
         "activity_p05": float(low), "activity_p50": float(middle), "activity_p95": float(high),
     }  # fmt: skip
     by_unit = selectivity(means)
-    return figures if by_unit is None else figures | {"selectivity": by_unit}
-
-
-def probe_accuracy(network: Network, images: np.ndarray, targets: Targets) -> Figures:
-    """Return the accuracy of each block's own linear classifier, by block; empty without them."""
-    right: Figures = dict.fromkeys(network.chain.heads, 0.0)
-    for start in range(0, len(images) if right else 0, 256):
-        outputs = network.outputs(images[start : start + 256])
-        labels = torch.from_numpy(targets[start : start + 256])
-        for name, head in network.chain.heads.items():
-            with torch.no_grad():
-                guess = head(outputs[name].flatten(1)).argmax(1).cpu()
-            right[name] += float((guess == labels).sum())
-    return {name: n / len(images) for name, n in right.items()}
-
-
-def gradient_cosines(network: Network, images: np.ndarray, targets: Targets) -> Figures:
-    """Return by layer the cosine between what it would learn from `images` and backprop's gradient.
-
-    Weights: the credit rule's gradient against the exact one. Spatial poolers: the change of their
-    permanences against the downhill direction of the loss, as if a synapse's permanence were
-    a weight of its winner's output. Layers without any change are left out.
-    """
-    own, changes = _learned(network, images, targets)
-    exact, slopes = _exact(network, images, targets)
-    pairs = {name: (own[name], exact[name]) for name in own if name in exact}
-    pairs |= {name: (changes[name], slopes[name]) for name in changes if name in slopes}
-    found = {}
-    for name, (first, second) in pairs.items():
-        size = float(np.linalg.norm(first) * np.linalg.norm(second))
-        if size > 0:
-            found[name] = float((first * second).sum() / size)
-    return found
-
-
-def fields(network: Network) -> dict[str, Double]:
-    """Return what units of the first layer see, (units, height, width), at most 32 of them.
-
-    Convolution: weights, mean over channels. Spatial pooler on the image or its patches: 1 where a
-    synapse is connected, mean over planes and channels. Empty where another layer stands first,
-    or the input is no grid.
-    """
-    name, layer = next(iter(network.chain.layers.items()), ("", None))
-    if len(network.given) != 3:
-        return {}
-    _, height, width = network.given
-    if isinstance(layer, Conv):
-        return {name: layer.weight[:32].detach().mean(1).cpu().numpy().astype(np.float64)}
-    if isinstance(layer, SPLayer):
-        side = layer.rules.patch
-        if side is not None:
-            height = width = side
-        seen = layer.connected()[:32].numpy().astype(np.float64)
-        return {name: seen.reshape(len(seen), -1, height, width).mean(1)}
-    return {}
-
-
-def _learned(
-    network: Network, images: np.ndarray, targets: Targets
-) -> tuple[dict[str, Double], dict[str, Double]]:
-    twin = network.twin(network.parameters)
-    before = {n: _permanences(p) for n, p in twin.chain.poolers.items()}
-    _pass(twin, images, targets)
-    changes = {n: _permanences(p) - before[n] for n, p in twin.chain.poolers.items()}
-    return _gradients(twin), changes
-
-
-def _exact(
-    network: Network, images: np.ndarray, targets: Targets
-) -> tuple[dict[str, Double], dict[str, Double]]:
-    credit = network.parameters.credit.model_copy(update={"method": "backprop"})
-    twin = network.twin(network.parameters.model_copy(update={"credit": credit}))
-    for pooler in twin.chain.poolers.values():
-        pooler.learns, pooler.watch = False, True
-    _pass(twin, images, targets)
-    slopes = {}
-    for name, pooler in twin.chain.poolers.items():
-        if pooler.seen is None or pooler.seen[2].grad is None:
-            continue
-        bits, winners, output = pooler.seen
-        assert output.grad is not None
-        rows = _rows(output.grad, pooler)
-        won = np.concatenate([w.dense() for w in winners], 1)
-        potential = _permanences(pooler) >= 0
-        slopes[name] = -((rows * won).T @ bits.dense().astype(np.float64)) * potential
-    return _gradients(twin), slopes
-
-
-def _pass(twin: Network, images: np.ndarray, targets: Targets) -> None:
-    """Let a twin learn from all of `images` at once, without a step of its optimizer."""
-    twin.chain.train()
-    twin.chain.prepare(0, True, False)
-    labels = torch.from_numpy(targets).to(twin.device)
-    outcome = twin.credit.add_gradients(twin.normalised(images), labels, len(images))
-    right = (outcome.logits.argmax(1) == labels).cpu().numpy()
-    for pooler in twin.chain.poolers.values():
-        if pooler.learns:
-            pooler.commit_reward(right, outcome.error.cpu().numpy().astype(np.float64))
-    for layer in twin.chain.modules():
-        if isinstance(layer, Weighted):
-            layer.mask_gradient()
-
-
-def _gradients(network: Network) -> dict[str, Double]:
-    found = {}
-    for name, layer in network.chain.layers.items():
-        for part in layer.modules():
-            if isinstance(part, Weighted) and part.weight.grad is not None:
-                found[name] = part.weight.grad.cpu().numpy().astype(np.float64)
-    return found
-
-
-def _permanences(pooler: SPLayer) -> Double:
-    parts = [model.state()["permanences"] for model in pooler.models]
-    return np.concatenate(parts).astype(np.float64)
-
-
-def _rows(gradient: Tensor, pooler: SPLayer) -> Double:
-    """Return the gradient of the output as (samples or patches, units)."""
-    values = gradient.permute(0, 2, 3, 1) if pooler.places else gradient
-    return values.reshape(-1, pooler.units).cpu().numpy().astype(np.float64)
+    return metrics if by_unit is None else metrics | {"selectivity": by_unit}

@@ -5,11 +5,35 @@ from __future__ import annotations
 import contextlib
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from htmrun.backends.cuda import device
+from htmrun.training.measures.measure import Found, Measure, Metric, Run
 
 _PROCESS = Path("/proc/self")
+
+
+class PeakMemory(Measure):
+    """Peaks since the job began: of the whole process, data and libraries included."""
+
+    metrics: ClassVar = (
+        Metric("peak_memory_bytes", "cost", "down", "most memory of its process, data and "
+               "libraries included", "bytes", timed=True),
+        Metric("peak_device_memory_bytes", "cost", "down", "most memory that arrays of its process "
+               "took on a card; jobs that share the card share it", "bytes", timed=True),
+    )  # fmt: skip
+    order = 90
+
+    def begin(self, run: Run) -> None:
+        """Let peaks count from now on."""
+        forget_peak()
+
+    def finish(self, run: Run) -> Found:
+        """Return the peaks; what is not known is left out."""
+        peaks = {
+            "peak_memory_bytes": peak_bytes(), "peak_device_memory_bytes": peak_device_bytes()
+        }  # fmt: skip
+        return Found({name: float(peak) for name, peak in peaks.items() if peak is not None})
 
 
 def forget_peak() -> None:

@@ -8,7 +8,7 @@ number of images classified right, summed over the levels; with 10,000 images at
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,16 +16,33 @@ import numpy.typing as npt
 from htmrun.backends import rng
 from htmrun.backends.rng import Purpose
 from htmrun.components.sources import Chunk, Source
-from htmrun.training.measures.meters import Figures
+from htmrun.training.measures.measure import Found, Measure, Metric, Run
 
 LEVELS = tuple(round(0.05 * i, 2) for i in range(11))
 MEAN, STD = 0.1307, 0.3081
 CHUNK = 500
 
 
-def noise_score(
-    model: Any, source: Source, seed: int, count: int | None
-) -> tuple[Figures, dict[str, np.ndarray]]:
+class PixelNoise(Measure):
+    """The score at the end, of as many images as the configuration says."""
+
+    metrics: ClassVar = (
+        Metric("noise_score", "representation", "up", "images classified right, summed over 11 "
+               "levels of pixel noise from 0 to 50 %", "images", "Ahmad, Scheinkman 2019",
+               main=("classification",)),
+        Metric("noise_score_area", "representation", "up", "share of right answers over the same "
+               "levels", "share"),
+    )  # fmt: skip
+    order = 30
+
+    def finish(self, run: Run) -> Found:
+        """Return the score and its curve; empty where no images are asked for."""
+        if run.course.noise_images == 0:
+            return Found()
+        return noise_score(run.pipeline, run.source, run.job.seed, run.course.noise_images)
+
+
+def noise_score(model: Any, source: Source, seed: int, count: int | None) -> Found:
     """Return the score with its share of what is possible, and the accuracy at each level.
 
     model: anything with `compute(chunk)`. count: held-out images, the first so many; None: all.
@@ -46,12 +63,12 @@ def noise_score(
             right[place] += int((guess == piece.target).sum())
         seen += len(piece)
     if not seen:
-        return {}, {}
-    figures = {
+        return Found()
+    metrics = {
         "noise_score": float(right.sum()),
         "noise_score_area": float(right.sum() / (seen * len(LEVELS))),
     }
-    return figures, {"noise_score_curve": right / seen}
+    return Found(metrics, {"noise_score_curve": right / seen})
 
 
 def pixel_order(images: int, pixels: int, seed: int, first: int = 0) -> npt.NDArray[np.int64]:

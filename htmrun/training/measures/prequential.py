@@ -1,29 +1,84 @@
-"""The figures of one job while it trains: prequential scores and the stages' activity."""
+"""Metrics of one job while it trains: prequential scores and the stages' activity."""
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from htmrun.backends.plan import Plan
 from htmrun.components.pipeline import Outcome, Pipeline
 from htmrun.components.sources import Chunk, Task
 from htmrun.training.measures.anomaly import AnomalyLikelihood
-from htmrun.training.measures.drift import recovery
+from htmrun.training.measures.measure import (
+    RECENT,
+    Due,
+    Found,
+    Measure,
+    Metric,
+    Metrics,
+    Run,
+    Saved,
+    find,
+)
 from htmrun.training.measures.meters import (
     ActivityMeter,
     BucketForecastMeter,
     CellMeter,
     ClassificationMeter,
-    Figures,
     Meter,
 )
-from htmrun.training.measures.registry import RECENT, has_curve, main_curve
 
 MOST_LOSSES = 1_000_000
 """Samples of a stream up to which losses and anomaly scores are kept one by one: 4 MB each."""
 
 TAIL = 0.8
-"""Final figures of sequences and of activity are taken from this share of the samples on."""
+"""Final metrics of sequences and of activity are taken from this share of the samples on."""
+
+METRICS = (
+    Metric("accuracy", "task", "up", "share of right answers: on held-out samples, or, where a "
+           "sequence is learned without such, over the last fifth of it", "share correct",
+           curve=True, main=("classification", "sequence")),
+    Metric("prequential/accuracy", "task", "up", "share of right answers while learning, each "
+           "given before the sample is learned, over all training samples", "share correct",
+           main=("classification", "sequence")),
+    Metric("rmse_{h}", "task", "down", "root mean squared error of the forecast so many samples "
+           "ahead", "the value's unit", curve=True, main=("forecast",)),
+    Metric("mape", "task", "down", "sum of absolute errors over sum of absolute values; without "
+           "a horizon: at the longest one", "share", "Cui et al. 2016", curve=True,
+           main=("forecast",)),
+    Metric("nll_{last}", "task", "down", "negative log-likelihood of what came so many samples "
+           "ahead, of a value: of its bucket", "nats", curve=True, main=("forecast",)),
+    Metric("nll", "task", "down", "negative log-likelihood of what came", "nats", curve=True),
+    Metric("macro_f1", "task", "up", "F1, mean over classes", "share"),
+    Metric("calibration_error", "task", "down", "gap between confidence and accuracy over 15 bins",
+           "share", "Guo et al. 2017"),
+    Metric("mae_{h}", "task", "down", "mean absolute error of the forecast so many samples ahead",
+           "the value's unit"),
+    Metric("nrmse_{h}", "task", "down", "RMSE over the standard deviation of the values; 1 is no "
+           "better than their mean", source="Cui et al. 2016"),
+    Metric("{stage}/sparsity", "representation", "none", "mean share of columns that win, or of "
+           "units that are active", "share"),
+    Metric("{stage}/entropy", "representation", "up", "mean binary entropy of how often a column "
+           "wins", "bits", "Cui et al. 2017", curve=True),
+    Metric("{stage}/dead_{columns,units}", "representation", "down", "columns or units that were "
+           "never active", "share", curve=True),
+    Metric("{stage}/activity_{p05,p50,p95}", "representation", "none", "quantiles of how often "
+           "columns win", "share", "Cui et al. 2017"),
+    Metric("{memory}/predicted", "representation", "up", "share of the active columns that the "
+           "temporal memory had predicted; 1 minus the anomaly score", "share",
+           "Hawkins, Ahmad 2016", curve=True, main=("sequence",)),
+    Metric("{memory}/bursting", "representation", "down", "active columns that had not been "
+           "predicted", "share", curve=True),
+    Metric("{memory}/specificity", "representation", "up", "predicted columns that came", "share"),
+)  # fmt: skip
+
+
+def has_curve(name: str) -> bool:
+    """Return whether one of these metrics has a learning curve."""
+    found = find(METRICS, name)
+    return found is not None and found.curve
 
 
 class Meters:
@@ -54,74 +109,80 @@ class Meters:
                     cells.hits, cells.bursting, stage.active_columns, len(cells.predicted.indices)
                 )
 
-    def task_figures(self) -> Figures:
-        """Return task figures; forecasts carry their horizon: `rmse_5`."""
-        out: Figures = {}
+    def task_metrics(self) -> Metrics:
+        """Return task metrics; forecasts carry their horizon: `rmse_5`."""
+        out: Metrics = {}
         for horizon, meter in self.scores.items():
-            figures = meter.figures()
+            metrics = meter.metrics()
             if self._task == "forecast":
-                out |= {f"{name}_{horizon}": value for name, value in figures.items()}
-                if "mape" in figures:
-                    out["mape"] = figures["mape"]
+                out |= {f"{name}_{horizon}": value for name, value in metrics.items()}
+                if "mape" in metrics:
+                    out["mape"] = metrics["mape"]
             elif len(self.scores) == 1:
-                out |= figures
+                out |= metrics
             else:
-                out |= {f"{name}_{horizon}": value for name, value in figures.items()}
+                out |= {f"{name}_{horizon}": value for name, value in metrics.items()}
                 if horizon == min(self.scores):
-                    out |= figures
+                    out |= metrics
         return out
 
-    def stage_figures(self) -> Figures:
-        """Return the stages' figures, named `STAGE/FIGURE`."""
-        named: list[tuple[str, ActivityMeter | CellMeter]] = [
-            *self.columns.items(),
-            *self.cells.items(),
-        ]
-        return {f"{stage}/{n}": v for stage, meter in named for n, v in meter.figures().items()}
+    def stage_metrics(self) -> Metrics:
+        """Return the stages' metrics, named `STAGE/METRIC`."""
+        named: dict[str, ActivityMeter | CellMeter] = {**self.columns, **self.cells}
+        return {f"{stage}/{n}": v for stage, m in named.items() for n, v in m.metrics().items()}
+
+    def state(self) -> Saved:
+        """Return what was added so far."""
+        return {name: meter.state() for name, meter in self._named().items()}
+
+    def load(self, saved: Saved) -> None:
+        """Go on from what `state` of the same meters returned."""
+        for name, meter in self._named().items():
+            meter.load(saved[name])
+
+    def _named(self) -> dict[str, Meter | ActivityMeter | CellMeter]:
+        scores = {f"scores of {horizon}": meter for horizon, meter in self.scores.items()}
+        return {**scores, **self.columns, **self.cells}
 
 
-def points(samples: int, most: int) -> list[int]:
-    """Return 0 and the samples after which a curve has its points, evenly spread."""
-    places = np.linspace(0, samples, min(most, samples) + 1)
-    return sorted({int(p) for p in places})
+class Prequential(Measure):
+    """Scores of predictions made before each sample is learned, and how the stages are used.
 
+    Since the last curve point, over the tail, and over all samples.
+    """
 
-class Scoreboard:
-    """Prequential figures since the last curve point, in the tail, and over all samples."""
+    metrics: ClassVar = METRICS
+    order = 10
 
-    def __init__(self, task: Task, pipeline: Pipeline, total: int) -> None:
-        self._arguments = (task, pipeline)
-        self.task, self._pipeline, self._total = task, pipeline, total
-        self.main_curve = main_curve(task, pipeline.readout.targets.horizons)
-        self._interval, self._tail = (Meters(*self._arguments) for _ in range(2))
+    def begin(self, run: Run) -> None:
+        """Start with empty meters."""
+        self._run = run
+        self.tail_start = int(run.total * TAIL)
+        self._interval, self._tail = self._meters(), self._meters()
         # Images come in another order with every seed: their losses are no stream.
-        keep = task != "classification" and total <= MOST_LOSSES
-        self._all = Meters(*self._arguments, keep_losses=keep)
+        keep = run.source.task != "classification" and run.total <= MOST_LOSSES
+        self._all = self._meters(keep_losses=keep)
 
-    @property
-    def tail_start(self) -> int:
-        """The sample from which the tail counts; chunks must be cut there."""
-        return int(self._total * TAIL)
+    def _meters(self, keep_losses: bool = False) -> Meters:
+        return Meters(self._run.source.task, self._run.pipeline, keep_losses=keep_losses)
 
-    def add(self, chunk: Chunk, outcome: Outcome, sample: int) -> None:
-        """Add a chunk whose first sample is number `sample` of the job."""
+    def cuts(self) -> tuple[int, ...]:
+        """Return where the tail begins."""
+        return (self.tail_start,)
+
+    def chunk(self, run: Run, chunk: Chunk, plan: Plan, outcome: Outcome) -> None:
+        """Add what was predicted of a piece."""
         for meters in (self._interval, self._all):
-            meters.add(chunk, outcome, self._pipeline)
-        if sample >= self.tail_start:
-            self._tail.add(chunk, outcome, self._pipeline)
+            meters.add(chunk, outcome, run.pipeline)
+        if run.sample > self.tail_start:
+            self._tail.add(chunk, outcome, run.pipeline)
 
-    def state(self) -> tuple[Meters, Meters, Meters]:
-        """Return what was added so far; `load` on another board goes on from it."""
-        return self._interval, self._tail, self._all
-
-    def load(self, state: tuple[Meters, Meters, Meters]) -> None:
-        """Go on from what `state()` of a board of the same job returned."""
-        self._interval, self._tail, self._all = state
-
-    def interval(self) -> Figures:
-        """Return the figures that have a curve, since the last call, and start anew."""
-        done, self._interval = self._interval, Meters(*self._arguments)
-        found = done.task_figures() | done.stage_figures()
+    def look(self, run: Run, due: Due) -> Metrics:
+        """Return the metrics that have a curve, since the last curve point, and start anew."""
+        if not due.curve:
+            return {}
+        done, self._interval = self._interval, self._meters()
+        found = done.task_metrics() | done.stage_metrics()
         return {f"{RECENT}{name}": value for name, value in found.items() if has_curve(name)}
 
     def losses(self) -> dict[str, npt.NDArray[np.float32]]:
@@ -132,14 +193,6 @@ class Scoreboard:
         """
         kept = {h: meter.losses() for h, meter in self._all.scores.items()}
         return {f"loss/{h}": values for h, values in kept.items() if values is not None}
-
-    def recovery(self, drift_at: int) -> Figures:
-        """Return the figures of `recovery`, at the nearest horizon; empty where `losses` is."""
-        series = self.losses()
-        if not series:
-            return {}
-        nearest = series[f"loss/{min(self._all.scores)}"]
-        return recovery(nearest, drift_at, forecast=self.task == "forecast")
 
     def anomalies(self) -> dict[str, npt.NDArray[np.float32]]:
         """Return the raw anomaly score of every sample and its likelihood, float32.
@@ -158,17 +211,27 @@ class Scoreboard:
         """Return, by pooler, the share of the last fifth of the samples that each column won."""
         return {name: meter.frequency for name, meter in self._tail.columns.items()}
 
-    def final(self) -> Figures:
-        """Return the job's prequential figures.
+    def finish(self, run: Run) -> Found:
+        """Return the prequential metrics, and losses and anomaly scores sample by sample.
 
         Forecasts: over all scored samples. Sequences: `accuracy` and the rest over the last fifth,
         `prequential/...` over all. Classification: `prequential/...` over all.
         """
-        everything = self._all.task_figures()
+        everything, tail = self._all.task_metrics(), self._tail.task_metrics()
         out = {f"prequential/{name}": value for name, value in everything.items()}
-        if self.task == "forecast":
-            out |= everything
-            out |= {f"tail/{name}": value for name, value in self._tail.task_figures().items()}
-        elif self.task == "sequence":
-            out |= self._tail.task_figures()
-        return out | self._tail.stage_figures()
+        if run.source.task == "forecast":
+            out |= everything | {f"tail/{name}": value for name, value in tail.items()}
+        elif run.source.task == "sequence":
+            out |= tail
+        return Found(out | self._tail.stage_metrics(), self.losses() | self.anomalies())
+
+    def state(self) -> Saved:
+        """Return what was added so far."""
+        parts = {"interval": self._interval, "tail": self._tail, "all": self._all}
+        return {name: meters.state() for name, meters in parts.items()}
+
+    def load(self, saved: Saved) -> None:
+        """Go on from what `state` returned of the same job."""
+        self._interval.load(saved["interval"])
+        self._tail.load(saved["tail"])
+        self._all.load(saved["all"])

@@ -1,157 +1,147 @@
-"""Held-out evaluation and probes: frozen state in, figures out, no trace left behind."""
+"""Fixed held-out samples on which a model is watched: what a commit changes, noise, faults."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from htmrun.backends import rng
 from htmrun.backends.bits import Bits
+from htmrun.backends.plan import Plan
 from htmrun.backends.rng import Purpose
-from htmrun.components.pipeline import Pipeline
-from htmrun.components.sources import Chunk, Source
+from htmrun.components.pipeline import Outcome, Pipeline
+from htmrun.components.sources import Chunk
 from htmrun.components.stages import Stage
-from htmrun.training.measures.meters import ClassificationMeter, Figures
-from htmrun.training.measures.selectivity import ClassActivity
+from htmrun.training.measures.measure import (
+    Due,
+    Found,
+    Measure,
+    Metric,
+    Metrics,
+    Run,
+    Saved,
+)
 
-CHUNK = 1024
 PROBES = 256
 NOISE_LEVELS = tuple(round(0.05 * i, 2) for i in range(21))
 FAULT_LEVELS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 
 
-@dataclass
-class Probes:
-    """Fixed samples on which representations are watched: encoded, or images for a network.
+class Probes(Measure):
+    """The first held-out samples, encoded (or images for a network); nothing of a job without any.
 
-    Nothing here reaches the pipeline's state. `target` is int64 (T,).
+    Churn: predictions that one commit flips. Stability: mean overlap with the winners of the
+    previous look over their number (Cui, Ahmad, Hawkins 2017).
     """
 
-    bits: Any
-    target: npt.NDArray[np.int64]
-    seed: int
-    sample: int = 0
-    samples: list[int] = field(default_factory=list)
-    _before: npt.NDArray[np.int64] | None = None
-    _winners: Bits | None = None
-    churn: list[float] = field(default_factory=list)
-    churn_to_wrong: list[float] = field(default_factory=list)
-    stability: list[float] = field(default_factory=list)
+    metrics: ClassVar = (
+        Metric("noise_accuracy_area", "representation", "up", "accuracy on samples of which "
+               "on-bits were moved, mean over 0 to 100 % of them", "share", "Cui et al. 2017",
+               main=("classification",)),
+        Metric("noise_overlap_area", "representation", "up", "winners kept, mean over the same "
+               "noise", "share", "Cui et al. 2017"),
+        Metric("fault_accuracy_area", "representation", "up", "accuracy, mean over 0 to 60 % of "
+               "the columns killed", "share", "Cui et al. 2017"),
+        Metric("stability", "representation", "up", "winners of a fixed sample that are those of "
+               "the look before", "share", "Cui et al. 2017"),
+        Metric("churn", "learning", "down", "share of the predictions for 256 fixed samples that "
+               "one commit flips", "share", main=("classification",)),
+        Metric("churn_to_wrong", "learning", "down", "those that were right before", "share"),
+    )  # fmt: skip
+    order = 45
 
-    def look(self, pipeline: Pipeline, sample: int = 0) -> None:
-        """Remember predictions after `sample` samples until the next commit; compare winners.
-
-        Stability: mean overlap with the winners of the previous look over their number (Cui,
-        Ahmad, Hawkins 2017).
-        """
-        self.sample = sample
-        outcome = pipeline.compute_bits(self.bits, _no_reset(self.bits))
-        self._before = outcome.scores[0].probability.argmax(1)
-        pooler = first_pooler(pipeline)
-        if pooler is None:
-            return
-        winners = outcome.activity[pooler.name]
-        if self._winners is not None and len(winners.indices):
-            self.stability.append(float(overlap(self._winners, winners) / len(winners.indices)))
-        self._winners = winners
+    def begin(self, run: Run) -> None:
+        """Encode the probes, whose targets are int64 (T,)."""
+        chunk = next(iter(run.source.test(PROBES) or ()), None)
+        self.bits: Any = None if chunk is None else run.pipeline.encoder.encode(chunk.fields)
+        self.target = run.pipeline.classes_of(np.zeros(0) if chunk is None else chunk.target)
+        self._before: npt.NDArray[np.int64] | None = None
+        self._winners: Bits | None = None
+        self._looked = 0
+        self._watched: dict[str, list[float]] = {
+            "churn": [], "churn_to_wrong": [], "stability": [], "sample": []
+        }  # fmt: skip
 
     @property
-    def waiting(self) -> bool:
-        """True while a commit is awaited."""
+    def awaits_commit(self) -> bool:  # type: ignore[override]
+        """True from a look to the next commit."""
         return self._before is not None
 
-    def after_commit(self, pipeline: Pipeline) -> None:
-        """Take down which predictions the commit flipped, and which it made wrong."""
-        if self._before is None:
+    def look(self, run: Run, due: Due) -> Metrics:
+        """Remember predictions at an evaluation until the next commit; compare winners."""
+        if not due.evaluation or self.bits is None:
+            return {}
+        self._looked = run.sample
+        outcome = run.pipeline.compute_bits(self.bits, _no_reset(self.bits))
+        self._before = outcome.scores[0].probability.argmax(1)
+        pooler = first_pooler(run.pipeline)
+        if pooler is None:
+            return {}
+        winners = outcome.activity[pooler.name]
+        if self._winners is not None and len(winners.indices):
+            share = float(overlap(self._winners, winners) / len(winners.indices))
+            self._watched["stability"].append(share)
+        self._winners = winners
+        return {}
+
+    def chunk(self, run: Run, chunk: Chunk, plan: Plan, outcome: Outcome) -> None:
+        """Take down which predictions a commit flipped, and which it made wrong."""
+        if self._before is None or not plan.commit[-1]:
             return
-        scores = pipeline.compute_bits(self.bits, _no_reset(self.bits)).scores[0]
+        scores = run.pipeline.compute_bits(self.bits, _no_reset(self.bits)).scores[0]
         after, right = scores.probability.argmax(1), self._before == self.target
         flipped = after != self._before
-        self.churn.append(float(flipped.mean()))
-        self.churn_to_wrong.append(float((flipped & right).mean()))
-        self.samples.append(self.sample)
+        self._watched["churn"].append(float(flipped.mean()))
+        self._watched["churn_to_wrong"].append(float((flipped & right).mean()))
+        self._watched["sample"].append(float(self._looked))
         self._before = None
 
-    def series(self) -> dict[str, npt.NDArray[np.float64]]:
-        """Return the churn of each commit that was watched, and after how many samples it came."""
-        if not self.samples:
-            return {}
-        return {
-            "churn/sample": np.array(self.samples, np.float64),
-            "churn/share": np.array(self.churn),
-            "churn/to_wrong": np.array(self.churn_to_wrong),
-        }
+    def finish(self, run: Run) -> Found:
+        """Return means and curves, and the churn of each commit that was watched."""
+        if self.bits is None:
+            return Found()
+        means = {n: float(np.mean(v)) for n, v in self._watched.items() if v and n != "sample"}
+        curves = noise_curves(run.pipeline, self.bits, self.target, run.job.seed)
+        fault = fault_curve(run.pipeline, self.bits, self.target, run.job.seed)
+        curves |= {} if fault is None else {"fault_accuracy": fault}
+        areas = {f"{name}_area": float(curve.mean()) for name, curve in curves.items()}
+        names = {"sample": "sample", "share": "churn", "to_wrong": "churn_to_wrong"}
+        watched = {f"churn/{name}": np.array(self._watched[of]) for name, of in names.items()}
+        return Found(means | areas, curves | (watched if self._watched["sample"] else {}))
 
-    def figures(self) -> Figures:
-        """Return the means of what was watched."""
-        watched = {
-            "churn": self.churn,
-            "churn_to_wrong": self.churn_to_wrong,
-            "stability": self.stability,
-        }
-        return {name: float(np.mean(values)) for name, values in watched.items() if values}
+    def state(self) -> Saved:
+        """Return what was watched so far."""
+        return {"watched": self._watched, "before": self._before, "looked": self._looked,
+                "winners": self._winners}  # fmt: skip
 
-
-def take_probes(pipeline: Pipeline, source: Source, seed: int) -> Probes | None:
-    """Return the first `PROBES` held-out samples, encoded; None without a held-out set."""
-    chunks = source.test(PROBES)
-    chunk = next(iter(chunks), None) if chunks is not None else None
-    if chunk is None:
-        return None
-    return Probes(pipeline.encoder.encode(chunk.fields), pipeline.classes_of(chunk.target), seed)
+    def load(self, saved: Saved) -> None:
+        """Go on from what `state` returned; dataclasses may come as dicts."""
+        winners = saved["winners"]
+        self._winners = Bits(**winners) if isinstance(winners, dict) else winners
+        self._watched, self._before = saved["watched"], saved["before"]
+        self._looked = saved["looked"]
 
 
-def held_out(pipeline: Pipeline, source: Source) -> Figures:
-    """Return accuracy, macro-F1, NLL and calibration error on the held-out samples, or nothing."""
-    chunks = source.test(CHUNK)
-    return {} if chunks is None else figures_on(pipeline, source, chunks)
-
-
-def validation(pipeline: Pipeline, source: Source) -> Figures:
-    """Return the same figures on the samples that choose the reported epoch, or nothing."""
-    chunks = source.validation(CHUNK)
-    if chunks is None:
-        return {}
-    return {f"validation/{n}": v for n, v in figures_on(pipeline, source, chunks).items()}
-
-
-def figures_on(pipeline: Pipeline, source: Source, chunks: Iterator[Chunk]) -> Figures:
-    """Return accuracy, macro-F1, NLL and calibration error on given samples.
-
-    And of each spatial pooler, as `STAGE/selectivity`, how selective its columns are for classes.
-    """
-    meter = ClassificationMeter(source.classes)
-    poolers = [stage for stage in pipeline.stages if stage.competes]
-    wins = {s.name: ClassActivity(source.classes, s.columns) for s in poolers}
-    for chunk in chunks:
-        outcome = pipeline.compute(chunk)
-        meter.add(outcome.scores[0], chunk.target, chunk.scored != 0)
-        for name, activity in wins.items():
-            activity.add(outcome.activity[name], pipeline.classes_of(chunk.target))
-    found = {f"{name}/selectivity": activity.selectivity() for name, activity in wins.items()}
-    return meter.figures() | {name: value for name, value in found.items() if value is not None}
-
-
-def noise_curves(pipeline: Pipeline, probes: Probes) -> dict[str, npt.NDArray[np.float64]]:
+def noise_curves(
+    pipeline: Pipeline, bits: Any, target: npt.NDArray[np.int64], seed: int
+) -> dict[str, npt.NDArray[np.float64]]:
     """Return accuracy, and output overlap of the first SP, over `NOISE_LEVELS`.
 
     At level v the share v of a sample's on-bits moves to off-bits. Overlap: common winners over
     the smaller of the two counts (Cui, Ahmad, Hawkins 2017).
     """
-    if not isinstance(probes.bits, Bits):
+    if not isinstance(bits, Bits):
         return {}  # It has no bits to move; its noise is that of pixels (`pixel_noise`).
     pooler = first_pooler(pipeline)
     accuracy, common = [], []
-    clean = pipeline.compute_bits(probes.bits, _no_reset(probes.bits))
+    clean = pipeline.compute_bits(bits, _no_reset(bits))
     for level in NOISE_LEVELS:
-        noisy = swap_bits(probes.bits, level, probes.seed)
+        noisy = swap_bits(bits, level, seed)
         outcome = pipeline.compute_bits(noisy, _no_reset(noisy))
         guess = outcome.scores[0].probability.argmax(1)
-        accuracy.append(float((guess == probes.target).mean()))
+        accuracy.append(float((guess == target).mean()))
         if pooler is not None:
             a, b = clean.activity[pooler.name], outcome.activity[pooler.name]
             smaller = np.minimum(a.counts(), b.counts())
@@ -161,7 +151,9 @@ def noise_curves(pipeline: Pipeline, probes: Probes) -> dict[str, npt.NDArray[np
     return curves | ({"noise_overlap": np.array(common)} if common else {})
 
 
-def fault_curve(pipeline: Pipeline, probes: Probes) -> npt.NDArray[np.float64] | None:
+def fault_curve(
+    pipeline: Pipeline, bits: Bits, target: npt.NDArray[np.int64], seed: int
+) -> npt.NDArray[np.float64] | None:
     """Return accuracy over `FAULT_LEVELS`, that share of the last SP's columns being killed.
 
     The classifier sees the winners that are left. None where it does not read an SP directly.
@@ -169,15 +161,15 @@ def fault_curve(pipeline: Pipeline, probes: Probes) -> npt.NDArray[np.float64] |
     last = pipeline.stages[-1] if pipeline.stages else None
     if last is None or not last.competes:
         return None
-    outcome = pipeline.compute_bits(probes.bits, _no_reset(probes.bits))
-    order = rng.permutation(probes.seed, Purpose.PROBE, 0, last.columns)
+    outcome = pipeline.compute_bits(bits, _no_reset(bits))
+    order = rng.permutation(seed, Purpose.PROBE, 0, last.columns)
     winners, found = outcome.activity[last.name], []
     for level in FAULT_LEVELS:
         alive = np.ones(last.columns, np.bool_)
         alive[order[: int(level * last.columns)]] = False
         activity = outcome.activity | {last.name: keep(winners, alive)}
         guess = pipeline.readout.compute(activity, _no_reset(winners))[0].probability.argmax(1)
-        found.append(float((guess == probes.target).mean()))
+        found.append(float((guess == target).mean()))
     return np.array(found)
 
 

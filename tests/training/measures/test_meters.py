@@ -35,7 +35,7 @@ def test_classification_figures_agree_with_scikit_learn():
     for start in range(0, 400, 100):
         part = Scores(0, scores.probability[start : start + 100], everything)
         meter.add(part, target[start : start + 100], everything)
-    guess, found = scores.probability.argmax(1), meter.figures()
+    guess, found = scores.probability.argmax(1), meter.metrics()
     assert found["accuracy"] == pytest.approx(accuracy_score(target, guess))
     assert found["macro_f1"] == pytest.approx(f1_score(target, guess, average="macro"))
     p = scores.probability.astype(float)
@@ -47,7 +47,7 @@ def test_calibration_error_by_hand():
     p = np.array([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.6, 0.4]], np.float32)
     meter = ClassificationMeter(2)
     meter.add(Scores(0, p, np.ones(4, bool)), np.array([0, 1, 0, 0]), np.ones(4, bool))
-    assert meter.figures()["calibration_error"] == pytest.approx((0.4 + 0.4) / 2, abs=1e-6)
+    assert meter.metrics()["calibration_error"] == pytest.approx((0.4 + 0.4) / 2, abs=1e-6)
 
 
 def test_only_valid_and_scored_samples_count_and_silence_is_wrong():
@@ -56,15 +56,15 @@ def test_only_valid_and_scored_samples_count_and_silence_is_wrong():
     valid, scored = np.array([1, 0, 1, 1], bool), np.array([1, 1, 0, 1], bool)
     meter.add(Scores(1, p, valid), np.array([0, 0, 0, 0]), scored)
     assert meter.samples == 2
-    assert meter.figures()["accuracy"] == 0.5
-    assert ClassificationMeter(2).figures() == {}
+    assert meter.metrics()["accuracy"] == 0.5
+    assert ClassificationMeter(2).metrics() == {}
 
 
 def test_forecast_figures_by_hand():
     meter = ForecastMeter()
     meter.add_values(np.array([1.0, 2.0]), np.array([2.0, 4.0]))
     meter.add_values(np.array([9.0, np.nan]), np.array([9.0, 1.0]))
-    found = meter.figures()
+    found = meter.metrics()
     assert found["rmse"] == pytest.approx(math.sqrt(5 / 3))
     assert found["mape"] == pytest.approx(3 / 15)
     assert found["mae"] == pytest.approx(1.0)
@@ -76,7 +76,7 @@ def test_bucket_forecasts_are_scored_in_units_of_the_value():
     p = np.array([[0, 0.5, 0, 0.5, 0], [1, 0, 0, 0, 0]], np.float32)
     meter = BucketForecastMeter(buckets, "mean")
     meter.add(Scores(1, p, np.ones(2, bool)), np.array([7.0, 3.0]), np.ones(2, bool))
-    found = meter.figures()
+    found = meter.metrics()
     assert found["rmse"] == pytest.approx(math.sqrt(((5 - 7) ** 2 + (1 - 3) ** 2) / 2))
     assert found["nll"] == pytest.approx(-(math.log(0.5) + math.log(1e-12)) / 2)
 
@@ -98,7 +98,7 @@ def test_entropy_and_sparsity_by_hand():
     meter = ActivityMeter(4)
     meter.add(Bits.from_rows(4, [[0], [0, 1]]))
     meter.add(Bits.from_rows(4, [[0], [0, 1]]))
-    found = meter.figures()
+    found = meter.metrics()
     assert found["entropy"] == pytest.approx(1 / 4)  # one column at 1/2, the others certain
     assert found["sparsity"] == pytest.approx(1.5 / 4)
     assert found["dead_columns"] == 0.5
@@ -107,8 +107,8 @@ def test_entropy_and_sparsity_by_hand():
 def test_cell_figures_by_hand():
     meter = CellMeter()
     meter.add(np.array([2, 0]), np.array([0, 4]), active=np.array([4, 4]), predicted=4)
-    assert meter.figures() == {"predicted": 0.25, "bursting": 0.5, "specificity": 0.5}
-    assert CellMeter().figures() == {}
+    assert meter.metrics() == {"predicted": 0.25, "bursting": 0.5, "specificity": 0.5}
+    assert CellMeter().metrics() == {}
     assert meter.anomalies() is None
 
 

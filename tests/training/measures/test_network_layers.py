@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from htmrun.components.networks import inspection
 from htmrun.components.sources import Chunk
-from htmrun.training.measures import network_layers
+from htmrun.training.measures.network_layers import activity_metrics
 from htmrun.training.measures.pixel_noise import noise_score, pixel_order, with_noise
 from tests.components.networks.test_regimes import CLASSES, CNN, HYBRID, SP, images, network
 
 
 def test_activity_figures_of_a_case_worked_out_by_hand() -> None:
     by_class = np.array([[1.0, 0.5, 0.0, 0.2], [0.0, 0.5, 0.0, 0.4]])
-    found = network_layers.activity_figures(by_class, np.array([10, 10]))
+    found = activity_metrics(by_class, np.array([10, 10]))
     p = np.array([0.5, 0.5, 0.0, 0.3])
     assert found["sparsity"] == pytest.approx(p.mean())
     entropy = (1 + 1 + 0 - 0.3 * np.log2(0.3) - 0.7 * np.log2(0.7)) / 4
@@ -28,7 +29,7 @@ def test_activity_figures_of_a_case_worked_out_by_hand() -> None:
 def test_activity_counts_non_zero_outputs_by_class() -> None:
     model = network(CNN)
     pixels, labels = images(300)
-    found = network_layers.activity(model, pixels, labels)["top"]
+    found = inspection.activity(model, pixels, labels)["top"]
     for label in range(CLASSES):
         out = model.outputs(pixels[labels == label])["top"].numpy()
         np.testing.assert_allclose(found[label], (out != 0).mean(0))
@@ -38,7 +39,7 @@ def test_backprop_agrees_with_itself_and_other_rules_do_not() -> None:
     pixels, labels = images(40)
     for method in ("backprop", "feedback_alignment", "direct_feedback", "local"):
         model = network(CNN, credit={"method": method})
-        cosine = network_layers.gradient_cosines(model, pixels, labels)
+        cosine = inspection.gradient_cosines(model, pixels, labels)
         # What lies right under the readout differs only where no error comes through it.
         assert set(cosine) == {"conv", "hidden"}
         if method == "backprop":
@@ -54,7 +55,7 @@ def test_cosines_of_a_pooler_leave_the_network_as_it_is() -> None:
     for layers in (SP, HYBRID):
         model = network(layers)
         before = state_hash(model.state())
-        found = network_layers.gradient_cosines(model, pixels, labels)
+        found = inspection.gradient_cosines(model, pixels, labels)
         assert -1 <= found["sp"] <= 1
         assert found["sp"] != 0
         assert state_hash(model.state()) == before
@@ -68,12 +69,12 @@ def test_probes_learn_and_teach_nothing() -> None:
     with_probes, without = network(CNN, probes=True), network(CNN)
     for model in (with_probes, without):
         train(model, Schedule(10), data=(pixels, labels))
-    found = network_layers.probe_accuracy(with_probes, *images(200, 1))
+    found = inspection.probe_accuracy(with_probes, *images(200, 1))
     assert set(found) == {"win", "top"}
     first, second = with_probes.state(), without.state()
     for name in ("conv.weight", "hidden.weight", "readout.weight"):
         np.testing.assert_array_equal(first[name], second[name])
-    assert network_layers.probe_accuracy(without, pixels, labels) == {}
+    assert inspection.probe_accuracy(without, pixels, labels) == {}
 
 
 class Bright:

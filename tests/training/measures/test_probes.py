@@ -8,9 +8,14 @@ import numpy as np
 import pytest
 
 from htmrun.backends.bits import Bits
+from htmrun.backends.plan import Plan
+from htmrun.components.pipeline import Outcome
 from htmrun.components.sources import Chunk
 from htmrun.training.measures import probes as measured
-from htmrun.training.schedule import Schedule
+from htmrun.training.measures.held_out import held_out
+from htmrun.training.measures.measure import Due, Run
+from htmrun.training.records import Job
+from htmrun.training.schedule import Course, Schedule
 from tests.helpers.pipelines import CLASSES, pipeline, stream, train
 
 
@@ -24,6 +29,10 @@ class HeldOut:
 
     def test(self, chunk: int) -> Iterator[Chunk]:
         return self._chunk.pieces(chunk)
+
+
+def run_of(model, source) -> Run:
+    return Run(Job("online", 1), model, source, Schedule(1), Course(), 400)
 
 
 @pytest.fixture
@@ -52,10 +61,11 @@ def test_killed_columns_are_gone_and_the_rest_stays():
 
 def test_held_out_accuracy_and_probes_leave_no_trace(trained):
     source, before = HeldOut(stream(600).slice(400, 600)), trained.state_hash()
-    found = measured.held_out(trained, source)
-    probes = measured.take_probes(trained, source, seed=1)
-    curves = measured.noise_curves(trained, probes)
-    fault = measured.fault_curve(trained, probes)
+    found = held_out(trained, source)
+    probes, run = measured.Probes(), run_of(trained, source)
+    probes.begin(run)
+    curves = probes.finish(run).series
+    fault = curves["fault_accuracy"]
     assert trained.state_hash() == before
     chunk = stream(600).slice(400, 600)
     guess = trained.compute(chunk).scores[0].probability.argmax(1)
@@ -68,20 +78,25 @@ def test_held_out_accuracy_and_probes_leave_no_trace(trained):
 
 
 def test_churn_counts_the_predictions_that_a_commit_flips(trained):
-    probes = measured.take_probes(trained, HeldOut(stream(600).slice(400, 500)), seed=1)
-    probes.look(trained)
-    assert probes.waiting
-    probes.after_commit(trained)
-    assert probes.churn == [0.0]
-    probes.look(trained)
-    before = trained.compute_bits(probes.bits, np.zeros(100, np.uint8)).scores[0].probability
-    wrong = stream(300)
-    train(
-        trained, Chunk(wrong.fields, (wrong.target + 1) % 5, wrong.reset, wrong.scored), Schedule(1)
-    )
-    probes.after_commit(trained)
+    run = run_of(trained, HeldOut(stream(600).slice(400, 500)))
+    probes, some = measured.Probes(), stream(1)
+    committed = Plan(some.reset, np.ones(1, np.uint8), np.ones(1, np.uint8))
+    probes.begin(run)
+    assert not probes.awaits_commit
+    for _ in range(2):
+        assert probes.look(run, Due(curve=False, evaluation=True)) == {}
+        assert probes.awaits_commit
+        before = trained.compute_bits(probes.bits, np.zeros(100, np.uint8)).scores[0].probability
+        if probes.state()["watched"]["churn"]:
+            wrong = stream(300)
+            wrong = Chunk(wrong.fields, (wrong.target + 1) % 5, wrong.reset, wrong.scored)
+            train(trained, wrong, Schedule(1))
+        probes.chunk(run, some, committed, Outcome({}, []))
+        assert not probes.awaits_commit
     after = trained.compute_bits(probes.bits, np.zeros(100, np.uint8)).scores[0].probability
-    assert probes.churn[1] == pytest.approx((before.argmax(1) != after.argmax(1)).mean())
-    assert probes.churn[1] > 0.5
-    assert not probes.waiting
-    assert probes.stability[0] == 1.0
+    watched = probes.state()["watched"]
+    assert watched["churn"][0] == 0.0
+    assert watched["churn"][1] == pytest.approx((before.argmax(1) != after.argmax(1)).mean())
+    assert watched["churn"][1] > 0.5
+    assert watched["stability"] == [1.0]
+    assert probes.finish(run).metrics["churn"] == pytest.approx(watched["churn"][1] / 2)

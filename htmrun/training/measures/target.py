@@ -1,0 +1,42 @@
+"""How soon the main curve reached what was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from htmrun.components.sources import Task
+from htmrun.training.measures.measure import RECENT, Found, Measure, Metric, Run
+from htmrun.training.measures.prequential import METRICS
+
+
+class Target(Measure):
+    """Samples until the main curve first reached the configuration's `target`."""
+
+    metrics: ClassVar = (
+        Metric("samples_to_target", "learning", "down", "samples until the main curve first "
+               "reached `target`; left out if never", "samples"),
+    )  # fmt: skip
+    order = 70
+
+    def finish(self, run: Run) -> Found:
+        """Return the samples; nothing if it was never reached."""
+        target, task = run.course.target, run.source.task
+        if target is None:
+            return Found()
+        curve = main_curve(task, run.pipeline.readout.targets.horizons)
+        lower = _main(task).better == "down"
+        for told in run.told:
+            value = told.metrics.get(curve)
+            if value is not None and (value <= target if lower else value >= target):
+                return Found({"samples_to_target": float(told.sample)})
+        return Found()
+
+
+def main_curve(task: Task, horizons: Sequence[int]) -> str:
+    """Return the curve that stands for a task: of its first main metric, at the nearest horizon."""
+    return f"{RECENT}{_main(task).pattern.replace('{h}', str(min(horizons, default=0)))}"
+
+
+def _main(task: Task) -> Metric:
+    return next(metric for metric in METRICS if task in metric.main)
