@@ -12,6 +12,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from htmrun.components.registry import register
 from htmrun.training.measures.measure import Found, Measure, Metric, Metrics, Run
 from htmrun.training.measures.prequential import Prequential
 
@@ -54,6 +55,7 @@ def recovery(losses: npt.NDArray[np.float32], drift_at: int, *, forecast: bool) 
     return found
 
 
+@register("measure")
 class Drift(Measure):
     """How the job's predictions, at the nearest horizon, come back after a known change."""
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from htmrun.components.pipeline import Pipeline
+from htmrun.components.registry import register
 from htmrun.components.sources import Chunk, Source
 from htmrun.training.measures.measure import (
     Due,
@@ -22,6 +23,7 @@ from htmrun.training.measures.selectivity import ClassActivity
 CHUNK = 1024
 
 
+@register("measure")
 class HeldOut(Measure):
     """Held-out scores; where there are validation samples, of the state that was best on them."""
 

@@ -6,12 +6,14 @@ from typing import ClassVar
 
 import numpy as np
 
+from htmrun.components.registry import register
 from htmrun.training.measures.measure import Due, Found, Measure, Metric, Metrics, Run, Saved
 from htmrun.training.measures.prequential import Prequential
 
 _GROWING = ("sample", "segments", "synapses", "segments_created", "segments_destroyed")
 
 
+@register("measure")
 class Inside(Measure):
     """How segments and synapses grow, and what the stages are like in the end."""
 

@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from htmrun.components.pipeline import Pipeline
+from htmrun.components.registry import register
 from htmrun.components.sources import Chunk, Source
 from htmrun.training.measures.measure import Found, Measure, Metric, Metrics, Run
 from htmrun.training.schedule import Cursor, Schedule
@@ -17,6 +18,7 @@ from htmrun.training.schedule import Cursor, Schedule
 SAMPLES = 128
 
 
+@register("measure")
 class Latency(Measure):
     """Quantiles over the first training samples, handed over one by one."""
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from htmrun.components.networks.readout import NetworkReadout
+from htmrun.components.registry import register
 from htmrun.training.measures.measure import Found, Measure, Metric, Metrics, Run
 from htmrun.training.measures.selectivity import selectivity
 
@@ -22,6 +23,7 @@ SYNAPSES = 1 << 24
 """Spatial poolers above this many synapses are not compared: it would take too long."""
 
 
+@register("measure")
 class NetworkLayers(Measure):
     """Metrics of a trained network's layers on held-out images; names are NETWORK.LAYER/METRIC."""
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from htmrun.components.registry import register
 from htmrun.training.measures.measure import RATE, Found, Measure, Metric, Run
 
 
+@register("measure")
 class Pace(Measure):
     """Samples, commits, seconds and bytes; joules, which the runner adds, have their row here."""
 

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from htmrun.backends.cuda import device
+from htmrun.components.registry import register
 from htmrun.training.measures.measure import Found, Measure, Metric, Run
 
 _PROCESS = Path("/proc/self")
 
 
+@register("measure")
 class PeakMemory(Measure):
     """Peaks since the job began: of the whole process, data and libraries included."""
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from htmrun.backends import rng
 from htmrun.backends.rng import Purpose
+from htmrun.components.registry import register
 from htmrun.components.sources import Chunk, Source
 from htmrun.training.measures.measure import Found, Measure, Metric, Run
 
@@ -23,6 +24,7 @@ MEAN, STD = 0.1307, 0.3081
 CHUNK = 500
 
 
+@register("measure")
 class PixelNoise(Measure):
     """The score at the end, of as many images as the configuration says."""
 

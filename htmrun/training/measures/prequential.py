@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from htmrun.backends.plan import Plan
 from htmrun.components.pipeline import Outcome, Pipeline
+from htmrun.components.registry import register
 from htmrun.components.sources import Chunk, Task
 from htmrun.training.measures.anomaly import AnomalyLikelihood
 from htmrun.training.measures.measure import (
@@ -145,6 +146,7 @@ class Meters:
         return {**scores, **self.columns, **self.cells}
 
 
+@register("measure")
 class Prequential(Measure):
     """Scores of predictions made before each sample is learned, and how the stages are used.
 

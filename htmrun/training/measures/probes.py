@@ -12,6 +12,7 @@ from htmrun.backends.bits import Bits
 from htmrun.backends.plan import Plan
 from htmrun.backends.rng import Purpose
 from htmrun.components.pipeline import Outcome, Pipeline
+from htmrun.components.registry import register
 from htmrun.components.sources import Chunk
 from htmrun.components.stages import Stage
 from htmrun.training.measures.measure import (
@@ -29,6 +30,7 @@ NOISE_LEVELS = tuple(round(0.05 * i, 2) for i in range(21))
 FAULT_LEVELS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 
 
+@register("measure")
 class Probes(Measure):
     """The first held-out samples, encoded (or images for a network); nothing of a job without any.
 

@@ -13,36 +13,25 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import get_args
 
+from htmrun.components.registry import kinds
 from htmrun.components.sources import Task
-from htmrun.training.measures.drift import Drift
-from htmrun.training.measures.held_out import HeldOut
-from htmrun.training.measures.inside import Inside
-from htmrun.training.measures.latency import Latency
 from htmrun.training.measures.measure import RATE, Better, Measure, Metric, Section, find
-from htmrun.training.measures.network_layers import NetworkLayers
-from htmrun.training.measures.pace import Pace
-from htmrun.training.measures.peak_memory import PeakMemory
-from htmrun.training.measures.pixel_noise import PixelNoise
-from htmrun.training.measures.prequential import Prequential
-from htmrun.training.measures.probes import Probes
-from htmrun.training.measures.target import Target
-
-_MEASURES: tuple[type[Measure], ...] = (
-    Prequential, Drift, HeldOut, PixelNoise, NetworkLayers, Probes, Inside, Target, Pace,
-    PeakMemory, Latency,
-)  # fmt: skip
 
 
-@cache
 def measures() -> tuple[type[Measure], ...]:
-    """Return the kinds of measures, in the order in which they are asked."""
-    return tuple(sorted(_MEASURES, key=lambda kind: kind.order))
+    """Return the kinds of measures, other people's too, in the order in which they are asked."""
+    found = [kind.component for kind in kinds("measure").values()]
+    return tuple(sorted(found, key=lambda kind: (kind.order, kind.__name__)))
 
 
-@cache
 def table() -> tuple[Metric, ...]:
     """Return the rows of all measures, section by section."""
-    every = [metric for kind in measures() for metric in kind.metrics]
+    return _rows(measures())
+
+
+@cache
+def _rows(measures: tuple[type[Measure], ...]) -> tuple[Metric, ...]:
+    every = [metric for kind in measures for metric in kind.metrics]
     return tuple(sorted(every, key=lambda metric: get_args(Section).index(metric.section)))
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from htmrun.components.registry import register
 from htmrun.components.sources import Task
 from htmrun.training.measures.measure import RECENT, Found, Measure, Metric, Run
 from htmrun.training.measures.prequential import METRICS
 
 
+@register("measure")
 class Target(Measure):
     """Samples until the main curve first reached the configuration's `target`."""
 

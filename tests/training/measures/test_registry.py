@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
+from htmrun.backends.plan import Plan
 from htmrun.backends.tm_contract import COUNTERS
 from htmrun.cli.terminal.summary import _best
 from htmrun.compare.interval import mean_interval
 from htmrun.compare.sentences import _sentence
 from htmrun.compare.statistics import paired_difference, with_holm
-from htmrun.components.sources import open_source
+from htmrun.components import registry as components
+from htmrun.components.pipeline import Outcome
+from htmrun.components.registry import register
+from htmrun.components.sources import Chunk, open_source
 from htmrun.config.compose import load
 from htmrun.execution.energy import Meter
 from htmrun.execution.jobs import Builder
 from htmrun.training.measures import registry
-from htmrun.training.measures.measure import RATE
+from htmrun.training.measures.measure import RATE, Due, Found, Measure, Metric, Metrics, Run
 from htmrun.training.measures.prequential import has_curve
 from htmrun.training.records import Finished, Job, Progress
 from tests.helpers.experiments import DIGITS, SEQUENCES, stream, write_series
@@ -103,6 +108,46 @@ def test_the_best_mean_is_marked_where_one_way_is_better() -> None:
     column = {arm: mean_interval([value]) for arm, value in (("a", 1.0), ("b", 2.0))}
     marked = {m: _best(column, ["a", "b"], m) for m in ("accuracy", "tm/bursting", "sp/sparsity")}
     assert marked == {"accuracy": {"b"}, "tm/bursting": {"a"}, "sp/sparsity": frozenset()}
+
+
+class Steps(Measure):
+    """A measure of somebody's own, with a state and all hooks."""
+
+    metrics: ClassVar = (Metric("steps/{taken,looks}", "cost", "down", "how often it was asked"),)
+
+    def begin(self, run: Run) -> None:
+        self.taken = self.looks = 0
+
+    def chunk(self, run: Run, chunk: Chunk, plan: Plan, outcome: Outcome) -> None:
+        self.taken += len(chunk)
+
+    def look(self, run: Run, due: Due) -> Metrics:
+        self.looks += 1
+        return {"steps/looks": float(self.looks)}
+
+    def finish(self, run: Run) -> Found:
+        return Found({"steps/taken": float(self.taken)}, {"steps": np.arange(3)})
+
+
+def test_a_measure_of_ones_own_is_asked_and_has_its_rows() -> None:
+    before = registry.measures()
+    register("measure")(Steps)
+    try:
+        assert registry.better("steps/taken") == "down"
+        experiment = load([*DIGITS, *SMALL]).experiment
+        *points, last = Builder(experiment, open_source(experiment.data)).work(Job("online", 3))(
+            lambda: False
+        )
+        assert isinstance(last, Finished)
+        assert last.metrics["steps/taken"] == last.metrics["samples"]
+        assert list(last.series["steps"]) == [0, 1, 2]
+        looks = [p.metrics["steps/looks"] for p in points if isinstance(p, Progress)]
+        assert looks == [*range(1, len(looks) + 1)]
+        assert len(looks) > 3
+    finally:
+        del components._kinds["measure"]["Steps"]
+    assert registry.measures() == before
+    assert registry.better("steps/taken") == "none"
 
 
 def test_each_row_is_matched_by_names_of_its_own() -> None:
