@@ -49,6 +49,7 @@ def examine(uri: str | None, directory: str) -> Iterator[Finding]:
     yield Finding("ok", "htmrun", f"{htmrun.__version__} in {Path(htmrun.__file__).parent}")
     yield _python()
     yield _packages()
+    yield _kinds()
     yield _processor()
     yield _memory()
     yield _cache()
@@ -81,6 +82,22 @@ def _packages() -> Finding:
             "warning", "packages", text, f"missing: {', '.join(missing)}; pip install htmrun"
         )
     return Finding("ok", "packages", text)
+
+
+def _kinds() -> Finding:
+    from htmrun.components import registry
+
+    try:
+        found = registry.origins()
+    except UserError as error:
+        return Finding("warning", "own kinds", str(error), "no configuration can be read with it")
+    if not found:
+        return Finding("ok", "own kinds", "none installed beside htmrun's")
+    parts = [
+        f"{name} {version}: {', '.join(f'{kind.family} {kind.name}' for kind in kinds)}"
+        for (name, version), kinds in found.items()
+    ]
+    return Finding("ok", "own kinds", "; ".join(parts))
 
 
 def _processor() -> Finding:

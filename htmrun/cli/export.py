@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from htmrun.cli.options import Directory, Uri
+from htmrun.cli.options import Directory, Imported, Uri
 
 NAME = "export"
 HELP = "Write a run into a folder that somebody else can run."
@@ -27,6 +27,7 @@ def command(
     data: Annotated[
         bool, typer.Option("--data/--no-data", help="Copy data files into the folder.")
     ] = True,
+    imported: Imported = None,
     uri: Uri = None,
     directory: Directory = "runs",
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from htmrun.cli.options import Directory, On, Uri
+from htmrun.cli.options import Directory, Imported, On, Uri
 
 NAME = "rerun"
 HELP = "Repeat a run and say whether every state hash and figure is the same."
@@ -26,6 +26,7 @@ def command(
         list[str] | None, typer.Argument(metavar="KEY=VALUE", help="arms, seeds.", hidden=True)
     ] = None,
     on: On = "local",
+    imported: Imported = None,
     uri: Uri = None,
     directory: Directory = "runs",
 ) -> int:

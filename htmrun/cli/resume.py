@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from htmrun.cli.options import Directory, Json, On, Quiet, Uri
+from htmrun.cli.options import Directory, Imported, Json, On, Quiet, Uri
 
 NAME = "resume"
 HELP = "Go on with a run that was cut short: finished jobs stay, the others are run."
@@ -21,6 +21,7 @@ def command(
         str | None, typer.Argument(metavar="RUN", help="A run's id, or how it begins.", hidden=True)
     ] = None,
     on: On = "local",
+    imported: Imported = None,
     quiet: Quiet = False,
     json_output: Json = False,
     uri: Uri = None,

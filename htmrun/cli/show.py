@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from htmrun.cli.options import ConfigDir
+from htmrun.cli.options import ConfigDir, Imported
 
 NAME = "show"
 HELP = "List what exists, or explain every field of one experiment."
@@ -31,6 +31,7 @@ def command(
         ),
     ] = None,
     config_dir: ConfigDir = None,
+    imported: Imported = None,
 ) -> None:
     from htmrun.cli import listing
 

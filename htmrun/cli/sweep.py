@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from htmrun.cli.options import ConfigDir, Json, On, Quiet
+from htmrun.cli.options import ConfigDir, Imported, Json, On, Quiet
 
 NAME = "sweep"
 HELP = "Search an experiment's settings; choose on validation, never on test."
@@ -41,6 +41,7 @@ def command(
     ] = None,
     on: On = "local",
     config_dir: ConfigDir = None,
+    imported: Imported = None,
     quiet: Quiet = False,
     json_output: Json = False,
 ) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from htmrun.cli.options import ConfigDir, Json, On, Quiet
+from htmrun.cli.options import ConfigDir, Imported, Json, On, Quiet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +49,7 @@ def command(
     ] = None,
     on: On = "local",
     config_dir: ConfigDir = None,
+    imported: Imported = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would run and how much memory it needs.")
     ] = False,

@@ -8,13 +8,17 @@ command is told to import.
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
+import os
 import pkgutil
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeVar
 
 from pydantic import GetCoreSchemaHandler, ValidationInfo
@@ -22,14 +26,16 @@ from pydantic_core import CoreSchema, core_schema
 
 from htmrun.backends.parameters import Parameters
 from htmrun.errors import UserError, mismatch, show
+from htmrun.paths import ENTRY_POINTS
 
-ENTRY_POINTS = "htmrun.kinds"
+HASH = "sha256:"
+"""What stands for the version of a module that no package brings begins with this."""
 PLACES: dict[str, tuple[str, ...]] = {
     "encoder": ("htmrun.components.encoders",),
     "source": ("htmrun.components.sources",),
     "stage": ("htmrun.components.stages",),
     "readout": ("htmrun.components.classifiers", "htmrun.components.networks.readout"),
-    "layer": ("htmrun.components.networks.parameters",),
+    "layer": ("htmrun.components.networks.layers",),
     "control": ("htmrun.components.controls",),
     "measure": ("htmrun.training.measures",),
 }
@@ -42,7 +48,8 @@ C = TypeVar("C")
 class Kind:
     """The class of a kind's parameters, and the class that does what they say.
 
-    origin: name and version of the package that it comes from; None: htmrun.
+    origin: name and version of the package that it comes from, or name and hash of the module
+    that was asked for; None: htmrun.
     """
 
     family: str
@@ -55,6 +62,7 @@ class Kind:
 _kinds: dict[str, dict[str, Kind]] = {family: {} for family in PLACES}
 _by_parameters: dict[type[Parameters], Kind] = {}
 _packages: dict[str, tuple[str, str]] = {}
+_asked: list[str] = []
 _done: set[str] = set()
 
 
@@ -116,7 +124,8 @@ def key_of(family: str) -> str:
 def load(modules: Iterable[str] = ()) -> None:
     """Import all kinds: htmrun's own, those of installed packages, and `modules`.
 
-    Each is imported once. Raises UserError where somebody else's module cannot be imported.
+    Each is imported once; `modules` may lie in the working directory. Raises UserError where
+    somebody else's module cannot be imported.
     """
     for place in (place for places in PLACES.values() for place in places):
         if place not in _done:
@@ -130,7 +139,27 @@ def load(modules: Iterable[str] = ()) -> None:
             package = (entry.dist.name, entry.dist.version) if entry.dist else None
             _import(entry.module, f"{ENTRY_POINTS}: '{entry.name}'", package)
     for module in modules:
+        if os.getcwd() not in sys.path:
+            # Last: no file there may stand in for a module that somebody else means.
+            sys.path.append(os.getcwd())
+        _asked.append(module)
         _import(module, f"--import: '{module}'", None)
+
+
+def asked() -> tuple[str, ...]:
+    """Return the modules that were asked for by name."""
+    return tuple(dict.fromkeys(_asked))
+
+
+def origins() -> dict[tuple[str, str], list[Kind]]:
+    """Return all kinds that are not htmrun's own, by where they come from."""
+    load()
+    found: dict[tuple[str, str], list[Kind]] = {}
+    for family in _kinds.values():
+        for kind in family.values():
+            if kind.origin is not None:
+                found.setdefault(kind.origin, []).append(kind)
+    return found
 
 
 def _import(module: str, what: str, package: tuple[str, str] | None) -> None:
@@ -155,11 +184,20 @@ def _origin(module: str) -> tuple[str, str] | None:
     if top == "htmrun":
         return None
     if top not in _packages:
-        version = str(getattr(sys.modules[top], "__version__", "unversioned"))
         distributions = metadata.packages_distributions().get(top, ())
         found = next(((name, metadata.version(name)) for name in distributions), None)
-        _packages[top] = found or (top, version)
+        asked = next((name for name in _asked if name.partition(".")[0] == top), top)
+        _packages[top] = found or (asked, _hash(sys.modules[top]))
     return _packages[top]
+
+
+def _hash(module: ModuleType) -> str:
+    """Return what tells a module that no package brings from another of its name."""
+    if module.__file__ is None:
+        return "unversioned"
+    path = Path(module.__file__)
+    files = sorted(path.parent.rglob("*.py")) if path.name == "__init__.py" else [path]
+    return HASH + hashlib.sha256(b"\0".join(f.read_bytes() for f in files)).hexdigest()[:16]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from htmrun.errors import UserError
-from htmrun.paths import CONF
+from htmrun.paths import CONF, conf_of_packages
 
 
 @dataclass(frozen=True)
@@ -19,12 +19,16 @@ class Entry:
 
 
 def folders(config_dir: Path | None) -> list[Path]:
-    """Return the folders that are searched, the user's first; UserError if that is no folder."""
+    """Return the folders that are searched, the user's first, those of installed packages last.
+
+    UserError if the user's is no folder.
+    """
+    shipped = [CONF, *conf_of_packages()]
     if config_dir is None:
-        return [CONF]
+        return shipped
     if not config_dir.is_dir():
         raise UserError(f"--config-dir: found '{config_dir}', expected a folder that exists")
-    return [config_dir.resolve(), CONF]
+    return [config_dir.resolve(), *shipped]
 
 
 def is_group(name: str, config_dir: Path | None) -> bool:

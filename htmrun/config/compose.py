@@ -21,7 +21,7 @@ from htmrun.config.catalogue import experiments, folders
 from htmrun.config.overrides import key_of, rewrite
 from htmrun.config.validation import plain, unused, validate
 from htmrun.errors import UserError, nearest
-from htmrun.paths import CONF
+from htmrun.paths import CONF, conf_of_packages
 
 if TYPE_CHECKING:
     from hydra.core.config_search_path import ConfigSearchPath
@@ -150,7 +150,7 @@ def _check_removable(composed: omegaconf.DictConfig, key: str) -> None:
 
 @contextlib.contextmanager
 def _searched_first(folder: Path | None) -> Iterator[None]:
-    """Let Hydra look into `folder` before any other."""
+    """Let Hydra look into `folder` before any other, and into installed packages' after all."""
     # hydra.searchpath would put it last, where it loses against shipped files of the same name.
     plugin = hydra.plugins.search_path_plugin.SearchPathPlugin
 
@@ -159,6 +159,8 @@ def _searched_first(folder: Path | None) -> Iterator[None]:
             current = _user_folder.get()
             if current is not None:
                 search_path.prepend(provider="--config-dir", path=f"file://{current}")
+            for folder in conf_of_packages():
+                search_path.append(provider=str(folder), path=f"file://{folder}")
 
     plugins = hydra.core.plugins.Plugins.instance()
     if not any(p.__name__ == "UserFolderFirst" for p in plugins.discover(plugin)):

@@ -6,11 +6,13 @@ import contextlib
 import multiprocessing
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from htmrun.components import registry
 from htmrun.errors import StopRequestedError
 from htmrun.execution.signals import PATIENCE_S, WorkerSignals, interrupts_held
 from htmrun.execution.workers import Died, News, Player, Said
@@ -116,7 +118,7 @@ class ProcessWorkers:
         here, there = self._context.Pipe()
         process = self._context.Process(
             target=_serve,
-            args=(self._player, there, os.getpid(), self._ahead, self._keeps),
+            args=(registry.asked(), self._player, there, os.getpid(), self._ahead, self._keeps),
             daemon=True,
         )
         with interrupts_held():
@@ -134,9 +136,12 @@ def _send(worker: _Worker, message: Any) -> None:
         worker.pipe.send(message)
 
 
-def _serve(player: Player, pipe: Connection, parent: int, ahead: bool, keeps: bool) -> None:
-    """Run tasks until the pipe is closed or the parent is gone."""
+def _serve(
+    modules: Sequence[str], player: Player, pipe: Connection, parent: int, ahead: bool, keeps: bool
+) -> None:
+    """Run tasks until the pipe is closed or the parent is gone, with all kinds that it had."""
     signals = WorkerSignals(parent, keeps)
+    registry.load(modules)
     with contextlib.suppress(StopRequestedError, EOFError, BrokenPipeError, ConnectionResetError):
         while not signals.stopped():
             with contextlib.closing(player.play(pipe.recv(), signals.stopped)) as said:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import pickle
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
+from htmrun.components.foreign import Code
+from htmrun.errors import UserError
 from htmrun.execution.ray_connection import connect, kept
 from htmrun.execution.ray_nodes import NODE, Nodes, Share
 from htmrun.execution.workers import Died, News, Player, Raised, Said
@@ -19,17 +22,34 @@ def _never() -> bool:
     return False
 
 
+@dataclass(frozen=True)
+class Packed:
+    """A pickled player, and the code that must be imported before it can be read."""
+
+    player: bytes
+    code: Code
+
+    def unpacked(self) -> Player:
+        """Return the player; raises UserError where a node lacks the code."""
+        self.code.load()
+        player: Player = pickle.loads(self.player)
+        return player
+
+
 class TaskRunner:
     """Runs tasks one after the other; lives on a node of the cluster."""
 
-    def __init__(self, player: Player, batch_s: float) -> None:
+    def __init__(self, player: Packed, batch_s: float) -> None:
         """`batch_s`: messages that come within so many seconds travel together; 0: one by one."""
-        self._player, self._batch_s = player, batch_s
+        self._packed, self._batch_s = player, batch_s
+        self._player: Player | None = None
         self._running: Generator[Any, None, None] | None = None
 
-    def begin(self, task: Any) -> list[Any]:
-        """Begin a task and return the first that it says."""
-        self._running = self._player.play(task, _never)
+    def begin(self, task: bytes) -> list[Any]:
+        """Begin a pickled task and return the first that it says."""
+        if self._player is None:
+            self._player = self._packed.unpacked()
+        self._running = self._player.play(pickle.loads(task), _never)
         return self.go_on(together=False)
 
     def go_on(self, together: bool = True) -> list[Any]:
@@ -81,7 +101,7 @@ class RayWorkers:
                 self.nodes = Nodes(self._ray, address, share, notice)
                 self.nodes.await_room()
                 # Handed over once: every actor on a node reads the same copy.
-                self._player = self._ray.put(player)
+                self._player = self._ray.put(Packed(pickle.dumps(player), Code.here()))
         except BaseException:
             self._ray.shutdown()
             raise
@@ -102,7 +122,7 @@ class RayWorkers:
         with kept(self._address):
             actor = next((a for a in self._actors if a.key is None), None) or self._new_actor()
             actor.key = key
-            self._call(actor, actor.handle.begin.remote(task))
+            self._call(actor, actor.handle.begin.remote(pickle.dumps(task)))
             for _ in range(self._ahead - 1):
                 self._call(actor, actor.handle.go_on.remote())
 
@@ -167,7 +187,8 @@ class RayWorkers:
         try:
             messages = self._ray.get(reference)
         except errors.RayTaskError as error:
-            news: News = Raised(error)
+            cause = getattr(error, "cause", None)
+            news: News = Raised(cause if isinstance(cause, UserError) else error)
         except errors.RayError:
             news = Died(DIED)
         else:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from htmrun.backends.parameters import TemporalMemoryParameters
+from htmrun.components import foreign
 from htmrun.config.schema import WITHOUT_EFFECT, Experiment
 from htmrun.config.validation import plain
 from htmrun.execution.energy import Joules
@@ -114,6 +115,7 @@ def _checkpoints(run: OpenRun, run_id: str) -> Checkpoints | None:
     if every is None or not tracking.enabled or run.on != LOCAL:
         return None
     decides = {n: v for n, v in plain(run.experiment).items() if n not in WITHOUT_EFFECT}
+    decides |= foreign.tags(run.experiment)
     folder = Path(tracking.dir).absolute() / "checkpoints" / run_id
     return Checkpoints.of(folder, decides, run.builder.source.fingerprint, 60 * every)
 

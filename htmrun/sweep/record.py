@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from htmrun._imports import mlflow
+from htmrun.components import foreign
 from htmrun.errors import UserError
 from htmrun.execution.signals import uninterrupted
 from htmrun.sweep.study import ERROR, FIGURES, HASHES, LOST, OWNER, SharedStudy
@@ -53,6 +54,7 @@ class SweepRecord:
                 "htmrun.experiment": shared.sweep.base.name,
                 **code_tags(),
                 **version_tags(),
+                **foreign.tags(shared.sweep.base),
                 **process_tags(),
                 "mlflow.source.name": "htmrun sweep",
             }

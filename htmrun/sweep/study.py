@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from htmrun._imports import optuna
+from htmrun.components import foreign
 from htmrun.config.schema import WITHOUT_EFFECT
 from htmrun.config.space import grid
 from htmrun.config.sweep import Sweep
@@ -46,8 +47,10 @@ def signature(sweep: Sweep, objectives: Mapping[str, str], data: str) -> dict[st
     experiment = plain(sweep.base)
     for name in WITHOUT_EFFECT:
         experiment.pop(name, None)
+    kinds = foreign.used(sweep.base)
     return {
         **settings,
+        **({"kinds": kinds} if kinds else {}),
         "arm": sweep.arm,
         "objectives": dict(objectives),
         "data": data,

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from htmrun.components import foreign
 from htmrun.config.schema import WITHOUT_EFFECT, Experiment
 from htmrun.execution.jobs import jobs_of
 from htmrun.execution.ray_connection import LOCAL
@@ -42,6 +43,7 @@ def recorded(
         "htmrun.data_hash": source.fingerprint,
         "htmrun.overrides": hide_password(" ".join(overrides)),
         "htmrun.held_out": experiment.data.held_out,
+        **foreign.tags(run.experiment),
         "htmrun.curve": main_curve(run.builder),
     }
     with Tracker(

@@ -44,6 +44,7 @@ class Repeated:
 
 def selected(run: StoredRun, overrides: list[str]) -> Experiment:
     """Return what is to be repeated: arms and seeds may be fewer, where it runs another."""
+    run.must_have_kinds()
     rewrite(overrides, None)
     resolved = {**run.resolved, "tracking": {"enabled": False}}
     for text in overrides:

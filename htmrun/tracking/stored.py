@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from htmrun.components import foreign
 from htmrun.components.sources import open_source
 from htmrun.config.schema import Experiment
 from htmrun.config.validation import validate
@@ -51,7 +52,12 @@ class StoredRun:
     @property
     def experiment(self) -> Experiment:
         """The configuration as an experiment; UserError if this version does not know it."""
+        self.must_have_kinds()
         return validate(self.resolved)
+
+    def must_have_kinds(self) -> None:
+        """Raise UserError unless other people's kinds that the run used are here, and the same."""
+        foreign.must_have(self.tags, f"as when {self.run} was recorded")
 
     @property
     def finished(self) -> tuple[StoredJob, ...]:

@@ -94,8 +94,8 @@ COMMANDS = ", ".join(str(command.name) for command in app.registered_commands)
         ),
         (
             ["train", "--quite"],
-            "--quite: unknown option, expected one of --on, --config-dir, --dry-run, --quiet, "
-            "--json, --report; did you mean '--quiet'?",
+            "--quite: unknown option, expected one of --on, --config-dir, --import, --dry-run, "
+            "--quiet, --json, --report; did you mean '--quiet'?",
         ),
         (
             ["train", "experiment=digit"],
