@@ -342,8 +342,9 @@ def test_hostile_files_run_no_code_and_are_said_in_a_line(tmp_path: Path) -> Non
     }  # fmt: skip
     for what, content in files.items():
         keeper.path.write_bytes(content)
-        refused(keeper, lines)
+        line = refused(keeper, lines)
         assert not trap.exists(), what
+        assert (" (it is compressed); " in line) == (what == "a bomb")
     assert [path.name for path in tmp_path.iterdir()] == ["job"]
 
 
