@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from htmrun.backends.parameters import TemporalMemoryParameters
 from htmrun.components import foreign
+from htmrun.components.registry import component_of
 from htmrun.config.schema import WITHOUT_EFFECT, Experiment
 from htmrun.config.validation import plain
 from htmrun.execution.energy import Joules
@@ -128,7 +128,7 @@ def new_run_id(name: str) -> str:
 def main_metrics(builder: Builder) -> tuple[str, ...]:
     """Return the metrics that the final table shows."""
     stages = builder.experiment.stages
-    memories = [n for n, stage in stages.items() if isinstance(stage, TemporalMemoryParameters)]
+    memories = [n for n, stage in stages.items() if getattr(component_of(stage), "predicts", False)]
     names = registry.main_metrics(builder.source.task, builder.horizons, memories)
     # An area of its own where bits are swapped, the score where pixels are.
     unused = {"noise_score" if builder.experiment.noise_images == 0 else "noise_accuracy_area"}

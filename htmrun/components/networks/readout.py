@@ -83,7 +83,10 @@ class NetworkReadout(HorizonReadout):
         shape = input_shape(front, parameters)
         if shape is None or not parameters.learn:
             return
-        sizes = shapes.walk(parameters, shape, name, _layers(front.left_out))
+        try:
+            sizes = shapes.walk(parameters, shape, name, _layers(front.left_out))
+        except UserError:
+            return  # `problems` says it.
         for layer, out in sizes.items():
             if f"{name}.{layer}" not in frozen:
                 own = parameters.layers[layer]
