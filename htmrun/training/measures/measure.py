@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 
@@ -104,6 +104,7 @@ class Run:
     commits: int = 0
     train_seconds: float = 0.0
     told: list[Progress] = field(default_factory=list)
+    _state: State | None = None
 
     @property
     def total(self) -> int:
@@ -115,10 +116,14 @@ class Run:
         """Training samples per second so far."""
         return self.sample / self.train_seconds if self.train_seconds > 0 else 0.0
 
-    @cached_property
+    @property
     def state(self) -> State:
         """The state that is reported; to be asked for when the job is finished."""
-        return self.pipeline.state()
+        # No cached_property: until Python 3.12 its lock is that of all jobs, and models in step
+        # give their states when all jobs ask for something.
+        if self._state is None:
+            self._state = self.pipeline.state()
+        return self._state
 
     def measure(self, kind: type[M]) -> M:
         """Return the measure of this kind."""
