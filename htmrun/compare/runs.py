@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,17 +58,35 @@ class Ranked:
 def compare_runs(choice: Choice, *, curves: bool = False) -> Compared:
     """Return the comparison of the chosen runs; with `curves` every kept array is read, too.
 
-    Raises UserError for an unknown store, run, arm or figure, and for runs that are not equal
-    without `force`; with it the comparison's warnings say what is unequal.
+    Raises UserError for an unknown store or run, and as `compare_run` does.
     """
+
+    def kept(run: ExperimentRun) -> Series:
+        return read_series(open_existing(choice.uri, choice.directory)[1], run)
+
     run = merge(read(choice.runs, choice.uri, choice.directory))
+    return compare_run(run, kept, choice, curves=curves)
+
+
+def compare_run(
+    run: ExperimentRun,
+    kept: Callable[[ExperimentRun], Series],
+    choice: Choice,
+    *,
+    curves: bool = False,
+) -> Compared:
+    """Return the comparison of one run, whose arrays `kept` returns.
+
+    Raises UserError for an unknown arm or figure, and where something is not equal without
+    `force`; with it the comparison's warnings say what is unequal.
+    """
     warnings = _in_common(choice, run)
     shown = select(run.metrics, run.task, wanted=choice.metrics, everything=choice.everything)
     reference = reference_arm(run, choice.reference)
     series: Series = {}
     # Only streams have losses to compare along them; the report draws everything.
     if curves or run.task in ("forecast", "sequence"):
-        series = read_series(open_existing(choice.uri, choice.directory)[1], run)
+        series = kept(run)
     streams = list(stream_differences(series, run.everybody, reference, run.task))
     found = compare_arms(run, shown, reference=reference, warnings=warnings, streams=streams)
     return Compared(found, run, series)

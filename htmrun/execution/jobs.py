@@ -58,6 +58,8 @@ class Builder:
     """Threads that a model may use on the processor."""
     checkpoints: Checkpoints | None = None
     """Where jobs keep how far they are; None: nowhere."""
+    hand_over: bool = False
+    """Whether jobs hand over what they learned with their last record."""
 
     @property
     def readout(self) -> Any:
@@ -171,11 +173,20 @@ class Builder:
 
         return forecasts
 
+    def course(self, *, latency: bool = True) -> Course:
+        """Return how long a job trains and how often it looks."""
+        e = self.experiment
+        return Course(
+            epochs=e.epochs, epoch_length=e.epoch_length, evaluate_every=e.evaluate_every,
+            curve_points=e.curve_points, measure_latency=latency, noise_images=e.noise_images,
+            target=e.target, drift_at=drift_at(e), hand_over=self.hand_over,
+        )  # fmt: skip
+
     def training(self, job: Job, arm: Arm, made: Pipeline | None = None) -> Work:
         """Return what trains `made`, one of several in step, or a pipeline of its own."""
 
         def records(stop: Callable[[], bool]) -> Iterator[Record]:
-            course = course_of(self.experiment, latency=made is None)
+            course = self.course(latency=made is None)
             pipeline = made or self.pipeline(arm, job.seed)
             # Models in step are asked for their states by all jobs; they start from the beginning.
             kept = self.checkpoints if made is None else None
@@ -184,16 +195,6 @@ class Builder:
             yield from Trainer(run, stop=stop, keeper=keeper).records()
 
         return records
-
-
-def course_of(experiment: Experiment, *, latency: bool = True) -> Course:
-    """Return how long a job of `experiment` trains and how often it looks."""
-    e = experiment
-    return Course(
-        epochs=e.epochs, epoch_length=e.epoch_length, evaluate_every=e.evaluate_every,
-        curve_points=e.curve_points, measure_latency=latency, noise_images=e.noise_images,
-        target=e.target, drift_at=drift_at(e),
-    )  # fmt: skip
 
 
 def drift_at(experiment: Experiment) -> int | None:

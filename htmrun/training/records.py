@@ -50,13 +50,17 @@ class Progress:
 
 @dataclass(frozen=True)
 class Finished:
-    """A job ended well. `metrics` are final; `series` holds full-resolution arrays by name."""
+    """A job ended well. `metrics` are final; `series` holds full-resolution arrays by name.
+
+    `state`: what was learned, where jobs are asked to hand it over; else empty.
+    """
 
     job: Job
     metrics: dict[str, float]
     state_hash: str
     seconds: float
     series: dict[str, np.ndarray] = field(default_factory=dict)
+    state: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

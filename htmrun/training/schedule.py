@@ -18,7 +18,7 @@ from htmrun.backends.plan import Flags, Plan
 
 @dataclass(frozen=True)
 class Course:
-    """How long to train, and how often to look."""
+    """How long to train, how often to look, and whether what was learned is handed over."""
 
     epochs: int = 1
     epoch_length: int | None = None
@@ -28,6 +28,7 @@ class Course:
     noise_images: int | None = 0
     target: float | None = None
     drift_at: int | None = None
+    hand_over: bool = False
 
 
 @dataclass(frozen=True)

@@ -173,7 +173,8 @@ class Trainer:
             found = measure.finish(run)
             metrics |= found.metrics
             series |= found.series
-        return Finished(run.job, metrics, state_hash(run.state), self._seconds(), series)
+        learned = dict(run.state) if run.course.hand_over else {}
+        return Finished(run.job, metrics, state_hash(run.state), self._seconds(), series, learned)
 
     def _curves(self) -> dict[str, np.ndarray]:
         """Return one array for each metric, NaN where only others were taken: all fit `sample`."""

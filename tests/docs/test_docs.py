@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import io
 from pathlib import Path
@@ -9,10 +10,21 @@ from typing import Any
 
 import pytest
 
+import htmrun
 from htmrun.cli import main
 from htmrun.config.compose import is_file, load
 from htmrun.training.records import Finished, Job
-from tests.helpers.pages import ROOT, Command, anchors, blocks, commands, links, mentioned, pages
+from tests.helpers.pages import (
+    ROOT,
+    Block,
+    Command,
+    anchors,
+    blocks,
+    commands,
+    links,
+    mentioned,
+    pages,
+)
 from tests.helpers.synthetic import RUN, tracker
 
 WRITTEN = ("yaml", "csv")
@@ -23,6 +35,7 @@ def name_of(page: Path) -> str:
     return str(page.relative_to(ROOT)) if page.is_relative_to(ROOT) else page.name
 
 
+LIBRARY = ROOT / "docs" / "guides" / "library.md"
 GUIDES = [page for page in pages() if any(b.language == "python" for b in blocks(page))]
 COMMANDED = [page for page in pages() if any(commands(block) for block in blocks(page))]
 
@@ -47,12 +60,32 @@ def test_no_page_of_the_documentation_is_left_out_of_its_index() -> None:
     assert [name_of(page) for page in missing if page.resolve() not in linked] == []
 
 
-@pytest.mark.parametrize("page", GUIDES, ids=name_of)
+@pytest.mark.parametrize("page", [page for page in GUIDES if page != LIBRARY], ids=name_of)
 def test_python_code_runs_as_it_stands(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     run_python(page, {"__name__": "docs"})
+
+
+@pytest.mark.parametrize("block", [b for b in blocks(LIBRARY) if b.language == "python"])
+def test_each_block_of_the_library_guide_runs_alone_from_public_names(
+    block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for node in ast.walk(ast.parse(block.text)):
+        if isinstance(node, ast.Import):
+            assert {alias.name for alias in node.names} <= {"htmrun", "numpy", "torch"}
+        if isinstance(node, ast.ImportFrom):
+            assert node.module == "htmrun"
+            assert {alias.name for alias in node.names} <= set(htmrun.__all__)
+    monkeypatch.chdir(tmp_path)
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(compile(block.text, f"{LIBRARY.name}:{block.line}", "exec"), {"__name__": "docs"})
+
+
+def test_the_library_guide_names_everything_that_is_public() -> None:
+    text = LIBRARY.read_text(encoding="utf-8")
+    assert [n for n in htmrun.__all__ if f"`{n}`" not in text and n != "__version__"] == []
 
 
 @pytest.mark.parametrize("page", COMMANDED, ids=name_of)

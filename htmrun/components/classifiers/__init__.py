@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +36,7 @@ class Targets:
     classes: int
     horizons: tuple[int, ...]
     buckets: Buckets | None = None
-    estimate: str = "mode"
+    estimate: Literal["mean", "median", "mode"] = "mode"
 
 
 @dataclass(frozen=True)

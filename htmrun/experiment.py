@@ -1,0 +1,323 @@
+"""An experiment from Python: run it, then take its figures, its comparison and its models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from htmrun._imports import pandas
+from htmrun.backends import State
+from htmrun.compare import runs
+from htmrun.compare.comparison import Comparison
+from htmrun.components.classifiers.scores import Scores
+from htmrun.components.pipeline import Pipeline, Raw
+from htmrun.components.sources import Chunk
+from htmrun.config.compose import Loaded, load
+from htmrun.config.schema import Arm
+from htmrun.errors import UserError, nearest
+from htmrun.execution.jobs import Builder, schedule_of
+from htmrun.execution.opening import open_run
+from htmrun.execution.session import Session, Sink, begin
+from htmrun.tracking.read_runs import ExperimentRun
+from htmrun.tracking.recording import recorded
+from htmrun.tracking.settings import legal_name
+from htmrun.training.records import Failed, Finished, Record
+from htmrun.training.schedule import Cursor, Schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PIECE = 1024
+"""Samples that a model takes at once; the number shows in no result."""
+
+
+def run(
+    experiment: Loaded | str | Sequence[str],
+    *,
+    workers: int | None = 1,
+    record: bool = False,
+    models: bool = True,
+    watch: Callable[[Record], None] = lambda _: None,
+) -> Results:
+    """Run every arm and seed and return what came of it.
+
+    experiment: overrides as on the command line, or what `load` returned of them. workers:
+    processes side by side; 1: all in this one, None: one per core (a script that asks for more
+    than one must guard its start with ``if __name__ == "__main__"``). record: write to MLflow
+    as `htmrun train` does. models: keep what each job learned, for `Results.pipeline`. watch:
+    called with every record as it comes. Raises UserError for what can be known before the
+    first sample, and where no job finishes.
+    """
+    loaded = _loaded(experiment)
+    tracking = loaded.experiment.tracking
+    changed: dict[str, Any] = {"workers": workers}
+    if not record:
+        changed["tracking"] = tracking.model_copy(update={"enabled": False})
+    session = begin(loaded.experiment.model_copy(update=changed))
+    builder = replace(session.run.builder, hand_over=models)
+    session.run = replace(session.run, builder=builder)
+
+    @contextmanager
+    def sinks() -> Iterator[list[Sink]]:
+        with recorded(session, loaded.resolved, loaded.overrides, lambda _: None) as tracker:
+            yield [_Watched(watch)] if tracker is None else [tracker, _Watched(watch)]
+
+    session.play(sinks(), lambda _: None)
+    if not any(session.results.values()):
+        raise UserError(session.failed[0].error)
+    return Results(session)
+
+
+def compare_runs(
+    *names: str,
+    metrics: Sequence[str] = (),
+    arms: Sequence[str] = (),
+    reference: str | None = None,
+    force: bool = False,
+    uri: str | None = None,
+    directory: str | Path = "runs",
+) -> Comparison:
+    """Return what `htmrun compare` says of recorded runs; without `names` of the latest.
+
+    Raises UserError for an unknown store, run, arm or figure, and for runs that are not equal
+    without `force`.
+    """
+    choice = runs.Choice(
+        names, tuple(metrics), not metrics, tuple(arms), reference, force, uri, str(directory)
+    )
+    return runs.compare_runs(choice).comparison
+
+
+def build_pipeline(
+    experiment: Loaded | str | Sequence[str], arm: str = "online", seed: int = 0
+) -> Model:
+    """Return the untrained pipeline of an arm and seed; raises UserError."""
+    return Model.of(open_run(_loaded(experiment).experiment).builder, arm, seed)
+
+
+def _loaded(experiment: Loaded | str | Sequence[str]) -> Loaded:
+    if isinstance(experiment, Loaded):
+        return experiment
+    return load([experiment] if isinstance(experiment, str) else list(experiment))
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """Hands every record on."""
+
+    handle: Callable[[Record], None]
+
+
+@dataclass(frozen=True, repr=False)
+class Results:
+    """What came of an experiment."""
+
+    _session: Session
+
+    def __repr__(self) -> str:
+        jobs = f"{len(self.finished)} jobs finished, {len(self.failed)} failed"
+        return f"<Results of {self.run_id}: {jobs}>"
+
+    @property
+    def run_id(self) -> str:
+        """The run's id, under which it stands in MLflow if it was recorded."""
+        return self._session.run_id
+
+    @property
+    def failed(self) -> tuple[Failed, ...]:
+        """The jobs that ended badly; the others went on."""
+        return tuple(self._session.failed)
+
+    @cached_property
+    def finished(self) -> tuple[Finished, ...]:
+        """The last record of every job that ended well, arm by arm."""
+        return tuple(record for arm in self._session.results.values() for record in arm)
+
+    @cached_property
+    def frame(self) -> pandas.DataFrame:
+        """A row for each arm and seed: arm, seed, control, metrics by name, state_hash, seconds."""
+        rows = [
+            {"arm": r.job.arm, "seed": r.job.seed, "control": r.job.control}
+            | r.metrics
+            | {"state_hash": r.state_hash, "seconds": r.seconds}
+            for r in self.finished
+        ]
+        return pandas.DataFrame(rows)
+
+    def series(self, arm: str, seed: int) -> dict[str, np.ndarray]:
+        """Return the arrays of a job by name: learning curves, distributions, losses."""
+        return self._finished(arm, seed).series
+
+    def comparison(
+        self, *metrics: str, reference: str | None = None, arms: Sequence[str] = ()
+    ) -> Comparison:
+        """Return the arms side by side, with the statistics of `htmrun compare`.
+
+        metrics: these alone, None of them: all. Raises UserError for an unknown arm or metric.
+        """
+        choice = runs.Choice((), metrics, not metrics, tuple(arms), reference, force=True)
+        return runs.compare_run(self._as_run(), self._series, choice).comparison
+
+    def pipeline(self, arm: str, seed: int) -> Model:
+        """Return the trained pipeline of an arm and seed, each time a new one; raises UserError."""
+        record = self._finished(arm, seed)
+        model = Model.of(self._session.run.builder, arm, seed)
+        if not record.state:
+            raise UserError("models: found False, expected run(..., models=True) for a pipeline")
+        model.load(record.state)
+        model.cursor = Cursor(0, int(record.metrics["commits"]))
+        return model
+
+    def _finished(self, arm: str, seed: int) -> Finished:
+        for record in self.finished:
+            if (record.job.arm, record.job.seed) == (arm, seed):
+                return record
+        names = [f"({r.job.arm!r}, {r.job.seed})" for r in self.finished]
+        raise UserError(f"found ({arm!r}, {seed}), expected one of {', '.join(names)}")
+
+    def _series(self, run: ExperimentRun) -> dict[str, dict[int, dict[str, np.ndarray]]]:
+        return {
+            arm: {seed: self.series(arm, seed) for seed in run.seeds(arm)} for arm in run.everybody
+        }
+
+    def _as_run(self) -> ExperimentRun:
+        """Return the same as is read back from MLflow of a recorded run."""
+        opened = self._session.run
+        source = opened.builder.source
+        run = ExperimentRun(self.run_id, opened.experiment.name, source.task, (self.run_id,))
+        run.unfinished = [(failed.job.name, "FAILED") for failed in self.failed]
+        for record in self.finished:
+            arm, seed = record.job.arm, record.job.seed
+            side = run.controls if record.job.control else run.arms
+            side += [] if arm in side else [arm]
+            run.jobs.setdefault(arm, {})[seed] = record
+            run.data[arm], run.tasks[arm] = source.fingerprint, source.task
+            for name, value in record.metrics.items():
+                metric = legal_name(name)
+                run.metrics += [] if metric in run.metrics else [metric]
+                run.values.setdefault(arm, {}).setdefault(metric, {})[seed] = value
+        return run
+
+
+@dataclass
+class Model:
+    """A pipeline under its arm's schedule; `cursor` is its place in the schedule."""
+
+    pipeline: Pipeline
+    schedule: Schedule
+    cursor: Cursor = field(default_factory=Cursor)
+
+    @classmethod
+    def of(cls, builder: Builder, arm: str, seed: int) -> Model:
+        """Return the fresh model of an arm and seed; raises UserError for what has none."""
+        experiment = builder.experiment
+        known = {
+            name: regime
+            for name in experiment.selected
+            if isinstance(regime := experiment.regime(name), Arm)
+        }
+        if arm not in known:
+            raise UserError(
+                f"arm: found '{arm}', expected one with a pipeline, one of {', '.join(known)}"
+                f"{nearest(arm, known)}"
+            )
+        return cls(builder.pipeline(known[arm], seed), schedule_of(known[arm]))
+
+    def fit(
+        self, samples: Chunk | Mapping[str, npt.ArrayLike] | npt.ArrayLike,
+        target: npt.ArrayLike | None = None, *, reset: npt.ArrayLike | None = None,
+        last: bool = False,
+    ) -> np.ndarray:  # fmt: skip
+        """Learn samples in their order and return what was predicted of each before that.
+
+        samples: a chunk, or fields by name, or the one field that the data have, first axis T;
+        then `target` (T,) are classes or values, and `reset` (T,) is 1 where a sequence starts.
+        last: an epoch ends with them, a window that is open commits. Raises UserError.
+        """
+        whole = self._chunk(samples, target, reset, taught=True)
+        ends = np.zeros(len(whole), np.uint8)
+        ends[-1:] = last
+        plan, self.cursor = self.schedule.plan(self.cursor, whole.reset, ends)
+        starts = range(0, max(len(whole), 1), PIECE)
+        outcomes = [
+            self.pipeline.run(whole.slice(at, at + PIECE), plan.slice(at, at + PIECE))
+            for at in starts
+        ]
+        return np.concatenate([self._answers(outcome.scores[0]) for outcome in outcomes])
+
+    def predict(
+        self, samples: Chunk | Mapping[str, npt.ArrayLike] | npt.ArrayLike,
+        *, horizon: int | None = None, reset: npt.ArrayLike | None = None,
+    ) -> np.ndarray:  # fmt: skip
+        """Return the likeliest class of each sample, or the forecast of its value, (T,).
+
+        Nothing is learned. horizon: samples ahead of the prediction, None: the least. Where no
+        prediction was made (a stream's first samples) it is -1, of a forecast NaN.
+        """
+        return self._answers(self._scores(samples, horizon, reset))
+
+    def probabilities(
+        self, samples: Chunk | Mapping[str, npt.ArrayLike] | npt.ArrayLike,
+        *, horizon: int | None = None, reset: npt.ArrayLike | None = None,
+    ) -> npt.NDArray[np.float32]:  # fmt: skip
+        """Return the probability of each class, or of each bucket of a forecast, (T, classes)."""
+        return self._scores(samples, horizon, reset).probability
+
+    def state(self) -> State:
+        """Return every array that a later result depends on, named STAGE/ARRAY."""
+        return self.pipeline.state()
+
+    def load(self, state: State) -> None:
+        """Take over what `state()` returned; ValueError on other names or shapes."""
+        self.pipeline.load(state)
+
+    def state_hash(self) -> str:
+        """Return the SHA-256 of `state()`."""
+        return self.pipeline.state_hash()
+
+    def _scores(self, samples: Any, horizon: int | None, reset: Any) -> Scores:
+        scores = self.pipeline.compute(self._chunk(samples, None, reset)).scores
+        for one in scores:
+            if horizon in (None, one.horizon):
+                return one
+        known = ", ".join(str(one.horizon) for one in scores)
+        raise UserError(f"horizon: found {horizon}, expected one of {known}")
+
+    def _answers(self, scores: Scores) -> np.ndarray:
+        targets = self.pipeline.readout.targets
+        if targets.buckets is None:
+            return np.where(scores.valid, scores.probability.argmax(1), -1)
+        values = np.full(len(scores.valid), np.nan)
+        said = scores.probability[scores.valid]
+        values[scores.valid] = targets.buckets.estimate(said, targets.estimate)
+        return values
+
+    def _chunk(self, samples: Any, target: Any, reset: Any, *, taught: bool = False) -> Chunk:
+        """Return samples as a chunk; UserError where a field is missing or lengths differ."""
+        if isinstance(samples, Chunk):
+            return samples
+        encoder = self.pipeline.encoder
+        read = (encoder.field,) if isinstance(encoder, Raw) else encoder.fields
+        if not isinstance(samples, Mapping):
+            if len(read) > 1:
+                raise UserError(f"samples: found one array, expected fields {', '.join(read)}")
+            samples = {read[0]: samples}
+        fields = {name: np.asarray(values) for name, values in samples.items()}
+        lacking = [name for name in read if name not in fields]
+        if lacking or (taught and target is None):
+            missing = lacking[0] if lacking else "target"
+            raise UserError(f"{missing}: found none, expected an array of as many samples")
+        count = len(fields[read[0]])
+        target = np.zeros(count, np.int64) if target is None else np.asarray(target)
+        reset = np.zeros(count, np.uint8) if reset is None else np.asarray(reset, np.uint8)
+        for name, array in (*fields.items(), ("target", target), ("reset", reset)):
+            if len(array) != count:
+                raise UserError(f"{name}: found {len(array)} samples, expected {count}")
+        return Chunk(fields, target, reset, np.ones(count, np.uint8))
