@@ -35,7 +35,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "source": ("htmrun.components.sources",),
     "stage": ("htmrun.components.stages",),
     "readout": ("htmrun.components.classifiers", "htmrun.components.networks.readout"),
-    "layer": ("htmrun.components.networks.parameters",),
+    "layer": ("htmrun.components.networks.layers",),
     "control": ("htmrun.components.controls",),
     "measure": ("htmrun.training.measures",),
 }

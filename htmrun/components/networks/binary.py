@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from htmrun.components.networks.parameters import BinaryParameters
+from htmrun.components.networks.layers import Place
+from htmrun.components.networks.layers.binary import BinaryParameters
 
 
 class _Step(torch.autograd.Function):
@@ -20,6 +21,11 @@ class _Step(torch.autograd.Function):
     def backward(ctx: Any, *errors: Tensor) -> tuple[Tensor, None, None]:
         (near,) = ctx.saved_tensors
         return errors[0] * near, None, None
+
+
+def build(parameters: BinaryParameters, shape: tuple[int, ...], place: Place) -> Binary:
+    """Return the layer's module."""
+    return Binary(parameters)
 
 
 class Binary(nn.Module):

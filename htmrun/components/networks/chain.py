@@ -5,69 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 
-import numpy as np
-import torch
 from torch import Tensor, nn
 
 from htmrun.backends import Backend
-from htmrun.components import registry
-from htmrun.components.networks import shapes, weights
-from htmrun.components.networks.binary import Binary
-from htmrun.components.networks.parameters import (
-    ACTIVATIONS,
-    BinaryParameters,
-    ConvParameters,
-    DropoutParameters,
-    FlattenParameters,
-    KWinnerParameters,
-    Layer,
-    LinearParameters,
-    NetworkParameters,
-    NormParameters,
-    PoolParameters,
-    ReLUParameters,
-    SPLayerParameters,
-)
+from htmrun.components.layout import Shape
+from htmrun.components.networks.layers import Place
+from htmrun.components.networks.parameters import NetworkParameters
 from htmrun.components.networks.sp_layer import SPLayer
-from htmrun.components.networks.weights import Conv, Linear
+from htmrun.components.networks.weights import Linear
 from htmrun.components.networks.winners import KWinners
+from htmrun.components.registry import component_of
 from htmrun.errors import UserError
-
-
-class Dropout(nn.Module):
-    """Dropout whose masks are a function of seed, layer and first sample of the pass."""
-
-    def __init__(self, rate: float, seed: int, layer: int) -> None:
-        super().__init__()
-        self.rate, self.seed, self.layer, self._first = rate, seed, layer, 0
-
-    def prepare(self, first: int, commit: bool, boost: bool) -> None:
-        """Say which sample the next forward pass while learning begins with."""
-        self._first = first
-
-    def forward(self, values: Tensor) -> Tensor:
-        """Return `values` with a share dropped and the rest scaled up, while learning."""
-        if not self.training or self.rate == 0:
-            return values
-        word = weights.words(self.seed, self.layer, "dropout", np.array([self._first]), 1)
-        generator = torch.Generator().manual_seed(int(word[0, 0] >> np.uint64(1)))
-        kept = torch.rand(values.shape, generator=generator) >= self.rate
-        return values * kept.to(values.device) / (1 - self.rate)
-
-
-class VectorBatchNorm(nn.BatchNorm1d):
-    """Batch norm of vectors; in a window of one sample, which has no variance, the running
-    statistics stand in and stay as they are.
-    """
-
-    def forward(self, values: Tensor) -> Tensor:
-        """Return normalised vectors (T, units)."""
-        if self.training and len(values) == 1:
-            return nn.functional.batch_norm(
-                values, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0,
-                self.eps,
-            )  # fmt: skip
-        return super().forward(values)
 
 
 class Chain(nn.Module):
@@ -91,22 +39,22 @@ class Chain(nn.Module):
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.blocks: list[str] = []
         feedback = parameters.credit.method == "feedback_alignment"
-        now: tuple[int, ...] = shape
+        now: Shape = shape
         for number, (name, layer) in enumerate(parameters.layers.items()):
             if name in bypassed:
                 continue
-            out = shapes.after(layer, now, f"{path}.layers.{name}")
+            kind = component_of(layer)
+            out = kind.after(layer, now, f"{path}.layers.{name}")
+            learns = name not in frozen
+            there = Place(seed, number, backend, feedback, learns, parameters.gain)
             try:
-                learns = name not in frozen
-                module = _module(
-                    layer, now, seed, number, backend, feedback, learns, parameters.gain
-                )
+                module: nn.Module = kind.build(layer, now, there)
             except (UserError, ValueError) as error:
                 raise UserError(f"{path}.layers.{name}.{error}") from None
             for p in module.parameters():
-                p.requires_grad_(name not in frozen)
+                p.requires_grad_(learns)
             self.layers[name], self.shapes[name], now = module, out, out
-            if registry.of(layer).name in ACTIVATIONS:
+            if kind.ends_block:
                 self.blocks.append(name)
         self.inputs, self.classes = math.prod(now), classes
         last = len(parameters.layers)
@@ -141,16 +89,7 @@ class Chain(nn.Module):
     @property
     def steady(self) -> bool:
         """Whether a forward pass while learning gives what inference gives."""
-        for m in self.layers.values():
-            if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d):
-                return False
-            if isinstance(m, Dropout) and m.rate > 0:
-                return False
-            if isinstance(m, KWinners) and m.k != m.k_inference:
-                return False
-            if isinstance(m, SPLayer) and m.rules.boost_strength > 0 and not m.rules.infer_boost:
-                return False
-        return True
+        return all(getattr(m, "steady", True) for m in self.layers.values())
 
     def arrays(self) -> dict[str, Tensor]:
         """Return every parameter and kept buffer by name; writing to them changes the chain."""
@@ -166,50 +105,6 @@ class Chain(nn.Module):
     def prepare(self, first: int, commit: bool, boost: bool) -> None:
         """Tell the layers what the next forward pass while learning belongs to."""
         for m in self.layers.values():
-            if isinstance(m, SPLayer | Dropout):
-                m.prepare(first, commit, boost)
-
-
-def _module(
-    layer: Layer, shape: tuple[int, ...], seed: int, number: int, backend: Backend,
-    feedback: bool, learns: bool, gain: float,
-) -> nn.Module:  # fmt: skip
-    if isinstance(layer, ConvParameters):
-        kernel = (layer.channels, shape[0], layer.kernel, layer.kernel)
-        return Conv(
-            kernel, layer.weight_density, seed, number, stride=layer.stride,
-            padding=layer.padding, feedback=feedback, gain=gain,
-        )  # fmt: skip
-    if isinstance(layer, LinearParameters):
-        size = math.prod(shape)
-        linear = Linear(
-            size, layer.units, layer.weight_density, seed, number, feedback=feedback, gain=gain
-        )
-        return nn.Sequential(nn.Flatten(), linear) if len(shape) > 1 else linear
-    if isinstance(layer, NormParameters):
-        return _norm(layer, shape)
-    if isinstance(layer, PoolParameters):
-        return nn.MaxPool2d(layer.size) if layer.take == "max" else nn.AvgPool2d(layer.size)
-    if isinstance(layer, KWinnerParameters):
-        return KWinners(layer, shape)
-    if isinstance(layer, BinaryParameters):
-        return Binary(layer)
-    if isinstance(layer, DropoutParameters):
-        return Dropout(layer.rate, seed, number)
-    if isinstance(layer, SPLayerParameters):
-        return SPLayer(layer, shape, seed, number, backend, learn=learns)
-    simple = {ReLUParameters: nn.ReLU, FlattenParameters: nn.Flatten}
-    return simple[type(layer)]()
-
-
-def _norm(layer: NormParameters, shape: tuple[int, ...]) -> nn.Module:
-    channels = shape[0]
-    if layer.over == "batch":
-        if len(shape) == 3:
-            return nn.BatchNorm2d(channels, momentum=layer.momentum)
-        return VectorBatchNorm(channels, momentum=layer.momentum)
-    if layer.over == "layer":
-        return nn.GroupNorm(1, channels)
-    if layer.over == "group":
-        return nn.GroupNorm(layer.groups, channels)
-    return nn.Identity()
+            told = getattr(m, "prepare", None)
+            if told is not None:
+                told(first, commit, boost)

@@ -17,10 +17,10 @@ from htmrun.backends.state import checked
 from htmrun.components.classifiers import Classes, Site, Targets
 from htmrun.components.classifiers.horizons import HorizonReadout, Past, ahead
 from htmrun.components.classifiers.scores import Activity, Scores, read
-from htmrun.components.layout import Layout, Window
+from htmrun.components.layout import Layout, Shape, Window
 from htmrun.components.networks import shapes
 from htmrun.components.networks.parameters import NetworkParameters
-from htmrun.components.registry import register
+from htmrun.components.registry import component_of, register
 from htmrun.errors import UserError
 
 if TYPE_CHECKING:
@@ -86,7 +86,8 @@ class NetworkReadout(HorizonReadout):
         sizes = shapes.walk(parameters, shape, name, _layers(front.left_out))
         for layer, out in sizes.items():
             if f"{name}.{layer}" not in frozen:
-                period = shapes.period(parameters.layers[layer], out)
+                own = parameters.layers[layer]
+                period = component_of(own).period(own, out)
                 if period is not None:
                     yield Window(f"{name}.layers.{layer}", *period)
 
@@ -165,7 +166,7 @@ class NetworkReadout(HorizonReadout):
         return bits.dense().reshape(len(bits), *self.network.shape)
 
 
-def input_shape(front: Layout, parameters: NetworkParameters) -> shapes.Shape | None:
+def input_shape(front: Layout, parameters: NetworkParameters) -> Shape | None:
     """Return the shape of what the network reads, (channels, height, width) or (bits,).
 
     A grid of bits has one channel; where shapes are not known yet, None.

@@ -24,7 +24,7 @@ from htmrun.backends.fixed_point import (
     permanence,
 )
 from htmrun.backends.plan import Plan
-from htmrun.components.networks.parameters import RewardParameters, SPLayerParameters
+from htmrun.components.networks.layers.sp import RewardParameters, SPLayerParameters
 
 Rewards = npt.NDArray[np.float64]
 

@@ -20,7 +20,8 @@ from htmrun.backends.bits import Bits
 from htmrun.backends.fixed_point import permanence
 from htmrun.backends.plan import Plan
 from htmrun.components.networks import weights
-from htmrun.components.networks.parameters import SPLayerParameters
+from htmrun.components.networks.layers import Place
+from htmrun.components.networks.layers.sp import SPLayerParameters
 from htmrun.components.networks.reward import Reward, reward_commit
 
 
@@ -39,6 +40,11 @@ class _Winners(torch.autograd.Function):
         passing, connected = ctx.saved_tensors
         error = errors[0] if passing is None else errors[0] * passing
         return error @ connected, None, None, None
+
+
+def build(parameters: SPLayerParameters, shape: tuple[int, ...], place: Place) -> SPLayer:
+    """Return the layer's module."""
+    return SPLayer(parameters, shape, place.seed, place.number, place.backend, learn=place.learns)
 
 
 class SPLayer(nn.Module):
@@ -83,6 +89,11 @@ class SPLayer(nn.Module):
             bound = math.sqrt(3 / max(1.0, float(self.connected().sum(1).mean())))
             drawn = weights.uniform(seed, layer, "weights", self.units, self.inputs, bound)
             self.weight = nn.Parameter(drawn * self.connected())
+
+    @property
+    def steady(self) -> bool:
+        """Whether the same columns win while learning as at inference."""
+        return self.rules.boost_strength == 0 or self.rules.infer_boost
 
     @property
     def window_of_sample(self) -> int:

@@ -16,6 +16,9 @@ from torch.nn import functional, grad
 
 from htmrun.backends import rng
 from htmrun.backends.rng import Purpose
+from htmrun.components.networks.layers import Place
+from htmrun.components.networks.layers.conv import ConvParameters
+from htmrun.components.networks.layers.linear import LinearParameters
 
 Part = Literal["weights", "mask", "feedback", "dropout", "patches", "direct", "head"]
 _PARTS: dict[Part, int] = {
@@ -124,6 +127,19 @@ class Conv(Weighted):
             values, self.weight, self.bias, self.feedback, self.stride, self.padding
         )
         return made
+
+
+def build(
+    parameters: ConvParameters | LinearParameters, shape: tuple[int, ...], place: Place
+) -> nn.Module:
+    """Return the module of a layer with weights."""
+    p, own = parameters, (parameters.weight_density, place.seed, place.number)
+    back, gain = place.feedback, place.gain
+    if isinstance(p, ConvParameters):
+        kernel = (p.channels, shape[0], p.kernel, p.kernel)
+        return Conv(kernel, *own, stride=p.stride, padding=p.padding, feedback=back, gain=gain)
+    linear = Linear(math.prod(shape), p.units, *own, feedback=back, gain=gain)
+    return nn.Sequential(nn.Flatten(), linear) if len(shape) > 1 else linear
 
 
 class _LinearWithFeedback(torch.autograd.Function):

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from htmrun.backends.parameters import round_half_up
-from htmrun.components.networks.parameters import KWinnerParameters
+from htmrun.components.networks.layers import Place
+from htmrun.components.networks.layers.kwinner import KWinnerParameters
 
 
 def choose(scores: Tensor, k: int) -> Tensor:
@@ -45,6 +46,11 @@ class _Competition(torch.autograd.Function):
     def backward(ctx: Any, *errors: Tensor) -> tuple[Tensor, None, None]:
         (reached,) = ctx.saved_tensors
         return (errors[0] if reached is None else errors[0] * reached), None, None
+
+
+def build(parameters: KWinnerParameters, shape: tuple[int, ...], place: Place) -> KWinners:
+    """Return the layer's module."""
+    return KWinners(parameters, shape)
 
 
 class KWinners(nn.Module):
@@ -98,6 +104,11 @@ class KWinners(nn.Module):
         if self.local:
             return choose(boosted, k)
         return choose(boosted.flatten(1), k).view_as(values)
+
+    @property
+    def steady(self) -> bool:
+        """Whether as many win while learning as at inference."""
+        return self.k == self.k_inference
 
     def commit(self, samples: int) -> None:
         """Advance duty cycles by a window of `samples`: d (1 - n/P) + wins / (P places)."""

@@ -9,14 +9,11 @@ from torch.autograd.gradcheck import GradcheckError
 
 from htmrun.backends import load_backend
 from htmrun.components.networks.binary import Binary
+from htmrun.components.networks.layers.binary import BinaryParameters
+from htmrun.components.networks.layers.kwinner import KWinnerParameters
 from htmrun.components.networks.network import Network
 from htmrun.components.networks.optimizer import make_optimizer
-from htmrun.components.networks.parameters import (
-    BinaryParameters,
-    KWinnerParameters,
-    NetworkParameters,
-    OptimizerParameters,
-)
+from htmrun.components.networks.parameters import NetworkParameters, OptimizerParameters
 from htmrun.components.networks.weights import Conv, Linear, sparse_mask
 from htmrun.components.networks.winners import KWinners, choose
 

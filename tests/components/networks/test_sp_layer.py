@@ -13,7 +13,7 @@ from htmrun.backends.bits import Bits
 from htmrun.backends.parameters import SpatialPoolerParameters
 from htmrun.backends.plan import Plan
 from htmrun.backends.state import state_hash
-from htmrun.components.networks.parameters import SPLayerParameters
+from htmrun.components.networks.layers.sp import SPLayerParameters
 from htmrun.components.networks.reward import Reward, reward_commit
 from htmrun.components.networks.sp_layer import SPLayer
 
