@@ -61,7 +61,9 @@ class PlacesSource(Source):
     def fingerprint(self) -> str:
         """SHA-256 of the positions, their places, and which are learned."""
         arrays = (self._position, self._target, self._learned, self._judged)
-        return hashlib.sha256(b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)).hexdigest()
+        return hashlib.sha256(
+            b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)
+        ).hexdigest()
 
     def train(self, seed: int, epoch: int, chunk: int) -> Iterator[Chunk]:
         """Yield the positions that are learned, in another order for each seed and epoch."""
