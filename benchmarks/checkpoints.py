@@ -82,14 +82,14 @@ def best(act: Callable[[], object]) -> tuple[float, float]:
 
 def measured(arm: str, overrides: tuple[str, ...], folder: Path) -> list[float]:
     """Return bytes of the file, seconds to write (processor, clock), seconds to read."""
-    from htmrun.training import trainer
+    from htmrun.execution import jobs
 
     experiment = load([*overrides, "curve_points=20"]).experiment
     source = open_source(experiment.data)
     builder = Builder(experiment, source)
     late = Late(Keeper(folder / "job", "this", 1e9), builder.samples() * experiment.epochs - 1024)
 
-    class Watched(trainer.Trainer):
+    class Watched(jobs.Trainer):
         """A trainer that its keeper knows."""
 
         def __init__(self, *arguments: Any, **more: Any) -> None:
@@ -100,7 +100,7 @@ def measured(arm: str, overrides: tuple[str, ...], folder: Path) -> list[float]:
         def of_job(self, _job: Job) -> Late:
             return late
 
-    own, trainer.Trainer = trainer.Trainer, Watched  # type: ignore[misc]
+    own, jobs.Trainer = jobs.Trainer, Watched  # type: ignore[misc]
     kept: Any = Files()
     try:
         for _ in replace(builder, checkpoints=kept).work(Job(arm, 0))(lambda: False):
@@ -108,7 +108,7 @@ def measured(arm: str, overrides: tuple[str, ...], folder: Path) -> list[float]:
     except EndError:
         pass
     finally:
-        trainer.Trainer = own  # type: ignore[misc]
+        jobs.Trainer = own  # type: ignore[misc]
     return late.row
 
 

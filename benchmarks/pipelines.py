@@ -11,7 +11,7 @@ import numpy as np
 from measuring import Rate, Table, number
 
 from htmrun.components.classifiers.scores import Activity
-from htmrun.components.pipeline import ENCODER, Pipeline
+from htmrun.components.pipeline import Pipeline
 from htmrun.components.sources import Chunk, open_source
 from htmrun.config.compose import load
 from htmrun.execution.jobs import Builder, schedule_of
@@ -36,20 +36,20 @@ def train(builder: Builder, arm: str, chunks: list[Chunk]) -> tuple[Pipeline, di
     """Train a fresh pipeline on `chunks`; return it and the seconds of each of its parts."""
     regime = builder.experiment.arm[arm]
     pipeline, schedule, cursor = builder.pipeline(regime, 0), schedule_of(regime), Cursor()
-    spent = dict.fromkeys((ENCODER, *KINDS, "classifier"), 0.0)
+    spent = dict.fromkeys(("encoder", *KINDS, "classifier"), 0.0)
     for number_, chunk in enumerate(chunks):
         ends = np.zeros(len(chunk), np.uint8)
         ends[-1] = number_ == len(chunks) - 1
         plan, cursor = schedule.plan(cursor, chunk.reset, ends)
         begin = time.process_time()
-        activity: Activity = {ENCODER: pipeline.encoder.encode(chunk.fields)}
-        bits, now = activity[ENCODER], time.process_time()
-        spent[ENCODER] += now - begin
+        activity: Activity = {"encoder": pipeline.encoder.encode(chunk.fields)}
+        bits, now = activity["encoder"], time.process_time()
+        spent["encoder"] += now - begin
         for stage in pipeline.stages:
             bits, begin = stage.run(bits, plan, activity), now
             now = time.process_time()
             spent[type(stage).__name__] += now - begin
-        pipeline.predictor.run(activity, pipeline.classes_of(chunk.target), plan)
+        pipeline.readout.run(activity, pipeline.classes_of(chunk.target), plan)
         spent["classifier"] += time.process_time() - now
     return pipeline, spent
 

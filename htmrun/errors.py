@@ -25,11 +25,20 @@ def mismatch(path: str, found: object, choices: Iterable[str], what: str = "") -
 
     `what` follows what was found, e.g. "which has no section".
     """
+    return f"{path}: found {show(found)}{what and f', {what}'}, {one_of(found, choices)}"
+
+
+def one_of(found: object, choices: Iterable[str]) -> str:
+    """Return "expected one of ..." with all choices, and the nearest to what was found."""
     names = list(choices)
-    return (
-        f"{path}: found {show(found)}{what and f', {what}'}, expected one of {', '.join(names)}"
-        f"{nearest(found, names)}"
-    )
+    return f"expected one of {', '.join(names)}{nearest(found, names)}"
+
+
+def must_be_one_of(path: str, found: object, choices: Iterable[str]) -> None:
+    """Raise UserError unless `found` is among `choices`."""
+    names = list(choices)
+    if found not in names:
+        raise UserError(mismatch(path, found, names))
 
 
 def show(value: object) -> str:

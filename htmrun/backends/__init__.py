@@ -1,4 +1,4 @@
-"""The contract that every backend keeps, and the choice of one by name.
+"""The HTM algorithms and what flows through them: one contract, several backends, equal bytes.
 
 A backend is a package with three classes, `SpatialPooler`, `TemporalMemory` and
 `SDRClassifier`. Whatever its layout, all backends give the same outputs and the same

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from htmrun.errors import nearest
+from htmrun.errors import one_of
 
 NAMES = ("cpu", "reference", "cuda", "cuda:1", "auto")
 """One name of each form; any number may follow `cuda:`."""
@@ -18,9 +18,7 @@ _FORM = re.compile(r"cpu|reference|auto|cuda(:(0|[1-9][0-9]{0,3}))?")
 def checked(name: str) -> str:
     """Return `name` if it names a device; raise ValueError that says what may stand there."""
     if not _FORM.fullmatch(name):
-        raise ValueError(
-            f"found '{name}', expected one of {', '.join(NAMES)}{nearest(name, NAMES)}"
-        )
+        raise ValueError(f"found '{name}', {one_of(name, NAMES)}")
     return name
 
 

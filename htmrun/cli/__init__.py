@@ -1,4 +1,4 @@
-"""The command line: one small file a command, nothing heavy imported before it is needed."""
+"""Commands, one small file each, and all that is for a terminal; heavy imports come late."""
 
 from __future__ import annotations
 

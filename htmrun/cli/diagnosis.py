@@ -22,6 +22,7 @@ import htmrun
 from htmrun.backends.cpu.common.cache import kernel_cache
 from htmrun.backends.cuda import cards
 from htmrun.cli.listing import console
+from htmrun.components import registry
 from htmrun.errors import UserError
 from htmrun.execution import energy
 from htmrun.tracking.store import hide_password, sqlite_file, store_uri
@@ -85,8 +86,6 @@ def _packages() -> Finding:
 
 
 def _kinds() -> Finding:
-    from htmrun.components import registry
-
     try:
         found = registry.origins()
     except UserError as error:

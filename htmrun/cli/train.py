@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from htmrun.cli.options import ConfigDir, Imported, Json, On, Quiet
+from htmrun.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,8 +89,6 @@ def command(
 
 def _report(loaded: Loaded, folder: Path) -> Callable[[str], None]:
     """Return what writes the report of a run, of which nothing is printed on stdout."""
-    from htmrun.errors import UserError
-
     tracking = loaded.experiment.tracking
     if not tracking.enabled:
         raise UserError("--report: found tracking=none, expected a run that is recorded")

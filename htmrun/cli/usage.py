@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import typer
 
-from htmrun.errors import nearest
+from htmrun.errors import one_of
 
 # typer carries click inside itself from some version on; the base class is found through a
 # public one, so that both arrangements work.
@@ -26,18 +26,13 @@ def explain(error: Exception) -> str:
     context = getattr(error, "ctx", None)
     option = getattr(error, "option_name", None)
     if type(error).__name__ == "NoSuchOption" and context is not None:
-        return f"{option}: unknown option{_one_of(str(option), _options(context))}"
+        return f"{option}: unknown option, {one_of(option, _options(context))}"
     text = " ".join(str(getattr(error, "format_message", error.__str__)()).split())
     if text.startswith("No such command") and context is not None:
         name = text.split("'")[1] if "'" in text else text
-        return f"{name}: unknown command{_one_of(name, context.command.commands)}"
+        return f"{name}: unknown command, {one_of(name, context.command.commands)}"
     return text
 
 
 def _options(context: typer.Context) -> list[str]:
     return [name for parameter in context.command.params for name in parameter.opts if "--" in name]
-
-
-def _one_of(name: str, known: object) -> str:
-    names = list(known)  # type: ignore[call-overload]
-    return f", expected one of {', '.join(names)}{nearest(name, names)}"

@@ -67,8 +67,6 @@ def over_ranks(runs: Sequence[ExperimentRun], wanted: Sequence[str], controls: b
 
 def _data_set(run: ExperimentRun, arms: Sequence[str], wanted: Sequence[str]) -> DataSet:
     metric = next(iter(wanted or main_among(run.task, run.metrics)), "")
-    if better(metric) == "none":
-        raise UserError(f"--rank: found '{metric}', expected a figure of which one way is better")
     means = {}
     for arm in arms:
         values = list(run.of(arm, metric).values())
@@ -77,6 +75,8 @@ def _data_set(run: ExperimentRun, arms: Sequence[str], wanted: Sequence[str]) ->
                 f"--rank: {arm} of {run.run} has no figure '{metric}', expected one in every run"
             )
         means[arm] = mean_interval(values).mean
+    if better(metric) == "none":
+        raise UserError(f"--rank: found '{metric}', expected a figure of which one way is better")
     return DataSet(run.run, run.experiment, metric, means)
 
 

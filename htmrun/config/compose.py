@@ -20,7 +20,7 @@ from htmrun._imports import hydra, omegaconf
 from htmrun.config.catalogue import experiments, folders
 from htmrun.config.overrides import key_of, rewrite
 from htmrun.config.validation import plain, unused, validate
-from htmrun.errors import UserError, nearest
+from htmrun.errors import UserError, one_of
 from htmrun.paths import CONF, conf_of_packages
 
 if TYPE_CHECKING:
@@ -144,8 +144,8 @@ def _check_removable(composed: omegaconf.DictConfig, key: str) -> None:
     section = omegaconf.OmegaConf.select(composed, parent)
     known = [str(key) for key in section] if isinstance(section, omegaconf.DictConfig) else []
     if name not in known:
-        expected = f", expected one of {', '.join(known)}" if known else ""
-        raise UserError(f"{key}: found nothing to remove{expected}{nearest(name, known)}")
+        expected = f", {one_of(name, known)}" if known else ""
+        raise UserError(f"{key}: found nothing to remove{expected}")
 
 
 @contextlib.contextmanager
@@ -206,8 +206,8 @@ def _missing_line(error: Any) -> str:
     missing = error.missing_cfg_file or ""
     group, _, name = str(missing).rpartition("/")
     options = list(error.options or [])
-    expected = f", expected one of {', '.join(options)}" if options else ", which does not exist"
-    return f"{group or 'defaults'}: found '{name}'{expected}{nearest(name, options)}"
+    expected = one_of(name, options) if options else "which does not exist"
+    return f"{group or 'defaults'}: found '{name}', {expected}"
 
 
 def _first_line(error: Exception) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from htmrun._imports import hydra
 from htmrun.config.catalogue import choices, is_group
-from htmrun.errors import UserError, nearest
+from htmrun.errors import UserError, must_be_one_of
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -69,11 +69,7 @@ def _rewrite(text: str, config_dir: Path | None) -> str:
 def _check_choice(group: str, value: object, config_dir: Path | None) -> None:
     known = choices(group, config_dir)
     for name in value if isinstance(value, list) else [value]:
-        if str(name) not in known:
-            raise UserError(
-                f"{group}: found '{name}', expected one of {', '.join(known)}"
-                f"{nearest(str(name), known)}"
-            )
+        must_be_one_of(group, str(name), known)
 
 
 def _parse(text: str, config_dir: Path | None) -> Override:

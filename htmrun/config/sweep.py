@@ -20,7 +20,7 @@ from htmrun.config.overrides import key_of
 from htmrun.config.schema import WITHOUT_EFFECT, Experiment, Name, Seed
 from htmrun.config.space import Space, is_dimension, parse
 from htmrun.config.validation import plain, validate
-from htmrun.errors import UserError, nearest, show
+from htmrun.errors import UserError, mismatch, must_be_one_of, nearest, show
 
 Direction = Literal["maximize", "minimize"]
 Sampler = Literal["tpe", "random", "grid", "cmaes", "gp", "qmc", "nsga2"]
@@ -169,11 +169,7 @@ def _sorted_out(
             spaces[key.lstrip("+")] = value
         else:
             rest.append(text)
-    known = choices("sweep", config_dir)
-    if choice not in known:
-        raise UserError(
-            f"sweep: found '{choice}', expected one of {', '.join(known)}{nearest(choice, known)}"
-        )
+    must_be_one_of("sweep", choice, choices("sweep", config_dir))
     return choice, own, spaces, rest
 
 
@@ -265,10 +261,7 @@ def _unfit(settings: SweepParameters, base: Experiment, written: Mapping[str, st
             "or sweep=NAME"
         )
     if settings.arm is not None and settings.arm not in base.arm:
-        errors.append(
-            f"sweep.arm: found '{settings.arm}', expected one of {', '.join(base.arm)}"
-            f"{nearest(settings.arm, base.arm)}"
-        )
+        errors.append(mismatch("sweep.arm", settings.arm, base.arm))
     several = len(settings.objectives) > 1
     if several and settings.pruner in ("median", "halving"):
         errors.append(

@@ -11,6 +11,7 @@ from htmrun.execution import energy, lots
 from htmrun.execution.jobs import Builder
 from htmrun.execution.opening import OpenRun
 from htmrun.execution.ray_connection import LOCAL
+from htmrun.execution.ray_jobs import connect
 from htmrun.training.records import Record
 
 
@@ -37,8 +38,6 @@ def workplace(run: OpenRun, notice: Callable[[str], None]) -> Iterator[Workplace
         meter = energy.Meter(cuda_index(run.experiment.device), lots.one_by_one(run, parts))
         yield Workplace(lambda: lots.records(run, parts), meter)
         return
-    from htmrun.execution.ray_jobs import connect
-
     # This machine need not have a card.
     tried = run.experiment.model_copy(update={"device": "cpu"})
     _prepare(Builder(tried, run.builder.source), notice)

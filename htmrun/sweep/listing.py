@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from htmrun.errors import UserError, nearest
+from htmrun.errors import must_be_one_of
 from htmrun.sweep.record import KIND_TAG, OBJECTIVES_TAG, STATE_TAG, WANTED_TAG
 from htmrun.tracking.list_runs import Filters, as_read, compares, status_known
 from htmrun.tracking.provenance import process_lives
@@ -137,8 +137,5 @@ def _has(run: Any, key: str, value: str) -> bool:
 
 def _experiment_known(wanted: str | None, found: Sequence[ListedSweep]) -> None:
     names = dict.fromkeys(one.experiment for one in found)
-    if wanted is not None and names and wanted not in names:
-        raise UserError(
-            f"--experiment: found '{wanted}', expected one of {', '.join(names)}"
-            f"{nearest(wanted, names)}"
-        )
+    if wanted is not None and names:
+        must_be_one_of("--experiment", wanted, names)

@@ -1,4 +1,4 @@
-"""Contract suites: what every component and every backend keeps, as classes to subclass.
+"""Contracts of components and backends as test classes to subclass, for one's own kinds as well.
 
     class TestCoordinate(htmrun.testing.EncoderChecks):
         parameters = CoordinateParameters()

@@ -1,4 +1,4 @@
-"""Tracking: the record stream of an experiment run, written to MLflow.
+"""Runs in MLflow: written, found, listed, read back, repeated, resumed and exported.
 
 One flat MLflow run for each arm and seed. Learning curves are collected and written in
 batches about once a second; what cannot be delivered goes to an outbox, and the run goes on.

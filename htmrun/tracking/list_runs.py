@@ -13,7 +13,7 @@ from statistics import fmean
 from typing import Any
 from urllib.parse import unquote, urlparse
 
-from htmrun.errors import UserError, nearest
+from htmrun.errors import UserError, must_be_one_of
 from htmrun.tracking.choose_runs import Jobs, known_runs
 from htmrun.tracking.provenance import process_lives
 from htmrun.training.measures.registry import main_among
@@ -87,11 +87,8 @@ def listed(client: Any, filters: Filters, now: float | None = None) -> dict[str,
 
 def status_known(status: str | None) -> None:
     """Raise UserError for a state that no run can be in."""
-    if status is not None and status not in STATES:
-        raise UserError(
-            f"--status: found '{status}', expected one of {', '.join(STATES)}"
-            f"{nearest(status, STATES)}"
-        )
+    if status is not None:
+        must_be_one_of("--status", status, STATES)
 
 
 def as_read(
@@ -111,11 +108,8 @@ def compares(sign: str, value: float, limit: float) -> bool:
 
 def _experiment_known(wanted: str | None, known: Mapping[str, Jobs]) -> None:
     names = dict.fromkeys(_tag(jobs[0], "experiment") or "" for jobs in known.values())
-    if wanted is not None and known and wanted not in names:
-        raise UserError(
-            f"--experiment: found '{wanted}', expected one of {', '.join(names)}"
-            f"{nearest(wanted, names)}"
-        )
+    if wanted is not None and known:
+        must_be_one_of("--experiment", wanted, names)
 
 
 def row(name: str, jobs: Jobs) -> Listed:

@@ -2,8 +2,8 @@
 
 A file belongs to one job, its configuration, data and code; another one's is left alone. It is
 replaced as a whole, so there is always a whole one. The first line names the format, its version
-and the SHA-256 of the rest, which is an npz archive: arrays, and all else as JSON in `json`. It is
-data, never code.
+and the BLAKE2b hash of the rest, which is an npz archive: arrays, and all else as JSON in `json`.
+It is data, never code.
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ def _dump(tree: Any, file: BufferedRandom) -> None:
 def _first_line(file: BufferedRandom | BufferedReader) -> bytes:
     """Return what the first line of a file must be; leaves the file at its beginning."""
     file.seek(_HEADER)
-    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=32)).hexdigest()
     file.seek(0)
     return f"{_FORMAT} {digest}\n".encode()
 

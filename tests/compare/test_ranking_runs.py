@@ -35,7 +35,7 @@ def store(runs: Path) -> str:
             for arm, value in values.items():
                 metric = "accuracy" if task == "classification" else "rmse_1"
                 for seed in range(2):
-                    figures = {metric: value + 0.001 * seed}
+                    figures = {metric: value + 0.001 * seed, "sp/sparsity": 0.02 * value}
                     made.handle(Finished(Job(arm, seed), figures, "h", 1.0))
     return str(runs)
 
@@ -80,6 +80,7 @@ def test_other_data_are_refused_without_rank(store: str) -> None:
     [
         (Choice(("one", "two")), "--rank: found 2 runs, expected at least 3"),
         (Choice(tuple(SETS), ("rmse_1",)), "has no figure 'rmse_1'"),
+        (Choice(tuple(SETS), ("sp/sparsity",)), "found 'sp/sparsity', expected a figure of which"),
         (Choice(tuple(SETS), ("a", "b")), "--metric: found 2 with --rank"),
         (Choice(tuple(SETS), arms=("online", "minibatch")), "--rank: found 2 arms"),
     ],

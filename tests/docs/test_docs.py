@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +188,19 @@ def test_the_tests_above_can_fail(tmp_path: Path, capsys: pytest.CaptureFixture[
         write_files(page)
     with pytest.raises(AssertionError, match=r"nowhere\.md does not exist"):
         test_relative_links_lead_somewhere(page)
+
+
+def test_contributing_says_where_things_are() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    section = text.partition("## Where things live")[2].partition("\n## ")[0]
+    for line in section.splitlines():
+        folder = None
+        for name in re.findall(r"`([\w/.]+(?:/|\.\w+))`", line):
+            places = [ROOT / name, ROOT / "htmrun" / name]
+            places += [] if folder is None else [folder / name]
+            found = next((place for place in places if place.exists()), None)
+            assert found is not None, f"{name}: {line}"
+            folder = found if found.is_dir() else found.parent
 
 
 def test_the_guides_have_what_the_tests_look_for() -> None:

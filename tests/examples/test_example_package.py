@@ -80,7 +80,7 @@ def test_every_kind_is_used_and_missed_where_it_is_not(run: Run) -> None:
         r"error: kinds: htmrun-example is not installed, expected 0\.1\.0 as when \S+ was recorded",
         gone.stderr.strip(),
     )
-    assert "places" not in run("show", there=False).stdout
+    assert "coordinate" not in run("show", there=False).stdout
 
 
 def test_its_own_tests_pass(installed: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The cpu backend."""
+"""The models compiled for the processor by numba; README.md says how the parts play together."""
 
 from __future__ import annotations
 

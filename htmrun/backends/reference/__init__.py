@@ -1,4 +1,4 @@
-"""The reference backend."""
+"""The models in plain NumPy: the rules of docs/math.md, to be read and compared with."""
 
 from htmrun.backends.reference.sdr_classifier import SDRClassifier
 from htmrun.backends.reference.spatial_pooler import SpatialPooler

@@ -20,7 +20,7 @@ from htmrun.compare.report import write_ranks
 from htmrun.compare.runs import Choice, Compared, compare_runs, rank_runs, report_runs
 from htmrun.compare.sentences import answers
 from htmrun.compare.tables import Words
-from htmrun.errors import UserError, nearest
+from htmrun.errors import UserError, must_be_one_of
 
 FORMATS = ("table", "csv", "json", "latex", "markdown")
 
@@ -64,11 +64,7 @@ def _report(choice: Choice, folder: Path, found: Compared) -> None:
 
 
 def _check(output_format: str, report: Path | None) -> None:
-    if output_format not in FORMATS:
-        raise UserError(
-            f"format: found '{output_format}', expected one of {', '.join(FORMATS)}"
-            f"{nearest(output_format, FORMATS)}"
-        )
+    must_be_one_of("format", output_format, FORMATS)
     if report is not None and report.exists() and not report.is_dir():
         raise UserError(f"--report: {report} is a file, expected a folder")
 

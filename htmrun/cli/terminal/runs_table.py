@@ -16,7 +16,7 @@ from rich.text import Text
 
 from htmrun.cli.terminal.terminal import console_for
 from htmrun.compare.numbers import number
-from htmrun.errors import UserError, nearest
+from htmrun.errors import UserError, must_be_one_of
 from htmrun.sweep.listing import ListedSweep, listed_sweeps
 from htmrun.sweep.listing import as_plain as sweep_as_plain
 from htmrun.tracking.choose_runs import Jobs, choose
@@ -31,7 +31,7 @@ def show_runs(
     filters: Filters, output_format: str, limit: int | None, uri: str | None, directory: str
 ) -> None:
     """Print the runs that match, newest first, at most `limit`; raises UserError."""
-    _format_known(output_format)
+    must_be_one_of("format", output_format, FORMATS)
     _, client = open_existing(uri, directory)
     found = [row(name, jobs) for name, jobs in listed(client, filters).items()]
     shown = found if limit is None else found[:limit]
@@ -43,19 +43,11 @@ def show_runs(
         _print_table(shown, len(found))
 
 
-def _format_known(output_format: str) -> None:
-    if output_format not in FORMATS:
-        raise UserError(
-            f"format: found '{output_format}', expected one of {', '.join(FORMATS)}"
-            f"{nearest(output_format, FORMATS)}"
-        )
-
-
 def show_sweeps(
     filters: Filters, output_format: str, limit: int | None, uri: str | None, directory: str
 ) -> None:
     """Print the sweeps that match, newest first, at most `limit`; raises UserError."""
-    _format_known(output_format)
+    must_be_one_of("format", output_format, FORMATS)
     _, client = open_existing(uri, directory)
     found = listed_sweeps(client, filters)
     shown = found if limit is None else found[:limit]

@@ -17,7 +17,7 @@ from pydantic import Field
 from htmrun.backends.bits import Bits
 from htmrun.backends.parameters import Parameters
 from htmrun.components import registry
-from htmrun.errors import UserError, nearest
+from htmrun.errors import UserError, one_of
 
 Ranges = Mapping[str, tuple[float, float]]
 Shapes = Mapping[str, tuple[int, ...]]
@@ -143,10 +143,7 @@ class Encoder(ABC):
 
 def no_field(path: str, field: str, shapes: Shapes) -> UserError:
     """Return the error that says that the data lacks a field."""
-    return UserError(
-        f"{path}: the data has no field '{field}', expected one of {', '.join(shapes)}"
-        f"{nearest(field, shapes)}"
-    )
+    return UserError(f"{path}: the data has no field '{field}', {one_of(field, shapes)}")
 
 
 def build_encoder(

@@ -17,7 +17,7 @@ from htmrun.components.sources.images import (
     Split,
     held_out,
 )
-from htmrun.errors import UserError, nearest
+from htmrun.errors import UserError, one_of
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".pgm", ".ppm", ".tif", ".tiff")
 
@@ -52,10 +52,7 @@ class FolderSource(ImageFiles):
             names = self.names = _classes(train)
             odd = [name for name in _classes(test) if name not in names]
             if odd:
-                raise UserError(
-                    f"{test / odd[0]}: no class of training, expected one of {', '.join(names)}"
-                    f"{nearest(odd[0], names)}"
-                )
+                raise UserError(f"{test / odd[0]}: no class of training, {one_of(odd[0], names)}")
             first = self._images(train, names)
             return first, self._images(test, names, first.images.shape[1:3])
         names = self.names = _classes(self.path)

@@ -3,7 +3,7 @@
 Segments own a row of synapse slots, a block of `synapses` that grows with the segment.
 The inverted index lists, for each presynaptic cell, the synapses that listen to it: first
 the connected ones, then the others, so that prediction reads connected ones only. Rows
-and lists are blocks of a few sizes, taken from one array each (see `tm_index`).
+and lists are blocks of a few sizes, taken from one array each (see `index`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
 U8 = npt.NDArray[np.uint8]
 
-# Places in `Memory.scalars`; the counters come first, in the order of `tm_state.COUNTERS`.
+# Places in `Memory.scalars`; the counters come first, in the order of `tm_contract.COUNTERS`.
 SEGMENTS_CREATED, SEGMENTS_DESTROYED, SEGMENTS_EVICTED = 0, 1, 2
 SYNAPSES_CREATED, SYNAPSES_DESTROYED, EVENTS_DROPPED = 3, 4, 5
 NEXT_ID, FREE_TOP = 6, 7  # FREE_TOP: id freed last, -1: none; `Segments.next` links the rest

@@ -1,6 +1,6 @@
 """Temporal memory on the CPU: an inverted index and compiled loops over whole chunks.
 
-The rules are those of `docs/math.md`; the layout is described in `tm_arrays`. Compiled
+The rules are those of `docs/math.md`; the layout is described in `arrays`. Compiled
 code never allocates: it returns when an array is too short, and goes on when called
 again with a larger one.
 """

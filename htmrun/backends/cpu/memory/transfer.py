@@ -1,4 +1,4 @@
-"""Between the arrays of the CPU temporal memory and the canonical ones of `tm_state`."""
+"""Between the arrays of the CPU temporal memory and the canonical ones of `tm_contract`."""
 
 from __future__ import annotations
 

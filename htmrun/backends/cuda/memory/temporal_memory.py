@@ -48,7 +48,7 @@ class TemporalMemory:
         return self._group.nbytes
 
     def state(self) -> State:
-        """Return the canonical state; names, dtypes and orders are those of `tm_state.DTYPES`."""
+        """Return the canonical state; names, dtypes, orders: `tm_contract.DTYPES`."""
         return self._group.state(0)
 
     def load(self, state: State) -> None:

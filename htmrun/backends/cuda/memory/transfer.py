@@ -1,4 +1,4 @@
-"""Between one model's arrays on the device and the canonical ones of `tm_state`."""
+"""Between one model's arrays on the device and the canonical ones of `tm_contract`."""
 
 from __future__ import annotations
 
