@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 
+from htmrun.components import registry
 from htmrun.paths import PACKAGE
 
 PACKAGES = ("htmrun", "numpy", "numba", "torch", "mlflow")
@@ -56,13 +57,19 @@ def _git(root: Path, *arguments: str) -> str:
 
 
 def version_tags() -> dict[str, str]:
-    """Return the versions of Python and of the packages that results may depend on."""
+    """Return the versions of Python and of the packages that results may depend on.
+
+    Those with measures of their own, which are asked of every job, are among them.
+    """
     tags = {"htmrun.version.python": platform.python_version()}
     for package in PACKAGES:
         try:
             tags[f"htmrun.version.{package}"] = version(package)
         except PackageNotFoundError:
             tags[f"htmrun.version.{package}"] = "absent"
+    for (name, number), kinds in registry.origins().items():
+        if any(kind.family == "measure" for kind in kinds):
+            tags[f"htmrun.version.{name}"] = number
     return tags
 
 

@@ -31,6 +31,9 @@ from htmrun.training.schedule import Cursor, points
 
 CHUNK = 1024
 
+Within = tuple[Cursor, Flags, Flags]
+"""The cursor at the beginning of a chunk, resets and ends of epochs up to a sample inside."""
+
 
 class Trainer:
     """Trains one pipeline under one schedule."""
@@ -46,7 +49,7 @@ class Trainer:
         run.measures = tuple(kind() for kind in measures())
         self._stop, self._keeper = stop, keeper
         self._cursor, self._epoch, self._passed = Cursor(), 0, 0
-        self._within: tuple[Cursor, Flags, Flags] | None = None
+        self._within: Within | None = None
         self._begun = self._earlier_s = 0.0
         self._curve = points(run.total, run.course.curve_points)[1:]
         every = run.course.evaluate_every or run.samples
@@ -83,10 +86,11 @@ class Trainer:
         for epoch in range(self._epoch, run.course.epochs):
             whole = run.source.train(run.job.seed, epoch, CHUNK)
             for chunk, last in _with_last(_after(whole, self._passed)):
-                for piece, plan in self._pieces(chunk, last):
+                for piece, plan, within in self._pieces(chunk, last):
                     if self._stop():
                         raise StopRequestedError
                     self._train(piece, plan)
+                    self._within = within
                     yield from self._look(epoch)
                     if self._keeper is not None and self._keeper.due():
                         self._keep()
@@ -125,10 +129,14 @@ class Trainer:
     def _seconds(self) -> float:
         return self._earlier_s + time.perf_counter() - self._begun
 
-    def _pieces(self, chunk: Chunk, last: bool) -> Iterator[tuple[Chunk, Plan]]:
-        """Cut a chunk at curve points, evaluations, and at the next commit while one is awaited."""
+    def _pieces(self, chunk: Chunk, last: bool) -> Iterator[tuple[Chunk, Plan, Within]]:
+        """Cut a chunk at curve points, evaluations, and at the next commit while one is awaited.
+
+        With each piece comes what tells where its windows stand once it is learned.
+        """
         run, before, ends = self.run, self._cursor, self._epoch_ends(len(chunk), last)
         plan, self._cursor = run.schedule.plan(before, chunk.reset, ends)
+        self._within = (before, chunk.reset[:0], ends[:0])
         start = 0
         while start < len(plan):
             stop = len(plan)
@@ -139,8 +147,8 @@ class Trainer:
             if any(measure.awaits_commit for measure in run.measures):
                 commits = np.flatnonzero(plan.commit[start:stop])
                 stop = start + int(commits[0]) + 1 if len(commits) else stop
-            self._within = (before, chunk.reset[:stop], ends[:stop])
-            yield chunk.slice(start, stop), plan.slice(start, stop)
+            within = (before, chunk.reset[:stop], ends[:stop])
+            yield chunk.slice(start, stop), plan.slice(start, stop), within
             start = stop
 
     def _train(self, chunk: Chunk, plan: Plan) -> None:

@@ -17,35 +17,34 @@ from typing import Literal
 
 import numpy as np
 
-from htmrun.backends.parameters import Parameters
-from htmrun.components.registry import register
-from htmrun.components.sources import Chunk
+from htmrun import Chunk, Source, register
+from htmrun.components.sources import SourceParameters
 
 
-class RingParameters(Parameters):
+class RingParameters(SourceParameters):
     """Numbers in a ring."""
 
     kind: Literal["ring"] = "ring"
     steps: int = 210
-    held_out: Literal["test", "validation"] = "test"
 
 
 @register("source", RingParameters)
-class Ring:
+class Ring(Source):
     name, task, classes, class_names = "ring", "sequence", 7, tuple("abcdefg")
     shapes, ranges = {"symbol": ()}, {"symbol": (0.0, 6.0)}
 
-    def __init__(self, parameters, base):
-        self.samples = parameters.steps
-        self.fingerprint = hashlib.sha256(parameters.model_dump_json().encode()).hexdigest()
+    @property
+    def samples(self):
+        return self.parameters.steps
+
+    @property
+    def fingerprint(self):
+        return hashlib.sha256(self.parameters.model_dump_json().encode()).hexdigest()
 
     def train(self, seed, epoch, chunk):
         symbol = (np.arange(self.samples) + seed) % 7
         flags = np.ones(self.samples, np.uint8)
         return Chunk({"symbol": symbol}, symbol, flags * 0, flags).pieces(chunk)
-
-    def test(self, chunk):
-        return None
 '''
 
 EXPERIMENT = """# @package _global_

@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
 
 from htmrun.backends import cpu
 from htmrun.backends.bits import Bits
@@ -17,9 +20,21 @@ from htmrun.backends.parameters import Parameters, SpatialPoolerParameters
 from htmrun.backends.plan import Plan
 from htmrun.components.classifiers import Targets
 from htmrun.components.classifiers.sdr import SDRClassifierParameters, SDRReadout
+from htmrun.components.networks.layers.relu import ReLUParameters
 from htmrun.components.sources import Chunk
 from htmrun.components.stages.pooler import PoolerStage
-from htmrun.testing import ClassifierChecks, EncoderChecks, ReadoutChecks, SourceChecks, StageChecks
+from htmrun.testing import (
+    ClassifierChecks,
+    EncoderChecks,
+    LayerChecks,
+    MeasureChecks,
+    ReadoutChecks,
+    SourceChecks,
+    StageChecks,
+)
+from htmrun.training import trainer
+from htmrun.training.measures.measure import Found, Measure, Metric, Run
+from htmrun.training.measures.registry import measures
 
 
 class Nothing(Parameters):
@@ -285,3 +300,75 @@ class OtherBytes:
 
 class TestBackendWithOtherBytes(ClassifierChecks):
     backend = OtherBytes()
+
+
+class SoundLayer(LayerChecks):
+    parameters = ReLUParameters()
+    module: type[nn.Module] = nn.ReLU
+
+    def build(self, shape: tuple[int, ...], seed: int = 1) -> nn.Module:
+        return self.module().eval()
+
+
+class Tall(nn.ReLU):
+    def forward(self, values: Tensor) -> Tensor:
+        return super().forward(values)[:, :-1]
+
+
+class TestLayerOfAnotherShape(SoundLayer):
+    module = Tall
+
+
+class Random(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.rand(1))
+
+    def forward(self, values: Tensor) -> Tensor:
+        return values * self.weight
+
+
+class TestLayerWithTorchsOwnRandomNumbers(SoundLayer):
+    module = Random
+
+
+class Joint(nn.Module):
+    def forward(self, values: Tensor) -> Tensor:
+        return values - values.mean(0)
+
+
+class TestLayerThatMixesSamples(SoundLayer):
+    module = Joint
+
+
+class SoundMeasure(MeasureChecks):
+    @pytest.fixture(scope="class", autouse=True)
+    def asked(self) -> Iterator[None]:
+        """The trainer asks it, too, though it is not registered."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(trainer, "measures", lambda: (*measures(), self.measure))
+            yield
+
+
+class Forgetful(Measure):
+    metrics = (Metric("forgetful", "learning", "none", "samples since it was stopped"),)
+    count = 0
+
+    def chunk(self, run: Run, chunk: Chunk, *more: Any) -> None:
+        self.count += len(chunk)
+
+    def finish(self, run: Run) -> Found:
+        return Found({"forgetful": float(self.count)})
+
+
+class TestMeasureThatForgets(SoundMeasure):
+    measure = Forgetful
+
+
+class Meddling(Forgetful):
+    def chunk(self, run: Run, chunk: Chunk, plan: Plan, *more: Any) -> None:
+        run.pipeline.run(chunk, plan)
+
+
+class TestMeasureThatTeaches(SoundMeasure):
+    measure = Meddling

@@ -26,6 +26,11 @@ FOUND_BY = {
     "TestScoresThatAreNoProbabilities": "test_scores_are_probabilities",
     "TestStageOfAnotherSize": "test_bits_are_those_that_it_declares",
     "TestStageThatLearnsFromInference": "test_inference_leaves_no_trace",
+    "TestLayerOfAnotherShape": "test_shapes_are_as_declared",
+    "TestLayerWithTorchsOwnRandomNumbers": "test_seed_and_place_decide",
+    "TestLayerThatMixesSamples": "test_inference_changes_nothing_and_samples_stand_alone",
+    "TestMeasureThatForgets": "test_stops_do_not_show",
+    "TestMeasureThatTeaches": "test_the_pipeline_is_left_as_it_was",
     "TestBackendWithOtherBytes": "test_it_is_equal_to_the_reference",
 }
 

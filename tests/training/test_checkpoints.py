@@ -17,7 +17,7 @@ import pytest
 
 from htmrun.components.sources import open_source
 from htmrun.config.compose import load
-from htmrun.errors import UserError
+from htmrun.errors import StopRequestedError, UserError
 from htmrun.execution.jobs import Builder
 from htmrun.training import trainer
 from htmrun.training.checkpoints import SHARE, Checkpoints, Keeper, TrainerState
@@ -120,6 +120,22 @@ def test_cut_at_any_place_it_ends_the_same(
     assert result([*records(builder, arm, keeper)]) == whole
     if kind == "validated":
         assert whole[0]["reported_sample"] < seen, "the best epoch was before the cut"
+
+
+def test_asked_to_stop_before_any_piece_it_ends_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where windows stand is that of what was learned, not of the piece that comes next."""
+    arm, builder = builder_of("sequences", tmp_path)
+    whole = result([*records(builder, arm)])
+    monkeypatch.setattr(trainer, "CHUNK", 37)
+    keeper = Keeper(tmp_path / "job", "this", 1e9)
+    work = replace(builder, checkpoints=Files(keeper)).work(Job(arm, 3))  # type: ignore[arg-type]
+    for pieces in (1, 0, 2, 5):
+        asked = iter([False] * pieces)
+        with pytest.raises(StopRequestedError):
+            [*work(lambda: next(asked, True))]  # noqa: B023
+    assert result([*work(lambda: False)]) == whole
 
 
 def test_it_goes_on_on_another_backend(tmp_path: Path) -> None:

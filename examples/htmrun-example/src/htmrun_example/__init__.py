@@ -1,0 +1,1 @@
+"""Kinds for htmrun; the entry points in pyproject.toml name the modules."""

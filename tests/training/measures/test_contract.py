@@ -1,0 +1,75 @@
+"""Every measure of a small job: rows for its metrics, the same after stops, nothing changed."""
+
+from __future__ import annotations
+
+from htmrun.testing import MeasureChecks
+from htmrun.testing.measures import SMALL
+from htmrun.training.measures.drift import Drift
+from htmrun.training.measures.held_out import HeldOut
+from htmrun.training.measures.inside import Inside
+from htmrun.training.measures.latency import Latency
+from htmrun.training.measures.network_layers import NetworkLayers
+from htmrun.training.measures.pace import Pace
+from htmrun.training.measures.peak_memory import PeakMemory
+from htmrun.training.measures.pixel_noise import PixelNoise
+from htmrun.training.measures.prequential import Prequential
+from htmrun.training.measures.probes import Probes
+from htmrun.training.measures.target import Target
+from tests.helpers.experiments import SEQUENCES
+
+STREAM = (*SEQUENCES, "seeds=[0]", "arms=[minibatch_50]", "curve_points=5", "data.steps=600")
+NETWORK = (
+    "experiment=sparse_digits", "seeds=[0]", "epochs=1", "arms=[sparse]", "curve_points=3",
+    "sparse.layers.conv1.channels=2", "sparse.layers.conv2.channels=2",
+    "sparse.layers.hidden.units=16", "noise_images=20", "sparse.probes=true",
+    "data.test_fraction=0.6",
+)  # fmt: skip
+
+
+class TestPrequential(MeasureChecks):
+    measure = Prequential
+    overrides = STREAM
+
+
+class TestDrift(MeasureChecks):
+    measure = Drift
+    overrides = (*STREAM, "data.steps=1600", "data.drift_at=800", "data.score=determined")
+
+
+class TestHeldOut(MeasureChecks):
+    measure = HeldOut
+
+
+class TestPixelNoise(MeasureChecks):
+    measure = PixelNoise
+    overrides = NETWORK
+
+
+class TestNetworkLayers(MeasureChecks):
+    measure = NetworkLayers
+    overrides = NETWORK
+
+
+class TestProbes(MeasureChecks):
+    measure = Probes
+
+
+class TestInside(MeasureChecks):
+    measure = Inside
+
+
+class TestTarget(MeasureChecks):
+    measure = Target
+    overrides = (*SMALL, "target=0.3")
+
+
+class TestPace(MeasureChecks):
+    measure = Pace
+
+
+class TestPeakMemory(MeasureChecks):
+    measure = PeakMemory
+
+
+class TestLatency(MeasureChecks):
+    measure = Latency
