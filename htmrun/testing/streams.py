@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -89,7 +89,8 @@ def cuts(seed: int, samples: int, longest: int = 30) -> list[tuple[int, int]]:
 def outputs_of(said: CellActivity | Sequence[Scores]) -> Outputs:
     """Return by name what a temporal memory or a readout said; scores where there are any."""
     if isinstance(said, CellActivity):
-        return dict(vars(said))
+        # By field: a card makes some of them only when they are read.
+        return {field.name: getattr(said, field.name) for field in fields(CellActivity)}
     named: dict[str, np.ndarray] = {}
     for scores in said:
         named[f"h{scores.horizon}.valid"] = scores.valid
