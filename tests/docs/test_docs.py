@@ -15,6 +15,7 @@ import htmrun
 from htmrun.cli import main
 from htmrun.config.compose import is_file, load
 from htmrun.training.records import Finished, Job
+from tests.helpers.own_code import fresh_registry
 from tests.helpers.pages import (
     ROOT,
     Block,
@@ -105,8 +106,9 @@ def test_commands_do_what_the_page_says(
         run_python(page, {"__name__": "docs"})
     write_files(page)
     capsys.readouterr()
-    for block in blocks(page):
-        for command in commands(block):
+    # A page may bring kinds of its own, which other tests are not to meet.
+    with fresh_registry():
+        for command in (command for block in blocks(page) for command in commands(block)):
             try_out(command, f"{name_of(page)}:{command.line}", capsys)
 
 
