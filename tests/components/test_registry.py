@@ -21,6 +21,7 @@ from htmrun.config.explain import sections
 from htmrun.errors import UserError
 from htmrun.execution.jobs import Builder
 from htmrun.training.records import Finished, Job
+from tests.helpers.own_code import fresh_registry
 from tests.helpers.pages import ROOT, blocks
 
 EXPERIMENT = """# @package _global_
@@ -39,13 +40,9 @@ classifier: {horizons: [1], buckets: 16}
 @pytest.fixture
 def room(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     """A folder for modules; what they register is forgotten after the test."""
-    registry.load()
-    kinds = {family: dict(found) for family, found in registry._kinds.items()}
-    monkeypatch.setattr(registry, "_kinds", kinds)
-    for name in ("_by_parameters", "_packages"):
-        monkeypatch.setattr(registry, name, dict(getattr(registry, name)))
     monkeypatch.syspath_prepend(tmp_path)
-    yield tmp_path
+    with fresh_registry():
+        yield tmp_path
     for name in [name for name in sys.modules if name.startswith("own_")]:
         del sys.modules[name]
 

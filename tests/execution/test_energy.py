@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,9 @@ import pytest
 from htmrun.backends.cuda import cards
 from htmrun.cli import main
 from htmrun.cli.diagnosis import examine
-from htmrun.components.sources import open_source
 from htmrun.config.compose import load
 from htmrun.execution import energy, lots
-from htmrun.execution.jobs import Builder, jobs_of
+from htmrun.execution.opening import OpenRun, open_run
 from htmrun.tracking.store import open_existing
 from htmrun.training.records import Failed, Finished, Job, Progress, Started
 from tests.helpers.experiments import DIGITS
@@ -153,19 +153,18 @@ def test_jobs_side_by_side_have_none(machine):
 
 
 def test_who_runs_alone(monkeypatch):
-    def builder(*overrides: str) -> Builder:
-        experiment = load([*DIGITS, *overrides]).experiment
-        return Builder(experiment, open_source(experiment.data))
+    def opened(*overrides: str) -> OpenRun:
+        return open_run(load([*DIGITS, *overrides]).experiment)
 
-    alone, pair = builder("workers=1"), builder("workers=2")
-    jobs = jobs_of(alone.experiment)
-    assert lots.one_by_one(alone, jobs, None)
-    assert not lots.one_by_one(pair, jobs, None)
-    assert lots.one_by_one(pair, jobs[:1], None)
-    assert lots.one_by_one(pair, jobs, [[job] for job in jobs])
-    assert not lots.one_by_one(alone, jobs, [jobs])
+    alone, pair = opened("workers=1"), opened("workers=2")
+    jobs = pair.jobs
+    assert lots.one_by_one(alone, None)
+    assert not lots.one_by_one(pair, None)
+    assert lots.one_by_one(replace(pair, jobs=jobs[:1]), None)
+    assert lots.one_by_one(pair, [[job] for job in jobs])
+    assert not lots.one_by_one(alone, [jobs])
     monkeypatch.setattr("htmrun.execution.processes.cores", lambda: 2)
-    assert not lots.one_by_one(builder("workers=null"), jobs, None)
+    assert not lots.one_by_one(opened("workers=null"), None)
 
 
 @pytest.mark.parametrize("there", [True, False])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import pytest
 
+from htmrun.components.foreign import Code
 from htmrun.execution.job_runs import JobRuns
-from htmrun.execution.ray_actors import DIED, TaskRunner
+from htmrun.execution.ray_actors import DIED, Packed, TaskRunner
 from htmrun.execution.workers import Died, News, Raised, Said, Workers
 from htmrun.training.records import Failed, Finished, Job, Progress, Record, Started
 
@@ -123,13 +125,13 @@ class Counting:
 
 @pytest.mark.parametrize("batch_s", [0.0, 1000.0])
 def test_a_runner_says_everything_in_order_and_then_nothing(batch_s: float) -> None:
-    runner = TaskRunner(Counting(), batch_s)
+    runner = TaskRunner(Packed(pickle.dumps(Counting()), Code.here()), batch_s)
     assert runner.go_on() == []
-    assert runner.begin(4) == [0], "the first comes at once"
+    assert runner.begin(pickle.dumps(4)) == [0], "the first comes at once"
     rest = [runner.go_on() for _ in range(4)]
     assert rest == ([[1], [2], [3], []] if batch_s == 0 else [[1, 2, 3], [], [], []])
-    assert runner.begin(2) == [0]
+    assert runner.begin(pickle.dumps(2)) == [0]
     runner.stop()
     assert runner.go_on() == []
-    assert runner.begin(1) == [0]
+    assert runner.begin(pickle.dumps(1)) == [0]
     assert runner.go_on() == []

@@ -8,6 +8,10 @@ from typing import Any
 import pytest
 
 from htmrun.backends.cuda import cards, device
+from htmrun.backends.cuda.classifier import sdr_classifier as classifier
+from htmrun.backends.cuda.memory import group as memory
+from htmrun.backends.cuda.pooler import group as pooler
+from htmrun.execution import lockstep_models
 from tests.helpers.kernels import host
 
 CARD = cards.Card(0, "host runner", 1 << 30, 2 << 30)
@@ -26,5 +30,6 @@ def put_in(
 
     patch.setattr(cards, "lacking", lambda: None)
     patch.setattr(cards, "card", lambda index: card)
-    patch.setattr(device, "cuda_device", only)
+    for module in (device, lockstep_models, classifier, memory, pooler):
+        patch.setattr(module, "cuda_device", only)
     return modules
