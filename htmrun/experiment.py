@@ -137,8 +137,10 @@ class Results:
 
     @cached_property
     def finished(self) -> tuple[Finished, ...]:
-        """The last record of every job that ended well, arm by arm."""
-        return tuple(record for arm in self._session.results.values() for record in arm)
+        """The last record of every job that ended well, arm by arm, in the order of the jobs."""
+        order = self._session.run.jobs
+        arms = self._session.results.values()
+        return tuple(r for arm in arms for r in sorted(arm, key=lambda r: order.index(r.job)))
 
     @cached_property
     def frame(self) -> pandas.DataFrame:
