@@ -24,15 +24,16 @@ _STREAM = (
     "tm.matching_threshold=2", "tm.new_synapses=8",
 )  # fmt: skip
 _NETWORK = ("data.test_fraction=0.95", "epochs=2", "noise_images=5")
+_CREDIT = ("data.test_fraction=0.97", "epochs=1", "noise_images=2")
 _IDX = ("data.path={idx}", "evaluate_every=60")
 
 SHIPPED: dict[str, tuple[str, ...]] = {
-    "credit_digits": _NETWORK,
+    "credit_digits": _CREDIT,
     "digits": _POOLED_DIGITS,
     "drift": (*_TWO_PASSES, "epochs=1", "data.steps=800", "data.drift_at=400", "target=0.5"),
     "mnist": (*_IDX, "sp.columns=256"),
     "reber": ("data.steps=600", *_SEQUENCES),
-    "reward_digits": _NETWORK,
+    "reward_digits": _CREDIT,
     "sequences": _TWO_PASSES,
     "sp_mnist": (*_IDX, "data.train_samples=40", "evaluate_every=20", "noise_images=5"),
     "sparse_digits": _NETWORK,
