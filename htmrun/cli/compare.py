@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from htmrun.cli.options import Directory, Uri
+from htmrun.cli.options import Directory, Imported, Uri
 
 NAME = "compare"
 HELP = "Show the arms of the latest run, or of others, side by side."
@@ -59,6 +59,7 @@ def command(
     force: Annotated[
         bool, typer.Option("--force", help="Compare runs with other data, seeds, or unfinished.")
     ] = False,
+    imported: Imported = None,
     uri: Uri = None,
     directory: Directory = "runs",
 ) -> None:

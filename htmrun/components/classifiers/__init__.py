@@ -71,6 +71,8 @@ class Readout(ABC):
     """Whether it can name values, too."""
     joins_lots: ClassVar[bool] = True
     """Whether the models of its pipeline can share launches on a card with those of others."""
+    network: Any = None
+    """The `Network` inside, whose layers are measured; None: there is none."""
 
     name: str
     targets: Targets

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from htmrun.components.networks.readout import NetworkReadout
 from htmrun.components.registry import register
 from htmrun.training.measures.measure import Found, Measure, Metric, Metrics, Run
 from htmrun.training.measures.selectivity import selectivity
@@ -40,7 +39,7 @@ class NetworkLayers(Measure):
         that has some what its units see, as `NAME/fields`. Empty without held-out images.
         """
         readout = run.pipeline.readout
-        if not isinstance(readout, NetworkReadout):
+        if readout.network is None:
             return Found()
         from htmrun.components.networks import inspection  # It needs torch.
 
