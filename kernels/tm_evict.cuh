@@ -32,7 +32,7 @@ __device__ inline void find_age(Model& m, u32 n, u64 newest) {
 }
 
 // Destroy the n segments with the smallest (last used, id); there are as many. Their ids go on the
-// free stack in ascending order. Whole block, behind a barrier; ends with one.
+// free stack in ascending order. Whole block, behind a barrier; one must follow before FREE is read.
 __device__ inline void evict_oldest(Model& m, u32 n, u64 newest) {
     find_age(m, n, newest);
     const int segments = (int)m.scalar[NEXT_ID];
@@ -61,7 +61,6 @@ __device__ inline void evict_oldest(Model& m, u32 n, u64 newest) {
     add_to(m, SEGMENTS_EVICTED, threadIdx.x < WARP ? n : 0);
     __syncthreads();
     if (threadIdx.x == 0) m.scalar[FREE] += n;
-    __syncthreads();
 }
 
 // Whether all creates of the window could exceed the limit. The same in all threads.
@@ -72,17 +71,13 @@ __device__ inline bool may_fill(const Model& m) {
 
 // Before the events first .. last of a sample: evict, if their creates could exceed the limit.
 __device__ inline void keep_limit(Model& m, int first, int last, int row) {
-    if (threadIdx.x == 0) m.creates = 0;
-    __syncthreads();
-    u32 creates = 0;
-    for (int e = first + (int)threadIdx.x; e < last; e += (int)blockDim.x) {
+    u32 creates = 0;  // each warp counts them for itself
+    for (int e = first + (int)threadIdx.x % WARP; e < last; e += WARP) {
         creates += m.kind_e[e] == CREATE;
     }
     creates = warp_sum(creates);
-    if (threadIdx.x % WARP == 0) atomicAdd(&m.creates, creates);
-    __syncthreads();
     const int live = (int)(m.scalar[NEXT_ID] - m.scalar[FREE]);
-    const int excess = (int)(live + (i64)m.creates - m.segment_limit);
+    const int excess = (int)(live + (i64)creates - m.segment_limit);
     if (excess <= 0) return;
     int n = m.segment_limit / EVICTED_SHARE;
     if (n < excess) n = excess;

@@ -80,7 +80,7 @@ struct Model {
     u32 *active_w, *winner_w;  // masks of the cells before the sample at hand
     // Shared memory has atomics of 32 bits only; thread 0 adds these up where nobody counts.
     u32 counted[COUNTERS];  // of the running commit; 0 between two
-    u32 creates;            // events of the sample at hand, or being committed, that create
+    u32 creates;            // events of the sample at hand that create
     u32 per_warp[WARP];
     u32 bucket[BUCKETS];
     u64 age_from, age_to;  // times of last use among which the oldest that stays is looked for

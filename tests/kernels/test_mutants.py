@@ -97,7 +97,7 @@ BARRIERS = {
         (MEMORY, FRAGILE),
         (MEMORY, EVERY),
     ],
-    "tm_evict.cuh": [(MEMORY, WHOLE)] * 9,
+    "tm_evict.cuh": [(MEMORY, WHOLE)] * 3 + [(MEMORY, MANY)] + [(MEMORY, WHOLE)] * 2,
     "temporal_memory.cu": [(MEMORY, EVERY)] * 3,
 }
 CHANGES = [
@@ -288,7 +288,7 @@ MEMORY_CHANGES = [
     ("tm_commit.cuh", "size == 0", "size < 0", FRAGILE),
     ("tm_commit.cuh", "free > 0", "free > 1", FRAGILE),
     ("tm_commit.cuh", "if (may_fill(m))", "if (false)", WHOLE),
-    ("tm_evict.cuh", "[b] < m.age_left", "[b] <= m.age_left", WHOLE),
+    ("tm_evict.cuh", "[b] < m.age_left", "[b] + 1 < m.age_left", WHOLE),
     ("tm_evict.cuh", "tie++ >= m.age_left", "tie++ > m.age_left", WHOLE),
     ("tm_evict.cuh", "older + (ties < left ? ties : left)", "older + ties", WHOLE),
     ("tm_evict.cuh", "if (n < excess) n = excess;", "", WHOLE),
