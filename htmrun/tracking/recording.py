@@ -46,6 +46,7 @@ def recorded(
         "htmrun.held_out": experiment.data.held_out,
         **foreign.tags(run.experiment),
         "htmrun.curve": main_curve(run.builder),
+        **({"htmrun.notes": "\n".join(session.notes)} if session.notes else {}),
     }
     directory, shown = Path(settings.dir), without_password(resolved)
     with holding.hold(directory, session.run_id), ExitStack() as stack:
