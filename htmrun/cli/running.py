@@ -55,7 +55,7 @@ def run_experiment(
     session.play(sinks(), view.notice)
     view.result(
         session.run_id, session.status, session.results, metrics,
-        _closing_lines(session, tracker), session.joules,
+        _closing_lines(session, tracker), session.joules, (*session.notes, *session.remarks),
     )  # fmt: skip
     if afterwards is not None:
         afterwards(session.run_id)
@@ -93,6 +93,7 @@ def _closing_lines(session: Session, tracker: Tracker | None) -> list[str]:
     lines = [f"run {run_id}, {session.seconds:.1f} s"]
     used = energy.line(session.joules)
     lines += [] if used is None else [used]
+    lines += [f"note: {remark}" for remark in session.remarks]
     if experiment.data.held_out == "validation":
         lines.append("measured on validation samples; data.held_out=test judges")
     if tracker is not None:

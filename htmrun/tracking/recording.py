@@ -45,6 +45,7 @@ def recorded(
         "htmrun.held_out": experiment.data.held_out,
         **foreign.tags(run.experiment),
         "htmrun.curve": main_curve(run.builder),
+        **({"htmrun.notes": "\n".join(session.notes)} if session.notes else {}),
     }
     with Tracker(
         uri=settings.uri,

@@ -14,6 +14,7 @@ from htmrun.components.sources import Chunk, Task
 from htmrun.training.measures.anomaly import AnomalyLikelihood, log_scale
 from htmrun.training.measures.measure import (
     RECENT,
+    Alarm,
     Due,
     Found,
     Measure,
@@ -64,7 +65,9 @@ METRICS = (
     Metric("{stage}/entropy", "representation", "up", "mean binary entropy of how often a column "
            "wins", "bits", "Cui et al. 2017", curve=True),
     Metric("{stage}/dead_{columns,units}", "representation", "down", "columns or units that were "
-           "never active", "share", curve=True),
+           "never active", "share", curve=True,
+           alarm=Alarm(0.5, "most of them were not active once in the last fifth of the samples; "
+                       "boosting, or fewer of them, puts them to use")),
     Metric("{stage}/activity_{p05,p50,p95}", "representation", "none", "quantiles of how often "
            "columns win", "share", "Cui et al. 2017"),
     Metric("{memory}/predicted", "representation", "up", "share of the active columns that the "
