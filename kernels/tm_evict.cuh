@@ -32,7 +32,7 @@ __device__ inline void find_age(Model& m, u32 n, u64 newest) {
 }
 
 // Destroy the n segments with the smallest (last used, id); there are as many. Their ids go on the
-// free stack in ascending order. Whole block, behind a barrier; one must follow before FREE is read.
+// free stack in ascending order. Whole block, behind a barrier; one must come before FREE is read.
 __device__ inline void evict_oldest(Model& m, u32 n, u64 newest) {
     find_age(m, n, newest);
     const int segments = (int)m.scalar[NEXT_ID];

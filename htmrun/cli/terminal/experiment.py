@@ -78,6 +78,8 @@ def print_plan(plan: DryRun) -> None:
     runs = f" {_plural(len(run.jobs), 'run')} ({arms} x {seeds})"
     if plan.note:
         print(f" {plan.note}")
+    for note in plan.notes:
+        print(f" note: {note}")
     if plan.at_once is None:
         print(f"{runs}. Nothing was run.")
         return
