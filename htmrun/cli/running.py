@@ -43,6 +43,8 @@ def run_experiment(
     view = LiveView(
         session.run.jobs, metric=(main_curve(builder), metrics[0]), quiet=quiet, json=json_output
     )
+    for note in builder.source.notes:
+        view.notice(f"note: {note}")
     tracker: Tracker | None = None
 
     @contextmanager

@@ -76,8 +76,8 @@ def print_plan(plan: DryRun) -> None:
     run = plan.run
     arms, seeds = _plural(len(plan.rows), "arm"), _plural(len(run.experiment.seeds), "seed")
     runs = f" {_plural(len(run.jobs), 'run')} ({arms} x {seeds})"
-    if plan.note:
-        print(f" {plan.note}")
+    for note in (*run.builder.source.notes, *([plan.note] if plan.note else [])):
+        print(f" {note}")
     if plan.at_once is None:
         print(f"{runs}. Nothing was run.")
         return

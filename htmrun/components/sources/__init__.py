@@ -103,6 +103,11 @@ class Source(ABC):
         return None
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """Lines about the data that whoever runs an experiment should see; may read all data."""
+        return ()
+
+    @property
     @abstractmethod
     def fingerprint(self) -> str:
         """SHA-256 (hex) of the data and of what decides which samples are used."""
