@@ -131,6 +131,11 @@ class Results:
         return self._session.run_id
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What should be known beside the figures, a line each, as `htmrun train` says it."""
+        return (*self._session.notes, *self._session.remarks)
+
+    @property
     def failed(self) -> tuple[Failed, ...]:
         """The jobs that ended badly; the others went on."""
         return tuple(self._session.failed)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,11 +13,13 @@ import numpy as np
 import pytest
 
 import htmrun
+import htmrun.testing
 from htmrun.training.measures.registry import timed
 from htmrun.training.records import Finished, Record
 from tests.cli.test_cli import HEAVY
 from tests.helpers.experiments import DIGITS, HERE, results, train
 
+ROOT, EXTEND = Path(__file__).parents[1], "docs/guides/extend.md"
 SMALL = (*DIGITS, "arms=[online,minibatch,no_sp]", "data.held_out=test")
 
 
@@ -32,6 +36,22 @@ def test_importing_it_imports_nothing_heavy() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert ran.stdout.splitlines() == ["[]", "['htmrun']"], ran.stderr
+
+
+def test_the_example_package_is_made_of_what_may_be_relied_on() -> None:
+    rows = re.findall(r"^\| `(htmrun[\w.]*)` \| (.*) \|$", (ROOT / EXTEND).read_text(), re.M)
+    told = {(module, name) for module, names in rows for name in re.findall(r"`(\w+)`", names)}
+    told |= {("htmrun", name) for name in htmrun.__all__}
+    for module, name in told:
+        assert hasattr(importlib.import_module(module), name), f"{module}.{name}"
+    tests = {("htmrun.testing", name) for name in htmrun.testing.__all__}
+    files = sorted((ROOT / "examples").rglob("*.py"))
+    assert len(files) >= 8
+    for path in files:
+        found = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.ImportFrom)]
+        used = {(str(n.module), a.name) for n in found for a in n.names}
+        own = {pair for pair in used if pair[0].partition(".")[0] == "htmrun"}
+        assert own <= told | tests, path
 
 
 def test_every_name_is_there_documented_and_known_to_type_checkers() -> None:

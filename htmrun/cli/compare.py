@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from htmrun.cli.options import Directory, Uri
+from htmrun.cli.options import Directory, Imported, Uri
 
 NAME = "compare"
 HELP = "Show the arms of the latest run, or of others, side by side."
@@ -59,14 +60,18 @@ def command(
     force: Annotated[
         bool, typer.Option("--force", help="Compare runs with other data, seeds, or unfinished.")
     ] = False,
+    imported: Imported = None,
     uri: Uri = None,
     directory: Directory = "runs",
 ) -> None:
     from htmrun.cli.terminal import comparison_table
     from htmrun.compare.runs import Choice
+    from htmrun.tracking.outbox import waiting_line
 
     choice = Choice(
         tuple(run or ()), tuple(metric or ()), everything, tuple(arm or ()), reference, force,
         uri, directory,
     )  # fmt: skip
     (comparison_table.rank if rank else comparison_table.compare)(choice, output_format, report)
+    if (line := waiting_line(directory)) is not None:
+        print(f"not all is shown: {line}", file=sys.stderr)

@@ -15,6 +15,7 @@ from htmrun.execution.jobs import jobs_of
 from htmrun.execution.ray_connection import LOCAL
 from htmrun.execution.session import Earlier, Session, Sink, begin, main_curve, main_metrics
 from htmrun.tracking import Tracker
+from htmrun.tracking.outbox import waiting_line
 from htmrun.tracking.recording import recorded
 from htmrun.tracking.store import hide_password
 
@@ -43,8 +44,6 @@ def run_experiment(
     view = LiveView(
         session.run.jobs, metric=(main_curve(builder), metrics[0]), quiet=quiet, json=json_output
     )
-    for note in builder.source.notes:
-        view.notice(f"note: {note}")
     tracker: Tracker | None = None
 
     @contextmanager
@@ -57,11 +56,12 @@ def run_experiment(
     session.play(sinks(), view.notice)
     view.result(
         session.run_id, session.status, session.results, metrics,
-        _closing_lines(session, tracker), session.joules,
+        _closing_lines(session, tracker), session.joules, (*session.notes, *session.remarks),
     )  # fmt: skip
     if afterwards is not None:
         afterwards(session.run_id)
-    return 1 if session.failed else 0
+    lost = tracker is not None and tracker.lost
+    return 1 if session.failed or lost else 0
 
 
 @contextmanager
@@ -95,9 +95,15 @@ def _closing_lines(session: Session, tracker: Tracker | None) -> list[str]:
     lines = [f"run {run_id}, {session.seconds:.1f} s"]
     used = energy.line(session.joules)
     lines += [] if used is None else [used]
+    lines += [f"note: {remark}" for remark in session.remarks]
     if experiment.data.held_out == "validation":
         lines.append("measured on validation samples; data.held_out=test judges")
-    if tracker is not None:
+    if tracker is not None and (tracker.lost or tracker.waits):
+        if tracker.waits and (waits := waiting_line(experiment.tracking.dir)) is not None:
+            lines.append(waits)
+        if tracker.lost:
+            lines.append("NOT ALL IS RECORDED: records were lost (see the warnings above)")
+    elif tracker is not None:
         store = hide_password(experiment.tracking.uri or f"{experiment.tracking.dir}/mlflow.db")
         lines.append(
             f"recorded in {store} (recording took {tracker.seconds:.1f} s beside the jobs)"

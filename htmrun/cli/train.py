@@ -115,6 +115,7 @@ def _dry_run(loaded: Loaded, on: str, json_output: bool) -> None:
     plan = dry_run(loaded.experiment, on)
     if json_output:
         told: dict[str, object] = {"configuration": loaded.resolved, "plan": plan.rows}
+        told |= {"notes": plan.notes}
         told |= {"device": plan.run.where.device, "threads": plan.run.builder.threads}
         typer.echo(json.dumps(told | ({"device_note": plan.note} if plan.note else {})))
         return

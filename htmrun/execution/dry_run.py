@@ -9,6 +9,7 @@ from htmrun.backends.devices import cuda_index
 from htmrun.config.schema import Experiment
 from htmrun.errors import UserError
 from htmrun.execution.estimate import plan_table
+from htmrun.execution.notes import notes_of
 from htmrun.execution.opening import OpenRun, open_run
 from htmrun.execution.placement import Place, lots, resolve_place, size
 from htmrun.execution.processes import workers_for
@@ -30,6 +31,11 @@ class DryRun:
     at_once: int | None = None
     bytes: int = 0
     on_card: bool = False
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know before it runs, a line each."""
+        return notes_of(self.run.builder)
 
 
 def dry_run(experiment: Experiment, on: str = LOCAL) -> DryRun:

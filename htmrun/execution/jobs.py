@@ -179,7 +179,7 @@ class Builder:
         return Course(
             epochs=e.epochs, epoch_length=e.epoch_length, evaluate_every=e.evaluate_every,
             curve_points=e.curve_points, measure_latency=latency, noise_images=e.noise_images,
-            target=e.target, drift_at=drift_at(e), hand_over=self.hand_over,
+            target=e.target, drift_at=drift_at(e), hand_over=self.hand_over, anomaly=e.anomaly,
         )  # fmt: skip
 
     def training(self, job: Job, arm: Arm, made: Pipeline | None = None) -> Work:

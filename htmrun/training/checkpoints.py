@@ -1,13 +1,15 @@
 """What a job has learned so far, kept in a file, so that it can go on after its process died.
 
 A file belongs to one job, its configuration, data and code; another one's is left alone. It is
-replaced as a whole, so there is always a whole one. The first line names the format, its version
+replaced as a whole, so there is always a whole one; the one before it is kept beside it, for the
+case that the disk damages the last. The first line names the format, its version
 and the BLAKE2b hash of the rest, which is an npz archive: arrays, and all else as JSON in `json`.
 It is data, never code.
 """
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -97,13 +99,13 @@ class Checkpoints:
     def forget(self, job: Job) -> None:
         """Remove a job's file, and the folder with the last one."""
         if self.folder.is_dir():
-            self.of_job(job).path.unlink(missing_ok=True)
+            self.of_job(job).remove()
             if not any(self.folder.iterdir()):
                 shutil.rmtree(self.folder)
 
 
 class Keeper:
-    """One job's file."""
+    """One job's file, and the one that was written before it."""
 
     def __init__(
         self, path: Path, belongs_to: str, every_s: float,
@@ -111,6 +113,7 @@ class Keeper:
     ) -> None:  # fmt: skip
         self.path, self._belongs_to, self._every_s, self._clock = path, belongs_to, every_s, clock
         self._notice, self._next = notice, clock() + every_s
+        self.before = path.with_name(f"{path.name}.before")
 
     def due(self) -> bool:
         """Return whether it is time to write."""
@@ -142,6 +145,9 @@ class Keeper:
                 _dump({"belongs_to": self._belongs_to, "state": state}, file)
                 file.flush()
                 os.fsync(file.fileno())
+            # At any moment one of the two names has a whole file.
+            if self.path.exists():
+                self.path.replace(self.before)
             half.replace(self.path)
         finally:
             half.unlink(missing_ok=True)
@@ -149,24 +155,42 @@ class Keeper:
     def read(self) -> TrainerState | None:
         """Return what was written last; None where there is none, or one of something else.
 
-        Says in one line where the file is damaged, so that the job starts from its beginning.
+        Says in one line where the file is damaged and what becomes of the job: it goes on from
+        the file before, or starts from its beginning.
         """
-        try:
-            with self.path.open("rb") as file:
-                found = _load(file)
-            if found["belongs_to"] != self._belongs_to:
-                return None
-            return TypeAdapter(TrainerState).validate_python(found["state"])
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, KeyError, TypeError, MemoryError, RecursionError,
-                zipfile.BadZipFile) as error:  # fmt: skip
-            reason = str(error).partition("\n")[0] or type(error).__name__
-            self._notice(
-                f"warning: {self.path} is no whole checkpoint ({reason}); the job starts from its "
-                "beginning"
-            )
-            return None
+        self._tidy()
+        damaged = None
+        for path in (self.path, self.before):
+            try:
+                with path.open("rb") as file:
+                    found = _load(file)
+                if found["belongs_to"] != self._belongs_to:
+                    continue
+                state = TypeAdapter(TrainerState).validate_python(found["state"])
+            except FileNotFoundError:
+                continue
+            except (OSError, ValueError, KeyError, TypeError, MemoryError, RecursionError,
+                    zipfile.BadZipFile) as error:  # fmt: skip
+                reason = str(error).partition("\n")[0] or type(error).__name__
+                damaged = damaged or f"warning: {path} is no whole checkpoint ({reason}); the job "
+                continue
+            if damaged:
+                self._notice(f"{damaged}goes on from the one before it, at sample {state.sample}")
+            return state
+        if damaged:
+            self._notice(f"{damaged}starts from its beginning")
+        return None
+
+    def remove(self) -> None:
+        """Remove both files."""
+        self._tidy()
+        self.path.unlink(missing_ok=True)
+        self.before.unlink(missing_ok=True)
+
+    def _tidy(self) -> None:
+        """Remove what processes that died left half written; a job has one process at a time."""
+        for half in self.path.parent.glob(f"{glob.escape(self.path.name)}.*[0-9]"):
+            half.unlink(missing_ok=True)
 
 
 def _dump(tree: Any, file: BufferedRandom) -> None:

@@ -62,6 +62,36 @@ def test_a_run_with_ones_own_source_says_whose_code_it_needs(here: Path, capsys:
         assert error_of(capsys, "rerun", *IMPORT) == other
 
 
+MEASURE = """
+from htmrun import Measure
+from htmrun.training.measures.measure import Found, Metric
+
+
+@register("measure")
+class Commits(Measure):
+    metrics = (Metric("ring/commits", "learning", "down", "how often it was learned"),)
+
+    def finish(self, run):
+        return Found({"ring/commits": run.commits + run.job.seed})
+"""
+
+
+def test_only_the_module_knows_which_way_its_metric_is_better(here: Path, capsys: Capsys) -> None:
+    module = here / "rings.py"
+    module.write_text(module.read_text() + MEASURE)
+    arms = ("seeds=[0,1,2,3,4,5]", "workers=1", "arm=[online,minibatch]")
+    with fresh_registry():
+        assert main(["train", *IMPORT, *RINGS, *arms]) == 0
+    told = {}
+    for options in ((), IMPORT):
+        capsys.readouterr()
+        with fresh_registry():
+            assert main(["compare", "-m", "ring/commits", *options]) == 0
+        told[options] = capsys.readouterr().out
+    assert "better" not in told[()]
+    assert "significantly better" in " ".join(told[IMPORT].split())
+
+
 def test_no_configuration_imports_a_module(here: Path, capsys: Capsys) -> None:
     path = here / "conf" / "experiment" / "rings.yaml"
     path.write_text(path.read_text() + "import: [rings]\n")

@@ -148,7 +148,11 @@ def test_table_of_a_run_in_which_nothing_finished() -> None:
 
 def test_json_summary_is_exactly_this() -> None:
     results = {"online": RESULTS["online"], "no_sp": [RESULTS["no_sp"][0]]}
-    summary = json.loads(json.dumps(json_summary("RUN", "finished", results, {"processor": 2.5})))
+    summary = json.loads(
+        json.dumps(
+            json_summary("RUN", "finished", results, {"processor": 2.5}, ["tm: never predicts"])
+        )
+    )
     half = scipy.stats.t.ppf(0.975, 1) * 0.01
     accuracy = summary["arms"]["online"].pop("accuracy")
     assert accuracy["values"] == [0.94, 0.96]  # In the order of the seeds.
@@ -160,6 +164,7 @@ def test_json_summary_is_exactly_this() -> None:
         "run": "RUN",
         "status": "finished",
         "energy": {"processor_joules": 2.5, "card_joules": None},
+        "notes": ["tm: never predicts"],
         "arms": {
             "online": {"state_hash": {"values": ["hash-online-0", "hash-online-1"]}},
             "no_sp": {

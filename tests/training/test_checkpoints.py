@@ -209,7 +209,7 @@ def test_it_is_written_every_so_often_and_seldom_where_that_is_slow(
     clock.now += 0.2
     assert keeper.due()
     assert equal(keeper.read(), state(2))
-    assert [p.name for p in (tmp_path / "a").iterdir()] == ["job"]
+    assert sorted(p.name for p in (tmp_path / "a").iterdir()) == ["job", "job.before"]
 
 
 def test_only_what_belongs_to_the_job_is_taken_up(tmp_path: Path) -> None:
@@ -217,6 +217,7 @@ def test_only_what_belongs_to_the_job_is_taken_up(tmp_path: Path) -> None:
     files = Checkpoints.of(tmp_path / "run", {"sp": {"columns": 64}}, "data", 60.0)
     assert files.of_job(job).read() is None
     for each in (job, other):
+        files.of_job(each).write(state(each.seed + 7))
         files.of_job(each).write(state(each.seed))
     assert equal(files.of_job(job).read(), state(0))
     for changed in (
@@ -364,14 +365,49 @@ def test_hostile_files_run_no_code_and_are_said_in_a_line(tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["job"]
 
 
+@pytest.mark.parametrize("damage", ["bit", "cut", "zeros", "text", "gone", "version"])
+def test_of_a_damaged_file_the_one_before_is_taken(tmp_path: Path, damage: str) -> None:
+    keeper, lines = notices(tmp_path / "job")
+    keeper.write(state(1))
+    keeper.write(state(2))
+    data = keeper.path.read_bytes()
+    spoilt = {
+        "bit": data[:700] + bytes([data[700] ^ 4]) + data[701:], "cut": data[: len(data) // 2],
+        "zeros": bytes(len(data)), "text": b"hello",
+        "version": data.replace(b"checkpoint 1", b"checkpoint 9", 1),
+    }  # fmt: skip
+    if damage == "gone":  # A process died between the two renames.
+        keeper.path.unlink()
+    else:
+        keeper.path.write_bytes(spoilt[damage])
+    assert equal(keeper.read(), state(1))
+    assert len(lines) == (damage != "gone")
+    assert all(line.endswith("goes on from the one before it, at sample 1") for line in lines)
+    keeper.before.write_bytes(b"as bad")
+    lines.clear()
+    assert keeper.read() is None
+    assert all(line.endswith("; the job starts from its beginning") for line in lines)
+    assert len(lines) == 1
+
+
+def test_what_a_dead_process_left_half_written_goes(tmp_path: Path) -> None:
+    keeper, other = Keeper(tmp_path / "job", "this", 0.0), tmp_path / "job2.77"
+    keeper.write(state(1))
+    for half in (tmp_path / "job.4711", other):
+        half.write_bytes(b"half")
+    assert equal(keeper.read(), state(1))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["job", "job2.77"]
+
+
 def test_a_job_with_a_damaged_file_starts_from_its_beginning(tmp_path: Path) -> None:
     arm, builder = builder_of("digits", tmp_path)
     keeper, lines = notices(tmp_path / "job")
     with pytest.raises(CutShortError):
         [*records(builder, arm, Until(keeper, 2))]
-    data = bytearray(keeper.path.read_bytes())
-    data[len(data) // 2] ^= 1
-    keeper.path.write_bytes(data)
+    for path in (keeper.path, keeper.before):
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
     begun = next(iter(records(builder, arm, keeper)))
     assert isinstance(begun, Started)
     assert begun.earlier == 0

@@ -76,8 +76,10 @@ def print_plan(plan: DryRun) -> None:
     run = plan.run
     arms, seeds = _plural(len(plan.rows), "arm"), _plural(len(run.experiment.seeds), "seed")
     runs = f" {_plural(len(run.jobs), 'run')} ({arms} x {seeds})"
-    for note in (*run.builder.source.notes, *([plan.note] if plan.note else [])):
-        print(f" {note}")
+    if plan.note:
+        print(f" {plan.note}")
+    for note in plan.notes:
+        print(f" note: {note}")
     if plan.at_once is None:
         print(f"{runs}. Nothing was run.")
         return

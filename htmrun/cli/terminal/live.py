@@ -101,15 +101,16 @@ class LiveView:
         main_metrics: Sequence[str],
         closing: Sequence[str] = (),
         joules: Mapping[str, float | None] | None = None,
+        notes: Sequence[str] = (),
     ) -> None:
         """Print the final table and the `closing` lines, or the JSON line as the last on stdout.
 
-        `joules`: the energy of the whole run, for the JSON line.
+        `joules`: the energy of the whole run, for the JSON line; `notes`: for it, too.
         """
         if self._json:
             for line in closing:
                 self._to(self._err, line)
-            summary = json_summary(run_id, status, results, joules or {})
+            summary = json_summary(run_id, status, results, joules or {}, notes)
             print(json.dumps(summary), file=self._out.file, flush=True)
             return
         self._out.print(final_table(results, main_metrics))

@@ -103,12 +103,14 @@ def _notes(
 
 
 def json_summary(
-    run_id: str, status: str, results: Results, joules: Mapping[str, float | None]
-) -> dict[str, Any]:
+    run_id: str, status: str, results: Results, joules: Mapping[str, float | None],
+    notes: Sequence[str] = (),
+) -> dict[str, Any]:  # fmt: skip
     """Return the run as a dict of JSON types, beginning with "run" and "status".
 
     "energy" is ``{"processor_joules", "card_joules"}`` of the whole run, None where `joules` has
-    none; "arms" is ``{arm: {metric: {mean, low, high, values}}}``. Values are in the order of the
+    none; "notes" is what was said beside the figures; "arms" is
+    ``{arm: {metric: {mean, low, high, values}}}``. Values are in the order of the
     seeds; low and high are None for a single seed, and what is not a finite number is None.
     `state_hash` has values only.
     """
@@ -119,7 +121,7 @@ def json_summary(
         arms[arm] = {name: _plain(intervals({arm: ordered}, name)[arm]) for name in names}
         arms[arm]["state_hash"] = {"values": [record.state_hash for record in ordered]}
     used = {f"{name}_joules": joules.get(name) for name in ("processor", "card")}
-    return {"run": run_id, "status": status, "energy": used, "arms": arms}
+    return {"run": run_id, "status": status, "energy": used, "notes": [*notes], "arms": arms}
 
 
 def _plain(interval: Interval) -> dict[str, Any]:

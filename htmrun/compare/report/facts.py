@@ -9,6 +9,7 @@ from typing import Any
 
 from htmrun.compare.tables import NONE, Words
 from htmrun.tracking.read_runs import ExperimentRun
+from htmrun.training.measures.registry import remarks
 
 _OWN = ("seed",)
 
@@ -34,6 +35,16 @@ def facts(run: ExperimentRun) -> list[tuple[str, str]]:
         ("htmrun", f"{tags.get('htmrun.version.htmrun', '')} {commit}{changed}".strip()),
     ]
     return [(what, value) for what, value in found if value]
+
+
+def notes(run: ExperimentRun) -> list[str]:
+    """Return what was said before and right after the runs, beside the figures."""
+    jobs = [job for seeds in run.jobs.values() for job in seeds.values()]
+    said = [line for job in jobs for line in job.data.tags.get("htmrun.notes", "").splitlines()]
+    figures = {
+        arm: {name: [*run.of(arm, name).values()] for name in run.metrics} for arm in run.everybody
+    }
+    return [*dict.fromkeys(said), *remarks(figures)]
 
 
 def arms_table(run: ExperimentRun) -> Words:

@@ -6,7 +6,7 @@ One file per kind; networks have a folder of their own.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -149,6 +149,10 @@ class Readout(ABC):
     @abstractmethod
     def compute(self, activity: Activity, reset: Flags) -> list[Scores]:
         """Return what is predicted for samples of their own, before any history; writes nothing."""
+
+    def inside(self) -> tuple[Any, Callable[[Activity], np.ndarray]] | None:
+        """Return its `Network` and what tells that one's input, for looks at layers; None: none."""
+        return None
 
     @abstractmethod
     def state(self) -> State:

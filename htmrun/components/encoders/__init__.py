@@ -102,6 +102,10 @@ class Encoder(ABC):
         Raises UserError for values that cannot be encoded.
         """
 
+    def notes(self) -> Iterator[str]:
+        """Yield one line for each thing that works, but not as most people would expect."""
+        yield from ()
+
     @classmethod
     def reads(cls, parameters: Any) -> Iterator[tuple[str, str, bool]]:
         """Yield what is read: setting that says so, field, and whether it may be absent."""

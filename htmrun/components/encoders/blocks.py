@@ -43,6 +43,15 @@ def block_bits(place: Places, active: int, size: int) -> Bits:
     return Bits(size, rows.ravel().astype(np.int32), offsets(known * np.int64(active)))
 
 
+def round_trip(since: Places, period: Places | int, size: int) -> Places:
+    """Return the bit of `size` that is nearest to `since` of a `period`, halves upwards.
+
+    Whole numbers throughout, 0 <= since < period; what is nearer to the end than to the last
+    bit is bit 0 again.
+    """
+    return (2 * since * size + period) // (2 * period) % size
+
+
 def choose_rows(
     table: npt.NDArray[np.int32], counts: npt.NDArray[np.int64], index: Places, size: int
 ) -> Bits:

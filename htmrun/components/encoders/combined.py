@@ -66,6 +66,13 @@ class CombinedEncoder(Encoder):
             )
         return cls(parts, tuple(left_out))
 
+    def notes(self) -> Iterator[str]:
+        """Yield what the parts say, and which entries have no field."""
+        for name in self.left_out:
+            yield f"encoder.fields.{name}: left out, the data have no such field"
+        for part in self.parts:
+            yield from part.notes()
+
     def encode(self, fields: Mapping[str, np.ndarray]) -> Bits:
         """Encode each part's field."""
         return Bits.beside([part.encode(fields) for part in self.parts])

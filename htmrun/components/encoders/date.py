@@ -18,7 +18,7 @@ from pydantic import Field, field_validator, model_validator
 from htmrun.backends.bits import Bits
 from htmrun.backends.parameters import Parameters
 from htmrun.components.encoders import Encoder, EncoderParameters, Input, Size
-from htmrun.components.encoders.blocks import BlockParameters, Places, block_bits
+from htmrun.components.encoders.blocks import BlockParameters, Places, block_bits, round_trip
 from htmrun.components.registry import register
 from htmrun.errors import UserError
 
@@ -103,7 +103,8 @@ class DateEncoder(Encoder):
     """Each part of a date is a block of on-bits; parts follow each other in a fixed order.
 
     `parts` names them with their number of bits: time_of_day, day_of_week, weekend, season,
-    holiday. Cyclic parts wrap; weekend and holiday have one block for no and one for yes.
+    holiday. Cyclic parts wrap and start at the nearest bit: place / period * size, half up; weekend
+    and holiday have one block for no and one for yes.
     """
 
     usual = "timestamp"
@@ -151,7 +152,7 @@ class DateEncoder(Encoder):
 
 
 def _time_of_day(size: int) -> Place:
-    return lambda seconds: seconds % DAY * size // DAY
+    return lambda seconds: round_trip(seconds % DAY, DAY, size)
 
 
 def weekday(seconds: Places) -> Places:
@@ -160,7 +161,7 @@ def weekday(seconds: Places) -> Places:
 
 
 def _day_of_week(size: int) -> Place:
-    return lambda seconds: weekday(seconds) * size // 7
+    return lambda seconds: round_trip(weekday(seconds), 7, size)
 
 
 def _weekend(seconds: Places) -> Places:
@@ -172,7 +173,7 @@ def _season(size: int) -> Place:
         year = seconds.astype("datetime64[s]").astype("datetime64[Y]")
         following = (year.astype(np.int64) + 1).astype("datetime64[Y]")
         start = _seconds(year)
-        return (seconds - start) * size // (_seconds(following) - start)
+        return round_trip(seconds - start, _seconds(following) - start, size)
 
     return place
 

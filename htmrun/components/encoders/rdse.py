@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 import numpy as np
@@ -48,6 +48,12 @@ class RDSEParameters(BlockParameters, EncoderParameters):
     )
 
 
+MEASURED = 1000
+"""Buckets of the range, at most, that are compared with each other."""
+MUCH = 0.5
+"""Share of its bits from which a far value looks like another."""
+
+
 @register("encoder", RDSEParameters)
 class RDSEEncoder(Encoder):
     """Bucket b = floor(v / resolution + 0.5) has the on-bits h(b), h(b + 1), ... h(b + active - 1).
@@ -60,7 +66,7 @@ class RDSEEncoder(Encoder):
 
     def __init__(self, p: RDSEParameters, field: Input, seed: int) -> None:
         super().__init__(p, field, seed)
-        self.parameters = p
+        self.parameters, self._data = p, field.data
         self.resolution = p.resolution or _resolution(p, field)
         self.size = p.size
         self.shape = (p.size,)
@@ -91,6 +97,30 @@ class RDSEEncoder(Encoder):
             return choose_rows(self._table, self._counts, index, self.size)
         unique, index[known] = np.unique(bucket, return_inverse=True)
         return choose_rows(*self._rows(unique), index, self.size)
+
+    def notes(self) -> Iterator[str]:
+        """Say where values far apart share so many bits that they look alike.
+
+        Measured: over the buckets of the range, at most a thousand of them, evenly chosen.
+        """
+        known = self._data.ranges.get(
+            self.fields[0], (0.0, self.resolution * self.parameters.buckets)
+        )
+        first, last = self.buckets(np.array(known))
+        count = min(int(last - first) + 1, MEASURED)
+        bucket = np.linspace(first, last, count).astype(np.int64)
+        rows, on = self._rows(bucket)
+        dense = choose_rows(rows, on, np.arange(count), self.size).dense().astype(np.float32)
+        shared = (dense @ dense.T) / on[:, None]
+        shared[np.abs(bucket[:, None] - bucket) < self.parameters.active] = 0
+        worst = np.unravel_index(shared.argmax(), shared.shape)
+        if shared[worst] >= MUCH:
+            one, other = (bucket[i] * self.resolution for i in worst)
+            yield (
+                f"{self.path}.size: of {self.size} bits {self.parameters.active} are on, and "
+                f"values as far apart as {one:.4g} and {other:.4g} share "
+                f"{shared[worst]:.0%} of theirs: they look alike; more bits keep them apart"
+            )
 
     def _cache(self, low: int, high: int) -> bool:
         """Make the table hold buckets low..high; False if that would make it too long."""

@@ -43,7 +43,7 @@ class ScalarEncoder(Encoder):
     """`active` bits in a row; their start moves from bit 0 at `low` to the end at `high`.
 
     Start, not periodic: floor((v - low) * (size - active) / (high - low) + 0.5).
-    Periodic: floor(((v - low) mod (high - low)) * size / (high - low)).
+    Periodic: floor(((v - low) mod (high - low)) * size / (high - low) + 0.5), `size` being 0 again.
     """
 
     def __init__(self, p: ScalarEncoderParameters, field: Input, seed: int) -> None:
@@ -69,8 +69,8 @@ class ScalarEncoder(Encoder):
             self._refuse_outside(values)
         span = self.high - self.low
         if p.periodic:
-            start = np.floor(np.mod(values - self.low, span) * p.size / span).astype(np.int64)
-            start %= p.size  # rounding may reach the end
+            start = np.floor(np.mod(values - self.low, span) * p.size / span + 0.5).astype(np.int64)
+            start %= p.size
         else:
             above = np.clip(values, self.low, self.high) - self.low
             start = np.floor(above * (p.size - p.active) / span + 0.5).astype(np.int64)

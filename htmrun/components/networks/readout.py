@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -152,6 +152,10 @@ class NetworkReadout(HorizonReadout):
     def compute(self, activity: Activity, reset: Flags) -> list[Scores]:
         """Return what is predicted from these inputs alone; writes nothing."""
         return [ahead(self.horizon, self.network.compute(self.read(activity)), reset)]
+
+    def inside(self) -> tuple[Network, Callable[[Activity], np.ndarray]]:
+        """Return the network, and what tells its input."""
+        return self.network, self.read
 
     def state(self) -> State:
         """Return the network's state, and what is remembered for the horizon."""

@@ -104,7 +104,7 @@ class Source(ABC):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Lines about the data that whoever runs an experiment should see; may read all data."""
+        """What a user should know of how the data were read, a line each; may read all data."""
         return ()
 
     @property

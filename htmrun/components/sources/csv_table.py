@@ -64,6 +64,7 @@ class CSVTable:
         self._check_names(top)
         if not self.probe:
             raise UserError(f"{self.label}: found no rows below the header, expected at least one")
+        self.probe = [self._of_width(row, i) for i, row in enumerate(self.probe)]
 
     @property
     def label(self) -> str:

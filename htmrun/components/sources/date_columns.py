@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -284,12 +285,14 @@ def _ambiguous(
 def _unreadable(
     table: CSVTable, columns: tuple[int, ...], texts: Sequence[str], digits: bool
 ) -> UserError:
-    """Return the error that names the first cell that is no date like the others."""
-    tried = readings(texts, digits=digits) if texts else []
-    bad = max((r.bad for r in tried if r.bad is not None), default=None)
-    if bad is None:
-        odd = (i for i, t in enumerate(texts) if _shape(t, digits) is None)
-        bad = next(odd, 0)
+    """Return the error that names the first cell that is no date like most others."""
+    bad = 0
+    for order in ORDERS:
+        forms = Counter(format_of(text, order, digits=digits) for text in texts[:200])
+        form = next((f for f, _ in forms.most_common() if f is not None), None)
+        if form is not None:
+            unfit = np.isnat(read(texts, form, order=order))
+            bad = max(bad, int(unfit.argmax()))
     cell = texts[bad] if texts else ""
     every = together([table.probed(column) for column in columns])
     row = next((i for i, text in enumerate(every) if text == cell), 0)
@@ -297,7 +300,3 @@ def _unreadable(
         f"data.timestamp_format: found '{cell}' in {_title(table, columns)} of "
         f"{table.place(row)}, which looks like dates but is none of a known format; {WAY_OUT}"
     )
-
-
-def _shape(text: str, digits: bool) -> str | None:
-    return next(filter(None, (format_of(text, o, digits=digits) for o in ORDERS)), None)

@@ -77,6 +77,19 @@ class Stage(ABC):
         """Yield one line for each thing that cannot work on inputs of `shape`."""
         yield from ()
 
+    @classmethod
+    def active(cls, parameters: Any, shape: Shape, before: int) -> int:
+        """Return the most on-bits of its main output, where at most `before` of its input are."""
+        return before
+
+    @classmethod
+    def notes(cls, name: str, parameters: Any, before: int, samples: int) -> Iterator[str]:
+        """Yield one line for each thing that works, but not as most people would expect.
+
+        before: the most on-bits of its input. samples: that it sees in all.
+        """
+        yield from ()
+
     @abstractmethod
     def run(self, before: Bits, plan: Plan, activity: Activity) -> Bits:
         """Predict, learn and commit as `plan` says; return the main output."""

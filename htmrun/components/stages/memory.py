@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from htmrun.backends import Backend, CellActivity, State
 from htmrun.backends.bits import Bits
 from htmrun.backends.cuda import footprint
+from htmrun.backends.fixed_point import permanence
 from htmrun.backends.parameters import TemporalMemoryParameters
 from htmrun.backends.plan import Flags, Plan
 from htmrun.components.classifiers.scores import Activity
@@ -17,6 +18,9 @@ from htmrun.components.layout import Outputs, Shape
 from htmrun.components.registry import register
 from htmrun.components.stages import Stage
 from htmrun.components.stages.permanences import histogram
+
+MANY_REPEATS = 10
+"""From so many repeats on, until a new synapse connects, it is worth a line."""
 
 
 @register("stage", TemporalMemoryParameters)
@@ -65,6 +69,38 @@ class MemoryStage(Stage):
     ) -> int:
         """Return the bytes of the model with a segment for each cell, and of its chunk."""
         return footprint.memory(parameters, math.prod(shape))
+
+    @classmethod
+    def active(cls, parameters: TemporalMemoryParameters, shape: Shape, before: int) -> int:
+        """Return how many cells are active where all columns burst."""
+        return before * parameters.cells_per_column
+
+    @classmethod
+    def notes(
+        cls, name: str, parameters: TemporalMemoryParameters, before: int, samples: int
+    ) -> Iterator[str]:
+        """Say what keeps it from ever predicting: too few cells to learn, or synapses too weak."""
+        p = parameters
+        if not p.learn:
+            return
+        most, why = min((before, "columns are active at a time"), (p.new_synapses, "new_synapses"))
+        threshold, what = p.activation_threshold, "it predicts nothing, or by accident"
+        if most < p.matching_threshold:
+            threshold, what = p.matching_threshold, "no segment is found again, nothing predicted"
+        named = "matching_threshold" if most < p.matching_threshold else "activation_threshold"
+        if most < threshold:
+            found = f"at most {most} {why}" if most == before else f"{name}.{why} is {most}"
+            yield f"{name}.{named}: {threshold}, but {found}: {what}"
+        missing = permanence(p.connected) - permanence(p.initial_permanence)
+        step = permanence(p.increment)
+        if missing > 0 and not step:
+            yield f"{name}.increment: 0, so new synapses never connect: nothing is predicted"
+        elif missing > 0 and (repeats := -(-missing // step)) >= MANY_REPEATS:
+            yield (
+                f"{name}.initial_permanence: {p.initial_permanence} is {repeats} increments below "
+                f"{name}.connected = {p.connected}: nothing is predicted before it has come "
+                f"{repeats + 1} times"
+            )
 
     def run(self, before: Bits, plan: Plan, activity: Activity) -> Bits:
         """Return the active cells; learn as `plan` says.

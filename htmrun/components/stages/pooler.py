@@ -88,6 +88,23 @@ class PoolerStage(Stage):
                 f"makes a pool of 0, expected at least {0.5 / size:.3g}"
             )
 
+    @classmethod
+    def active(cls, parameters: SpatialPoolerParameters, shape: Shape, before: int) -> int:
+        """Return the number of winners, of local inhibition about that."""
+        return parameters.active_columns
+
+    @classmethod
+    def notes(
+        cls, name: str, parameters: SpatialPoolerParameters, before: int, samples: int
+    ) -> Iterator[str]:
+        """Say where duty cycles average over more than there is."""
+        p = parameters
+        if p.learn and (p.boost_strength or p.weak_bump) and p.duty_period > samples:
+            yield (
+                f"{name}.duty_period: {p.duty_period} is more than the {samples} samples there "
+                "are: duty cycles, which boosting follows, do not settle"
+            )
+
     def run(self, before: Bits, plan: Plan, activity: Activity) -> Bits:
         """Return the winner columns; learn as `plan` says."""
         winners: Bits = self.model.run(before, plan, self.learn)

@@ -36,6 +36,13 @@ _PLACES = {"stage": r"[^/]+", "pooler": r"[^/]+", "memory": r"[^/]+", "layer": r
            "h": r"\d+", "last": r"\d+"}  # fmt: skip
 
 
+class Alarm(NamedTuple):
+    """A mean above `limit` is told after the run, in the words of `text`."""
+
+    limit: float
+    text: str
+
+
 @dataclass(frozen=True)
 class Metric:
     """One row. `pattern` has {stage}, {pooler}, {memory} or {layer} for the name of one.
@@ -56,6 +63,7 @@ class Metric:
     curve: bool = False
     main: tuple[Task, ...] = ()
     timed: bool = False
+    alarm: Alarm | None = None
 
     def matches(self, name: str) -> bool:
         """Return whether this is the row of the metric `name`, stretches apart."""

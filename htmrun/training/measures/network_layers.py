@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from htmrun.components.networks.readout import NetworkReadout
 from htmrun.components.registry import register
 from htmrun.training.measures.measure import Found, Measure, Metric, Metrics, Run
 from htmrun.training.measures.selectivity import selectivity
@@ -39,23 +38,21 @@ class NetworkLayers(Measure):
         """Return metrics; each block's activity by unit as `NAME/activity`, and of the first layer
         that has some what its units see, as `NAME/fields`. Empty without held-out images.
         """
-        readout = run.pipeline.readout
-        if not isinstance(readout, NetworkReadout):
+        found, name = run.pipeline.readout.inside(), run.pipeline.readout.name
+        chunk = None if found is None else next(iter(run.source.test(IMAGES) or ()), None)
+        if found is None or chunk is None:
             return Found()
         from htmrun.components.networks import inspection  # It needs torch.
 
-        network, name = readout.network, readout.name
-        chunk = next(iter(run.source.test(IMAGES) or ()), None)
-        if chunk is None:
-            return Found()
-        images = readout.read(run.pipeline.compute(chunk).activity)
+        network: Network = found[0]
+        images = found[1](run.pipeline.compute(chunk).activity)
         targets = run.pipeline.classes_of(chunk.target)
         counts = np.bincount(targets, minlength=network.classes)
         metrics: Metrics = {}
         series: dict[str, np.ndarray] = {}
         for layer, by_class in inspection.activity(network, images, targets).items():
-            found = activity_metrics(by_class, counts)
-            metrics |= {f"{name}.{layer}/{n}": value for n, value in found.items()}
+            by_name = activity_metrics(by_class, counts)
+            metrics |= {f"{name}.{layer}/{n}": value for n, value in by_name.items()}
             series[f"{name}.{layer}/activity"] = np.average(
                 by_class[counts > 0], axis=0, weights=counts[counts > 0]
             )

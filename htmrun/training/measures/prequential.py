@@ -11,9 +11,10 @@ from htmrun.backends.plan import Plan
 from htmrun.components.pipeline import Outcome, Pipeline
 from htmrun.components.registry import register
 from htmrun.components.sources import Chunk, Task
-from htmrun.training.measures.anomaly import AnomalyLikelihood
+from htmrun.training.measures.anomaly import AnomalyLikelihood, log_scale
 from htmrun.training.measures.measure import (
     RECENT,
+    Alarm,
     Due,
     Found,
     Measure,
@@ -64,7 +65,9 @@ METRICS = (
     Metric("{stage}/entropy", "representation", "up", "mean binary entropy of how often a column "
            "wins", "bits", "Cui et al. 2017", curve=True),
     Metric("{stage}/dead_{columns,units}", "representation", "down", "columns or units that were "
-           "never active", "share", curve=True),
+           "never active", "share", curve=True,
+           alarm=Alarm(0.5, "most of them were not active once in the last fifth of the samples; "
+                       "boosting, or fewer of them, puts them to use")),
     Metric("{stage}/activity_{p05,p50,p95}", "representation", "none", "quantiles of how often "
            "columns win", "share", "Cui et al. 2017"),
     Metric("{memory}/predicted", "representation", "up", "share of the active columns that the "
@@ -199,14 +202,16 @@ class Prequential(Measure):
     def anomalies(self) -> dict[str, npt.NDArray[np.float32]]:
         """Return the raw anomaly score of every sample and its likelihood, float32.
 
-        Named `anomaly/raw` and `anomaly/likelihood`, of the last temporal memory; empty without
-        one, and wherever `losses` is.
+        Named `anomaly/raw`, `anomaly/likelihood` and `anomaly/log_likelihood` (0 to 1), of the last
+        temporal memory; empty without one, and wherever `losses` is.
         """
         kept = [raw for m in self._all.cells.values() if (raw := m.anomalies()) is not None]
         if not kept:
             return {}
-        likelihood = AnomalyLikelihood().add(kept[-1])
-        series = {"raw": kept[-1], "likelihood": likelihood}
+        likelihood = AnomalyLikelihood(self._run.course.anomaly).add(kept[-1])
+        series = {
+            "raw": kept[-1], "likelihood": likelihood, "log_likelihood": log_scale(likelihood)
+        }  # fmt: skip
         return {f"anomaly/{name}": values.astype(np.float32) for name, values in series.items()}
 
     def activity(self) -> dict[str, npt.NDArray[np.float64]]:

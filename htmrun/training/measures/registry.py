@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import get_args
 
@@ -63,6 +63,30 @@ def label(name: str) -> str:
 def meanings(names: Iterable[str]) -> list[tuple[str, str]]:
     """Return (metric, meaning) for those that are in the table."""
     return [(name, found.meaning) for name in names if (found := row(name)) is not None]
+
+
+def remarks(figures: Mapping[str, Mapping[str, Sequence[float]]]) -> list[str]:
+    """Return a line for each metric whose mean over the seeds alarms, of all arms that share it.
+
+    figures: values of each seed by arm and metric.
+    """
+    found: dict[str, dict[str, float]] = {}
+    for arm, metrics in figures.items():
+        for name, values in metrics.items():
+            known = row(name)
+            if values and known is not None and known.alarm is not None:
+                mean = sum(values) / len(values)
+                if mean > known.alarm.limit:
+                    found.setdefault(name, {})[arm] = mean
+    return [_remark(name, arms) for name, arms in found.items()]
+
+
+def _remark(name: str, arms: Mapping[str, float]) -> str:
+    known = row(name)
+    assert known is not None
+    assert known.alarm is not None
+    said = ", ".join(f"{mean:.2f} in {arm}" for arm, mean in arms.items())
+    return f"{name} is {said}: {known.alarm.text}"
 
 
 def place(name: str) -> float:

@@ -41,8 +41,17 @@ def test_scalar_outside_values_clip_or_are_refused():
 
 def test_scalar_periodic_wraps():
     encoder = scalar(size=10, active=3, periodic=True)
-    got = rows(encoder, [0, 10, 9, 9.99, 23, -1])
-    assert got == [{0, 1, 2}, {0, 1, 2}, {9, 0, 1}, {9, 0, 1}, {3, 4, 5}, {9, 0, 1}]
+    got = rows(encoder, [0, 10, 9, 9.49, 9.5, 9.99, 23, -1])
+    last, first = {9, 0, 1}, {0, 1, 2}
+    assert got == [first, first, last, last, first, first, {3, 4, 5}, last]
+
+
+def test_scalar_periodic_starts_at_the_nearest_bit():
+    # An angle: 5 of 36 bits, ten degrees each.
+    encoder = scalar(size=36, active=5, periodic=True, minimum=0, maximum=360)
+    for degrees, row in zip(range(-30, 400, 7), rows(encoder, range(-30, 400, 7)), strict=True):
+        nearest = (degrees + 5) // 10
+        assert row == {(nearest + i) % 36 for i in range(5)}, degrees
 
 
 def test_scalar_overlap_falls_by_one_bit_per_step():

@@ -42,7 +42,37 @@ def test_time_of_day_moves_once_round_and_wraps():
             dates("2024-02-29T00:00", "2024-02-29T05:59:59", "1969-12-31T23:30", "2024-03-01T22:00")
         )
     )
-    assert got == [{0, 1, 2}, {5, 6, 7}, {23, 0, 1}, {22, 23, 0}]
+    # 05:59:59 is next to 06:00, and half past eleven as near to midnight as to 23:00: half up.
+    assert got == [{0, 1, 2}, {6, 7, 8}, {0, 1, 2}, {22, 23, 0}]
+
+
+@pytest.mark.parametrize(("size", "start"), [(30, 19), (53, 33), (54, 34)])
+def test_time_of_day_starts_at_the_nearest_bit(size, start):
+    # 14:55 is minute 895 of 1440; of 30 bits of 48 minutes each that is 18.6, so bit 19.
+    encoder = build(only(time_of_day={"size": size, "active": 5}))
+    (got,) = row_sets(encoder.encode(dates("2010-11-04T14:55")))
+    assert got == set(range(start, start + 5))
+    assert start == int(895 / 1440 * size + 0.5)
+
+
+def test_every_cyclic_part_starts_at_the_nearest_bit():
+    sizes = {"time_of_day": 53, "day_of_week": 10, "season": 100}
+    days = [datetime.datetime(2023, 12, 20, 5) + datetime.timedelta(hours=5 * i) for i in range(99)]
+    for part, size in sizes.items():
+        encoder = build(only(**{part: {"size": size, "active": 4}}))
+        for when, row in zip(
+            days, row_sets(encoder.encode(dates(*map(datetime.datetime.isoformat, days)))),
+            strict=True,
+        ):  # fmt: skip
+            year = datetime.datetime(when.year, 1, 1)
+            length = datetime.datetime(when.year + 1, 1, 1) - year
+            place = {
+                "time_of_day": (when.hour * 60 + when.minute) / 1440,
+                "day_of_week": when.weekday() / 7,
+                "season": (when - year) / length,
+            }[part]
+            nearest = int(place * size + 0.5)
+            assert row == {(nearest + i) % size for i in range(4)}, (part, when)
 
 
 def test_weekday_and_weekend_agree_with_the_calendar():
@@ -61,7 +91,8 @@ def test_season_counts_from_new_year_in_leap_years_too():
     got = row_sets(
         encoder.encode(dates("2024-01-01", "2024-02-29", "2024-12-31", "2023-12-31T23:59:59"))
     )
-    assert got == [{0, 1}, {59, 60}, {365, 0}, {365, 0}]
+    # The last second of 2023 is next to New Year.
+    assert got == [{0, 1}, {59, 60}, {365, 0}, {0, 1}]
 
 
 def test_holidays_once_and_every_year():

@@ -1,0 +1,65 @@
+"""What a user should know before a run: lines that parts of an experiment say of themselves.
+
+Nothing here stops a run. Each part knows what about it misleads: the data how they were read, an
+encoder what falls together, a stage what it cannot do with what stands before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from htmrun.components.pipeline import Raw
+from htmrun.components.registry import component_of
+from htmrun.config.schema import Arm
+from htmrun.execution.jobs import Builder, schedule_of
+
+LOOKED_AT = 256
+"""Samples that are encoded to see how many bits are on."""
+
+
+def notes_of(builder: Builder) -> tuple[str, ...]:
+    """Return one line for each thing; of what holds of some arms only, their names stand behind.
+
+    Raises UserError where an arm cannot be built.
+    """
+    experiment = builder.experiment
+    regimes = {name: experiment.regime(name) for name in experiment.selected}
+    arms = {name: regime for name, regime in regimes.items() if isinstance(regime, Arm)}
+    said: dict[str, list[str]] = {}
+    for name, arm in arms.items():
+        for line in dict.fromkeys(_of_arm(builder.of(arm), arm)):
+            said.setdefault(line, []).append(name)
+    return (
+        *builder.source.notes,
+        *(
+            line if len(names) == len(arms) else f"{line} ({', '.join(names)})"
+            for line, names in said.items()
+        ),
+    )
+
+
+def _of_windows(builder: Builder, arm: Arm) -> Iterator[str]:
+    """Say where a window never fills before an epoch ends."""
+    schedule = schedule_of(arm)
+    epoch = min(builder.samples(), builder.experiment.epoch_length or builder.samples())
+    if schedule.window(0) > epoch:
+        yield (
+            f"learn_every: {schedule.window(0)} is more than the {epoch} samples of an epoch: it "
+            "learns at the end of each"
+        )
+
+
+def _of_arm(builder: Builder, arm: Arm) -> Iterator[str]:
+    yield from _of_windows(builder, arm)
+    encoder = builder.encoder(builder.experiment.seeds[0])
+    if isinstance(encoder, Raw):
+        return
+    yield from encoder.notes()
+    samples = builder.samples() * builder.experiment.epochs
+    first = next(iter(builder.source.train(0, 0, LOOKED_AT)), None)
+    on = int(encoder.encode(first.fields).counts().max()) if first and len(first) else 0
+    for stage in builder.layout(arm).stages:
+        kind = component_of(stage.parameters)
+        if stage.name not in arm.freeze:
+            yield from kind.notes(stage.name, stage.parameters, on, samples)
+        on = kind.active(stage.parameters, stage.before, on)
