@@ -43,14 +43,28 @@ class Buckets:
         The mean has the least expected squared error, the median (linear within its
         bucket) the least expected absolute error, the mode is the likeliest bucket's centre.
         """
+        return self.minimum + self.above(probability, kind)
+
+    def above(
+        self, probability: npt.NDArray[np.float32], kind: Literal["mean", "median", "mode"]
+    ) -> F64:
+        """Return how far above the minimum the `estimate` lies: exact however large that is.
+
+        Probabilities are float32 and do not quite add up to 1, so a mean is divided by their sum;
+        where there are none at all it is the middle of the range.
+        """
+        centres = self.width * (np.arange(self.count, dtype=np.float64) + 0.5)
         if kind == "mean":
-            return probability.astype(np.float64) @ self.centres
+            weight = probability.astype(np.float64)
+            total, weighted = weight.sum(1), weight @ centres
+            half = np.full(len(total), self.width * self.count / 2)
+            return np.divide(weighted, total, out=half, where=total > 0)
         if kind == "mode":
-            return self.centres[probability.argmax(1)]
+            return centres[probability.argmax(1)]
         cumulative = np.cumsum(probability.astype(np.float64), axis=1)
         cumulative /= cumulative[:, -1:]
         bucket = (cumulative < 0.5).sum(1)
         rows = np.arange(len(bucket))
         below = np.where(bucket > 0, cumulative[rows, bucket - 1], 0.0)
         inside = (0.5 - below) / (cumulative[rows, bucket] - below)
-        return self.minimum + self.width * (bucket + inside)
+        return self.width * (bucket + inside)

@@ -70,8 +70,11 @@ class RowPass:
         if self.columns.group is not None or self.parameters.sort:
             blocks = _sorted(blocks, bool(self.parameters.sort))
         for block in blocks:
-            if len(block.row):
-                yield self._chunk(block)
+            # Filled once they are in order: the value before is the one before in time.
+            came = block.fields["value"].copy()
+            keep = self._settle_missing(block)
+            if keep.any():
+                yield self._chunk(block.take(keep), came[keep])
 
     def _blocks(self) -> Iterator[Block]:
         """Yield the rows in the order of the file."""
@@ -103,8 +106,7 @@ class RowPass:
             fields["timestamp"] = self._times(cells, row)
         sequence = self._sequence + np.cumsum(self._starts(cells, row))
         self._sequence = int(sequence[-1])
-        block = Block(fields, sequence, self._group(cells, len(row)), row)
-        yield block.take(self._settle_missing(block))
+        yield Block(fields, sequence, self._group(cells, len(row)), row)
 
     def _chosen(self, cells: Cells) -> list[int]:
         chosen = range(len(cells[0]))
@@ -115,7 +117,7 @@ class RowPass:
             chosen = [i for i in chosen if _is_one_of(known[i].strip(), wanted, values)]  # type: ignore[assignment]
         return list(chosen)
 
-    def _chunk(self, block: Block) -> Chunk:
+    def _chunk(self, block: Block, came: npt.NDArray[np.float64]) -> Chunk:
         self.rows = block.row
         groups = np.concatenate([[self._last_sequence[0]], block.group])
         sequences = np.concatenate([[self._last_sequence[1]], block.sequence])
@@ -124,8 +126,7 @@ class RowPass:
         number = np.arange(self._samples, self._samples + len(reset))
         self._samples += len(reset)
         scored = number >= self.parameters.score_from
-        value = block.fields["value"]
-        return Chunk(block.fields, value, reset.astype(np.uint8), scored.astype(np.uint8))
+        return Chunk(block.fields, came, reset.astype(np.uint8), scored.astype(np.uint8))
 
     def _numbers(self, cells: Cells, column: int, row: Ints) -> npt.NDArray[np.float64]:
         form = self.columns.numbers
