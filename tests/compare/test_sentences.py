@@ -66,7 +66,7 @@ def test_a_control_that_is_better_is_said_and_one_that_is_not_beaten_too() -> No
     equal = {"online": 0.90, "minibatch": 0.88, "no_sp": 0.90, "untrained": 0.85}
     second = said(equal, 10, ("no_sp", "untrained")).answer[1]
     assert second.startswith(
-        "online beats untrained but is not shown to beat the control no_sp (0.9"
+        "online beats untrained but is not shown to beat the control no_sp (0."
     )
 
 
