@@ -189,6 +189,8 @@ def offers(run: ExperimentRun, comparison: Comparison) -> Chart | None:
 def over_windows(run: ExperimentRun, comparison: Comparison) -> Chart | None:
     """Return quality and speed over the samples in a window, for arms with a fixed window."""
     metric = comparison.offers_metric
+    if not metric:
+        return None
     rows: list[Row] = []
     for arm in run.arms:
         job = next(iter(run.jobs[arm].values()))
