@@ -98,9 +98,6 @@ def _metrics(
     for h, values in made.items():
         meter = ForecastMeter()
         meter.add_values(values[start:end], y[start:end])
-        found = meter.metrics()
-        metrics |= {f"{name}_{h}": value for name, value in found.items()}
+        metrics |= {f"{name}_{h}": value for name, value in meter.metrics().items()}
         notes |= dict.fromkeys(meter.notes())
-        if "mape" in found:
-            metrics["mape"] = found["mape"]
     return metrics, tuple(notes)
