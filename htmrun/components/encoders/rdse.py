@@ -71,6 +71,8 @@ class RDSEEncoder(Encoder):
         self.parameters, self._data = p, field.data
         self.resolution = p.resolution or _resolution(p, field)
         self.low = field.data.ranges.get(field.name, (0.0, 0.0))[0]
+        if p.resolution is None:
+            self.learned = {field.name: field.range("resolution")}
         self.size = p.size
         self.shape = (p.size,)
         self._key = rng.key(seed, rng.Purpose.ENCODER)

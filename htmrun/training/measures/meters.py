@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from htmrun.backends.bits import Bits
-from htmrun.components.classifiers.buckets import Buckets
-from htmrun.components.classifiers.scores import Scores
+from htmrun.components.classifiers.scores import Estimate, Scores
 from htmrun.training.measures.measure import Metrics, Saved
 
 CALIBRATION_BINS = 15
@@ -144,7 +143,7 @@ class ForecastMeter:
         self._nll: float | None = None
 
     def add_values(
-        self, predicted: np.ndarray, actual: np.ndarray, base: float = 0.0
+        self, predicted: np.ndarray, actual: np.ndarray, base: float | np.ndarray = 0.0
     ) -> npt.NDArray[np.float64]:
         """Add forecasts and what came, both (T,) in units of the value; NaN pairs are left out.
 
@@ -152,7 +151,7 @@ class ForecastMeter:
         """
         use = ~(np.isnan(predicted) | np.isnan(actual))
         y = actual[use].astype(np.float64)
-        error = predicted[use].astype(np.float64) - (y - base)
+        error = (predicted - (actual - base))[use].astype(np.float64)
         if self._first is None and len(y):
             self._first = float(y[0])
         off = y - (self._first or 0.0)
@@ -216,8 +215,8 @@ class ForecastMeter:
 class BucketForecastMeter:
     """A `ForecastMeter` fed with distributions over buckets."""
 
-    def __init__(self, buckets: Buckets, estimate: str, keep_losses: bool = False) -> None:
-        self._buckets, self._estimate = buckets, estimate
+    def __init__(self, estimate: Estimate, keep_losses: bool = False) -> None:
+        self._estimate = estimate
         self._losses = _Losses(keep_losses)
         self._meter = ForecastMeter()
 
@@ -228,11 +227,10 @@ class BucketForecastMeter:
         if not use.any():
             self._losses.add(use, np.zeros(0))
             return
-        probability, actual = scores.probability[use], actual[use]
-        above = self._buckets.above(probability, self._estimate)  # type: ignore[arg-type]
-        error = self._meter.add_values(above, actual, self._buckets.minimum)
+        said, actual = scores.take(use), actual[use]
+        error = self._meter.add_values(said.above(self._estimate), actual, said.lowest)
         self._losses.add(use, error**2)
-        own = probability[np.arange(len(actual)), self._buckets.index(actual)]
+        own = said.probability[np.arange(len(actual)), said.index(actual)]
         self._meter.add_distribution(own)
 
     def metrics(self) -> Metrics:

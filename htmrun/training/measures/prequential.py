@@ -105,7 +105,7 @@ class Meters:
     def __init__(self, task: Task, pipeline: Pipeline, *, keep_losses: bool = False) -> None:
         self._task, asked = task, pipeline.readout.targets
         self.scores: dict[int, Meter] = {
-            h: BucketForecastMeter(asked.buckets, asked.estimate, keep_losses)
+            h: BucketForecastMeter(asked.estimate, keep_losses)
             if asked.buckets
             else ClassificationMeter(asked.classes, keep_losses)
             for h in asked.horizons
