@@ -29,10 +29,11 @@ ROWS_SORTED = 50_000_000
 
 @dataclass(frozen=True)
 class Block:
-    """Rows that are used: fields as in a `Chunk`, and of each row the number of its sequence, of
-    its series, and its place below the header."""
+    """Rows that are used: fields as in a `Chunk`, and of each row the value that came (NaN: none),
+    the number of its sequence, of its series, and its place below the header."""
 
     fields: dict[str, np.ndarray]
+    came: npt.NDArray[np.float64]
     sequence: Ints
     group: Ints
     row: Ints
@@ -40,7 +41,9 @@ class Block:
     def take(self, places: npt.NDArray[np.int64] | npt.NDArray[np.bool_] | slice) -> Block:
         """Return these rows in this order."""
         fields = {name: column[places] for name, column in self.fields.items()}
-        return Block(fields, self.sequence[places], self.group[places], self.row[places])
+        return Block(
+            fields, self.came[places], self.sequence[places], self.group[places], self.row[places]
+        )
 
 
 class RowPass:
@@ -103,7 +106,8 @@ class RowPass:
             fields["timestamp"] = self._times(cells, row)
         sequence = self._sequence + np.cumsum(self._starts(cells, row))
         self._sequence = int(sequence[-1])
-        block = Block(fields, sequence, self._group(cells, len(row)), row)
+        came = fields["value"].copy()
+        block = Block(fields, came, sequence, self._group(cells, len(row)), row)
         yield block.take(self._settle_missing(block))
 
     def _chosen(self, cells: Cells) -> list[int]:
@@ -234,6 +238,7 @@ def _sorted(blocks: Iterator[Block], by_time: bool) -> Iterator[Block]:
     names = held[0].fields
     whole = Block(
         {name: np.concatenate([block.fields[name] for block in held]) for name in names},
+        np.concatenate([block.came for block in held]),
         np.concatenate([block.sequence for block in held]),
         np.concatenate([block.group for block in held]),
         np.concatenate([block.row for block in held]),
