@@ -68,6 +68,8 @@ class RDSEEncoder(Encoder):
         super().__init__(p, field, seed)
         self.parameters, self._data = p, field.data
         self.resolution = p.resolution or _resolution(p, field)
+        if p.resolution is None:
+            self.learned = {field.name: field.range("resolution")}
         self.size = p.size
         self.shape = (p.size,)
         self._key = rng.key(seed, rng.Purpose.ENCODER)

@@ -67,7 +67,8 @@ class Source(ABC):
     """A data set or stream.
 
     name: of the data. shapes: shape of one sample of each field, () for scalars.
-    ranges: lowest and highest value of each scalar numeric field; may read all data once.
+    ranges: lowest and highest value of each scalar numeric field, as far as a model may know them
+        beforehand; may read all data once.
     classes: number of classes or symbols, 0 for forecasts; class_names names them.
     samples: training samples in an epoch, None if it cannot be known; may read all data once.
     """
@@ -100,6 +101,11 @@ class Source(ABC):
     @property
     def median_step(self) -> float | None:
         """Median seconds from one sample to the next; None without timestamps."""
+        return None
+
+    @property
+    def range_of(self) -> str | None:
+        """Which samples `ranges` was taken from, in words; None: it is known beforehand."""
         return None
 
     @property

@@ -30,6 +30,7 @@ from htmrun.components.sources import (
 from htmrun.components.sources.bundled import bundled_series
 from htmrun.components.sources.columns import find_columns
 from htmrun.components.sources.csv_table import CSVTable, Layout
+from htmrun.components.sources.first_rows import FirstRows, rows_of
 from htmrun.components.sources.rows import RowPass
 from htmrun.components.sources.text_source import TextSource
 from htmrun.components.sources.time_order import TimeOrder
@@ -130,6 +131,18 @@ class SeriesParameters(SourceParameters):
     rows: Annotated[int | None, Field(ge=1)] = Field(
         None, description="Data rows read after those skipped; null: all."
     )
+    range: Literal["first_rows", "file"] = Field(
+        "first_rows",
+        description="Where encoders and buckets that are given no range take it from. first_rows: "
+        "no value after them shows. file: all of it, a look into the future that some benchmarks "
+        "allow.",
+    )
+    range_rows: int = Field(
+        1000,
+        ge=2,
+        le=1 << 20,
+        description="Rows that are the first, for range=first_rows; at most a tenth of all.",
+    )
     score_from: int = Field(
         0, ge=0, description="First sample whose prediction counts in the metrics."
     )
@@ -206,7 +219,9 @@ class SeriesSource(Source):
         low = dict.fromkeys(self.columns.numeric, np.inf)
         high = dict.fromkeys(self.columns.numeric, -np.inf)
         rows, order = self._pass(), TimeOrder()
+        first = FirstRows(self.columns.numeric, self.parameters.range_rows)
         for chunk in self._used(rows):
+            first.add(chunk.fields)
             samples += len(chunk)
             for name in low:
                 low[name] = min(low[name], float(chunk.fields[name].min()))
@@ -221,6 +236,8 @@ class SeriesSource(Source):
                 f"missing = {p.missing}{where}"
             )
         ranges = {name: (low[name], high[name]) for name in low}
+        if self.parameters.range == "first_rows":
+            ranges = first.ranges(samples)
         notes = self._notes(order)
         return Scan(samples, ranges, rows.missing, order.median, tuple(notes))
 
@@ -239,6 +256,14 @@ class SeriesSource(Source):
     def ranges(self) -> Ranges:
         """Lowest and highest value of each numeric field; reads all rows once."""
         return self.scan.ranges
+
+    @property
+    def range_of(self) -> str:
+        """Which rows the ranges are of."""
+        if self.parameters.range == "file":
+            return "the whole file, values that come later included (data.range)"
+        rows = rows_of(self.parameters.range_rows, self.samples)
+        return f"the first {rows:,} of {self.samples:,} rows (data.range_rows)"
 
     @cached_property
     def samples(self) -> int:

@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from htmrun.backends.bits import Bits
-from htmrun.components.classifiers.buckets import Buckets
-from htmrun.components.classifiers.scores import Scores
+from htmrun.components.classifiers.scores import Estimate, Scores
 from htmrun.training.measures.measure import Metrics, Saved
 
 CALIBRATION_BINS = 15
@@ -174,8 +173,8 @@ class ForecastMeter:
 class BucketForecastMeter:
     """A `ForecastMeter` fed with distributions over buckets."""
 
-    def __init__(self, buckets: Buckets, estimate: str, keep_losses: bool = False) -> None:
-        self._buckets, self._estimate = buckets, estimate
+    def __init__(self, estimate: Estimate, keep_losses: bool = False) -> None:
+        self._estimate = estimate
         self._losses = _Losses(keep_losses)
         self._meter = ForecastMeter()
 
@@ -186,11 +185,11 @@ class BucketForecastMeter:
         if not use.any():
             self._losses.add(use, np.zeros(0))
             return
-        probability, actual = scores.probability[use], actual[use]
-        forecast = self._buckets.estimate(probability, self._estimate)  # type: ignore[arg-type]
+        said, actual = scores.take(use), actual[use]
+        forecast = said.estimate(self._estimate)
         self._meter.add_values(forecast, actual)
         self._losses.add(use, (forecast - actual) ** 2)
-        own = probability[np.arange(len(actual)), self._buckets.index(actual)]
+        own = said.probability[np.arange(len(actual)), said.index(actual)]
         self._meter.add_distribution(own)
 
     def metrics(self) -> Metrics:

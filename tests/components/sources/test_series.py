@@ -109,7 +109,9 @@ def test_named_columns_further_inputs_and_limits(source_of):
     assert fields["c"].tolist() == [200, 300, 400, 500, 600]
     assert scored == [0, 0, 0, 1, 1]
     assert source.samples == 5
-    assert source.ranges["a"] == (2.0, 6.0)
+    assert source.ranges["a"] == (2.0, 3.0), "of the first rows: a tenth, but two at least"
+    whole = source_of(text, value="b", values=("c", "a"), skip_rows=2, rows=5, range="file")
+    assert whole.ranges["a"] == (2.0, 6.0)
 
 
 def test_delimiter_quotes_bom_crlf_blank_lines_and_gzip(source_of):
