@@ -14,6 +14,7 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 from htmrun.backends import devices
 from htmrun.backends.parameters import Parameters
 from htmrun.components.controls import ControlParameters
+from htmrun.components.likelihood import AnomalyParameters
 from htmrun.components.registry import Section
 from htmrun.components.sources import SourceParameters
 
@@ -147,7 +148,7 @@ class Experiment(Parameters):
     seeds: tuple[Seed, ...] = Field(
         (0,),
         min_length=1,
-        description="Each arm runs once with each of these.",
+        description="Each arm runs once with each of these. Six are tested, ten decide.",
         json_schema_extra=NO_EFFECT,
     )
     epochs: int = Field(1, ge=1, le=1 << 20, description="Passes over the training samples.")
@@ -171,6 +172,10 @@ class Experiment(Parameters):
         0,
         ge=0,
         description="Held-out images on which pixel noise is tried at the end; 0: none, null: all.",
+    )
+    anomaly: AnomalyParameters = Field(
+        AnomalyParameters.model_validate({}),
+        description="How raw anomaly scores of a stream become a likelihood.",
     )
     device: str = Field(
         "cpu",

@@ -168,8 +168,9 @@ class Builder:
         def forecasts(stop: Callable[[], bool]) -> Iterator[Record]:
             control = self.control(job.arm, regime)
             yield from baselines.forecast(
-                job, self.source, self.horizons, control, self.samples(), e.curve_points, stop
-            )
+                job, self.source, self.horizons, control, self.samples(), e.curve_points, stop,
+                epochs=e.epochs,
+            )  # fmt: skip
 
         return forecasts
 
@@ -179,7 +180,7 @@ class Builder:
         return Course(
             epochs=e.epochs, epoch_length=e.epoch_length, evaluate_every=e.evaluate_every,
             curve_points=e.curve_points, measure_latency=latency, noise_images=e.noise_images,
-            target=e.target, drift_at=drift_at(e), hand_over=self.hand_over,
+            target=e.target, drift_at=drift_at(e), hand_over=self.hand_over, anomaly=e.anomaly,
         )  # fmt: skip
 
     def training(self, job: Job, arm: Arm, made: Pipeline | None = None) -> Work:

@@ -7,13 +7,14 @@ all stages obey (`Plan`); the cursor is all the state that a regime has.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from htmrun.backends.plan import Flags, Plan
+from htmrun.components.likelihood import AnomalyParameters
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Course:
     target: float | None = None
     drift_at: int | None = None
     hand_over: bool = False
+    anomaly: AnomalyParameters = field(default_factory=lambda: AnomalyParameters.model_validate({}))
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,11 @@ class Schedule:
         return cursor
 
 
-def points(samples: int, most: int) -> list[int]:
-    """Return 0 and the samples after which a curve has its points, evenly spread."""
+def points(samples: int, most: int, every: int | None = None) -> list[int]:
+    """Return 0 and the samples after which a curve has its points, evenly spread.
+
+    every: samples of a pass, at whose end there is a point too.
+    """
     places = np.linspace(0, samples, min(most, samples) + 1)
-    return sorted({int(p) for p in places})
+    ends = range(every, samples, every) if every else ()
+    return sorted({int(p) for p in places} | {*ends})

@@ -14,7 +14,7 @@ import pytest
 
 from htmrun.components.sources import open_source
 from htmrun.components.sources.csv_table import BLOCK_ROWS
-from htmrun.components.sources.series import SeriesParameters
+from htmrun.components.sources.series import SeriesParameters, SeriesSource
 from htmrun.errors import UserError
 
 SHARED = Path(
@@ -45,8 +45,14 @@ def read(source, chunk=1000):
     fields = {n: np.concatenate([c.fields[n] for c in chunks]) for n in chunks[0].fields}
     reset = np.concatenate([c.reset for c in chunks]).tolist()
     scored = np.concatenate([c.scored for c in chunks]).tolist()
-    assert (np.concatenate([c.target for c in chunks]) == fields["value"]).all()
+    target = np.concatenate([c.target for c in chunks])
+    # NaN: a value that was filled in is no target.
+    assert (np.isnan(target) | (target == fields["value"])).all()
     return fields, reset, scored
+
+
+def second_of(fields, place):
+    return str(fields["timestamp"][place].astype("datetime64[s]"))
 
 
 def error_of(act):
@@ -71,11 +77,11 @@ def test_plain_csv_columns_are_found(source_of):
     assert source.test(5) is None
     fields, reset, scored = read(source)
     assert fields["value"].tolist() == [1.5, -2000.0]
-    assert fields["timestamp"].astype(str).tolist() == [
+    assert fields["timestamp"].astype("datetime64[s]").astype(str).tolist() == [
         "2010-07-02T00:00:00",
         "2010-07-02T01:00:00",
     ]
-    assert fields["timestamp"].dtype == "datetime64[s]"
+    assert fields["timestamp"].dtype == "datetime64[us]"
     assert (reset, scored) == ([1, 0], [1, 1])
     assert source.samples == 2
     assert source.ranges == {"value": (-2000.0, 1.5)}
@@ -85,7 +91,7 @@ def test_plain_csv_columns_are_found(source_of):
 def test_nupic_header_gives_time_resets_and_sequences(source_of):
     fields, reset, _ = read(source_of(NUPIC))
     assert fields["value"].tolist() == [1.5, 2.5, 3.5, 4.5]
-    assert str(fields["timestamp"][1]) == "2010-07-02T00:05:00"
+    assert second_of(fields, 1) == "2010-07-02T00:05:00"
     assert reset == [1, 0, 1, 1]
     # An explicit reset column is used instead of the flags.
     assert read(source_of(NUPIC, reset="restart"))[1] == [1, 0, 0, 1]
@@ -105,7 +111,9 @@ def test_named_columns_further_inputs_and_limits(source_of):
     assert fields["c"].tolist() == [200, 300, 400, 500, 600]
     assert scored == [0, 0, 0, 1, 1]
     assert source.samples == 5
-    assert source.ranges["a"] == (2.0, 6.0)
+    assert source.ranges["a"] == (2.0, 3.0), "of the first rows: a tenth, but two at least"
+    whole = source_of(text, value="b", values=("c", "a"), skip_rows=2, rows=5, range="file")
+    assert whole.ranges["a"] == (2.0, 6.0)
 
 
 def test_delimiter_quotes_bom_crlf_blank_lines_and_gzip(source_of):
@@ -113,8 +121,8 @@ def test_delimiter_quotes_bom_crlf_blank_lines_and_gzip(source_of):
     for name, data in (("x.csv", text.encode()), ("x.csv.gz", gzip.compress(text.encode()))):
         fields, *_ = read(source_of(data, name, delimiter=";", value="load, kW"))
         assert fields["value"].tolist() == [1, 2]
-        assert str(fields["timestamp"][0]) == "2010-02-01T00:00:00"
-    message = error_of(lambda: source_of("a;b\n1;2\n"))
+        assert second_of(fields, 0) == "2010-02-01T00:00:00"
+    message = error_of(lambda: source_of("a;b\n1;2\n", delimiter=","))
     assert message.startswith("data.delimiter: ")
     assert "';'" in message
 
@@ -130,7 +138,7 @@ def test_missing_values_stop_skip_or_repeat(source_of):
     )
     fields, *_ = read(source_of(MISSING, missing="skip"))
     assert fields["value"].tolist() == [1, 4]
-    assert str(fields["timestamp"][1]) == "2010-01-04T00:00:00"
+    assert second_of(fields, 1) == "2010-01-04T00:00:00"
     source = source_of(MISSING, missing="previous")
     assert read(source)[0]["value"].tolist() == [1, 1, 1, 4]
     assert source.scan.missing == 2
@@ -166,7 +174,7 @@ def test_what_is_remembered_crosses_the_borders_of_blocks(source_of, tmp_path):
         ("a,b\n", {}, "my.csv: found no rows below the header"),
         ("1,2\n3,4\n", {}, "my.csv:1: found the number '1', expected a header"),
         ("a,a\n3,4\n", {}, "my.csv:1: found two columns called 'a'"),
-        ("a,b\n1,x\n2\n", {}, "my.csv:3: found 1 columns, expected 2 as in the header (a, b)"),
+        ("a,b\n1,x\n2\n", {}, "my.csv:3: found 1 column, expected 2 as in the header (a, b)"),
         ("a,b\n1,x\n2,y,z\n", {}, "my.csv:3: found 3 columns, expected 2"),
         ("a\n\n1\n\ntwo\n", {"value": "a"}, "my.csv:5: found 'two' in column 'a', expected a fin"),
         ("a\n1\ninf\n", {"value": "a"}, "my.csv:3: found 'inf' in column 'a'"),
@@ -295,7 +303,7 @@ def test_bundled_series(name, rows, first, time, step):
     fields, reset, scored = read(source)
     assert len(fields["value"]) == source.samples == len(scored) == rows
     assert fields["value"][0] == first
-    assert str(fields["timestamp"][0]) == f"{time}T00:00:00"
+    assert second_of(fields, 0) == f"{time}T00:00:00"
     assert source.median_step == step
     assert np.isfinite(fields["value"]).all()
     assert sum(reset) == 1
@@ -315,7 +323,7 @@ def test_hotgym_is_read_without_settings():
     source = open_source(SeriesParameters(path=str(SHARED / "hotgym" / "gymdata.csv")))
     fields, *_ = read(source)
     assert fields["value"][:3].tolist() == [21.2, 16.4, 4.7]
-    assert str(fields["timestamp"][0]) == "2010-07-02T00:00:00"
+    assert second_of(fields, 0) == "2010-07-02T00:00:00"
     assert source.median_step == 3600.0
     assert (np.diff(fields["timestamp"].astype(int)) > 0).mean() > 0.99
 
@@ -329,6 +337,26 @@ def test_nyc_taxi_is_read_with_further_columns():
         SeriesParameters(path=path, value="passenger_count", values=("timeofday",))
     )
     fields, *_ = read(source)
-    minutes = (fields["timestamp"] - fields["timestamp"].astype("datetime64[D]")).astype(int) // 60
+    minutes = fields["timestamp"] - fields["timestamp"].astype("datetime64[D]")
+    minutes = minutes // np.timedelta64(1, "m")
     assert (fields["timeofday"] == minutes).all()
     assert len(minutes) == 17520
+
+
+def test_gaps_are_filled_once_rows_are_in_order_and_are_no_targets(tmp_path: Path) -> None:
+    path = tmp_path / "newest.csv"
+    path.write_text("day,load\n2024-01-04,4\n2024-01-03,\n2024-01-02,2\n2024-01-01,1\n")
+    given = SeriesParameters(path=str(path), missing="previous", sort=True)
+    (chunk,) = SeriesSource(given, tmp_path).train(0, 0, 10)
+    assert chunk.fields["value"].tolist() == [1, 2, 2, 4]
+    assert np.isnan(chunk.target).tolist() == [False, False, True, False]
+
+
+def test_steps_of_another_length_are_told(tmp_path: Path) -> None:
+    days = [d for d in range(1, 29) if d not in (5, 6, 20)]
+    path = tmp_path / "days.csv"
+    path.write_text("day,load\n" + "".join(f"2024-01-{d:02d},{d % 5}\n" for d in days))
+    (note,) = SeriesSource(SeriesParameters(path=str(path)), tmp_path).notes
+    assert note.startswith("2 of 24 steps are not the usual one of 1 day: horizons count rows")
+    in_time = SeriesParameters(path=str(path), horizon_unit="time")
+    assert SeriesSource(in_time, tmp_path).notes == ()
