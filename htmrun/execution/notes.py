@@ -58,6 +58,9 @@ def _of_arm(builder: Builder, arm: Arm) -> Iterator[str]:
     samples = builder.samples() * builder.experiment.epochs
     first = next(iter(builder.source.train(0, 0, LOOKED_AT)), None)
     on = int(encoder.encode(first.fields).counts().max()) if first and len(first) else 0
+    if first and len(first) and not on:
+        name = builder.experiment.pipeline[0]
+        yield f"{name}: not one bit is on in the first {len(first)} samples"
     for stage in builder.layout(arm).stages:
         kind = component_of(stage.parameters)
         if stage.name not in arm.freeze:
