@@ -40,8 +40,10 @@ def notes_of(builder: Builder) -> tuple[str, ...]:
 
 def _of_windows(builder: Builder, arm: Arm) -> Iterator[str]:
     """Say where a window never fills before an epoch ends."""
-    schedule = schedule_of(arm)
-    epoch = min(builder.samples(), builder.experiment.epoch_length or builder.samples())
+    schedule, found = schedule_of(arm), builder.epoch(arm)
+    epoch = min(builder.samples(), found.samples if found else builder.samples())
+    if found and found.words and arm.boost_at == "epoch":
+        yield f"epoch_length: an epoch is {found.words}, {found.samples} samples of the stream"
     if schedule.window(0) > epoch:
         yield (
             f"learn_every: {schedule.window(0)} is more than the {epoch} samples of an epoch: it "
