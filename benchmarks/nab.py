@@ -32,8 +32,8 @@ BUCKETS = 130
 
 DETECTORS = ("raw anomaly score", "likelihood", "likelihood or out of range", "out of range")
 
-FIXED = 0.4
-"""A threshold that nobody chose by its score: a likelihood of .9999."""
+FIXED = 0.5
+"""A threshold that nobody chose by its score: a likelihood of .99999, as `anomaly.alarm`."""
 
 
 def rows_of(path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -51,8 +51,10 @@ def places(times: np.ndarray, windows: Sequence[Sequence[str]]) -> list[tuple[in
     return [(int(rows[0]), int(rows[-1])) for rows in inside]
 
 
-def raw_scores(path: Path, values: np.ndarray, fields: Sequence[str]) -> np.ndarray:
-    """Return the anomaly score of every row while a fresh pipeline learns the file."""
+def scores_of(
+    path: Path, values: np.ndarray, fields: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return anomaly score and likelihood of each row while a fresh pipeline learns the file."""
     low, high = float(values.min()), float(values.max())
     given = [
         "experiment=stream",
@@ -74,15 +76,16 @@ def raw_scores(path: Path, values: np.ndarray, fields: Sequence[str]) -> np.ndar
         memory = next(s for s in pipeline.stages if isinstance(s, MemoryStage))
         assert memory.cells is not None
         raw.append(1 - memory.cells.hits / np.maximum(memory.active_columns, 1))
-    return np.concatenate(raw)
+    scores = np.concatenate(raw)
+    return scores, AnomalyLikelihood(experiment.anomaly).add(scores)
 
 
 def detect(data: Path, fields: Sequence[str], entry: tuple[str, list]) -> list[Labelled]:
     """Learn one file; return its scores by `DETECTORS`, with its windows."""
     name, windows = entry
     times, values = rows_of(data / "data" / name)
-    raw = raw_scores((data / "data" / name).resolve(), values, fields)
-    likelihood, where = log_scale(AnomalyLikelihood().add(raw)), places(times, windows)
+    raw, found = scores_of((data / "data" / name).resolve(), values, fields)
+    likelihood, where = log_scale(found), places(times, windows)
     beyond = out_of_range(values)
     scores = [raw, likelihood, np.where(beyond, 1.0, likelihood), beyond.astype(np.float64)]
     return [Labelled(score, where) for score in scores]

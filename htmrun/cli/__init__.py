@@ -19,6 +19,7 @@ from htmrun.cli import (
     runs,
     show,
     sweep,
+    sync,
     train,
 )
 from htmrun.cli.usage import two_columns
@@ -40,7 +41,10 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (train, resume, rerun, export, sweep, show, runs, compare, clean, dashboard, doctor):
+COMMANDS = (
+    train, resume, rerun, export, sweep, show, runs, compare, clean, sync, dashboard, doctor,
+)  # fmt: skip
+for module in COMMANDS:
     text = f"{module.HELP}\n\n\b\n{two_columns(module.USAGE)}"
     app.command(name=module.NAME, help=text, short_help=module.HELP)(module.command)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -65,9 +66,12 @@ def command(
 ) -> None:
     from htmrun.cli.terminal import comparison_table
     from htmrun.compare.runs import Choice
+    from htmrun.tracking.outbox import waiting_line
 
     choice = Choice(
         tuple(run or ()), tuple(metric or ()), everything, tuple(arm or ()), reference, force,
         uri, directory,
     )  # fmt: skip
     (comparison_table.rank if rank else comparison_table.compare)(choice, output_format, report)
+    if (line := waiting_line(directory)) is not None:
+        print(f"not all is shown: {line}", file=sys.stderr)

@@ -25,6 +25,7 @@ from htmrun.cli.listing import console
 from htmrun.components import registry
 from htmrun.errors import UserError
 from htmrun.execution import energy
+from htmrun.tracking.outbox import waiting_line
 from htmrun.tracking.store import hide_password, sqlite_file, store_uri
 
 PACKAGES = (
@@ -58,6 +59,8 @@ def examine(uri: str | None, directory: str) -> Iterator[Finding]:
     yield _cuda()
     yield _energy()
     yield _store(uri, directory)
+    if (line := waiting_line(directory)) is not None:
+        yield Finding("warning", "undelivered", line)
 
 
 def _python() -> Finding:

@@ -29,20 +29,20 @@ def command(
 ) -> int:
     from htmrun.cli.running import run_experiment
     from htmrun.execution.ray_connection import checked
-    from htmrun.tracking.resume import take_up
+    from htmrun.tracking.resume import taken_up
 
     on = checked(on)
-    taken = take_up(run, uri, directory)
-    if not taken.left:
-        kept = taken.earlier
-        print(f"run {kept.run_id}: all {len(kept.finished)} jobs finished, nothing to continue")
-        return 0
-    return run_experiment(
-        taken.experiment,
-        taken.resolved,
-        taken.overrides,
-        on=on,
-        quiet=quiet,
-        json_output=json_output,
-        earlier=taken.earlier,
-    )
+    with taken_up(run, uri, directory, typer.echo) as taken:
+        if not taken.left:
+            kept = taken.earlier
+            print(f"run {kept.run_id}: all {len(kept.finished)} jobs finished, nothing to continue")
+            return 0
+        return run_experiment(
+            taken.experiment,
+            taken.resolved,
+            taken.overrides,
+            on=on,
+            quiet=quiet,
+            json_output=json_output,
+            earlier=taken.earlier,
+        )

@@ -15,6 +15,7 @@ from htmrun.execution.jobs import jobs_of
 from htmrun.execution.ray_connection import LOCAL
 from htmrun.execution.session import Earlier, Session, Sink, begin, main_curve, main_metrics
 from htmrun.tracking import Tracker
+from htmrun.tracking.outbox import waiting_line
 from htmrun.tracking.recording import recorded
 from htmrun.tracking.store import hide_password
 
@@ -59,7 +60,8 @@ def run_experiment(
     )  # fmt: skip
     if afterwards is not None:
         afterwards(session.run_id)
-    return 1 if session.failed else 0
+    lost = tracker is not None and tracker.lost
+    return 1 if session.failed or lost else 0
 
 
 @contextmanager
@@ -96,7 +98,12 @@ def _closing_lines(session: Session, tracker: Tracker | None) -> list[str]:
     lines += [f"note: {remark}" for remark in session.remarks]
     if experiment.data.held_out == "validation":
         lines.append("measured on validation samples; data.held_out=test judges")
-    if tracker is not None:
+    if tracker is not None and (tracker.lost or tracker.waits):
+        if tracker.waits and (waits := waiting_line(experiment.tracking.dir)) is not None:
+            lines.append(waits)
+        if tracker.lost:
+            lines.append("NOT ALL IS RECORDED: records were lost (see the warnings above)")
+    elif tracker is not None:
         store = hide_password(experiment.tracking.uri or f"{experiment.tracking.dir}/mlflow.db")
         lines.append(
             f"recorded in {store} (recording took {tracker.seconds:.1f} s beside the jobs)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -41,9 +42,12 @@ def command(
 ) -> None:
     from htmrun.cli.terminal.runs_table import show_runs, show_sweeps
     from htmrun.tracking.list_runs import Filters
+    from htmrun.tracking.outbox import waiting_line
 
     filters = Filters(
         experiment, tuple(arm or ()), status, since, before, tuple(tag or ()), tuple(where or ())
     )
     show = show_sweeps if sweeps else show_runs
     show(filters, output_format, limit, uri, directory)
+    if (line := waiting_line(directory)) is not None:
+        print(line, file=sys.stderr)

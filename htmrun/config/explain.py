@@ -36,13 +36,14 @@ class Section:
 def sections(experiment: Experiment) -> list[Section]:
     """Return all fields of `experiment`: the root, the data, each stage, each arm, the rest."""
     own = Experiment.model_fields
-    nested = ("data", "stages", "arm", "control", "cluster", "tracking")
+    nested = ("data", "stages", "arm", "control", "anomaly", "cluster", "tracking")
     root = [row for name in own if name not in nested for row in _field(experiment, name, "")]
     found = [Section("experiment", experiment.description, root)]
     found.append(_section("data", experiment.data))
     found += [_section(name, experiment.stages[name]) for name in experiment.pipeline]
     found += [_section(f"arm.{name}", arm) for name, arm in experiment.arm.items()]
     found += [_section(f"control.{name}", control) for name, control in experiment.control.items()]
+    found.append(_section("anomaly", experiment.anomaly))
     found.append(_section("cluster", experiment.cluster))
     found.append(_section("tracking", experiment.tracking))
     return found

@@ -14,6 +14,7 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 from htmrun.backends import devices
 from htmrun.backends.parameters import Parameters
 from htmrun.components.controls import ControlParameters
+from htmrun.components.likelihood import AnomalyParameters
 from htmrun.components.registry import Section
 from htmrun.components.sources import SourceParameters
 
@@ -186,6 +187,10 @@ class Experiment(Parameters):
         0,
         ge=0,
         description="Held-out images on which pixel noise is tried at the end; 0: none, null: all.",
+    )
+    anomaly: AnomalyParameters = Field(
+        AnomalyParameters.model_validate({}),
+        description="How raw anomaly scores of a stream become a likelihood.",
     )
     device: str = Field(
         "cpu",

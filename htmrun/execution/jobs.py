@@ -193,7 +193,7 @@ class Builder:
             epochs=e.epochs, epoch_length=epoch.samples if epoch else None,
             evaluate_every=e.evaluate_every, curve_points=e.curve_points,
             measure_latency=latency, noise_images=e.noise_images, target=e.target,
-            drift_at=drift_at(e), hand_over=self.hand_over,
+            drift_at=drift_at(e), hand_over=self.hand_over, anomaly=e.anomaly,
         )  # fmt: skip
 
     def training(self, job: Job, arm: Arm, made: Pipeline | None = None) -> Work:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -36,24 +36,29 @@ class Sink(Protocol):
 
 @dataclass(frozen=True)
 class Earlier:
-    """An experiment run that was cut short: its id, and what of it is kept."""
+    """An experiment run that was cut short: its id, and what of it is kept.
+
+    replaces: what a store has of the jobs that are run anew, by their names.
+    """
 
     run_id: str
     finished: Sequence[Finished]
+    replaces: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
 class Session:
     """A run with an id, and what has come of it so far.
 
-    `results` are the jobs of each arm that ended well, earlier ones included; `joules` the energy
-    of the whole machine meanwhile; `seconds` count from where kernels were ready. `notes`: what a
-    user should know before the figures, a line each.
+    `results` are the jobs of each arm that ended well, earlier ones included; `replaces` as in
+    `Earlier`; `joules` the energy of the whole machine meanwhile; `seconds` count from where
+    kernels were ready. `notes`: what a user should know before the figures, a line each.
     """
 
     run: OpenRun
     run_id: str
     results: dict[str, list[Finished]]
+    replaces: Mapping[str, str] = field(default_factory=dict)
     failed: list[Failed] = field(default_factory=list)
     joules: Joules = field(default_factory=dict)
     seconds: float = 0.0
@@ -122,7 +127,10 @@ def begin(experiment: Experiment, on: str = LOCAL, earlier: Earlier | None = Non
     results = {
         name: [record for record in kept if record.job.arm == name] for name in experiment.selected
     }
-    return Session(replace(run, builder=builder), run_id, results, notes=notes_of(run.builder))
+    return Session(
+        replace(run, builder=builder), run_id, results,
+        {} if earlier is None else earlier.replaces, notes=notes_of(run.builder),
+    )  # fmt: skip
 
 
 def _checkpoints(run: OpenRun, run_id: str) -> Checkpoints | None:

@@ -43,10 +43,13 @@ def _data(data: dict[str, Any], folder: Path, with_data: bool) -> tuple[dict[str
     target = folder / "data" / source.resolve().name
     target.parent.mkdir()
     if source.is_dir():
-        target.mkdir()
-        for file in sorted(source.iterdir()):
-            if "ubyte" in file.name:
-                shutil.copyfile(file, target / file.name)
+        idx = [file.name for file in source.iterdir() if "ubyte" in file.name]
+
+        def left_out(folder: str, names: list[str]) -> list[str]:
+            """Beside MNIST's files may lie much that is none of the data."""
+            return [name for name in names if name not in idx] if idx else []
+
+        shutil.copytree(source, target, ignore=left_out)
     else:
         shutil.copyfile(source, target)
     return {**data, "path": f"data/{target.name}"}, f"The data are in data/{target.name}."

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import unquote, urlparse
 
 from htmrun.errors import UserError, must_be_one_of
+from htmrun.tracking import holding
 from htmrun.tracking.choose_runs import Jobs, known_runs
 from htmrun.tracking.provenance import process_lives
 from htmrun.training.measures.registry import main_among
@@ -66,8 +67,13 @@ class Listed:
     overrides: str
 
 
-def listed(client: Any, filters: Filters, now: float | None = None) -> dict[str, Jobs]:
-    """Return the MLflow runs of each experiment run that matches, newest first; UserError."""
+def listed(
+    client: Any, filters: Filters, directory: str = "runs", now: float | None = None
+) -> dict[str, Jobs]:
+    """Return the MLflow runs of each experiment run that matches, newest first; UserError.
+
+    directory: where locks tell which runs are still going.
+    """
     status_known(filters.status)
     since, before, tags, conditions = as_read(filters, time.time() if now is None else now)
     known = known_runs(client)
@@ -76,7 +82,7 @@ def listed(client: Any, filters: Filters, now: float | None = None) -> dict[str,
         name: jobs
         for name, jobs in known.items()
         if (filters.experiment is None or _tag(jobs[0], "experiment") == filters.experiment)
-        and (filters.status is None or status_of(jobs) == filters.status)
+        and (filters.status is None or status_of(jobs, directory) == filters.status)
         and (since is None or _begun(jobs) >= since)
         and (before is None or _begun(jobs) < before)
         and all(any(_tag(job, key) == value for job in jobs) for key, value in tags)
@@ -112,7 +118,7 @@ def _experiment_known(wanted: str | None, known: Mapping[str, Jobs]) -> None:
         must_be_one_of("--experiment", wanted, names)
 
 
-def row(name: str, jobs: Jobs) -> Listed:
+def row(name: str, jobs: Jobs, directory: str = "runs") -> Listed:
     """Return what is shown of an experiment run."""
     done = [job for job in jobs if job.info.status == "FINISHED"]
     metrics = [m for job in done for m in (_tag(job, "metrics") or "").split(",") if m]
@@ -124,7 +130,7 @@ def row(name: str, jobs: Jobs) -> Listed:
         name,
         _tag(jobs[0], "experiment") or "",
         _begun(jobs),
-        status_of(jobs),
+        status_of(jobs, directory),
         len(jobs),
         len(done),
         len({_tag(job, "seed") for job in jobs}),
@@ -141,14 +147,16 @@ def as_plain(found: Listed) -> dict[str, Any]:
     return asdict(found) | {"begun": begun, "arms": list(found.arms)}
 
 
-def status_of(jobs: Jobs) -> str:
-    """Return running if any job's process lives, else the worst state of the jobs.
+def status_of(jobs: Jobs, directory: str) -> str:
+    """Return running if any process is at work on the jobs, else the worst state of them.
 
     A job that MLflow calls running while its process is gone counts as killed.
     """
     states = {job.info.status for job in jobs}
     if "RUNNING" in states:
-        if any(job.info.status == "RUNNING" and process_lives(job.data.tags) for job in jobs):
+        held = holding.held(directory, _tag(jobs[0], "run") or "")
+        going = (job for job in jobs if job.info.status == "RUNNING")
+        if held or (held is None and any(process_lives(job.data.tags) for job in going)):
             return "running"
         states = (states - {"RUNNING"}) | {"KILLED"}
     for state in ("FAILED", "KILLED"):

@@ -58,12 +58,21 @@ class End:
     time: int
 
 
-Operation = Begin | Log | Attach | End
+@dataclass(frozen=True)
+class Discard:
+    """Move what an earlier attempt left of `job` to the trash: the run with MLflow's id `kept`."""
+
+    job: str
+    kept: str
+
+
+Operation = Begin | Log | Attach | End | Discard
 _KINDS: dict[str, type[Operation]] = {
     "begin": Begin,
     "log": Log,
     "attach": Attach,
     "end": End,
+    "discard": Discard,
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 

@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import shlex
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from htmrun.errors import UserError
+from htmrun.tracking import holding
 from htmrun.tracking.operations import Attach, Operation, from_plain, to_plain
 from htmrun.tracking.provenance import process_lives, process_tags
-from htmrun.tracking.store import Store, experiment_id, open_client
+from htmrun.tracking.store import Store, experiment_id, hide_password, open_client
+
+FOLDER = "outbox"
 
 
 class Outbox:
-    """One experiment run's undelivered operations: RUN.jsonl, and the files they attach in RUN/."""
+    """One attempt's undelivered operations: RUN.jsonl, and the files they attach in RUN/."""
 
-    def __init__(self, directory: Path, run: str, *, uri: str, experiment: str) -> None:
-        """Open `directory`/`run`.jsonl for appending; its first line says where to send it."""
+    def __init__(
+        self, directory: Path, run: str, *, uri: str, experiment: str, attempt: str
+    ) -> None:
+        """Begin `directory`/`run`.jsonl, whose first line says where to send it.
+
+        Where an earlier attempt's still waits, this one's has the attempt in its name.
+        """
         self.path = directory / f"{run}.jsonl"
-        self.files = directory / run
+        if self.path.exists():
+            self.path = directory / f"{run}-{attempt}.jsonl"
+        self.files = self.path.with_suffix("")
         self._count = 0
         directory.mkdir(parents=True, exist_ok=True)
-        if not self.path.exists():
-            header = {"uri": uri, "experiment": experiment, "run": run, "process": process_tags()}
-            self._write(header)
+        self._write({
+            "uri": uri, "experiment": experiment, "run": run, "attempt": attempt,
+            "process": process_tags(),
+        })  # fmt: skip
 
     def append(self, operation: Operation) -> None:
         """Keep `operation`, with a copy of the file it attaches."""
@@ -40,18 +54,51 @@ class Outbox:
         self._write(to_plain(operation))
 
     def _write(self, line: Mapping[str, Any]) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        """Append a line, whole or not at all; raises OSError, and leaves what was there."""
+        with self.path.open("ab", buffering=0) as file:
+            end = file.seek(0, os.SEEK_END)
+            data = json.dumps(line).encode() + b"\n"
+            try:
+                if file.write(data) != len(data):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError:
+                file.truncate(end)
+                raise
 
 
-def _lines(path: Path) -> tuple[dict[str, Any], list[Operation]]:
-    """Return header and operations of an outbox; a last line cut off by a crash is left out."""
-    text = path.read_text(encoding="utf-8")
-    complete = text[: text.rfind("\n") + 1].splitlines()
-    if not complete:
-        raise UserError(f"{path}: no complete line, expected where its records are to be sent")
-    header = json.loads(complete[0])
-    return header, [from_plain(json.loads(line)) for line in complete[1:]]
+def _header(path: Path) -> dict[str, Any]:
+    """Return an outbox's first line; raises UserError for what is none."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            first = file.readline()
+        if not first.endswith("\n"):
+            raise UserError(f"{path}: no complete line, expected where its records are to be sent")
+        header = json.loads(first)
+        process: Any = header["process"]
+        texts = (header["uri"], header["experiment"], header["run"], *process, *process.values())
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError("not text")
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        reason = getattr(error, "strerror", None) or "no header of an outbox"
+        raise UserError(
+            f"{path}: cannot be read ({reason}), expected records that wait for their store"
+        ) from None
+    return {"attempt": "", **header}
+
+
+def _operations(path: Path) -> list[Operation]:
+    """Return what an outbox holds; a last line cut off by a crash is left out."""
+    text = path.read_bytes()
+    complete = text[: text.rfind(b"\n") + 1].splitlines()
+    found = []
+    for number, line in enumerate(complete[1:], 2):
+        try:
+            found.append(from_plain(json.loads(line)))
+        except (ValueError, LookupError, TypeError, AttributeError):
+            raise UserError(
+                f"{path}:{number}: found no whole record, expected one that waits for its store"
+            ) from None
+    return found
 
 
 def resend(
@@ -64,12 +111,12 @@ def resend(
     """
     if not outbox.is_file():
         raise UserError(f"{outbox}: no such outbox file, expected DIR/outbox/RUN.jsonl")
-    header, operations = _lines(outbox)
+    header, operations = _header(outbox), _operations(outbox)
     target = uri or header["uri"]
     client = open_client(target, notice)
     artifacts = outbox.parent.parent / "artifacts"
     experiment = experiment_id(client, target, header["experiment"], artifacts)
-    store = Store(client, experiment, header["run"], resume=True)
+    store = Store(client, experiment, header["run"], resume=True, attempt=header["attempt"])
     for operation in operations:
         if isinstance(operation, Attach):
             operation = replace(operation, path=str(outbox.parent / operation.path))
@@ -79,13 +126,62 @@ def resend(
     return len(operations)
 
 
-def waiting(directory: Path, uri: str) -> Iterator[Path]:
-    """Yield the outbox files in `directory` meant for `uri` whose process has ended."""
-    for path in sorted(directory.glob("*.jsonl")):
-        with path.open(encoding="utf-8") as file:
-            first = file.readline()
-        if not first.endswith("\n"):  # Cut off before anything was kept in it.
+@dataclass(frozen=True)
+class Waiting:
+    """An outbox file that nobody writes to any more: of which run, and which store it is meant for.
+
+    `problem`: what keeps it from being sent, "" if nothing is known to.
+    """
+
+    path: Path
+    run: str = ""
+    uri: str = ""
+    problem: str = ""
+
+
+def waiting(directory: Path | str, own: str = "") -> list[Waiting]:
+    """Return the outbox files in `directory`/outbox whose process has ended; never raises.
+
+    own: a run that this process holds, which has no outbox open: files of it are another's.
+    """
+    found = []
+    for path in sorted((Path(directory) / FOLDER).glob("*.jsonl")):
+        try:
+            header = _header(path)
+        except UserError as error:
+            found.append(Waiting(path, problem=str(error)))
             continue
-        header = json.loads(first)
-        if header["uri"] == uri and not process_lives(header["process"]):
-            yield path
+        held = holding.held(directory, header["run"])
+        if header["run"] == own and held:
+            held = False
+        if not (process_lives(header["process"]) if held is None else held):
+            found.append(Waiting(path, header["run"], header["uri"]))
+    return found
+
+
+def waiting_line(directory: Path | str) -> str | None:
+    """Return a line that says what waits in `directory`/outbox; None where nothing does."""
+    found = waiting(directory)
+    if not found:
+        return None
+    runs = ", ".join(dict.fromkeys(one.run or one.path.name for one in found))
+    place = "" if str(directory) == "runs" else f" --dir {shlex.quote(str(directory))}"
+    return f"records of {runs} wait in {Path(directory) / FOLDER}; htmrun sync{place} delivers them"
+
+
+def send(one: Waiting, notice: Callable[[str], None], uri: str | None = None) -> bool:
+    """Deliver what waits in a file, to `uri` instead of its own store if given; say how it went."""
+    try:
+        if one.problem:
+            raise UserError(one.problem)
+        count = resend(one.path, uri, notice=notice)
+    except Exception as error:  # Whatever a store raises: the file stays.
+        notice(f"warning: records are still kept in {one.path} ({cause(error)})")
+        return False
+    notice(f"sent {count} kept records from {one.path} to MLflow")
+    return True
+
+
+def cause(error: Exception) -> str:
+    """Return an error in one short line, without a password."""
+    return hide_password(" ".join(str(error).split()))[:200]

@@ -19,6 +19,7 @@ from htmrun.paths import PACKAGE
 
 PACKAGES = ("htmrun", "numpy", "numba", "torch", "mlflow")
 PID_TAG, HOST_TAG, START_TAG = "htmrun.pid", "htmrun.host", "htmrun.process_start"
+MACHINE_TAG = "htmrun.machine"
 # The start time is computed from the boot time, which moves a little when the clock is set.
 _START_TOLERANCE_S = 2.0
 
@@ -74,9 +75,10 @@ def version_tags() -> dict[str, str]:
 
 
 def process_tags() -> dict[str, str]:
-    """Return what identifies this process: host, process id and its start time in seconds."""
+    """Return what identifies this process: machine, process id and its start in seconds."""
     return {
         HOST_TAG: platform.node(),
+        MACHINE_TAG: _machine(),
         PID_TAG: str(os.getpid()),
         START_TAG: f"{psutil.Process().create_time():.2f}",
         # A password in an address is nobody's business who reads the run.
@@ -84,9 +86,25 @@ def process_tags() -> dict[str, str]:
     }
 
 
+def _machine() -> str:
+    """Return what tells this machine, and the container on it, from others of the same name."""
+    try:
+        machine = Path("/etc/machine-id").read_text(encoding="ascii").strip()
+    except (OSError, ValueError):  # An image without one, or another system.
+        machine = ""
+    try:
+        space = os.readlink("/proc/self/ns/pid").strip("pid:[]")
+    except OSError:
+        space = ""
+    return f"{machine}/{space}"
+
+
 def process_lives(tags: Mapping[str, str]) -> bool:
-    """Return whether the process of `process_tags` still runs; on another host it counts as so."""
-    if tags.get(HOST_TAG) != platform.node():
+    """Return whether the process of `process_tags` still runs.
+
+    On another machine, or in another container, it counts as running: nobody can tell from here.
+    """
+    if tags.get(HOST_TAG) != platform.node() or tags.get(MACHINE_TAG, _machine()) != _machine():
         return True
     try:
         started = psutil.Process(int(tags[PID_TAG])).create_time()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from htmrun.config.schema import WITHOUT_EFFECT, Experiment
 from htmrun.execution.jobs import jobs_of
 from htmrun.execution.ray_connection import LOCAL
 from htmrun.execution.session import Session, main_curve
+from htmrun.tracking import holding
 from htmrun.tracking.store import hide_password
 from htmrun.tracking.tracker import Tracker
 from htmrun.training.records import Job
@@ -47,23 +48,31 @@ def recorded(
         "htmrun.curve": main_curve(run.builder),
         **({"htmrun.notes": "\n".join(session.notes)} if session.notes else {}),
     }
-    with Tracker(
-        uri=settings.uri,
-        directory=Path(settings.dir),
-        experiment=settings.experiment or experiment.name,
-        run_id=session.run_id,
-        parameters=without_password(resolved),
-        tags=tags,
-        job_parameters=lambda job: job_parameters(experiment, resolved, job),
-        order=jobs_of(experiment),
-        notice=notice,
-    ) as tracker:
+    directory, shown = Path(settings.dir), without_password(resolved)
+    with holding.hold(directory, session.run_id), ExitStack() as stack:
+        holding.tell(directory, session.run_id, shown, tags)
+        tracker = stack.enter_context(
+            Tracker(
+                uri=settings.uri,
+                directory=directory,
+                experiment=settings.experiment or experiment.name,
+                run_id=session.run_id,
+                parameters=shown,
+                tags=tags,
+                job_parameters=lambda job: job_parameters(experiment, resolved, job),
+                order=jobs_of(experiment),
+                replaces=session.replaces,
+                notice=notice,
+            )
+        )
         yield tracker
         used = {name: joules for name, joules in session.joules.items() if joules is not None}
         tracker.tell_of_the_run(
             {f"htmrun.energy.{name}_joules": f"{joules:.1f}" for name, joules in used.items()}
         )
         tracker.finish(session.status)
+        if not (tracker.lost or tracker.waits):
+            holding.ended(directory, session.run_id)
 
 
 def without_password(resolved: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +11,9 @@ from htmrun.config.schema import Experiment
 from htmrun.errors import UserError
 from htmrun.execution.jobs import jobs_of
 from htmrun.execution.session import Earlier
+from htmrun.tracking import holding
+from htmrun.tracking.outbox import send, waiting
 from htmrun.tracking.provenance import process_lives
-from htmrun.tracking.store import open_existing
 from htmrun.tracking.stored import StoredRun, must_have_data, read_run
 from htmrun.training.records import Finished
 
@@ -30,28 +32,39 @@ class TakenUp:
     left: int
 
 
-def take_up(wanted: str | None, uri: str | None, directory: str) -> TakenUp:
-    """Return a run to go on with, recorded where it was found; what was cut short is taken away.
+@contextmanager
+def taken_up(
+    wanted: str | None, uri: str | None, directory: str, notice: Callable[[str], None]
+) -> Iterator[TakenUp]:
+    """Hold a run to go on with, recorded where it was found; nothing of it is changed here.
 
-    A job goes on where it last kept how far it was, and starts from its beginning where it kept
-    nothing. Raises UserError when the run is still going or the data have changed.
+    What waits for its store is delivered first. A job goes on where it last kept how far it was,
+    and starts from its beginning where it kept nothing; what is recorded of it stays until the
+    new one is. Raises UserError when the run is still going or the data have changed.
     """
-    run = read_run(wanted, uri, directory)
-    if run.folder is not None:
-        raise UserError(f"run: found the export {run.folder}, expected a recorded run's id")
+    found = read_run(wanted, uri, directory)
+    if found.folder is not None:
+        raise UserError(f"run: found the export {found.folder}, expected a recorded run's id")
+    with holding.hold(directory, found.run):
+        _must_have_ended(found, directory)
+        _deliver(found.run, uri, directory, notice)
+        # Once more: until it was held, another process may have gone on with it.
+        yield _taken_up(read_run(found.run, uri, directory), uri, directory)
+
+
+def _taken_up(run: StoredRun, uri: str | None, directory: str) -> TakenUp:
     experiment = _here(run, uri, directory)
     left = set(jobs_of(experiment)) - {stored.job for stored in run.finished}
     if left:
-        _must_have_ended(run)
         must_have_data(run, experiment)
-        _take_away(open_existing(uri, directory)[1], run)
     kept = [
         Finished(s.job, dict(s.metrics), s.state_hash, s.metrics.get("seconds", 0.0))
         for s in run.finished
     ]
+    cut = {s.job.name: s.mlflow_id for s in run.jobs if s.status != "FINISHED"}
     resolved = {**run.resolved, "tracking": experiment.tracking.model_dump(mode="json")}
     overrides = run.tags.get("htmrun.overrides", "").split(" ")
-    return TakenUp(experiment, resolved, overrides, Earlier(run.run, kept), len(left))
+    return TakenUp(experiment, resolved, overrides, Earlier(run.run, kept, cut), len(left))
 
 
 def _here(run: StoredRun, uri: str | None, directory: str) -> Experiment:
@@ -62,9 +75,12 @@ def _here(run: StoredRun, uri: str | None, directory: str) -> Experiment:
     return experiment.model_copy(update={"tracking": tracking})
 
 
-def _must_have_ended(run: StoredRun) -> None:
+def _must_have_ended(run: StoredRun, directory: str) -> None:
+    """Raise UserError where a process is at work whose lock is not in this folder."""
     for stored in run.jobs:
-        if stored.status == "RUNNING" and process_lives(stored.tags):
+        if stored.status != "RUNNING" or holding.begun(directory, run.run) is not None:
+            continue
+        if process_lives(stored.tags):
             where = stored.tags.get("htmrun.host", "")
             raise UserError(
                 f"run: {run.run} is still going (process {stored.tags.get('htmrun.pid')} on "
@@ -72,8 +88,11 @@ def _must_have_ended(run: StoredRun) -> None:
             )
 
 
-def _take_away(client: Any, run: StoredRun) -> None:
-    """Move what was cut short to MLflow's trash; the jobs are recorded anew."""
-    for stored in run.jobs:
-        if stored.status != "FINISHED":
-            client.delete_run(stored.mlflow_id)
+def _deliver(run: str, uri: str | None, directory: str, notice: Callable[[str], None]) -> None:
+    """Send what waits of a run: jobs that ended are not to be run again. UserError if it stays."""
+    for one in waiting(directory, run):
+        if one.run == run and not send(one, notice, uri):
+            raise UserError(
+                f"run: records of {run} wait in {one.path} and cannot be delivered, expected a "
+                "store that takes them before the run goes on"
+            )

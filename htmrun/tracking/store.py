@@ -14,9 +14,11 @@ from urllib.request import urlopen
 from htmrun._imports import mlflow, sqlalchemy
 from htmrun.errors import UserError
 from htmrun.tracking.database import mlflow_client, prepare_database, sqlite_file
-from htmrun.tracking.operations import Attach, Begin, End, Log, Operation
+from htmrun.tracking.operations import Attach, Begin, Discard, End, Log, Operation
 
 RUN_TAG = "htmrun.run"
+ATTEMPT_TAG = "htmrun.attempt"
+"""One process's work on a run; another attempt at a job has another MLflow run."""
 FIRST_STEP = "run `htmrun train experiment=digits` first"
 # MLflow's limits for one log_batch call: 100 parameters, 100 tags, 1000 entities in all.
 _SMALL_BATCH, _METRIC_BATCH = 100, 800
@@ -150,15 +152,21 @@ def experiment_id(client: Any, uri: str, name: str, artifacts: Path) -> str:
 class Store:
     """Applies operations to one MLflow experiment; knows the MLflow id of every job's run."""
 
-    def __init__(self, client: Any, experiment: str, run: str, *, resume: bool = False) -> None:
-        """`experiment` is MLflow's id, `run` the experiment run; `resume` finds its runs first."""
+    def __init__(
+        self, client: Any, experiment: str, run: str, *, resume: bool = False, attempt: str = ""
+    ) -> None:
+        """`experiment` is MLflow's id, `run` the experiment run.
+
+        `resume` finds its jobs' runs first, those of one `attempt` unless that is empty.
+        """
         self.client = client
         self.experiment = experiment
         self.run = run
         self.ids: dict[str, str] = {}
         if resume:
             for found in all_runs(client, [experiment], f"tags.`{RUN_TAG}` = '{run}'"):
-                self.ids[found.info.run_name] = found.info.run_id
+                if attempt in ("", found.data.tags.get(ATTEMPT_TAG, "")):
+                    self.ids[found.info.run_name] = found.info.run_id
 
     def apply(self, operation: Operation) -> None:
         """Do `operation`; doing it a second time changes nothing. Raises what MLflow raises."""
@@ -181,6 +189,9 @@ class Store:
                 self.client.set_terminated(
                     self.ids[operation.job], operation.status, operation.time
                 )
+            case Discard():
+                if self.client.get_run(operation.kept).info.lifecycle_stage == "active":
+                    self.client.delete_run(operation.kept)
 
     def _log(self, operation: Log) -> None:
         entities = mlflow.entities

@@ -17,10 +17,12 @@ from htmrun.components.sources import open_source
 from htmrun.config.schema import Experiment
 from htmrun.config.validation import validate
 from htmrun.errors import UserError
+from htmrun.tracking.choose_runs import known_runs
+from htmrun.tracking.holding import all_begun, begun
 from htmrun.tracking.provenance import version_tags
 from htmrun.tracking.read_runs import find_run
 from htmrun.tracking.settings import legal_name
-from htmrun.tracking.store import open_existing
+from htmrun.tracking.store import RUN_TAG, open_existing
 from htmrun.training.records import Job
 
 VERSION = "htmrun.version."
@@ -82,17 +84,44 @@ def read_run(wanted: str | None, uri: str | None, directory: str) -> StoredRun:
     """
     if wanted is not None and (Path(wanted) / RESULTS).is_file():
         return from_folder(Path(wanted))
-    _, client = open_existing(uri, directory)
-    name, found = find_run(client, wanted)
+    name, client, found = _found(wanted, uri, directory)
+    if not found:
+        return _without_jobs(name, directory)
     # A job that was run twice, e.g. continued, counts as it ended last.
     latest = {run.info.run_name: run for run in found}
     ordered = sorted(latest.values(), key=lambda run: int(run.data.tags.get("htmrun.index", "0")))
     return StoredRun(
         name,
-        _resolved(client, name, ordered),
+        _resolved(client, name, ordered, directory),
         dict(ordered[0].data.tags),
         tuple(map(_job, ordered)),
     )
+
+
+def _found(wanted: str | None, uri: str | None, directory: str) -> tuple[str, Any, Sequence[Any]]:
+    """Return id, client and MLflow's runs, none of a run that was cut short before its first."""
+    early = all_begun(directory)
+    meant = [one for one in early if wanted is None or one.run.startswith(wanted)]
+    try:
+        _, client = open_existing(uri, directory)
+        name, found = find_run(client, wanted)
+    except UserError:
+        if len(meant) == 1 or (wanted is None and meant):
+            return meant[0].run, None, ()
+        raise
+    if wanted is None and meant and meant[0].run != name:
+        known = known_runs(client, f"tags.`{RUN_TAG}` = '{meant[0].run}'")
+        if not known and meant[0].begun * 1000 > max(run.info.start_time for run in found):
+            return meant[0].run, None, ()
+    return name, client, found
+
+
+def _without_jobs(name: str, directory: str) -> StoredRun:
+    """Return a run of which only the configuration was written."""
+    known = begun(directory, name)
+    if known is None:
+        raise UserError(f"run: {name} has nothing that can be read, expected its configuration")
+    return StoredRun(name, known.resolved, known.tags, ())
 
 
 def _job(run: Any) -> StoredJob:
@@ -105,8 +134,10 @@ def _job(run: Any) -> StoredJob:
     return StoredJob(job, run.info.status, state, metrics, run.info.run_id, dict(tags))
 
 
-def _resolved(client: Any, name: str, runs: Sequence[Any]) -> dict[str, Any]:
-    """Return the configuration that the first job which has it keeps."""
+def _resolved(client: Any, name: str, runs: Sequence[Any], directory: str) -> dict[str, Any]:
+    """Return the configuration: of the run's folder, or what the first job which has it keeps."""
+    if (known := begun(directory, name)) is not None:
+        return known.resolved
     with tempfile.TemporaryDirectory(prefix="htmrun-") as folder:
         for run in runs:
             try:

@@ -3,36 +3,46 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 import numpy as np
 
 from htmrun.execution.signals import terminations_raised, uninterrupted
-from htmrun.tracking import layer_plots
+from htmrun.tracking import holding, layer_plots
 from htmrun.tracking.curves import CurveBook
 from htmrun.tracking.database import fold_log, sqlite_file
 from htmrun.tracking.links import charts, save_view
 from htmrun.tracking.machine import MachineMonitor
-from htmrun.tracking.operations import SERIES, Attach, Begin, End, Log, Operation, Status
-from htmrun.tracking.outbox import Outbox, resend, waiting
+from htmrun.tracking.operations import (
+    SERIES,
+    Attach,
+    Begin,
+    Discard,
+    End,
+    Log,
+    Operation,
+    Status,
+)
+from htmrun.tracking.outbox import FOLDER, Outbox, Waiting, cause, send, waiting
 from htmrun.tracking.plots import COLOURS, plot_curves
 from htmrun.tracking.provenance import code_tags, process_lives, process_tags, version_tags
 from htmrun.tracking.settings import flatten, to_yaml
 from htmrun.tracking.store import (
+    ATTEMPT_TAG,
     RUN_TAG,
     Store,
     all_experiments,
     all_runs,
     experiment_id,
     explained,
-    hide_password,
     open_client,
     store_uri,
 )
@@ -66,13 +76,16 @@ class Tracker:
         tags: Mapping[str, str],
         job_parameters: Callable[[Job], Mapping[str, Any]],
         order: Sequence[Job] = (),
+        replaces: Mapping[str, str] = MappingProxyType({}),
         notice: Callable[[str], None] = _to_stderr,
     ) -> None:
         """Open the store (`uri`, None: SQLite in `directory`), creating what is missing.
 
         `parameters` is the whole resolved configuration, `job_parameters` gives a job's own;
-        `order` lists all jobs of the run; `tags` go on every run; `notice` takes lines meant for
-        the user. Raises UserError when the store cannot be used.
+        `order` lists all jobs of the run; `replaces` has, by a job's name, MLflow's id of what an
+        earlier attempt left of it, which goes once the new one is recorded; `tags` go on every
+        run; `notice` takes lines meant for the user. Raises UserError when the store cannot be
+        used.
         """
         self.seconds = 0.0
         self.plot_seconds = 0.0
@@ -85,6 +98,7 @@ class Tracker:
         self._parameters = parameters
         self._job_parameters = job_parameters
         self._order = list(order)
+        self._replaces = dict(replaces)
         self._notice = notice
         client = open_client(self._uri, notice)
         with explained(self._uri):
@@ -105,6 +119,7 @@ class Tracker:
         self._pid = os.getpid()
         self._tags = {
             RUN_TAG: run_id,
+            ATTEMPT_TAG: secrets.token_hex(4),
             "htmrun.experiment": experiment,
             **code_tags(),
             **version_tags(),
@@ -151,6 +166,16 @@ class Tracker:
         if not self._uri.startswith("http"):
             return None
         return charts(self._uri, self._store.experiment, self._run)
+
+    @property
+    def lost(self) -> bool:
+        """Whether something could be written neither to the store nor to the outbox."""
+        return self._losing
+
+    @property
+    def waits(self) -> bool:
+        """Whether something is kept in the outbox."""
+        return self._outbox is not None and self._outbox.path.exists()
 
     def handle(self, record: Record) -> None:
         """Take in one record; writes to the store at most about once a second for progress."""
@@ -216,6 +241,8 @@ class Tracker:
         self._write(Log(job.name, parameters=flatten(own)))
         self._write(Attach(job.name, str(self._resolved)))
         self._write(Attach(job.name, str(self._file("job.yaml", to_yaml(own)))))
+        if job.name in self._replaces:
+            self._write(Discard(job.name, self._replaces.pop(job.name)))
 
     def _place(self, job: Job) -> int:
         """Return where the job stands in the whole run: a part of it may have run before."""
@@ -289,7 +316,7 @@ class Tracker:
         try:
             save_view(self._store.client, self._store.experiment, self._run, curve)
         except Exception as error:
-            self._notice(f"warning: MLflow did not take the view of the charts ({_cause(error)})")
+            self._notice(f"warning: MLflow did not take the view of the charts ({cause(error)})")
 
     def _file(self, name: str, text: str) -> Path:
         path = Path(self._files.name) / name
@@ -316,43 +343,41 @@ class Tracker:
             outbox.append(operation)
         except OSError as error:
             if not self._losing:
-                self._notice(f"warning: tracking records are being lost: {_cause(error)}")
+                self._notice(f"warning: tracking records are being lost: {cause(error)}")
             self._losing = True
 
     def _open_outbox(self, failure: Exception) -> Outbox:
-        folder = self._directory / "outbox"
-        self._notice(
-            f"warning: logging to MLflow failed ({_cause(failure)}); the run goes on, "
-            f"its records are kept in {folder / self._run}.jsonl"
+        folder, attempt = self._directory / FOLDER, self._tags[ATTEMPT_TAG]
+        self._outbox = Outbox(
+            folder, self._run, uri=self._uri, experiment=self._experiment, attempt=attempt
         )
-        self._outbox = Outbox(folder, self._run, uri=self._uri, experiment=self._experiment)
+        self._notice(
+            f"warning: logging to MLflow failed ({cause(failure)}); the run goes on, "
+            f"its records are kept in {self._outbox.path}"
+        )
         return self._outbox
 
     def _deliver_outbox(self) -> None:
         if self._outbox is None:
             return
-        self._try_to_send(self._outbox.path)
+        if not send(Waiting(self._outbox.path), self._notice):
+            self._notice("they are sent by htmrun sync, or by the next run to the same store")
 
     def _send_waiting(self) -> None:
-        for path in waiting(self._directory / "outbox", self._uri):
-            self._try_to_send(path)
-
-    def _try_to_send(self, path: Path) -> None:
-        try:
-            count = resend(path, notice=self._notice)
-            self._notice(f"sent {count} kept records from {path} to MLflow")
-        except Exception as error:
-            self._notice(
-                f"warning: records are still kept in {path} ({_cause(error)}); "
-                "the next run with the same tracking.uri sends them"
-            )
+        for one in waiting(self._directory, self._run):
+            if one.uri in ("", self._uri):
+                send(one, self._notice)
 
     def _mark_stale(self) -> None:
         """Mark runs of dead processes KILLED; kill -9 leaves them RUNNING for ever."""
         client = self._store.client
         query = f"attributes.status = 'RUNNING' AND tags.`{RUN_TAG}` LIKE '%'"
         for run in all_runs(client, list(all_experiments(client)), query):
-            if not process_lives(run.data.tags):
+            name = run.data.tags[RUN_TAG]
+            held = holding.held(self._directory, name)
+            if name == self._run and held:  # By this process: it is another's, which has died.
+                held = False
+            if not (process_lives(run.data.tags) if held is None else held):
                 client.set_tag(run.info.run_id, "htmrun.error", "its process died before the end")
                 client.set_terminated(run.info.run_id, "KILLED")
 
@@ -363,10 +388,6 @@ class Tracker:
             yield
         finally:
             self.seconds += time.perf_counter() - begun
-
-
-def _cause(error: Exception) -> str:
-    return hide_password(" ".join(str(error).split()))[:200]
 
 
 def _now() -> int:

@@ -7,13 +7,14 @@ all stages obey (`Plan`); the cursor is all the state that a regime has.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from htmrun.backends.plan import Flags, Plan
+from htmrun.components.likelihood import AnomalyParameters
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Course:
     target: float | None = None
     drift_at: int | None = None
     hand_over: bool = False
+    anomaly: AnomalyParameters = field(default_factory=lambda: AnomalyParameters.model_validate({}))
 
 
 @dataclass(frozen=True)

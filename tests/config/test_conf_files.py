@@ -11,6 +11,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from htmrun.components.likelihood import AnomalyParameters
 from htmrun.config.fields import fitting, models_in, values_in
 from htmrun.config.schema import ClusterParameters, Experiment, Tracking
 from htmrun.config.sweep import SweepParameters, load_sweep
@@ -54,8 +55,11 @@ def model_of(name: str, content: dict[str, Any]) -> tuple[type[BaseModel], dict[
         )
     if group == "sweep":
         return SweepParameters, content
-    if group in ("tracking", "cluster"):
-        return (Tracking if group == "tracking" else ClusterParameters), content
+    alone = {
+        "tracking": Tracking, "cluster": ClusterParameters, "anomaly": AnomalyParameters
+    }  # fmt: skip
+    if group in alone:
+        return alone[group], content
     info = Experiment.model_fields["data" if group == "data" else "stages"]
     models = models_in(info.annotation, info.metadata) or values_in(info.annotation)
     return fitting(models, content)[0], content
@@ -117,7 +121,7 @@ def test_the_root_lists_every_field() -> None:
     root = read("config")
     defaults = root.pop("defaults")
     groups = {key for entry in defaults if isinstance(entry, dict) for key in entry}
-    nested = {"data", "stages", "arm", "control", "cluster", "tracking"}
+    nested = {"data", "stages", "arm", "control", "anomaly", "cluster", "tracking"}
     assert groups == (nested - {"stages"}) | set(STANDARD) | {"experiment"}
     assert defaults[-1] == {"experiment": None}, "experiments overlay everything else"
     assert set(root) == set(Experiment.model_fields) - nested

@@ -13,7 +13,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from htmrun.cli import main
 from tests.helpers.experiments import DIGITS, started, stream, train, write_series
@@ -138,6 +140,21 @@ def test_an_exported_folder_runs_elsewhere_with_its_data(
     repeated, _ = train(capsys, "experiment.yaml", "tracking=none")
     for arm in ("online", "persistence"):
         assert repeated["arms"][arm]["state_hash"] == summary["arms"][arm]["state_hash"]
+
+
+def test_a_folder_of_pictures_is_exported_whole(here: Path, capsys: Capsys) -> None:
+    rng = np.random.default_rng(5)
+    for number in range(40):
+        path = here / "pictures" / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 80, (8, 8)).astype(np.uint8)
+        pixels[4 * (number % 2) :][:4] += 150
+        Image.fromarray(pixels).save(path)
+    pictures = ("data=folder", "data.path=pictures", "sp.columns=64", "arms=[online]")
+    train(capsys, "experiment=mnist", *pictures, "evaluate_every=null")
+    said(capsys, "export", "2", "out")
+    shutil.rmtree(here / "pictures")
+    assert said(capsys, "rerun", "out")[-1] == "1 of 1 jobs are the same"
 
 
 def test_an_export_leaves_what_is_there_alone(here: Path, capsys: Capsys) -> None:

@@ -20,6 +20,7 @@ from htmrun.errors import UserError, must_be_one_of
 from htmrun.sweep.listing import ListedSweep, listed_sweeps
 from htmrun.sweep.listing import as_plain as sweep_as_plain
 from htmrun.tracking.choose_runs import Jobs, choose
+from htmrun.tracking.holding import FOLDER, all_begun, held
 from htmrun.tracking.list_runs import Filters, Listed, as_plain, listed, remove, row, size_of
 from htmrun.tracking.store import open_existing
 
@@ -33,7 +34,9 @@ def show_runs(
     """Print the runs that match, newest first, at most `limit`; raises UserError."""
     must_be_one_of("format", output_format, FORMATS)
     _, client = open_existing(uri, directory)
-    found = [row(name, jobs) for name, jobs in listed(client, filters).items()]
+    found = [
+        row(name, jobs, directory) for name, jobs in listed(client, filters, directory).items()
+    ]
     shown = found if limit is None else found[:limit]
     if output_format == "json":
         print(json.dumps([as_plain(one) for one in shown], indent=2))
@@ -41,6 +44,11 @@ def show_runs(
         print(_csv(shown).rstrip("\n"))
     else:
         _print_table(shown, len(found))
+    known = {one.run for one in found}
+    for early in all_begun(directory):
+        if early.run not in known and not held(directory, early.run) and filters == Filters():
+            line = f"{early.run} was cut short before its first record; htmrun resume goes on"
+            print(line, file=sys.stderr)
 
 
 def show_sweeps(
@@ -141,11 +149,11 @@ def clean(
             "--before 30d, an id)"
         )
     _, client = open_existing(uri, directory)
-    matching = listed(client, filters)
+    matching = listed(client, filters, directory)
     if wanted:
         named = choose(client, wanted)
         matching = {name: jobs for name, jobs in matching.items() if name in named}
-    going = {name: jobs for name, jobs in matching.items() if row(name, jobs).status == "running"}
+    going = [n for n, jobs in matching.items() if row(n, jobs, directory).status == "running"]
     for name in going:
         print(f"{name}: still running, stays", file=sys.stderr)
     removable = {name: jobs for name, jobs in matching.items() if name not in going}
@@ -154,7 +162,8 @@ def clean(
         for name, jobs in removable.items():
             remove(client, jobs)
             # How far its jobs were is of use to nobody any more.
-            shutil.rmtree(Path(directory) / "checkpoints" / name, ignore_errors=True)
+            for kept in ("checkpoints", FOLDER):
+                shutil.rmtree(Path(directory) / kept / name, ignore_errors=True)
 
 
 def _say(runs: dict[str, Jobs], delete: bool) -> None:

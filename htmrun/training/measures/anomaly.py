@@ -1,70 +1,118 @@
 """How unusual the latest anomaly scores are: the anomaly likelihood of a stream.
 
-Raw score: the share of the active columns that nobody predicted. Likelihood: 1 - Q(z), where z
-compares the mean of the last few raw scores with the mean and deviation of many (Ahmad, Lavin,
-Purdy, Agha 2017, "Unsupervised real-time anomaly detection for streaming data", section 3.2). A
-noisy stream bursts all the time; only more bursting than usual is unusual.
+Raw score: the share of the active columns that nobody predicted. The average of the last few raw
+scores is compared with the distribution of such averages; likelihood: 1 - Q(z) (Lavin, Ahmad 2015,
+"Evaluating Real-Time Anomaly Detection Algorithms"; Ahmad, Lavin, Purdy, Agha 2017, "Unsupervised
+real-time anomaly detection for streaming data", section 3.2). A noisy stream bursts all the time;
+only more bursting than usual is unusual.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
+from htmrun._imports import scipy
+from htmrun.backends.state import State, checked
+from htmrun.components.likelihood import AnomalyParameters
+
 _ONE = 1 << 20
-"""Raw scores are kept in units of 1 / _ONE: integer sums do not depend on how a stream is cut."""
+"""Scores are kept in units of 1 / _ONE: integer sums do not depend on how a stream is cut."""
 
 _SCALE = -10.0
 """log10 of the smallest distance from 1 that `log_scale` tells apart."""
 
-
-@dataclass(frozen=True)
-class LikelihoodParameters:
-    """long: raw scores of the usual distribution; short: of the present; silent: at the start.
-
-    least_deviation keeps a stream that never surprises from calling everything unusual.
-    """
-
-    long: int = 8000
-    short: int = 10
-    silent: int = 388
-    least_deviation: float = 0.03
+Counts = npt.NDArray[np.int64]
 
 
 class AnomalyLikelihood:
     """The likelihood of one stream; feed it raw scores in order, in pieces of any size."""
 
-    def __init__(self, parameters: LikelihoodParameters | None = None) -> None:
-        self.parameters = parameters or LikelihoodParameters()
-        self._past = np.zeros(0, np.int64)
+    def __init__(self, parameters: AnomalyParameters | None = None) -> None:
+        self.parameters = parameters or AnomalyParameters.model_validate({})
         self._seen = 0
+        # The last raw scores, and as many averages as a distribution may be made of.
+        self._raw, self._averages = np.zeros(0, np.int64), np.zeros(0, np.int64)
+        self._alarmed = False
 
     def add(self, raw: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Return the likelihood (0 to 1) after each raw score (0 to 1), both (T,).
+        """Return the likelihood (0 to 1) after each raw score (0 to 1), both float64 (T,).
 
-        0.5, nothing known, for the first `silent` scores.
+        0.5, nothing known, for the first `probation` scores. Raises ValueError for a score that is
+        no number from 0 to 1.
+        """
+        p, raw = self.parameters, np.asarray(raw, np.float64)
+        if not ((raw >= 0) & (raw <= 1)).all():
+            raise ValueError("found a raw anomaly score outside 0 to 1, expected a share")
+        new = self._average(np.rint(raw * _ONE).astype(np.int64))
+        rows = np.arange(self._seen, self._seen + len(new))
+        judged = rows >= p.probation
+        tail = np.full(len(new), 0.5)
+        if judged.any():
+            mean, deviation = self._usual(rows[judged])
+            z = (new[judged] / _ONE - mean) / deviation
+            tail[judged] = 0.5 * scipy.special.erfc(z / np.sqrt(2.0))
+        known = p.history + p.reestimate_every
+        self._averages, self._seen = self._averages[-known:], self._seen + len(new)
+        return 1 - self._only_first(tail)
+
+    def state(self) -> State:
+        """Return all that later likelihoods depend on."""
+        return {
+            "raw": self._raw.copy(), "averages": self._averages.copy(),
+            "seen": np.array([self._seen], np.int64),
+            "alarmed": np.array([self._alarmed], np.uint8),
+        }  # fmt: skip
+
+    def load(self, state: State) -> None:
+        """Take over what `state` returned; ValueError on other names or shapes."""
+        taken = checked(state, self.state(), frozenset({"raw", "averages"}))
+        self._raw, self._averages = taken["raw"], taken["averages"]
+        self._seen, self._alarmed = int(taken["seen"][0]), bool(taken["alarmed"][0])
+
+    def _average(self, new: Counts) -> Counts:
+        """Return the average of the last scores at each new one, in units of 1 / _ONE."""
+        n, before = self.parameters.average, len(self._raw)
+        every = np.concatenate([self._raw, new])
+        sums = np.concatenate([[0], np.cumsum(every)])
+        end = np.arange(before, len(every)) + 1
+        count = np.minimum(end, n)
+        averages = np.rint((sums[end] - sums[end - count]) / count).astype(np.int64)
+        self._raw = every[max(0, len(every) - n + 1) :]
+        self._averages = np.concatenate([self._averages, averages])
+        return averages
+
+    def _usual(self, rows: Counts) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Return mean and deviation of the averages that count as usual at each of `rows`.
+
+        They are those before the latest re-estimate; the first is at the end of the probation.
         """
         p = self.parameters
-        new = np.rint(np.asarray(raw, np.float64) * _ONE).astype(np.int64)
-        every = np.concatenate([self._past, new])
-        sums = np.concatenate([[0], np.cumsum(every)])
-        squares = np.concatenate([[0], np.cumsum(every**2)])
-        end = np.arange(len(self._past), len(every)) + 1
-        begin, near = np.maximum(end - p.long, 0), np.maximum(end - p.short, 0)
-        count = end - begin
-        total = sums[end] - sums[begin]
-        mean = total / count / _ONE
-        # count * sum of squares - total**2 needs more than 64 bits: floats of exact integers.
-        variance = (squares[end] - squares[begin]) / count / _ONE**2 - mean**2
-        deviation = np.maximum(np.sqrt(np.maximum(variance, 0.0)), p.least_deviation)
-        z = ((sums[end] - sums[near]) / (end - near) / _ONE - mean) / deviation
-        out = np.array([0.5 * math.erfc(-x / math.sqrt(2)) for x in z])
-        out[: max(0, p.silent - self._seen)] = 0.5
-        self._past, self._seen = every[-p.long :], self._seen + len(new)
-        return out
+        first = int(rows[-1]) + 1 - len(self._averages)
+        estimated = np.maximum(p.probation, rows - rows % p.reestimate_every)
+        begin = np.maximum(p.learning, estimated - p.history)
+        sums = np.concatenate([[0], np.cumsum(self._averages)])
+        squares = np.concatenate([[0], np.cumsum(self._averages**2)])
+        b, e = begin - first, estimated - first
+        count = estimated - begin
+        mean = (sums[e] - sums[b]) / count / _ONE
+        variance = (squares[e] - squares[b]) / count / _ONE**2 - mean**2
+        variance = np.maximum(variance, p.least_variance / p.average)
+        return np.maximum(mean, p.least_mean), np.sqrt(variance)
+
+    def _only_first(self, tail: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return 1 - likelihood, that of alarms right behind an alarm brought down."""
+        p = self.parameters
+        alarm = tail <= _complement(p.alarm)
+        before = np.concatenate([[self._alarmed], alarm[:-1]]) if len(alarm) else alarm
+        if len(alarm):
+            self._alarmed = bool(alarm[-1])
+        return np.where(alarm & before & p.only_first, _complement(p.later), tail)
+
+
+def _complement(likelihood: float) -> float:
+    """Return 1 - likelihood to ten digits: 1 - .99999 is not 1e-5 in binary."""
+    return round(1 - likelihood, 10)
 
 
 def out_of_range(values: npt.NDArray[np.float64], margin: float = 0.05) -> npt.NDArray[np.bool_]:

@@ -11,7 +11,7 @@ from htmrun.backends.plan import Plan
 from htmrun.components.pipeline import Outcome, Pipeline
 from htmrun.components.registry import register
 from htmrun.components.sources import Chunk, Task
-from htmrun.training.measures.anomaly import AnomalyLikelihood
+from htmrun.training.measures.anomaly import AnomalyLikelihood, log_scale
 from htmrun.training.measures.measure import (
     RECENT,
     Alarm,
@@ -202,14 +202,16 @@ class Prequential(Measure):
     def anomalies(self) -> dict[str, npt.NDArray[np.float32]]:
         """Return the raw anomaly score of every sample and its likelihood, float32.
 
-        Named `anomaly/raw` and `anomaly/likelihood`, of the last temporal memory; empty without
-        one, and wherever `losses` is.
+        Named `anomaly/raw`, `anomaly/likelihood` and `anomaly/log_likelihood` (0 to 1), of the last
+        temporal memory; empty without one, and wherever `losses` is.
         """
         kept = [raw for m in self._all.cells.values() if (raw := m.anomalies()) is not None]
         if not kept:
             return {}
-        likelihood = AnomalyLikelihood().add(kept[-1])
-        series = {"raw": kept[-1], "likelihood": likelihood}
+        likelihood = AnomalyLikelihood(self._run.course.anomaly).add(kept[-1])
+        series = {
+            "raw": kept[-1], "likelihood": likelihood, "log_likelihood": log_scale(likelihood)
+        }  # fmt: skip
         return {f"anomaly/{name}": values.astype(np.float32) for name, values in series.items()}
 
     def activity(self) -> dict[str, npt.NDArray[np.float64]]:

@@ -1,58 +1,130 @@
-"""The anomaly likelihood against scipy's normal distribution, and how a stream is cut."""
+"""The anomaly likelihood against a plain loop over scipy's normal distribution, and its cases."""
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from scipy.stats import norm
 
-from htmrun.training.measures.anomaly import (
-    AnomalyLikelihood,
-    LikelihoodParameters,
-    log_scale,
-    out_of_range,
-)
+from htmrun.components.likelihood import AnomalyParameters
+from htmrun.training.measures.anomaly import AnomalyLikelihood, log_scale, out_of_range
 
-FEW = LikelihoodParameters(long=50, short=5, silent=20, least_deviation=0.01)
+FEW = AnomalyParameters(
+    average=5, history=60, reestimate_every=8, learning=11, probation=20, least_variance=0.001,
+    least_mean=0.02, alarm=0.95, later=0.9,
+)  # fmt: skip
 
 
 def raw(samples: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 41, samples) / 40
+    random = np.random.default_rng(seed)
+    quiet = random.integers(0, 9, samples) / 40
+    return np.where(random.random(samples) < 0.1, 1.0, quiet)
 
 
-def test_it_is_the_normal_tail_of_the_recent_mean() -> None:
-    x = raw(300)
-    found = AnomalyLikelihood(FEW).add(x)
-    for t in range(20, 300):
-        past, recent = x[max(0, t - 49) : t + 1], x[t - 4 : t + 1]
-        expected = norm.cdf((recent.mean() - past.mean()) / past.std())
+def spikes(samples: int, height: float, every: int = 20) -> np.ndarray:
+    out = np.zeros(samples)
+    out[every - 1 :: every] = height
+    return out
+
+
+def logs(x: np.ndarray, **settings: float) -> np.ndarray:
+    return log_scale(AnomalyLikelihood(AnomalyParameters.model_validate(settings)).add(x))
+
+
+@pytest.mark.parametrize("only_first", [True, False])
+def test_it_is_the_tail_of_averages_among_averages(only_first: bool) -> None:
+    x, p = raw(500), FEW.model_copy(update={"only_first": only_first})
+    found = AnomalyLikelihood(p).add(x)
+    averages = [x[max(0, t - 4) : t + 1].mean() for t in range(500)]
+    was_alarm, alarms = False, 0
+    for t, average in enumerate(averages):
+        expected = 0.5
+        if t >= 20:
+            if t == 20 or t % 8 == 0:
+                usual = averages[max(11, t - 60) : t]
+                mean, variance = max(np.mean(usual), 0.02), max(np.var(usual), 0.001 / 5)
+            expected = norm.cdf((average - mean) / np.sqrt(variance))
+        alarm = expected >= 0.95
+        alarms += alarm and was_alarm
+        expected = 0.9 if only_first and alarm and was_alarm else expected
+        was_alarm = alarm
         assert found[t] == pytest.approx(expected, abs=1e-4), t
+    assert alarms > 5
 
 
-def test_nothing_is_known_at_the_start() -> None:
+def test_nothing_is_known_during_probation() -> None:
     found = AnomalyLikelihood(FEW).add(raw(60))
     assert (found[:20] == 0.5).all()
-    assert (found[20:] != 0.5).any()
+    assert (found[20:] != 0.5).all()
 
 
 @pytest.mark.parametrize("piece", [1, 7, 64])
-def test_how_a_stream_is_cut_does_not_show(piece: int) -> None:
-    x = raw(400, 3)
+def test_how_a_stream_is_cut_or_resumed_does_not_show(piece: int) -> None:
+    x = raw(700, 3)
     whole = AnomalyLikelihood(FEW).add(x)
-    likelihood = AnomalyLikelihood(FEW)
-    parts = [likelihood.add(x[a : a + piece]) for a in range(0, len(x), piece)]
+    parts, likelihood = [], AnomalyLikelihood(FEW)
+    for a in range(0, len(x), piece):
+        kept, likelihood = likelihood.state(), AnomalyLikelihood(FEW)
+        likelihood.load(kept)
+        parts.append(likelihood.add(x[a : a + piece]))
     assert np.array_equal(np.concatenate(parts), whole)
 
 
-def test_a_burst_after_quiet_is_unusual_and_one_among_many_is_not() -> None:
-    quiet = np.concatenate([np.zeros(300), np.ones(5)])
-    noisy = np.tile([0.0, 1.0], 153)
-    assert AnomalyLikelihood(FEW).add(quiet)[-1] == pytest.approx(norm.cdf(3), abs=1e-3)
-    assert AnomalyLikelihood(FEW).add(noisy)[-1] < 0.8
+def test_a_single_spike_after_quiet_is_as_unusual_as_can_be() -> None:
+    found = logs(np.append(np.zeros(1000), 1.0))
+    assert found[-1] == pytest.approx(1.0, abs=5e-4)
+    assert found[388:-1].max() < 0.01, "and nothing before it is unusual"
+    # The floor under the average itself, as in published code: z = (.1 - .03) / sqrt(.0003).
+    published = logs(np.append(np.zeros(1000), 1.0), least_variance=0.003)
+    assert published[-1] == pytest.approx(np.log10(norm.sf(0.07 / 0.0003**0.5)) / -10, abs=1e-4)
 
 
-def test_a_stream_without_surprise_is_not_unusual() -> None:
-    assert (AnomalyLikelihood(FEW).add(np.zeros(100)) == 0.5).all()
+def test_of_consecutive_alarms_the_first_counts_at_full_height() -> None:
+    x = np.concatenate([np.zeros(1000), np.ones(30)])
+    found = logs(x)[1000:]
+    assert found[0] == pytest.approx(1.0, abs=5e-4)
+    assert found[1:10] == pytest.approx(np.full(9, 0.3))
+    assert (logs(x, only_first=False)[1000:1010] > 0.999).all()
+
+
+def test_higher_spikes_are_unusual_and_steady_ones_are_not() -> None:
+    grown = logs(np.concatenate([spikes(3000, 0.4), spikes(100, 1.0)]))[3000:]
+    steady = logs(spikes(3100, 1.0))[3000:]
+    assert grown.max() > 0.33
+    assert steady.max() < 0.33
+    bunch = np.concatenate([np.zeros(30), spikes(10, 1.0, 3)])
+    assert logs(np.tile(bunch, 60))[2000:].max() < 0.33
+    many = np.concatenate([spikes(3000, 1.0), np.ones(20)])
+    assert logs(many)[3000:].max() > 0.33
+
+
+def test_a_million_scores_take_a_second_or_so() -> None:
+    x = raw(1_000_000)
+    begun = time.process_time()
+    AnomalyLikelihood().add(x)
+    assert time.process_time() - begun < 10
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"learning": 388}, "probation: 388 is not above learning = 388"),
+        ({"alarm": 0.9}, "later: 0.999 is above alarm = 0.9"),
+        ({"least_variance": 0.0}, "least_variance"),
+        ({"average": 0}, "average"),
+    ],
+)
+def test_settings_that_cannot_be(wrong: dict[str, float], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        AnomalyParameters.model_validate(wrong)
+
+
+def test_what_is_no_share_is_refused() -> None:
+    with pytest.raises(ValueError, match="outside 0 to 1"):
+        AnomalyLikelihood().add(np.array([0.5, np.nan]))
 
 
 def test_values_beyond_all_before_are_out_of_range() -> None:
