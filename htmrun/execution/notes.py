@@ -67,4 +67,10 @@ def _of_arm(builder: Builder, arm: Arm) -> Iterator[str]:
         kind = component_of(stage.parameters)
         if stage.name not in arm.freeze:
             yield from kind.notes(stage.name, stage.parameters, on, samples)
+        probation = builder.experiment.anomaly.probation
+        if kind.predicts and builder.source.task != "classification" and samples <= probation:
+            yield (
+                f"anomaly.probation: {probation} rows are not judged, and there are {samples}: no "
+                "anomaly has a likelihood"
+            )
         on = kind.active(stage.parameters, stage.before, on)
