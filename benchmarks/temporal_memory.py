@@ -46,13 +46,16 @@ class Case:
     window: int = 1
     punishment: float = 0.0
     segments_per_cell: int = 128
+    segments_per_column: int | None = 128
 
     def memory(self) -> TemporalMemory:
         return TemporalMemory(self.parameters(), COLUMNS, 7)
 
     def parameters(self) -> TemporalMemoryParameters:
         return TemporalMemoryParameters(
-            punishment=self.punishment, segments_per_cell=self.segments_per_cell
+            punishment=self.punishment,
+            segments_per_cell=self.segments_per_cell,
+            segments_per_column=self.segments_per_column,
         )
 
 

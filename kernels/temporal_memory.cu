@@ -53,6 +53,7 @@ extern "C" __global__ void __launch_bounds__(1024) tm_advance(
         m.mask_words = m.cells / 32 + 1;
         m.cell_words = (k.cells_per_column + 31) / 32;
         m.column_words = (k.columns + 31) / 32;
+        m.segment_limit = rule_k[RULES];
         m.cell_key = key_ma[model * 2];
         m.grow_key = key_ma[model * 2 + 1];
         m.seg_cell_s = seg_cell_ms + s;

@@ -4,7 +4,7 @@
 // different segments; a column that creates has no other event in that sample; and what does
 // depend on the order, the stack of free ids, is walked in order by one warp.
 #pragma once
-#include "tm_learn.cuh"
+#include "tm_evict.cuh"
 
 // outcome_e: what is left to do for an event, with subject_e as the segment.
 constexpr int NOTHING = 0, DESTROYED = 1, NEW = 2, REPLACING = 3;
@@ -189,7 +189,8 @@ __device__ inline bool commit(Model& m, int marked) {
     const int snapshots = (int)m.scalar[SNAPSHOTS], warp = threadIdx.x / WARP;
     if (snapshots == 0) return true;
     const i64 missing = (i64)m.scalar[CREATES] - (i64)m.scalar[FREE];
-    const i64 most = (i64)m.cells * m.rules.segments_per_cell;  // live segments, so ids too
+    i64 most = (i64)m.cells * m.rules.segments_per_cell;  // live segments, so ids too
+    if (most > m.segment_limit) most = m.segment_limit;
     i64 need = (i64)m.scalar[NEXT_ID] + (missing > 0 ? missing : 0);
     if (need > most) need = most;
     if (need > m.rules.segments) {
@@ -204,6 +205,7 @@ __device__ inline bool commit(Model& m, int marked) {
         const int last = q + 1 < snapshots ? m.snapshot_first_q[q + 1] : (int)m.scalar[EVENTS];
         if (row != marked) open_snapshot(m, row);
         marked = row;
+        if (may_fill(m)) keep_limit(m, first, last, row);
         for (int e = first + warp; e < last; e += (int)blockDim.x / WARP) begin_event(m, e, row);
         __syncthreads();
         if (m.effects) finish_events(m, first, last, row, snapshots > 1);

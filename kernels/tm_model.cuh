@@ -28,7 +28,7 @@ enum Scalar {
 constexpr int COUNTERS = EVENTS_DROPPED + 1;
 constexpr int ENOUGH = 0, SHORT_OF_SEGMENTS = 1, SHORT_OF_EVENTS = 2;
 
-// What rule_j holds, in this order; permanences: 1.0 = 10000.
+// What rule_k holds, in this order, and behind it the segment limit; permanences: 1.0 = 10000.
 struct Rules {
     int columns, cells_per_column, activation_threshold, matching_threshold, new_synapses;
     int segment_size, segments_per_cell, connected, initial, increment, decrement, punishment;
@@ -41,6 +41,9 @@ struct Rules {
 };
 constexpr int RULES = sizeof(Rules) / sizeof(int);
 
+constexpr int EVICTED_SHARE = 64;  // a full memory gives up this part of its segments at a time
+constexpr int BUCKETS = 256;  // of times of last use, in the search for the oldest segments
+
 constexpr int MASK_WORDS = 4096;  // of one mask in shared memory: 131071 cells
 
 struct Model {
@@ -49,6 +52,7 @@ struct Model {
     int mask_words;   // words of a bit for every cell and for the empty slot
     int cell_words;   // words of 32 cells of one column
     int column_words;
+    int segment_limit;  // of the memory as a whole (among the rules it would cost registers)
     u64 cell_key, grow_key;
     u64 scalar[SCALARS];  // thread 0 writes them, with a barrier before anybody reads
 
@@ -78,6 +82,9 @@ struct Model {
     u32 counted[COUNTERS];  // of the running commit; 0 between two
     u32 creates;            // events of the sample at hand that create
     u32 per_warp[WARP];
+    u32 bucket[BUCKETS];
+    u64 age_from, age_to;  // times of last use among which the oldest that stays is looked for
+    u32 age_left;          // segments that are to go of those used since age_from
     u32 candidates; // segments in found_s
     u32 total;      // winner cells of a sample
     u32 bursts;     // columns of a sample that burst

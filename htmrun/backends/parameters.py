@@ -164,6 +164,13 @@ class TemporalMemoryParameters(Parameters):
     segments_per_cell: int = Field(
         128, ge=1, le=32767, description="Most segments a cell can hold."
     )
+    segments_per_column: int | None = Field(
+        128,
+        ge=1,
+        description="Most segments of the whole memory, so many for each column on average: room "
+        "for 6,400 new samples at 2 % active columns. Beyond, those used longest ago go. null: no "
+        "limit.",
+    )
     connected: PositiveFraction = Field(
         0.5, description="Permanence from which a synapse is connected."
     )

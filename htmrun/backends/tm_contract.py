@@ -53,12 +53,40 @@ DTYPES = {
     "snapshot_winners_offsets": "int64",  # (q + 1,)
 }
 
+NO_LIMIT = 2**31 - 1
+"""Segments that no memory reaches: their ids are int32."""
+
+EVICTED_SHARE = 64
+"""A full memory gives up this part of its segments at a time, so that looking for the oldest is
+seldom."""
+
 _SAME_LENGTH = (
     ("segment_id", "segment_cell", "segment_last_used"),
     ("synapse_segment", "synapse_slot", "synapse_cell", "synapse_permanence"),
     ("event_sample", "event_column", "event_kind", "event_target"),
 )
 _FIXED_LENGTH = {"sample": 1, "next_id": 1, "counters": len(COUNTERS)}
+
+
+def segment_limit(parameters: TemporalMemoryParameters, columns: int) -> int:
+    """Return how many segments the memory as a whole may have; NO_LIMIT if its cells hold no more.
+
+    At least one for each column, so there is always room for what one sample creates.
+    """
+    most, held = parameters.segments_per_column, _held_by_cells(parameters)
+    if most is None or most >= held:
+        return NO_LIMIT
+    return min(most * columns, NO_LIMIT)
+
+
+def most_segments(parameters: TemporalMemoryParameters, columns: int) -> int:
+    """Return how many segments there can be, by the limits of a cell and of the whole memory."""
+    held = columns * _held_by_cells(parameters)
+    return min(held, segment_limit(parameters, columns))
+
+
+def _held_by_cells(parameters: TemporalMemoryParameters) -> int:
+    return parameters.cells_per_column * parameters.segments_per_cell
 
 
 def check(state: State, parameters: TemporalMemoryParameters, columns: int) -> None:
@@ -134,6 +162,10 @@ def _check_segments(state: State, parameters: TemporalMemoryParameters, columns:
         len(cells) == 0
         or np.unique(cells, return_counts=True)[1].max() <= parameters.segments_per_cell,
         f"at most segments_per_cell = {parameters.segments_per_cell} segments on a cell",
+    )
+    limit = segment_limit(parameters, columns)
+    _require(
+        "segment_id", len(ids) <= limit, f"at most segments_per_column * columns = {limit} segments"
     )
     used = state["segment_last_used"]
     _require("segment_last_used", _inside(used, int(state["sample"][0])), "samples of the past")

@@ -22,7 +22,7 @@ class DryRun:
 
     `note` is one line for the user, empty on the processor. `at_once` jobs run side by side, None
     on a cluster, whose room is not known before; they take `bytes`: of the card's memory
-    (`on_card`), or of state before segments grow.
+    (`on_card`), or of state at most.
     """
 
     run: OpenRun

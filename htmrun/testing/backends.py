@@ -167,6 +167,7 @@ def memory_case(
     """Return a small memory with tight limits, and noisy repeating sequences with resets."""
     r = np.random.default_rng(seed)
     columns, on = int(r.integers(8, 60)), int(r.integers(2, 8))
+    bounded = np.random.default_rng([seed, columns])
     size = int(r.integers(3, 12))
     activation = int(r.integers(1, min(on, size) + 1))
     parameters = TemporalMemoryParameters(
@@ -177,6 +178,7 @@ def memory_case(
         new_synapses=int(r.integers(1, size + 1)),
         segment_size=size,
         segments_per_cell=int(r.integers(1, 5)),
+        segments_per_column=int(bounded.integers(1, 3)) if bounded.random() < 0.5 else None,
         connected=float(r.choice([0.2, 0.5])),
         initial_permanence=float(r.choice([0.1, 0.21, 0.5])),
         increment=float(r.choice([0.1, 0.3])),

@@ -9,6 +9,7 @@ from htmrun.backends import load_backend, rng
 from htmrun.backends.bits import Bits
 from htmrun.backends.parameters import TemporalMemoryParameters
 from htmrun.backends.plan import Plan
+from htmrun.backends.state import state_hash
 from htmrun.errors import UserError
 from tests.helpers.devices import BACKENDS
 
@@ -196,6 +197,101 @@ def test_eviction_takes_the_segment_used_longest_ago_then_the_lowest_id(backend)
     counters = tm.counters()
     assert counters["segments_evicted"] == counters["segments_destroyed"] == 1
     assert counters["segments"] == 4
+
+
+FAR = {0: (11, 100), 1: (10, 100)}
+"""Synapses that match nothing below."""
+
+
+def full(backend, *used, first=FAR, active=(0, 5), **changes):
+    """A memory of six segments at most that has six; `used`: when each was, `first`: of id 0."""
+    owned = [(i, u, FAR if i else first) for i, u in enumerate(used)]
+    return memory(backend, owned, active=active, segments_per_column=1, **changes)
+
+
+def test_a_full_memory_gives_up_the_segment_used_longest_ago_then_the_lowest_id(backend):
+    tm = full(backend, 4, 3, 5, 3, 9, 9)
+    step(tm, [4])
+    state = tm.state()
+    assert state["segment_last_used"].tolist() == [4, 10, 5, 3, 9, 9]
+    assert state["segment_cell"][1] in (8, 9), "the new one has the id that came free"
+    assert tm.counters() == {
+        "segments": 6, "synapses": 12, "segments_created": 7, "segments_destroyed": 1,
+        "segments_evicted": 1, "synapses_created": 14, "synapses_destroyed": 2,
+        "events_dropped": 0,
+    }  # fmt: skip
+
+
+def test_the_oldest_is_found_however_far_apart_the_times_are(backend):
+    used = [300_000_000, 299_999_999, 2**40, 70_000, 2**40 + 5, 69_999]
+    tm = full(backend, *used, sample=2**41)
+    for column, oldest in zip((4, 3, 2, 1, 0), (5, 3, 1, 0, 2), strict=True):
+        step(tm, [column])
+        used[oldest] = 2**41 + 4 - column
+        assert tm.state()["segment_last_used"].tolist() == used
+
+
+def test_several_new_segments_at_once_find_room_and_ids_come_back_last_first(backend):
+    tm = full(backend, 4, 3, 5, 3, 2, 9)
+    step(tm, [3, 4, 5])
+    state = tm.state()
+    columns = (state["segment_cell"] // CELLS).tolist()
+    assert [columns[i] for i in (4, 3, 1)] == [3, 4, 5]
+    assert state["segment_last_used"].tolist() == [4, 10, 5, 10, 10, 9]
+
+
+def test_what_happened_to_an_evicted_segment_in_the_same_sample_is_dropped(backend):
+    tm = full(backend, 3, 4, 5, 6, 7, 8, first={0: (0, 3000), 1: (5, 3000)})
+    said = step(tm, [0, 4])
+    assert said.winners.row(0).tolist()[0] == 0, "it matched before it went"
+    assert tm.counters()["events_dropped"] == tm.counters()["segments_evicted"] == 1
+    assert tm.state()["segment_last_used"].tolist() == [10, 4, 5, 6, 7, 8]
+
+
+def test_a_segment_reinforced_earlier_in_the_window_is_not_the_oldest_any_more(backend):
+    tm = full(backend, 3, 4, 5, 6, 7, 8, first={0: (0, 3000), 1: (5, 3000)})
+    step(tm, [0], [4], every=2)
+    assert tm.state()["segment_last_used"].tolist() == [10, 11, 5, 6, 7, 8]
+
+
+def test_a_window_may_create_more_segments_than_there_may_be(backend):
+    """Its last samples are what remains, as if they had been learned one by one."""
+    tm = full(backend, 3, 4, 5, 6, 7, 8)
+    rows = [[3], [4], [2], [3], [1], [4], [3], [5]]
+    step(tm, *rows, every=len(rows))
+    used, counters = sorted(tm.state()["segment_last_used"].tolist()), tm.counters()
+    assert counters["segments"] == 6
+    assert used == [12, 13, 14, 15, 16, 17]
+    assert counters["segments_evicted"] == counters["segments_created"] - 6 == 8
+
+
+def test_a_full_memory_gives_up_a_sixty_fourth_at_a_time(backend):
+    owned = [(i % 12, 9 - i // 60, FAR) for i in range(204)]
+    tm = memory(backend, owned, active=[0, 5], segments_per_cell=40, segments_per_column=34)
+    step(tm, [4])
+    assert tm.counters()["segments_evicted"] == 204 // 64 == 3
+    assert tm.state()["free_ids"].tolist() == [180, 181], "182 has been taken"
+    step(tm, [3], [2])
+    assert tm.counters()["segments_evicted"] == 3
+    step(tm, [5])
+    assert tm.counters()["segments_evicted"] == 6
+
+
+def test_a_limit_that_the_cells_cannot_reach_changes_nothing(backend):
+    """Two segments in each of 12 cells: 24 at most, whatever the memory as a whole may have."""
+    states = []
+    for limit in (4, None, 128):
+        tm = memory(backend, active=[0, 5], segments_per_column=limit)
+        r = np.random.default_rng(3)
+        step(tm, *(np.unique(r.integers(0, COLUMNS, 3)) for _ in range(60)))
+        states.append(state_hash(tm.state()))
+    assert tm.counters()["segments"] == 24
+    assert len(set(states)) == 1
+
+
+def test_a_state_with_more_segments_than_there_may_be_is_refused(backend):
+    with pytest.raises(UserError, match=r"segments_per_column \* columns = 6 segments"):
+        full(backend, 1, 2, 3, 4, 5, 6, 7)
 
 
 def test_nothing_is_learned_across_a_reset(backend):

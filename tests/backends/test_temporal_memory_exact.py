@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from htmrun.backends import cpu, reference
+from htmrun.backends import cpu, reference, tm_footprint
+from htmrun.backends.bits import Bits
 from htmrun.backends.cpu.memory import arrays
 from htmrun.backends.parameters import TemporalMemoryParameters
 from htmrun.backends.plan import Plan
@@ -146,6 +147,7 @@ def test_lists_longer_than_the_places_a_synapse_can_hold():
         new_synapses=1,
         segment_size=2,
         segments_per_cell=32767,
+        segments_per_column=None,
         punishment=0.2,
     )
     state = reference.TemporalMemory(parameters, 2, 0).state()
@@ -175,3 +177,21 @@ def test_lists_longer_than_the_places_a_synapse_can_hold():
         same_activity(a.run(one, Plan.every(1, 1)), b.run(one, Plan.every(1, 1)))
         same_state(a.state(), b.state())
     assert 0 < a.counters()["segments"] < n
+
+
+def test_memory_stays_within_its_estimate_and_does_not_grow_once_it_is_full(monkeypatch):
+    """Input that never repeats, ten times as long as it takes to fill the memory."""
+    monkeypatch.setattr(arrays, "SPARE", arrays.Spare(64, 512, 512, 16, 4, 64))
+    columns, on = 128, 12
+    parameters = TemporalMemoryParameters(cells_per_column=8, activation_threshold=8,
+                                          matching_threshold=6, segments_per_column=16)  # fmt: skip
+    tm, r, sizes = cpu.TemporalMemory(parameters, columns, 3), np.random.default_rng(1), []
+    for _ in range(12):
+        rows = r.random((170, columns)).argpartition(on, 1)[:, :on].astype(np.int32)
+        bits = Bits(columns, np.sort(rows, 1).ravel(), np.arange(0, rows.size + 1, on))
+        tm.run(bits, Plan.every(1, len(rows)))
+        assert tm.counters()["segments"] <= 16 * columns
+        sizes.append(tm.nbytes)
+    assert tm.counters()["segments_evicted"] > 20_000
+    assert max(sizes[2:]) < 1.1 * min(sizes[2:])
+    assert max(sizes) < tm_footprint.memory(parameters, columns)

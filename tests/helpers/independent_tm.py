@@ -35,6 +35,7 @@ class OnlineTemporalMemory:
         self.owner = np.full(room, -1)
         self.used = np.full(room, -1)
         self.stack: list[int] = []
+        self.evicted: set[int] = set()
         self.top = self.t = 0
         self.active = np.zeros(self.n + 1, bool)
         self.winner = np.zeros(self.n + 1, bool)
@@ -50,6 +51,11 @@ class OnlineTemporalMemory:
         segment_column = np.where(self.owner < 0, -1, self.owner // self.k)
         count = np.bincount(self.owner[self.owner >= 0], minlength=self.n)
         self.active[:] = self.winner[:] = False
+        owner, self.evicted = self.owner.copy(), set()
+        if prew.any() and p.segments_per_column is not None:
+            unmatched = set(columns.tolist()) - set(segment_column[is_matching].tolist())
+            if p.segments_per_column < self.k * p.segments_per_cell:  # else cells give up theirs
+                self.keep_limit(p.segments_per_column * self.n // self.k, len(unmatched))
         for c in sorted({*columns.tolist(), *segment_column[is_matching].tolist()}):
             mine = segment_column == c
             if c not in columns:
@@ -58,14 +64,14 @@ class OnlineTemporalMemory:
                         self.punish(s, pre)
             elif (mine & is_active).any():
                 for s in np.flatnonzero(mine & is_active):
-                    self.active[self.owner[s]] = self.winner[self.owner[s]] = True
+                    self.active[owner[s]] = self.winner[owner[s]] = True
                     self.reinforce(s, pre, prew)
             else:
                 self.active[c * self.k : (c + 1) * self.k] = True
                 matching = np.flatnonzero(mine & is_matching)
                 if len(matching):
                     s = matching[np.argmax(potential[matching])]
-                    self.winner[self.owner[s]] = True
+                    self.winner[owner[s]] = True
                     self.reinforce(s, pre, prew)
                 else:
                     word = splitmix(self.cell_key ^ self.t)
@@ -78,10 +84,23 @@ class OnlineTemporalMemory:
         predicted = np.unique(segment_column[is_active]).tolist()
         return self.on(self.active), self.on(self.winner), predicted
 
+    def keep_limit(self, limit: int, creates: int) -> None:
+        """Before a sample's events: the oldest of all go, at least a sixty-fourth of the limit."""
+        live = np.flatnonzero(self.owner >= 0)
+        too_many = len(live) + creates - limit
+        if too_many > 0:
+            oldest = live[np.lexsort((live, self.used[live]))[: max(too_many, limit // 64)]]
+            for s in sorted(oldest.tolist()):
+                self.pre[s], self.perm[s], self.owner[s] = self.n, 0, -1
+                self.stack.append(s)
+                self.evicted.add(s)
+
     def on(self, flags: np.ndarray) -> list[int]:
         return np.flatnonzero(flags).tolist()
 
     def reinforce(self, s: int, pre: np.ndarray, prew: np.ndarray) -> None:
+        if s in self.evicted:  # a new segment may have its number already
+            return
         real = self.pre[s] < self.n
         change = np.where(pre[self.pre[s]], self.inc, -self.dec)
         self.perm[s][real] = np.minimum(self.perm[s] + change, 10000)[real]
@@ -91,6 +110,8 @@ class OnlineTemporalMemory:
         self.drop_if_empty(s)
 
     def punish(self, s: int, pre: np.ndarray) -> None:
+        if s in self.evicted:  # a new segment may have its number already
+            return
         self.perm[s] -= self.pun * pre[self.pre[s]]
         self.clean(s)
         self.drop_if_empty(s)

@@ -57,6 +57,8 @@ FRAGILE = "memory, fragile segments"
 SINGLE = "memory, one cell a column"
 CROWDED = "memory, more winners than wanted"
 SHORT = "memory, arrays that run short"
+MANY = "memory, full again and again"
+WHOLE = "memory, full as a whole"
 MOVED = "memory, taken up by other groups"
 WINDOWS = "memory, windows of 1, 10 and 100"
 BARRIERS = {
@@ -95,6 +97,7 @@ BARRIERS = {
         (MEMORY, FRAGILE),
         (MEMORY, EVERY),
     ],
+    "tm_evict.cuh": [(MEMORY, WHOLE)] * 3 + [(MEMORY, MANY)] + [(MEMORY, WHOLE)] * 2,
     "temporal_memory.cu": [(MEMORY, EVERY)] * 3,
 }
 CHANGES = [
@@ -284,6 +287,12 @@ MEMORY_CHANGES = [
     ("tm_commit.cuh", "used == m.oldest_e[e]", "used >= m.oldest_e[e]", FULL),
     ("tm_commit.cuh", "size == 0", "size < 0", FRAGILE),
     ("tm_commit.cuh", "free > 0", "free > 1", FRAGILE),
+    ("tm_commit.cuh", "if (may_fill(m))", "if (false)", WHOLE),
+    ("tm_evict.cuh", "[b] < m.age_left", "[b] + 1 < m.age_left", WHOLE),
+    ("tm_evict.cuh", "tie++ >= m.age_left", "tie++ > m.age_left", WHOLE),
+    ("tm_evict.cuh", "older + (ties < left ? ties : left)", "older + ties", WHOLE),
+    ("tm_evict.cuh", "if (n < excess) n = excess;", "", WHOLE),
+    ("tm_evict.cuh", "segment_limit / EVICTED_SHARE", "segment_limit / 1000", MANY),
 ]
 MUTANTS = [
     Mutant(file, "__syncthreads();", "", library, case, k)

@@ -6,6 +6,7 @@ is assumed, which few encoders reach.
 
 from __future__ import annotations
 
+from htmrun.backends import tm_contract
 from htmrun.backends.cuda.memory.arrays import SEGMENTS, checked_cells, memory_bytes
 from htmrun.backends.cuda.replay import FORMS
 from htmrun.backends.cuda.rows import words_of
@@ -53,15 +54,13 @@ def classifier(size: int, classes: int) -> int:
 
 
 def memory(parameters: TemporalMemoryParameters, columns: int) -> int:
-    """Return the bytes of one temporal memory with a segment for each cell, and of its chunk.
-
-    Segments beyond that grow on the card as long as there is room.
-    """
+    """Return the bytes of one temporal memory with as many segments as it may have, and of its
+    chunk."""
     cells = checked_cells(parameters, columns)
-    limit = cells * parameters.segments_per_cell
+    segments = max(SEGMENTS, tm_contract.most_segments(parameters, columns))
     # Active and winner cells, and predicted columns, of every sample as bits; its own columns.
     chunk = CHUNK * (2 * words_of(cells) * 4 + words_of(columns) * 4 + _row(columns))
-    return memory_bytes(parameters, columns, min(max(SEGMENTS, cells), limit)) + chunk
+    return memory_bytes(parameters, columns, segments) + chunk
 
 
 def _row(size: int) -> int:

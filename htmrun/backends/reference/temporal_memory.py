@@ -7,6 +7,7 @@ BAMI, chapter "Temporal Memory Algorithm".
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import groupby
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from htmrun.backends.bits import Bits
 from htmrun.backends.fixed_point import PERMANENCE_ONE, permanence
 from htmrun.backends.parameters import TemporalMemoryParameters
 from htmrun.backends.plan import Flags, Plan
-from htmrun.backends.tm_contract import COUNTERS, CREATE, PUNISH, REINFORCE
+from htmrun.backends.tm_contract import COUNTERS, CREATE, EVICTED_SHARE, PUNISH, REINFORCE
 
 
 @dataclass
@@ -57,6 +58,7 @@ class TemporalMemory:
         self._increment = permanence(parameters.increment)
         self._decrement = permanence(parameters.decrement)
         self._punishment = permanence(parameters.punishment)
+        self._limit = tm_contract.segment_limit(parameters, columns)
         self._cells = _Cells()
         self._segments: dict[int, _Segment] = {}
         self._free: list[int] = []
@@ -178,20 +180,41 @@ class TemporalMemory:
     def _commit(self) -> None:
         destroyed: set[int] = set()
         created: list[tuple[int, set[int], int, _Segment]] = []
-        for event in self._events:
-            before = self._snapshots[event.sample]
-            if event.kind == CREATE:
-                segment = self._create(event, before, created, destroyed)
-            elif event.target in destroyed:
-                self._count["events_dropped"] += 1
-                continue
-            elif event.kind == REINFORCE:
-                segment = self._reinforce(event.target, before)
-            else:
-                segment = self._punish(event.target, before)
-            if not self._segments[segment].synapses:
-                self._destroy(segment, destroyed)
+        for _, of_sample in groupby(self._events, key=lambda e: e.sample):
+            events = list(of_sample)
+            self._make_room(sum(e.kind == CREATE for e in events), destroyed)
+            for event in events:
+                self._apply(event, created, destroyed)
         self._events, self._snapshots = [], {}
+
+    def _make_room(self, creates: int, destroyed: set[int]) -> None:
+        """Evict the segments used longest ago, if so many new ones could exceed the limit."""
+        excess = len(self._segments) + creates - self._limit
+        if excess <= 0:
+            return
+        by_age = sorted(self._segments, key=lambda i: (self._segments[i].last_used, i))
+        for i in sorted(by_age[: max(excess, self._limit // EVICTED_SHARE)]):
+            self._count["segments_evicted"] += 1
+            self._destroy(i, destroyed)
+
+    def _apply(
+        self,
+        event: _Event,
+        created: list[tuple[int, set[int], int, _Segment]],
+        destroyed: set[int],
+    ) -> None:
+        before = self._snapshots[event.sample]
+        if event.kind == CREATE:
+            segment = self._create(event, before, created, destroyed)
+        elif event.target in destroyed:
+            self._count["events_dropped"] += 1
+            return
+        elif event.kind == REINFORCE:
+            segment = self._reinforce(event.target, before)
+        else:
+            segment = self._punish(event.target, before)
+        if not self._segments[segment].synapses:
+            self._destroy(segment, destroyed)
 
     def _create(
         self,

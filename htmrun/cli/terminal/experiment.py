@@ -83,7 +83,7 @@ def print_plan(plan: DryRun) -> None:
     if plan.at_once is None:
         print(f"{runs}. Nothing was run.")
         return
-    takes = f"about {size(plan.bytes)} of state before segments grow"
+    takes = f"at most {size(plan.bytes)} of state"
     if plan.on_card:
         takes = f"about {size(plan.bytes)} of its memory"
     threads = run.builder.threads

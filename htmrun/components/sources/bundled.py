@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from htmrun.components.sources.csv_table import TextSource
+from htmrun.components.sources.text_source import TextSource
 from htmrun.errors import UserError
 
 

@@ -1,40 +1,66 @@
-"""Which column of a table is what: the value, the time, further inputs, resets."""
+"""Which column of a table is what: the value, the time, further inputs, sequences, series."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from htmrun.components.sources.csv_table import CSVTable, is_missing, is_number
-from htmrun.components.sources.timestamps import AmbiguousError, find_format, parse
+from htmrun.components.sources.cells import PLAIN, NumberFormat, is_missing, is_number
+from htmrun.components.sources.csv_table import CSVTable
+from htmrun.components.sources.date_columns import Dates, find_dates
+from htmrun.components.sources.number_columns import find_value, number_format
 from htmrun.errors import UserError
 
 if TYPE_CHECKING:
     from htmrun.components.sources.series import SeriesParameters
-
-TIME_WORDS = ("date", "time", "day", "stamp", "when")
 
 
 @dataclass(frozen=True)
 class Columns:
     """Places of columns in a table.
 
-    numeric: field name -> column, "value" first. timestamp, reset, sequence: column or None;
-    a sequence column starts a new sequence wherever its text changes.
+    numeric: field name -> column, "value" first. dates: where times stand, and how they are
+    written. reset, sequence, group: column or None; a sequence column starts a new sequence
+    wherever its text changes, a group column tells series apart. where: column -> texts of the
+    rows that are read. numbers: how numbers are written.
     """
 
     numeric: dict[str, int]
-    timestamp: int | None
-    timestamp_format: str
-    reset: int | None
-    sequence: int | None
+    dates: Dates
+    reset: int | None = None
+    sequence: int | None = None
+    group: int | None = None
+    where: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    numbers: NumberFormat = PLAIN
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What decides which values come out, for a fingerprint; what changes nothing is left out.
+
+        Later kinds of columns show only where they are used, so that old runs compare on.
+        """
+        places = self.dates.columns
+        found: dict[str, Any] = {
+            "numeric": self.numeric,
+            "timestamp": None if not places else places[0] if len(places) == 1 else places,
+            "timestamp_format": self.dates.form,
+            "reset": self.reset,
+            "sequence": self.sequence,
+        }
+        if self.group is not None:
+            found["group"] = self.group
+        if self.where:
+            found["where"] = {str(column): texts for column, texts in self.where.items()}
+        if self.numbers != PLAIN:
+            n = self.numbers
+            found["numbers"] = [n.decimal, n.thousands, list(n.missing), list(n.units)]
+        return found
 
 
 def find_columns(table: CSVTable, parameters: SeriesParameters) -> Columns:
-    """Return the columns that `parameters` name, or that header and first rows reveal.
+    """Return the columns that `parameters` name, or that the file makes certain.
 
-    Raises UserError naming the setting where a column is missing or several would do.
+    Raises UserError naming the setting, or the cell, where a column is missing or several would do.
     """
     p = parameters
     extra = {name: table.column(name, "values") for name in p.values}
@@ -46,97 +72,35 @@ def find_columns(table: CSVTable, parameters: SeriesParameters) -> Columns:
             )
     reset = _flagged(table, "r") if p.reset is None else table.column(p.reset, "reset")
     sequence = _flagged(table, "s") if p.reset is None else None
+    if reset is not None and not _of_numbers(table, reset):
+        reset, sequence = None, reset
+    group = None if p.group_by is None else table.column(p.group_by, "group_by")
+    where = {table.column(name, "where"): _texts(wanted) for name, wanted in p.where.items()}
     value = None if p.value is None else table.column(p.value, "value")
-    taken = {*extra.values(), reset, sequence, value}
-    timestamp, form = _timestamp(table, p, taken)
+    taken = {*extra.values(), reset, sequence, group, *where, value} - {None}
+    declared = _flagged(table, "t")
+    if declared is None and "datetime" in table.types:
+        declared = table.types.index("datetime")
+    dates = find_dates(table, p, taken, declared)
     if value is None:
-        value = _only_numeric(table, taken | {timestamp})
-    return Columns({"value": value, **extra}, timestamp, form, reset, sequence)
+        missing = [str(text) for text in p.missing_values]
+        value = find_value(table, missing, taken | set(dates.columns) | set(dates.unread))
+    numeric = {"value": value, **extra}
+    used = [*numeric.values(), *([] if reset is None else [reset])]
+    apart = {*used, *dates.columns, *dates.unread, sequence, group, *where}
+    other = [column for column in range(len(table.names)) if column not in apart]
+    numbers = number_format(table, p, used, other)
+    return Columns(numeric, dates, reset, sequence, group, where, numbers)
 
 
 def _flagged(table: CSVTable, flag: str) -> int | None:
     return table.flags.index(flag) if flag in table.flags else None
 
 
-def _cells(table: CSVTable, column: int) -> list[str]:
-    return [row[column] for row in table.probe if column < len(row)]
+def _of_numbers(table: CSVTable, column: int) -> bool:
+    return all(is_number(cell) or is_missing(cell) for cell in table.probed(column))
 
 
-def _timestamp(
-    table: CSVTable, p: SeriesParameters, taken: set[int | None]
-) -> tuple[int | None, str]:
-    declared = _flagged(table, "t")
-    if declared is None and "datetime" in table.types:
-        declared = table.types.index("datetime")
-    if p.timestamp is not None:
-        declared = table.column(p.timestamp, "timestamp")
-    if declared is not None:
-        return declared, p.timestamp_format or _format_of(table, declared)
-    for column, name in enumerate(table.names):
-        cells = _cells(table, column)
-        if column in taken or not cells:
-            continue
-        if p.timestamp_format is not None:
-            if _fit(cells, p.timestamp_format):
-                return column, p.timestamp_format
-            continue
-        digits = any(word in name.lower() for word in TIME_WORDS)
-        form = _found(table, column, cells, digits)
-        if form is not None:
-            return column, form
-    if p.timestamp_format is not None:
-        raise UserError(
-            f"data.timestamp_format: no column of {table.label} fits '{p.timestamp_format}', "
-            f"found e.g. {', '.join(repr(cell) for cell in table.probe[0][:4])}"
-        )
-    return None, ""
-
-
-def _format_of(table: CSVTable, column: int) -> str:
-    cells = _cells(table, column)
-    form = _found(table, column, cells, True)
-    if form is None:
-        odd = next((c for c in cells if find_format([c], digits=True) is None), cells[0])
-        raise UserError(
-            f"data.timestamp_format: found '{odd}' in column '{table.names[column]}' of "
-            f"{table.label}, expected dates of one known format; give it like '%d.%m.%Y %H:%M'"
-        )
-    return form
-
-
-def _found(table: CSVTable, column: int, cells: Sequence[str], digits: bool) -> str | None:
-    try:
-        return find_format(cells, digits=digits)
-    except AmbiguousError as e:
-        raise UserError(
-            f"data.timestamp_format: '{cells[0]}' in column '{table.names[column]}' of "
-            f"{table.label} fits {' and '.join(e.formats)}, expected you to say which"
-        ) from None
-
-
-def _fit(cells: Sequence[str], form: str) -> bool:
-    try:
-        parse(cells, form)
-    except ValueError:
-        return False
-    return True
-
-
-def _only_numeric(table: CSVTable, taken: set[int | None]) -> int:
-    numeric = []
-    for column in range(len(table.names)):
-        cells = [c for c in _cells(table, column) if not is_missing(c)]
-        if column not in taken and cells and all(map(is_number, cells)):
-            numeric.append(column)
-    if len(numeric) == 1:
-        return numeric[0]
-    names = [table.names[column] for column in numeric]
-    if names:
-        raise UserError(
-            f"data.value: {table.label} has several numeric columns ({', '.join(names)}), "
-            f"expected one of them, e.g. data.value={names[0]}"
-        )
-    raise UserError(
-        f"data.value: {table.label} has no column of numbers; its columns are "
-        f"{', '.join(table.names)}"
-    )
+def _texts(wanted: Any) -> tuple[str, ...]:
+    found = wanted if isinstance(wanted, (list, tuple)) else (wanted,)
+    return tuple(str(text).strip() for text in found)

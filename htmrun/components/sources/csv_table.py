@@ -4,59 +4,50 @@ from __future__ import annotations
 
 import csv
 import gzip
-import io
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TextIO
 
-import numpy as np
-import numpy.typing as npt
-
+from htmrun.components.sources import delimiters
+from htmrun.components.sources.cells import is_number
+from htmrun.components.sources.text_source import TextSource
 from htmrun.errors import UserError, nearest
 
 BLOCK_ROWS = 16_384
 PROBE_ROWS = 1_000
-MISSING = frozenset({"", "nan", "na", "n/a", "null", "none"})
 NUPIC_TYPES = frozenset({"float", "int", "integer", "string", "datetime", "bool", "list", "sdr"})
 NUPIC_FLAGS = frozenset({"", "t", "r", "s", "c", "l"})
 
 
 @dataclass(frozen=True)
-class TextSource:
-    """Text to read again and again: a file (gzip if it ends in .gz), or what `text` holds."""
+class Layout:
+    """How the text of a table is laid out.
 
-    label: str
-    path: Path | None = None
-    text: str = ""
+    delimiter: a character or its name, None: found. comment: lines that begin so are no rows.
+    skip_lines: lines above the header.
+    """
 
-    def open(self) -> TextIO:
-        """Open it from the start; raises UserError if that fails."""
-        if self.path is None:
-            return io.StringIO(self.text, newline="")
-        try:
-            if self.path.suffix == ".gz":
-                return gzip.open(self.path, "rt", encoding="utf-8-sig", newline="")
-            return open(self.path, encoding="utf-8-sig", newline="")
-        except OSError as e:
-            raise UserError(
-                f"data.path: {self.path} cannot be read ({e.strerror}), expected a CSV file"
-            ) from None
+    delimiter: str | None = None
+    comment: str | None = None
+    skip_lines: int = 0
 
 
 class CSVTable:
     """A table with named columns.
 
-    names: column names. types, flags: the second and third header line of NuPIC's format
-    (lower case), empty otherwise. probe: the first `PROBE_ROWS` rows as text.
+    names: column names; columns without name and content at the end are left out. types, flags:
+    the second and third header line of NuPIC's format (lower case), empty otherwise. probe: the
+    first `PROBE_ROWS` rows as text. delimiter: between the columns.
     Raises UserError if there are no header, no rows, or two columns of one name.
     """
 
-    def __init__(self, source: TextSource, delimiter: str) -> None:
+    def __init__(self, source: TextSource, layout: Layout) -> None:
         self.source = source
-        self.delimiter = delimiter
+        self.layout = layout
         self._head = 1
+        self._sep_line = False
+        self.delimiter = self._find_delimiter()
         top = list(itertools.islice(self._rows(), PROBE_ROWS + 3))
         if not top:
             raise UserError(f"{self.label}: found an empty file, expected a header and rows")
@@ -68,10 +59,12 @@ class CSVTable:
                 tuple(cell.strip().lower() for cell in row) for row in top[1:3]
             )
             self._head = 3
-        self._check_names()
         self.probe = top[self._head :][:PROBE_ROWS]
+        self._leave_out_empty_columns()
+        self._check_names(top)
         if not self.probe:
             raise UserError(f"{self.label}: found no rows below the header, expected at least one")
+        self.probe = [self._of_width(row, i) for i, row in enumerate(self.probe)]
 
     @property
     def label(self) -> str:
@@ -87,58 +80,137 @@ class CSVTable:
             f"{', '.join(self.names)}{nearest(name, self.names)}"
         )
 
+    def probed(self, column: int) -> list[str]:
+        """Return the cells of a column in the first `PROBE_ROWS` rows."""
+        return [row[column] for row in self.probe if column < len(row)]
+
     def blocks(self) -> Iterator[list[tuple[str, ...]]]:
         """Yield the columns of up to BLOCK_ROWS rows at a time, below the header, as text."""
         rows = itertools.islice(self._rows(), self._head, None)
         width = len(self.names)
         done = 0
         while block := list(itertools.islice(rows, BLOCK_ROWS)):
-            lengths = set(map(len, block))
-            if lengths != {width}:
-                bad = next(i for i, row in enumerate(block) if len(row) != width)
-                raise UserError(
-                    f"{self.place(done + bad)}: found {len(block[bad])} columns, expected {width} "
-                    f"as in the header ({', '.join(self.names)})"
-                )
+            if set(map(len, block)) != {width}:
+                block = [self._of_width(row, done + i) for i, row in enumerate(block)]
             yield list(zip(*block, strict=True))
             done += len(block)
 
+    def _of_width(self, row: list[str], number: int) -> list[str]:
+        """Return a row without empty cells beyond the header; raises UserError if it is no such."""
+        width = len(self.names)
+        if len(row) == width:
+            return row
+        if len(row) > width and not any(cell.strip() for cell in row[width:]):
+            return row[:width]
+        hint = ""
+        if len(row) == 1 and row[0][:1] in "#%!":
+            hint = f"; if the line is a comment: data.comment='{row[0][0]}'"
+        columns = "column" if len(row) == 1 else "columns"
+        raise UserError(
+            f"{self.place(number)}: found {len(row)} {columns}, expected {width} "
+            f"as in the header ({', '.join(self.names)}){hint}"
+        )
+
     def place(self, row: int) -> str:
         """Return FILE:LINE of a data row, counted from 0 below the header; reads up to it."""
+        line = self.line(row)
+        return self.label if line is None else f"{self.label}:{line}"
+
+    def line(self, row: int) -> int | None:
+        """Return the line of a data row, counted from 0 below the header; reads up to it."""
         with self.source.open() as text:
-            reader = self._reader(text)
+            lines = _Lines(text, self.layout, self._sep_line)
             number = -self._head - 1
-            for cells in reader:
+            for cells in self._reader(lines):
                 number += bool(cells)
                 if number == row:
-                    return f"{self.label}:{reader.line_num}"
-        return self.label
+                    return lines.number
+        return None
 
-    def _reader(self, text: TextIO) -> csv._reader:  # type: ignore[name-defined,unused-ignore]
-        return csv.reader(text, delimiter=self.delimiter, strict=True)
+    def _reader(self, lines: Iterator[str]) -> csv._reader:  # type: ignore[name-defined,unused-ignore]
+        spaces = self.delimiter == " "
+        return csv.reader(lines, delimiter=self.delimiter, strict=True, skipinitialspace=spaces)
 
     def _rows(self) -> Iterator[list[str]]:
-        with self.source.open() as text:
-            reader = self._reader(text)
+        with self._decoded() as text:
+            lines = _Lines(text, self.layout, self._sep_line)
+            plain: Iterator[str] = lines if lines.filtered else text
+            reader = self._reader(plain)
             try:
                 # Blank lines come out as empty lists.
                 yield from filter(None, reader)
             except csv.Error as e:
-                raise UserError(f"{self.label}:{reader.line_num}: {e}, expected CSV") from None
+                raise UserError(f"{self._at(reader, lines)}: {e}, expected CSV") from None
             except UnicodeDecodeError as e:
+                found = f"byte {e.object[e.start]:#04x} is no {_title(e.encoding)} text"
+                number = max(reader.line_num, lines.number)
                 raise UserError(
-                    f"{self.label}: after line {reader.line_num}, byte {e.object[e.start]:#04x} is "
-                    "no UTF-8 text, expected a CSV file in UTF-8"
+                    f"{self.label}: after line {number}, {found}, expected a CSV file in UTF-8, or "
+                    "its encoding by name (data.encoding=latin-1, cp1252, utf-16 ...)"
                 ) from None
             except (EOFError, gzip.BadGzipFile) as e:
                 raise UserError(f"{self.label}: broken gzip file ({e})") from None
+
+    def _decoded(self) -> TextIO:
+        return self.source.open()
+
+    def _at(self, reader: csv._reader, lines: _Lines) -> str:  # type: ignore[name-defined,unused-ignore]
+        return f"{self.label}:{lines.number if lines.filtered else reader.line_num}"
+
+    def _find_delimiter(self) -> str:
+        given = self.layout.delimiter
+        if given is not None:
+            given = delimiters.named(given)
+            if len(given) != 1:
+                raise UserError(
+                    f"data.delimiter: found '{self.layout.delimiter}', expected one character or "
+                    f"{', '.join(delimiters.NAMES)}"
+                )
+        first = self._first_lines(1)
+        sep = delimiters.from_sep_line(first[0]) if first else None
+        self._sep_line = sep is not None
+        if given is not None:
+            return given
+        if sep is not None:
+            return sep
+        suffixes = [] if self.source.path is None else self.source.path.suffixes
+        kind = next((s.lower() for s in reversed(suffixes) if s != ".gz"), "")
+        return delimiters.find(self._first_lines(100), self.label, kind)
+
+    def _first_lines(self, count: int) -> list[str]:
+        """Return lines from the header on, without the blank ones."""
+        try:
+            with self.source.open() as text:
+                lines = _Lines(text, self.layout, self._sep_line)
+                return list(itertools.islice((line for line in lines if line.strip()), count))
+        except (UnicodeDecodeError, EOFError, gzip.BadGzipFile):
+            return []  # Said when the rows are read.
+
+    def _leave_out_empty_columns(self) -> None:
+        kept = len(self.names)
+        while kept > 1 and not self.names[kept - 1]:
+            if any(cell.strip() for cell in self.probed(kept - 1)):
+                break
+            kept -= 1
+        self.names = self.names[:kept]
+        self.types, self.flags = self.types[:kept], self.flags[:kept]
 
     def _is_nupic(self, top: list[list[str]]) -> bool:
         types = {cell.strip().lower() for cell in top[1]}
         flags = {cell.strip().lower() for cell in top[2]}
         return types <= NUPIC_TYPES and flags <= NUPIC_FLAGS and len(top[1]) == len(top[0])
 
-    def _check_names(self) -> None:
+    def _check_names(self, top: list[list[str]]) -> None:
+        if "\0" in "".join(self.names):
+            raise UserError(
+                f"data.encoding: {self.label} begins with zero bytes, expected text; if it is "
+                "UTF-16 without a byte order mark: data.encoding=utf-16-le"
+            )
+        if self.names[0][:1] in ("#", "%") and self.layout.comment is None:
+            raise UserError(
+                f"{self.label}:1: found '{self.names[0][:40]}', expected a header; if the line is "
+                f"a comment: data.comment='{self.names[0][0]}' (or data.skip_lines=1)"
+            )
         for name in self.names:
             if is_number(name):
                 raise UserError(
@@ -152,43 +224,36 @@ class CSVTable:
         other = [d for d in ";\t|" if d != self.delimiter and d in self.names[0]]
         if len(self.names) == 1 and other:
             raise UserError(
-                f"data.delimiter: {self.label} seems to use {other[0]!r} between columns, "
-                f"found {self.delimiter!r} in the configuration"
+                f"data.delimiter: {self.label} seems to use {delimiters.name_of(other[0])} between "
+                f"columns, found {delimiters.name_of(self.delimiter)} in the configuration"
+            )
+        widest = max(map(len, top[self._head :]), default=0)
+        if len(self.names) == 1 and widest > 1:
+            raise UserError(
+                f"{self.label}:1: found the one column '{self.names[0][:40]}' in the first line "
+                f"and {widest} below, expected a header; lines above it: data.skip_lines=1"
             )
 
 
-def is_missing(text: str) -> bool:
-    """Say whether a cell holds no value."""
-    return text.strip().lower() in MISSING
+class _Lines(Iterator[str]):
+    """The lines of a text from the header on, without comments; `number`: of the last one."""
+
+    def __init__(self, text: TextIO, layout: Layout, sep_line: bool) -> None:
+        self.number = 0
+        self.filtered = bool(layout.comment) or layout.skip_lines > 0 or sep_line
+        self._text = text
+        self._comment = layout.comment
+        self._skip = layout.skip_lines + sep_line
+
+    def __next__(self) -> str:
+        while True:
+            line = next(self._text)
+            self.number += 1
+            if self.number <= self._skip:
+                continue
+            if self._comment is None or not line.lstrip().startswith(self._comment):
+                return line
 
 
-def is_number(text: str) -> bool:
-    """Say whether a cell holds a finite number."""
-    try:
-        return "_" not in text and bool(np.isfinite(float(text)))
-    except ValueError:
-        return False
-
-
-def numbers(cells: Sequence[str]) -> npt.NDArray[np.float64]:
-    """Return the cells as float64 (T,), NaN where one is missing.
-
-    Raises ValueError(place of the first cell that is neither a finite number nor missing);
-    Python's 1_000 is text.
-    """
-    plain = _all_numbers(cells)
-    if plain is not None:
-        return plain
-    for i, cell in enumerate(cells):
-        if not is_number(cell) and not is_missing(cell):
-            raise ValueError(i)
-    return np.array([np.nan if is_missing(c) else float(c) for c in cells], np.float64)
-
-
-def _all_numbers(cells: Sequence[str]) -> npt.NDArray[np.float64] | None:
-    # The common case in one pass; anything unusual is left to a look at each cell.
-    try:
-        out = np.fromiter(map(float, cells), np.float64, len(cells))
-    except ValueError:
-        return None
-    return None if np.isinf(out).any() or "_" in "".join(cells) else out
+def _title(encoding: str) -> str:
+    return encoding.upper() if encoding.lower().startswith("utf") else encoding

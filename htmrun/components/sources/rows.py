@@ -3,27 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from htmrun.components.sources import Chunk
+from htmrun.components.sources.cells import is_missing, is_number, numbers
 from htmrun.components.sources.columns import Columns
-from htmrun.components.sources.csv_table import CSVTable, numbers
-from htmrun.components.sources.timestamps import Seconds, parse
+from htmrun.components.sources.csv_table import BLOCK_ROWS, CSVTable
+from htmrun.components.sources.number_columns import hint
+from htmrun.components.sources.timestamps import Times
 from htmrun.errors import UserError
 
 if TYPE_CHECKING:
     from htmrun.components.sources.series import SeriesParameters
 
 Cells = Sequence[Sequence[str]]
+Ints = npt.NDArray[np.int64]
+
+ROWS_SORTED = 50_000_000
+"""Rows that are held in memory at most, where they are sorted or grouped."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows that are used: fields as in a `Chunk`, and of each row the number of its sequence, of
+    its series, and its place below the header."""
+
+    fields: dict[str, np.ndarray]
+    sequence: Ints
+    group: Ints
+    row: Ints
+
+    def take(self, places: npt.NDArray[np.int64] | npt.NDArray[np.bool_] | slice) -> Block:
+        """Return these rows in this order."""
+        fields = {name: column[places] for name, column in self.fields.items()}
+        return Block(fields, self.sequence[places], self.group[places], self.row[places])
 
 
 class RowPass:
     """Reads a table once from top to bottom; `missing` counts missing values so far.
 
-    `parameters.missing` must be one of error, skip, previous.
+    `parameters.missing` must be one of error, skip, previous. rows: places below the header of
+    the samples of the chunk that came last.
     """
 
     def __init__(self, table: CSVTable, columns: Columns, parameters: SeriesParameters) -> None:
@@ -31,15 +55,26 @@ class RowPass:
         self.columns = columns
         self.parameters = parameters
         self.missing = 0
+        self.rows: Ints = np.empty(0, np.int64)
         self._samples = 0
-        self._last: dict[str, float] = dict.fromkeys(columns.numeric, np.nan)
+        self._last: dict[tuple[int, str], float] = {}
         # Sequences are numbered, so a start in a row that is left out shows in the next one.
         self._sequence = 0
-        self._last_sequence = -1
+        self._last_sequence = (-1, -1)
         self._sequence_name: str | None = None
+        self._groups: dict[str, int] = {}
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield the samples; raises UserError with file and line at the first wrong row."""
+        blocks = self._blocks()
+        if self.columns.group is not None or self.parameters.sort:
+            blocks = _sorted(blocks, bool(self.parameters.sort))
+        for block in blocks:
+            if len(block.row):
+                yield self._chunk(block)
+
+    def _blocks(self) -> Iterator[Block]:
+        """Yield the rows in the order of the file."""
         p = self.parameters
         stop = None if p.rows is None else p.skip_rows + p.rows
         first = 0
@@ -48,62 +83,96 @@ class RowPass:
             low = min(max(p.skip_rows - first, 0), rows)
             high = rows if stop is None else min(stop - first, rows)
             if low < high:
-                chunk = self._chunk([column[low:high] for column in block], first + low)
-                if len(chunk):
-                    yield chunk
+                cells: Cells = [column[low:high] for column in block]
+                yield from self._read(cells, np.arange(first + low, first + high))
             first += rows
             if stop is not None and first >= stop:
                 return
 
-    def _chunk(self, cells: Cells, first: int) -> Chunk:
+    def _read(self, cells: Cells, row: Ints) -> Iterator[Block]:
+        if self.columns.where:
+            chosen = self._chosen(cells)
+            row = row[chosen]
+            if not len(row):
+                return
+            cells = [[column[i] for i in chosen] for column in cells]
         fields: dict[str, np.ndarray] = {
-            name: self._numbers(cells, column, first)
-            for name, column in self.columns.numeric.items()
+            name: self._numbers(cells, column, row) for name, column in self.columns.numeric.items()
         }
-        if self.columns.timestamp is not None:
-            fields["timestamp"] = self._times(cells[self.columns.timestamp], first)
-        sequences = self._sequence + np.cumsum(self._starts(cells, first))
-        self._sequence = int(sequences[-1])
-        keep = self._settle_missing(fields, first)
+        if self.columns.dates.columns:
+            fields["timestamp"] = self._times(cells, row)
+        sequence = self._sequence + np.cumsum(self._starts(cells, row))
+        self._sequence = int(sequence[-1])
+        block = Block(fields, sequence, self._group(cells, len(row)), row)
+        yield block.take(self._settle_missing(block))
 
-        fields = {name: column[keep] for name, column in fields.items()}
-        sequences = sequences[keep]
-        reset = np.diff(sequences, prepend=self._last_sequence) != 0
-        if len(sequences):
-            self._last_sequence = int(sequences[-1])
+    def _chosen(self, cells: Cells) -> list[int]:
+        chosen = range(len(cells[0]))
+        for column, texts in self.columns.where.items():
+            wanted = set(texts)
+            values = {float(text) for text in texts if is_number(text)}
+            known = cells[column]
+            chosen = [i for i in chosen if _is_one_of(known[i].strip(), wanted, values)]  # type: ignore[assignment]
+        return list(chosen)
+
+    def _chunk(self, block: Block) -> Chunk:
+        self.rows = block.row
+        groups = np.concatenate([[self._last_sequence[0]], block.group])
+        sequences = np.concatenate([[self._last_sequence[1]], block.sequence])
+        reset = (np.diff(groups) != 0) | (np.diff(sequences) != 0)
+        self._last_sequence = int(groups[-1]), int(sequences[-1])
         number = np.arange(self._samples, self._samples + len(reset))
         self._samples += len(reset)
         scored = number >= self.parameters.score_from
-        return Chunk(fields, fields["value"], reset.astype(np.uint8), scored.astype(np.uint8))
+        value = block.fields["value"]
+        return Chunk(block.fields, value, reset.astype(np.uint8), scored.astype(np.uint8))
 
-    def _numbers(self, cells: Cells, column: int, first: int) -> npt.NDArray[np.float64]:
+    def _numbers(self, cells: Cells, column: int, row: Ints) -> npt.NDArray[np.float64]:
+        form = self.columns.numbers
         try:
-            return numbers(cells[column])
+            return numbers(cells[column], form)
         except ValueError as e:
             (bad,) = e.args
+            cell = cells[column][bad]
             raise UserError(
-                f"{self.table.place(first + bad)}: found '{cells[column][bad]}' in column "
-                f"'{self.table.names[column]}', expected a finite number"
+                f"{self.table.place(int(row[bad]))}: found '{cell}' in column "
+                f"'{self.table.names[column]}', expected a finite number{hint(cell, form)}"
             ) from None
 
-    def _settle_missing(self, fields: dict[str, np.ndarray], first: int) -> npt.NDArray[np.bool_]:
-        """Fill gaps in `fields`, or say which rows to leave out; returns the rows to keep."""
-        keep = np.ones(len(fields["value"]), bool)
+    def _settle_missing(self, block: Block) -> npt.NDArray[np.bool_]:
+        """Fill gaps in the fields, or say which rows to leave out; returns the rows to keep."""
+        keep = np.ones(len(block.row), bool)
+        if "timestamp" in block.fields:
+            keep &= ~np.isnat(block.fields["timestamp"])
         for name, column in self.columns.numeric.items():
-            absent = np.isnan(fields[name])
+            absent = np.isnan(block.fields[name])
             if absent.any():
                 self.missing += int(absent.sum())
                 if self.parameters.missing == "skip":
                     keep &= ~absent
-                elif self.parameters.missing == "previous":
-                    fields[name] = _filled(fields[name], self._last[name])
-                    absent = np.isnan(fields[name])
-                if self.parameters.missing != "skip" and absent.any():
-                    self._refuse(name, column, first + int(absent.argmax()))
-            self._last[name] = float(fields[name][-1])
+                    continue
+                if self.parameters.missing == "previous":
+                    self._fill(block, name)
+                    absent = np.isnan(block.fields[name])
+                if absent.any():
+                    self._refuse(column, int(block.row[absent.argmax()]))
+            if self.parameters.missing == "previous":
+                self._remember(block, name)
         return keep
 
-    def _refuse(self, name: str, column: int, row: int) -> None:
+    def _fill(self, block: Block, name: str) -> None:
+        """Repeat the last value, each series its own."""
+        values = block.fields[name]
+        for group in np.unique(block.group):
+            here = block.group == group
+            values[here] = _filled(values[here], self._last.get((int(group), name), np.nan))
+
+    def _remember(self, block: Block, name: str) -> None:
+        last = len(block.group) - 1 - np.unique(block.group[::-1], return_index=True)[1]
+        for place in last:
+            self._last[int(block.group[place]), name] = float(block.fields[name][place])
+
+    def _refuse(self, column: int, row: int) -> None:
         way_out = (
             "a number to begin with (data.skip_rows, or data.missing=skip)"
             if self.parameters.missing == "previous"
@@ -114,21 +183,24 @@ class RowPass:
             f"expected {way_out}"
         )
 
-    def _times(self, cells: Sequence[str], first: int) -> Seconds:
-        form = self.columns.timestamp_format
-        try:
-            return parse(cells, form)
-        except ValueError:
-            bad = _first_unfit(cells, form)
-            raise UserError(
-                f"{self.table.place(first + bad)}: found '{cells[bad]}', expected a time like "
-                f"'{form}' (data.timestamp_format)"
-            ) from None
+    def _times(self, cells: Cells, row: Ints) -> Times:
+        dates = self.columns.dates
+        texts = dates.texts(cells)
+        times = dates.read(texts)
+        for bad in np.flatnonzero(np.isnat(times)).tolist():
+            absent = all(is_missing(cells[column][bad]) for column in dates.columns)
+            if not (absent and self.parameters.missing == "skip"):
+                way_out = " or data.missing=skip" if absent else ""
+                raise UserError(
+                    f"{self.table.place(int(row[bad]))}: found '{texts[bad]}', expected a time "
+                    f"like '{dates.form}' (data.timestamp_format{way_out})"
+                )
+        return times
 
-    def _starts(self, cells: Cells, first: int) -> npt.NDArray[np.bool_]:
-        starts = np.zeros(len(cells[0]), bool)
+    def _starts(self, cells: Cells, row: Ints) -> npt.NDArray[np.bool_]:
+        starts = np.zeros(len(row), bool)
         if self.columns.reset is not None:
-            starts |= np.nan_to_num(self._numbers(cells, self.columns.reset, first)) != 0
+            starts |= np.nan_to_num(self._numbers(cells, self.columns.reset, row)) != 0
         if self.columns.sequence is not None:
             names = cells[self.columns.sequence]
             before = [self._sequence_name, *names[:-1]]
@@ -136,22 +208,44 @@ class RowPass:
             self._sequence_name = names[-1]
         return starts
 
+    def _group(self, cells: Cells, rows: int) -> Ints:
+        """Return the number of each row's series, in the order in which they begin."""
+        if self.columns.group is None:
+            return np.zeros(rows, np.int64)
+        known = self._groups
+        texts = cells[self.columns.group]
+        return np.array([known.setdefault(text.strip(), len(known)) for text in texts], np.int64)
+
+
+def _is_one_of(text: str, wanted: set[str], values: set[float]) -> bool:
+    return text in wanted or (bool(values) and is_number(text) and float(text) in values)
+
+
+def _sorted(blocks: Iterator[Block], by_time: bool) -> Iterator[Block]:
+    """Yield the rows series by series, each in the order of its times if asked for."""
+    held = list(blocks)
+    count = sum(len(block.row) for block in held)
+    if count > ROWS_SORTED:
+        raise UserError(
+            f"data.sort: found {count:,} rows, expected at most {ROWS_SORTED:,} to hold in memory"
+        )
+    if not held:
+        return
+    names = held[0].fields
+    whole = Block(
+        {name: np.concatenate([block.fields[name] for block in held]) for name in names},
+        np.concatenate([block.sequence for block in held]),
+        np.concatenate([block.group for block in held]),
+        np.concatenate([block.row for block in held]),
+    )
+    held.clear()
+    order = np.argsort(whole.fields["timestamp"], kind="stable") if by_time else whole.row.argsort()
+    order = order[np.argsort(whole.group[order], kind="stable")]
+    for start in range(0, count, BLOCK_ROWS):
+        yield whole.take(order[start : start + BLOCK_ROWS])
+
 
 def _filled(values: npt.NDArray[np.float64], last: float) -> npt.NDArray[np.float64]:
     joined = np.concatenate([[last], values])
     known = np.where(np.isnan(joined), 0, np.arange(len(joined)))
     return joined[np.maximum.accumulate(known)][1:]
-
-
-def _first_unfit(cells: Sequence[str], form: str) -> int:
-    """Return the place of the first cell that does not fit, by halving: parsing is fast in bulk."""
-    low, high = 0, len(cells)
-    while high - low > 1:
-        middle = (low + high) // 2
-        try:
-            parse(cells[low:middle], form)
-        except ValueError:
-            high = middle
-        else:
-            low = middle
-    return low

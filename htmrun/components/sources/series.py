@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
@@ -29,12 +29,11 @@ from htmrun.components.sources import (
 )
 from htmrun.components.sources.bundled import bundled_series
 from htmrun.components.sources.columns import find_columns
-from htmrun.components.sources.csv_table import CSVTable, TextSource
+from htmrun.components.sources.csv_table import CSVTable, Layout
 from htmrun.components.sources.rows import RowPass
-from htmrun.components.sources.timestamps import Seconds
+from htmrun.components.sources.text_source import TextSource
+from htmrun.components.sources.time_order import TimeOrder
 from htmrun.errors import UserError
-
-STEPS_KEPT = 100_000
 
 
 @dataclass(frozen=True)
@@ -43,13 +42,14 @@ class Scan:
 
     samples: rows that are used. ranges: lowest and highest value per numeric field.
     missing: values that were missing. median_step: seconds between samples, over the first
-    100,000 of them; None without timestamps.
+    100,000 of them; None without timestamps. notes: lines about the times.
     """
 
     samples: int
     ranges: dict[str, tuple[float, float]]
     missing: int
     median_step: float | None
+    notes: tuple[str, ...] = ()
 
 
 class SeriesParameters(SourceParameters):
@@ -63,24 +63,67 @@ class SeriesParameters(SourceParameters):
         "sea temperature. Unused with a path.",
     )
     value: str | None = Field(
-        None, description="Column that is forecast; null: the only numeric column."
+        None, description="Column that is forecast; null: the only column of numbers."
     )
     values: tuple[str, ...] = Field(
         (), description="Further numeric columns, given to the encoder under their own names."
     )
-    timestamp: str | None = Field(
-        None, description="Column of date and time; null: the first column that parses as one."
+    timestamp: str | tuple[str, ...] | None = Field(
+        None,
+        description="Column of date and time, or two like [DATE,TIME]; [] for none; null: the "
+        "first column of dates, with the time of day from another column where headers say so.",
     )
     timestamp_format: str | None = Field(
-        None, description="strptime format, e.g. '%d.%m.%Y %H:%M'; null: found from the first rows."
+        None,
+        description="strptime format, e.g. '%d.%m.%Y %H:%M', or epoch_s, epoch_ms, epoch_us, "
+        "epoch_ns; null: found from the whole column.",
+    )
+    sort: bool | None = Field(
+        None,
+        description="true: rows are sorted by time, in memory; false: they are taken as they "
+        "stand; null: as they stand, and an error where times go back or stand twice.",
+    )
+    where: dict[str, str | int | float | tuple[str | int | float, ...]] = Field(
+        {}, description="Rows that are read, by what a column holds, e.g. {sensor: A}."
+    )
+    group_by: str | None = Field(
+        None,
+        description="Column that tells series apart: they are read one after the other, each a "
+        "sequence of its own; null: all rows are one series.",
     )
     reset: str | None = Field(
-        None, description="Column whose non-zero rows start a new sequence; null: none."
+        None,
+        description="Column that starts new sequences: numbers where they are not zero, text "
+        "where it changes; null: none.",
     )
-    delimiter: str = Field(",", min_length=1, max_length=1, description="Separates the columns.")
+    decimal: Literal[".", ","] | None = Field(
+        None, description="Before the fraction of numbers; null: found where the file is certain."
+    )
+    thousands: Annotated[str | None, Field(max_length=1)] = Field(
+        None, description="Between groups of three digits; null: found where the file is certain."
+    )
+    units: tuple[str, ...] = Field(
+        (), description="Texts beside numbers that are left out, e.g. kW, %, $ or a mark like *."
+    )
+    missing_values: tuple[str | int | float, ...] = Field(
+        (),
+        description="Further cells that hold no value, e.g. [-200, '?']; besides empty, NaN, NA.",
+    )
+    delimiter: str | None = Field(
+        None,
+        min_length=1,
+        description="Separates the columns: a character, tab or space; null: found.",
+    )
+    encoding: str | None = Field(
+        None, description="Of the text, e.g. latin-1; null: by its byte order mark, else UTF-8."
+    )
+    comment: str | None = Field(
+        None, min_length=1, description="Lines that begin so are left out, e.g. '#'; null: none."
+    )
+    skip_lines: int = Field(0, ge=0, description="Lines above the header.")
     missing: Literal["error", "skip", "previous"] | None = Field(
         None,
-        description="Empty or NaN values: stop, leave the row out, or repeat the last value; null: "
+        description="Missing values: stop, leave the row out, or repeat the last value; null: "
         "error for a file, previous for a bundled series.",
     )
     skip_rows: int = Field(0, ge=0, description="Data rows left out at the start.")
@@ -121,13 +164,19 @@ class SeriesSource(Source):
             defaults = {"timestamp_format": bundled.timestamp_format, "missing": "previous"}
         else:
             path = resolve_path(parameters.path, base)
-            text = TextSource(str(path), path)
+            text = TextSource(str(path), path, encoding=parameters.encoding)
             self.name = path.name.split(".")[0]
             defaults = {"missing": "error"}
         given = {k: v for k, v in defaults.items() if getattr(parameters, k) is None}
         self.parameters = parameters.model_copy(update=given)
-        self.table = CSVTable(text, parameters.delimiter)
+        layout = Layout(parameters.delimiter, parameters.comment, parameters.skip_lines)
+        self.table = CSVTable(text, layout)
         self.columns = find_columns(self.table, self.parameters)
+        if self.parameters.sort and not self.columns.dates.columns:
+            raise UserError(
+                f"data.sort: found true and no column of dates in {self.table.label}, expected one "
+                "(data.timestamp)"
+            )
 
     @classmethod
     def asked_for(cls, parameters: SeriesParameters) -> Mapping[str, str]:
@@ -138,7 +187,7 @@ class SeriesSource(Source):
     def shapes(self) -> Shapes:
         """Scalars: value, timestamp if there is one, and the further columns."""
         names = [*self.columns.numeric]
-        if self.columns.timestamp is not None:
+        if self.columns.dates.columns:
             names.insert(1, "timestamp")
         return dict.fromkeys(names, ())
 
@@ -153,30 +202,38 @@ class SeriesSource(Source):
     @cached_property
     def scan(self) -> Scan:
         """One pass over all rows that are used; raises UserError at the first that is wrong."""
-        samples = kept = 0
+        samples = 0
         low = dict.fromkeys(self.columns.numeric, np.inf)
         high = dict.fromkeys(self.columns.numeric, -np.inf)
-        times: list[Seconds] = []
-        rows = self._pass()
+        rows, order = self._pass(), TimeOrder()
         for chunk in self._used(rows):
             samples += len(chunk)
             for name in low:
                 low[name] = min(low[name], float(chunk.fields[name].min()))
                 high[name] = max(high[name], float(chunk.fields[name].max()))
-            if "timestamp" in chunk.fields and kept < STEPS_KEPT:
-                times.append(chunk.fields["timestamp"])
-                kept += len(chunk)
+            if "timestamp" in chunk.fields:
+                order.add(chunk.fields["timestamp"], chunk.reset, rows.rows[: len(chunk)])
         if not samples:
+            p = self.parameters
+            where = f", where = {p.where}" if p.where else ""
             raise UserError(
-                f"{self.table.label}: no rows are left after skip_rows = "
-                f"{self.parameters.skip_rows} and missing = {self.parameters.missing}"
+                f"{self.table.label}: no rows are left after skip_rows = {p.skip_rows} and "
+                f"missing = {p.missing}{where}"
             )
         ranges = {name: (low[name], high[name]) for name in low}
-        step = None
-        if kept > 1:
-            seconds = np.concatenate(times)[:STEPS_KEPT].astype(np.int64)
-            step = float(np.median(np.diff(seconds)))
-        return Scan(samples, ranges, rows.missing, step)
+        notes = self._notes(order)
+        return Scan(samples, ranges, rows.missing, order.median, tuple(notes))
+
+    def _notes(self, order: TimeOrder) -> list[str]:
+        """Return lines about the times; raises UserError where they are in no order."""
+        if self.parameters.sort is False or not self.columns.dates.columns:
+            return []
+        return order.notes(self.table, self.columns)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is worth a line about the file; reads all rows once."""
+        return (*self.columns.dates.notes, *self.scan.notes)
 
     @cached_property
     def ranges(self) -> Ranges:
@@ -196,11 +253,13 @@ class SeriesSource(Source):
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the file's bytes and of the settings that choose rows and columns."""
-        # Columns as found, so that naming what would be found anyway changes nothing.
-        settings = self.parameters.model_dump(
-            include={"delimiter", "missing", "skip_rows", "rows", "score_from"}
-        )
-        settings["columns"] = asdict(self.columns)
+        # Columns as found, so that naming what would be found anyway changes nothing; what came
+        # later is left out where it changes nothing.
+        p = self.parameters
+        settings = p.model_dump(include={"missing", "skip_rows", "rows", "score_from"})
+        settings |= {"delimiter": self.table.delimiter, "columns": self.columns.settings}
+        later = {"encoding", "comment", "skip_lines"} | ({"sort"} if p.sort else set())
+        settings |= p.model_dump(include=later, exclude_defaults=True)
         if self.parameters.held_out == "validation":
             settings["validation"] = self.parameters.validation_fraction
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())

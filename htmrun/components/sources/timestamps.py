@@ -1,7 +1,9 @@
-"""Dates and times in text: finding the format, and reading many at once."""
+"""Dates and times in text, read many at once."""
 
 from __future__ import annotations
 
+import datetime
+import math
 import re
 from collections.abc import Sequence
 
@@ -9,90 +11,130 @@ import numpy as np
 import numpy.typing as npt
 
 from htmrun._imports import pandas
+from htmrun.components.sources.date_shapes import EPOCHS, Order, format_of, without_zone
 
-Seconds = npt.NDArray[np.datetime64]
+Times = npt.NDArray[np.datetime64]
 
-_CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f")
-_ISO = ("", "T%H:%M", "T%H:%M:%S", "T%H:%M:%S.%f", "T%H:%M:%S%z", "T%H:%M:%S.%f%z")
-_SPELT = ("%Y-%m-%d", "%Y/%m/%d", "%m/%d/%y", "%d/%m/%y", "%m/%d/%Y", "%d/%m/%Y")
-_DOTTED = ("%d.%m.%Y", "%d.%m.%y", "%d-%m-%Y", "%m-%d-%Y")
-
-FORMATS = (
-    *(f"%Y-%m-%d{clock}" for clock in _ISO),
-    *(f"{day}{clock}" for day in (*_SPELT, *_DOTTED) for clock in _CLOCKS),
-    "%Y-%m-%d %H:%M:%S%z",
-    "%Y-%m",
-)
-DIGITS_ONLY = ("%Y%m%d", "%Y%m%d%H%M", "%Y%m%d%H%M%S")
-"""Formats that plain numbers fit too; tried only where a column is known to hold dates."""
-
-_OFFSET = re.compile(r"(.*\d)\s*(?:Z|[+-]\d\d:?\d\d)")
+OR = " or "
+"""Between the formats of a column that has several, such as seconds with and without a fraction."""
+FORMS_AT_MOST = 6
+_ZONE_LAST = re.compile(r"\s*%[zZ]$")
+_ZONE_EARLY = re.compile(r" %[zZ] %Y$")
+_FACTORS = {"epoch_s": 10**6, "epoch_ms": 1000, "epoch_us": 1, "epoch_ns": 1}
 
 
-class AmbiguousError(ValueError):
-    """Several formats read the same text differently; `formats` lists them."""
-
-    def __init__(self, formats: Sequence[str]) -> None:
-        super().__init__(f"fits {' and '.join(formats)}")
-        self.formats = tuple(formats)
+def unit_of(texts: Sequence[str], form: str) -> str:
+    """Return the unit that holds such times: ns where they are finer than microseconds, else us."""
+    fine = form == "epoch_ns" or any(re.search(r":\d\d[.,]\d{7}", text) for text in texts)
+    return "ns" if fine else "us"
 
 
-def parse(texts: Sequence[str], form: str) -> Seconds:
-    """Return datetime64[s] (T,) for texts in one strptime format; offsets keep local time.
-
-    Fractions of a second are cut off. Raises ValueError if any text does not fit.
-    """
-    if form.endswith("%z"):
-        texts, form = [_without_offset(text) for text in texts], form[:-2].rstrip()
-    index = pandas.to_datetime(list(texts), format=form, exact=True)
-    out = index.to_numpy().astype("datetime64[s]")
-    if np.isnat(out).any():
-        raise ValueError("not a time")
+def parse(texts: Sequence[str], form: str, unit: str = "us", order: Order | None = None) -> Times:
+    """Return what `read` returns; raises ValueError if a text does not fit."""
+    out = read(texts, form, unit, order)
+    missing = np.isnat(out)
+    if missing.any():
+        raise ValueError(f"{texts[int(missing.argmax())]!r} is no time like {form}")
     return out
 
 
-def _without_offset(text: str) -> str:
-    found = _OFFSET.fullmatch(text)
-    if found is None:
-        raise ValueError(f"{text!r} has no offset from UTC")
-    return found[1]
+def read(texts: Sequence[str], form: str, unit: str = "us", order: Order | None = None) -> Times:
+    """Return datetime64[unit] (T,) for texts of one format; a zone or offset keeps local time.
 
-
-def find_format(texts: Sequence[str], *, digits: bool = False) -> str | None:
-    """Return the format that all `texts` fit, None if there is none.
-
-    Where several fit (day or month first), the one whose time steps are the most even wins;
-    raises AmbiguousError if that does not decide. `digits`: also try formats like %Y%m%d.
+    form: of strptime, of `EPOCHS`, or several, parted by " or ". order: texts of another format
+    that begins alike, say without the fraction, are read too. What is finer than `unit` is cut off.
+    NaT where a text does not fit.
     """
-    fits: dict[str, Seconds] = {}
-    for form in (*FORMATS, *(DIGITS_ONLY if digits else ())):
-        # The first text rules most formats out at no cost.
-        if not _fits(texts[:1], form):
-            continue
+    out = np.full(len(texts), np.datetime64("NaT"), f"datetime64[{unit}]")
+    left = np.arange(len(texts))
+    for one in form.split(OR):
+        left = _read(texts, left, one, out)
+    tried: set[str] = set()
+    while len(left) and order is not None and len(tried) < FORMS_AT_MOST:
+        others = (format_of(texts[i], order) for i in left.tolist())
+        other = next((form for form in others if form is not None and form not in tried), None)
+        if other is None:
+            break
+        tried.add(other)
+        left = _read(texts, left, other, out)
+    return out
+
+
+def _read(
+    texts: Sequence[str], places: npt.NDArray[np.int64], form: str, out: Times
+) -> npt.NDArray[np.int64]:
+    """Fill `out` at the places whose texts fit, and return the others."""
+    if not len(places):
+        return places
+    chosen = texts if len(places) == len(texts) else [texts[i] for i in places.tolist()]
+    found = _parse_one(chosen, form).astype(out.dtype)
+    out[places] = found
+    return places[np.isnat(found)]
+
+
+def _parse_one(texts: Sequence[str], form: str) -> Times:
+    """Return the times, NaT where a text does not fit."""
+    if form in EPOCHS:
+        return _since_1970(texts, form)
+    if form[:1] == "[" and form[-1:] == "]":
+        texts, form = [_unpacked(text) for text in texts], form[1:-1]
+    if _ZONE_LAST.search(form):
+        texts, form = [_bare(text) for text in texts], _ZONE_LAST.sub("", form)
+    elif _ZONE_EARLY.search(form):
+        texts, form = [_bare(text) for text in texts], _ZONE_EARLY.sub(" %Y", form)
+    elif re.search(r"%[zZ]", form):
+        return np.array([_local(text, form) for text in texts], "datetime64[us]")
+    if "%q" in form:
+        texts, form = [re.sub(r"Q([1-4])", _month, t) for t in texts], form.replace("%q", "%m")
+    if "%p" in form:
+        texts = [re.sub(r"([AaPp])\.[Mm]\.", r"\1M", text) for text in texts]
+    out = _strptime(texts, form)
+    padded = [i for i in np.flatnonzero(np.isnat(out)).tolist() if texts[i] != texts[i].strip()]
+    if padded:
+        out[padded] = _strptime([texts[i].strip() for i in padded], form).astype(out.dtype)
+    return out
+
+
+def _strptime(texts: Sequence[str], form: str) -> Times:
+    index = pandas.to_datetime(np.array(texts, object), format=form, exact=True, errors="coerce")
+    return index.to_numpy()
+
+
+def _unpacked(text: str) -> str:
+    bare = text.strip()
+    return bare[1:-1] if bare[:1] == "[" and bare[-1:] == "]" else ""
+
+
+def _bare(text: str) -> str:
+    try:
+        return without_zone(text)
+    except ValueError:
+        return ""
+
+
+def _local(text: str, form: str) -> datetime.datetime | None:
+    try:
+        return datetime.datetime.strptime(text.strip(), form).replace(tzinfo=None)
+    except ValueError:
+        return None
+
+
+def _month(quarter: re.Match[str]) -> str:
+    return f"Q{3 * int(quarter[1]) - 2:02d}"
+
+
+def _since_1970(texts: Sequence[str], form: str) -> Times:
+    unit = "ns" if form == "epoch_ns" else "us"
+    factor = _FACTORS[form]
+    _, high = EPOCHS[form]
+    counts, fits = np.zeros(len(texts), np.int64), np.zeros(len(texts), bool)
+    for i, text in enumerate(texts):
         try:
-            fits[form] = parse(texts, form)
+            value = int(text) if text.isdecimal() else float(text)
         except ValueError:
             continue
-    if not fits:
-        return None
-    best = max(map(evenness, fits.values()))
-    winners = [form for form, times in fits.items() if evenness(times) == best]
-    if any((fits[form] != fits[winners[0]]).any() for form in winners[1:]):
-        raise AmbiguousError(winners)
-    return winners[0]
-
-
-def evenness(times: Seconds) -> float:
-    """Return the share of time steps equal to the commonest one, 1.0 for fewer than two times."""
-    steps = np.diff(times.astype(np.int64))
-    if len(steps) == 0:
-        return 1.0
-    return float(np.unique(steps, return_counts=True)[1].max() / len(steps))
-
-
-def _fits(texts: Sequence[str], form: str) -> bool:
-    try:
-        parse(texts, form)
-    except ValueError:
-        return False
-    return True
+        if math.isfinite(value) and abs(value) < high:
+            counts[i], fits[i] = round(value * factor), True
+    out = counts.astype(f"datetime64[{unit}]")
+    out[~fits] = np.datetime64("NaT")
+    return out

@@ -60,7 +60,7 @@ class Stage(ABC):
     @classmethod
     @abstractmethod
     def state_bytes(cls, parameters: Any, shape: Shape) -> int:
-        """Estimate the bytes of its state on the processor, before it grows."""
+        """Estimate the bytes of its state on the processor, at most where it grows."""
 
     @classmethod
     def card_bytes(cls, parameters: Any, shape: Shape, longest_window: int) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from htmrun.backends import Backend, CellActivity, State
+from htmrun.backends import Backend, CellActivity, State, tm_footprint
 from htmrun.backends.bits import Bits
 from htmrun.backends.cuda import footprint
 from htmrun.backends.fixed_point import permanence
@@ -60,14 +60,14 @@ class MemoryStage(Stage):
 
     @classmethod
     def state_bytes(cls, parameters: TemporalMemoryParameters, shape: Shape) -> int:
-        """Count what each cell has without a segment."""
-        return math.prod(shape) * parameters.cells_per_column * 16
+        """Return what it takes at most, with as many segments as it may have."""
+        return tm_footprint.memory(parameters, math.prod(shape))
 
     @classmethod
     def card_bytes(
         cls, parameters: TemporalMemoryParameters, shape: Shape, longest_window: int
     ) -> int:
-        """Return the bytes of the model with a segment for each cell, and of its chunk."""
+        """Return the bytes of the model with as many segments as it may have, and of its chunk."""
         return footprint.memory(parameters, math.prod(shape))
 
     @classmethod

@@ -149,6 +149,14 @@ CASES: dict[str, Remembering] = {
         {**BASE, "segments_per_cell": 2, "cells_per_column": 2}, every=(1, 7), elements=30,
         noise=0.3, threads=128,
     ),
+    "memory, full as a whole": Remembering(
+        {**BASE, "segments_per_cell": 8, "segments_per_column": 1}, every=(1, 7, 40), elements=30,
+        noise=0.3, threads=96,
+    ),
+    "memory, full again and again": Remembering(
+        {**BASE, "segments_per_column": 2, "cells_per_column": 8}, every=(1, 12), columns=130, on=9,
+        elements=30, noise=0.3, tiny=True,
+    ),
     "memory, without punishment": Remembering(
         {**BASE, "punishment": 0.0, "decrement": 0.3}, every=(3,), columns=130, on=9,
         threads=32,

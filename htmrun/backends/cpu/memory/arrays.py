@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from htmrun.backends import rng
+from htmrun.backends import rng, tm_contract
 from htmrun.backends.fixed_point import permanence
 from htmrun.backends.parameters import TemporalMemoryParameters
 from htmrun.errors import UserError
@@ -31,7 +31,8 @@ LONGEST = 10  # at least the size of the largest list
 EVENTS, SNAPSHOTS, CURSOR = 11, 12, 13  # of the queue; CURSOR: next event to commit
 CREATED, GONE = 14, 15  # segments created and destroyed in the running commit
 NEED = 16  # places missing in the array that ran short
-SCALARS = 17
+SWEPT = 17  # 1: the running commit has evicted; `Segments.gone` is then cleared as a whole
+SCALARS = 18
 
 # Places in the position of a chunk: its sample, the sample counter, a commit was cut short.
 SAMPLE, TIME, COMMITTING = 0, 1, 2
@@ -73,6 +74,7 @@ class Rules(NamedTuple):
     new_synapses: int
     segment_size: int
     segments_per_cell: int
+    segment_limit: int
     connected: int
     initial: int
     increment: int
@@ -190,6 +192,7 @@ def rules(parameters: TemporalMemoryParameters, columns: int, seed: int) -> Rule
         new_synapses=p.new_synapses,
         segment_size=p.segment_size,
         segments_per_cell=p.segments_per_cell,
+        segment_limit=tm_contract.segment_limit(p, columns),
         connected=permanence(p.connected),
         initial=max(1, permanence(p.initial_permanence)),
         increment=permanence(p.increment),
@@ -276,7 +279,7 @@ def check_index(what: str, number: int) -> None:
     if number > _INDEX_LIMIT:
         raise UserError(
             f"temporal_memory: found {number} {what}, expected at most {_INDEX_LIMIT}; "
-            "lower tm.segments_per_cell"
+            "lower tm.segments_per_column"
         )
 
 

@@ -22,12 +22,16 @@ from htmrun.backends.cpu.memory.arrays import (
     POOL_END,
     ROOM,
     ROWS_END,
+    SEGMENTS_CREATED,
+    SEGMENTS_DESTROYED,
     SEGMENTS_EVICTED,
     SNAPSHOTS,
+    SWEPT,
 )
+from htmrun.backends.cpu.memory.evict import evict_oldest
 from htmrun.backends.cpu.memory.index import INLINE, block_class, block_size, longer
 from htmrun.backends.cpu.memory.learn import adapt, destroy, grow, least_recent_segment, new_segment
-from htmrun.backends.tm_contract import CREATE, PUNISH
+from htmrun.backends.tm_contract import CREATE, EVICTED_SHARE, PUNISH
 
 DONE, SHORT_SEGMENTS, SHORT_ROWS, SHORT_POOL, SHORT_QUEUE, SHORT_ACTIVITY = range(6)
 """Why compiled code returned: finished, or an array needs `scalars[NEED]` more places."""
@@ -48,6 +52,8 @@ def commit(rules: Any, memory: Any) -> int:
         event = scalars[CURSOR]
         snapshot = queue.snapshot[event]
         winners = queue.winners[queue.winners_start[snapshot] : queue.winners_start[snapshot + 1]]
+        if event == 0 or queue.snapshot[event - 1] != snapshot:
+            _keep_limit(event, snapshot, rules, memory)
         code = _missing_room(winners, rules, memory)
         if code != DONE:
             break
@@ -64,6 +70,25 @@ def commit(rules: Any, memory: Any) -> int:
     if code == DONE:
         _empty_queue(rules, memory)
     return code
+
+
+@njit(**INLINE)
+def _keep_limit(event: int, snapshot: int, rules: Any, memory: Any) -> None:
+    """Before the first event of a sample: evict, if its creates could exceed the limit.
+
+    Called again it finds nothing more to do.
+    """
+    queue, scalars = memory.queue, memory.scalars
+    excess = scalars[SEGMENTS_CREATED] - scalars[SEGMENTS_DESTROYED] - rules.segment_limit
+    if excess + scalars[EVENTS] - event <= 0:
+        return
+    for e in range(event, scalars[EVENTS]):
+        if queue.snapshot[e] != snapshot:
+            break
+        excess += queue.kind[e] == CREATE
+    if excess > 0:
+        most = max(excess, rules.segment_limit // EVICTED_SHARE)
+        evict_oldest(most, queue.sample[snapshot], rules, memory)
 
 
 @njit(**INLINE)
@@ -178,6 +203,9 @@ def _unmark(snapshot: int, queue: Any, mark: Any) -> None:
 @njit(**INLINE)
 def _empty_queue(rules: Any, memory: Any) -> None:
     queue, scalars = memory.queue, memory.scalars
+    if scalars[SWEPT] != 0:
+        memory.segments.gone[: scalars[NEXT_ID]] = 0
+        scalars[SWEPT] = 0
     for q in range(scalars[GONE]):
         memory.segments.gone[queue.gone[q]] = 0
     if scalars[CREATED] > 0:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from htmrun.backends import rng
+from htmrun.backends import rng, tm_contract
 from htmrun.backends.cuda.device import Device
 from htmrun.backends.fixed_point import permanence
 from htmrun.backends.parameters import TemporalMemoryParameters
@@ -86,6 +86,7 @@ class Arrays:
         self.parameters, self.columns, self.models = parameters, columns, len(seeds)
         self.device = device
         self.cells = checked_cells(parameters, columns)
+        self.limit = tm_contract.segment_limit(parameters, columns)
         self.segments, self.events, self.snapshots, self.winners = 0, 0, 0, 0
         self.units = 0
         self.shared_masks = shared_masks and words(self.cells + 1) <= MASK_WORDS
@@ -120,10 +121,11 @@ class Arrays:
             if segments > _INDEX_LIMIT:
                 raise UserError(
                     f"temporal_memory: found {segments} segments, expected at most "
-                    f"{_INDEX_LIMIT}; lower tm.segments_per_cell"
+                    f"{_INDEX_LIMIT}; lower tm.segments_per_column"
                 )
-            # Ids are used again, so no model needs more than all cells can hold.
-            limit = min(self.cells * self.parameters.segments_per_cell, _INDEX_LIMIT)
+            # Ids are used again, so no model needs more than there can be.
+            most = tm_contract.most_segments(self.parameters, self.columns)
+            limit = min(most, _INDEX_LIMIT)
             grown = min(max(segments, self.segments * 3 // 2), limit)
             self._longer_segments(words(grown) * LANES)
         if events > self.events:
@@ -184,7 +186,7 @@ class Arrays:
         if self.units > _INDEX_LIMIT:
             raise UserError(
                 f"temporal_memory: found {room} segments of {self.parameters.segment_size} "
-                "synapses, more than a card's index can number; lower tm.segments_per_cell"
+                "synapses, more than a card's index can number; lower tm.segments_per_column"
             )
         self.pool = self._longer(self.pool, 1, self.units * UNIT, what)
         self.segments = room
@@ -206,7 +208,7 @@ class Arrays:
             size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
             raise UserError(
                 f"device: found no room for {what} of the temporal memory ({size} bytes more), "
-                "expected fewer models side by side, a lower tm.segments_per_cell or device=cpu"
+                "expected fewer models side by side, a lower tm.segments_per_column or device=cpu"
             ) from error
 
     def _upload(self, array: np.ndarray) -> Any:
@@ -219,7 +221,7 @@ class Arrays:
             p.new_synapses, p.segment_size, p.segments_per_cell, permanence(p.connected),
             max(1, permanence(p.initial_permanence)), permanence(p.increment),
             permanence(p.decrement), permanence(p.punishment), self.segments, self.units,
-            self.events, self.snapshots, self.winners, int(self.shared_masks),
+            self.events, self.snapshots, self.winners, int(self.shared_masks), self.limit,
         )  # fmt: skip
         self.rules = self._upload(np.array(values, np.int32))
 
