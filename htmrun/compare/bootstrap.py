@@ -1,4 +1,4 @@
-"""The bootstrap-t test of a mean: no symmetry assumed, and no random numbers for few values.
+"""The bootstrap-t test and interval of a mean: no symmetry assumed, few values not drawn by chance.
 
 Up to ten values every resample is counted with its probability instead of drawn, so that the same
 differences always give the same p-value. Source: Efron, Tibshirani 1993, "An Introduction to the
@@ -28,7 +28,8 @@ Floats = npt.NDArray[np.float64]
 def resamples(count: int) -> tuple[Floats, Floats]:
     """Return resamples of `count` values: (times each value is taken, (count, R)) and weights (R,).
 
-    Resamples that take one value `count` times have no spread and are left out. Weights sum to 1.
+    Resamples that take one value `count` times have no spread and are left out, as are later those
+    of equal values. Weights sum to 1.
     """
     if count > MOST_COUNTED:
         drawn = np.random.default_rng(_SEED).integers(0, count, (DRAWN, count))
@@ -61,6 +62,49 @@ def bootstrap_t_p(values: npt.ArrayLike) -> Floats:
     return np.concatenate(found) if found else np.zeros(0)
 
 
+def bootstrap_t_interval(values: npt.ArrayLike, level: float) -> tuple[float, float]:
+    """Return the least and the greatest mean whose p-value, given `values` (n,), is >= `level`."""
+    row = np.asarray(values, np.float64)
+    mean, spread = float(row.mean()), float(row.std(ddof=1))
+    if spread <= _TINY * float(np.abs(row).max()):
+        return mean, mean
+    found, weights = _resampled(tuple(((row - mean) / spread).tolist()))
+    unit = spread / math.sqrt(len(row))
+    share = level / 2
+    return mean - unit * _reached(found, weights, share), mean + unit * _reached(
+        -found, weights, share
+    )
+
+
+@lru_cache(maxsize=8)
+def _resampled(centred: tuple[float, ...]) -> tuple[Floats, Floats]:
+    """Return t of each resample that has a spread, and its weight."""
+    times, weights = resamples(len(centred))
+    found, known = _studentized(np.array([centred]), times)
+    return found[known], weights[known[0]] / weights[known[0]].sum()
+
+
+def _reached(values: Floats, weights: Floats, share: float) -> float:
+    """Return the greatest value that resamples of the weight `share` reach."""
+    # Only the tail is sorted, if what lies beyond two spreads is enough of one.
+    tail = values >= 2.0
+    if float(weights[tail].sum()) < share:
+        tail = np.ones(len(values), np.bool_)
+    order = np.argsort(-values[tail])
+    reached = np.cumsum(weights[tail][order])
+    place = int(np.searchsorted(reached, share - _TINY))
+    return float(values[tail][order][min(place, len(order) - 1)])
+
+
+def _studentized(centred: Floats, times: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Return t of each resample of rows with mean 0, and where it has a spread, both (rows, R)."""
+    count = centred.shape[1]
+    shift = centred @ times / count
+    variance = (centred**2) @ times / count - shift**2
+    known = variance > _TINY * (centred**2).mean(1, keepdims=True)
+    return shift / np.sqrt(np.where(known, variance, 1.0)) * math.sqrt(count - 1), known
+
+
 def _p(rows: Floats, times: Floats, weights: Floats) -> Floats:
     count = rows.shape[1]
     size = np.abs(rows).max(1, keepdims=True)
@@ -71,12 +115,10 @@ def _p(rows: Floats, times: Floats, weights: Floats) -> Floats:
     equal = spread[:, 0] <= _TINY
     centred = np.where(equal[:, None], 0.0, centred)
     observed = mean / np.where(equal[:, None], 1.0, spread) * math.sqrt(count)
-    shift = centred @ times / count
-    variance = np.maximum((centred**2) @ times / count - shift**2, _TINY**2)
-    studentized = shift / np.sqrt(variance) * math.sqrt(count - 1)
+    studentized, known = _studentized(centred, times)
     # Equal but for rounding counts as reached: the p-value may only become larger by it.
     slack = _TINY * np.abs(observed)
-    below = (studentized <= observed + slack) @ weights
-    above = (studentized >= observed - slack) @ weights
-    p = np.minimum(1.0, 2 * np.minimum(below, above))
+    below = ((studentized <= observed + slack) & known) @ weights
+    above = ((studentized >= observed - slack) & known) @ weights
+    p = np.minimum(1.0, 2 * np.minimum(below, above) / np.where(equal, 1.0, known @ weights))
     return np.where(equal, np.where(np.abs(mean[:, 0]) <= _TINY, 1.0, 0.0), p)

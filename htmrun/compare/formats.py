@@ -1,4 +1,4 @@
-"""Tables written out: Markdown, LaTeX, CSV, JSON."""
+"""Tables written out: Markdown, CSV, JSON."""
 
 from __future__ import annotations
 
@@ -15,17 +15,14 @@ from htmrun.compare.interval import Interval
 from htmrun.compare.overranks import OverRanks
 from htmrun.compare.statistics import PairedDifference
 from htmrun.compare.tables import Words
+from htmrun.compare.verdict import turned_round
 
 _CSV_HEADINGS = (
     *("run", "metric", "arm", "control", "seeds", "mean", "low", "high"),
     *("reference", "difference", "difference_low", "difference_high", "d_z", "p", "p_holm"),
+    *("low_holm", "high_holm"),
     "values",
 )
-_LATEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
-    "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "±": r"$\pm$",
-}  # fmt: skip
 
 
 def markdown(title: str, tables: Sequence[Words], notes: Sequence[str]) -> str:
@@ -37,28 +34,6 @@ def markdown(title: str, tables: Sequence[Words], notes: Sequence[str]) -> str:
         cells = [table.headings, rules, *table.rows]
         lines += ["| " + " | ".join(c.replace("|", "\\|") for c in row) + " |" for row in cells]
     return "\n".join([*lines, "", *(f"- {note}" for note in notes)]) + "\n"
-
-
-def latex(title: str, tables: Sequence[Words], notes: Sequence[str]) -> str:
-    """Return LaTeX tables in the style of booktabs; the notes stand above as comments."""
-    lines = [f"% {line}" for line in (title, *notes)]
-    for table in tables:
-        columns = "l" * table.texts + "r" * (len(table.headings) - table.texts)
-        lines += [
-            "\\begin{table}", "\\centering", f"\\caption{{{_escaped(table.title)}}}",
-            f"\\begin{{tabular}}{{{columns}}}", "\\toprule", _latex_row(table.headings),
-            "\\midrule", *map(_latex_row, table.rows), "\\bottomrule", "\\end{tabular}",
-            "\\end{table}",
-        ]  # fmt: skip
-    return "\n".join(lines) + "\n"
-
-
-def _latex_row(cells: Sequence[str]) -> str:
-    return " & ".join(map(_escaped, cells)) + " \\\\"
-
-
-def _escaped(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in text)
 
 
 def to_json(found: Comparison | OverRanks) -> str:
@@ -95,6 +70,8 @@ def _of_arms(comparison: Comparison) -> list[Sequence[Any]]:
     rows: list[Sequence[Any]] = [_CSV_HEADINGS]
     for metric in comparison.metrics:
         found = {d.arm: d for d in metric.differences}
+        if comparison.verdict is not None and comparison.verdict.metric == metric.metric:
+            found |= {d.reference: turned_round(d) for d in comparison.verdict.controls}
         for arm, interval in metric.arms.items():
             control = str(arm in comparison.controls).lower()
             rows.append(
@@ -127,4 +104,6 @@ def _csv_mean(interval: Interval) -> list[Any]:
 
 
 def _csv_difference(d: PairedDifference | None) -> list[Any]:
-    return [""] * 7 if d is None else [d.reference, d.mean, d.low, d.high, d.effect, d.p, d.p_holm]
+    return [""] * 9 if d is None else [
+        d.reference, d.mean, d.low, d.high, d.effect, d.p, d.p_holm, d.low_holm, d.high_holm
+    ]  # fmt: skip

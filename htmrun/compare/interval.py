@@ -42,12 +42,11 @@ def mean_interval(values: Sequence[float]) -> Interval:
     return Interval(mean, mean - half, mean + half, tuple(values))
 
 
-def seeds_note(seeds: int) -> str:
-    """Return why `seeds` seeds allow no test, "" when they are enough for one."""
+def seeds_note(seeds: int, enough: int = FEWEST_SEEDS) -> str:
+    """Return why `seeds` seeds allow no test and how many are `enough`, "" when they allow one."""
     if seeds >= FEWEST_SEEDS:
         return ""
-    plural = "" if seeds == 1 else "s"
-    return (
-        f"{seeds} seed{plural}: nothing is called significant below {FEWEST_SEEDS} "
-        "(Wilcoxon's p cannot fall under .0625 with 5)"
-    )
+    known = f"{seeds} seed{'' if seeds == 1 else 's'}: nothing is called significant below "
+    known += f"{FEWEST_SEEDS} (with 5 no p can be under .0625)"
+    more = f", and so many arms take at least {enough}" if enough > FEWEST_SEEDS else ""
+    return f"{known}{more}"

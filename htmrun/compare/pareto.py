@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Offer:
-    """One arm's mean quality and speed; `beaten_by` names an arm that is better in both."""
+    """One arm's mean quality and speed; `beaten_by`: all that beat it, the best first."""
 
     arm: str
     quality: float
     speed: float
-    beaten_by: str | None
+    beaten_by: tuple[str, ...]
 
 
 def pareto(
@@ -21,8 +21,7 @@ def pareto(
 ) -> list[Offer]:
     """Return the arms that have both figures, fastest first.
 
-    An arm is beaten by one that is at least as good in both and better in one; the best of
-    those (by quality) is named.
+    An arm is beaten by one that is at least as good in both and better in one.
     """
     sign = -1.0 if lower_is_better else 1.0
     arms = [arm for arm in quality if arm in speed]
@@ -33,7 +32,7 @@ def pareto(
 
     offers = []
     for arm in sorted(arms, key=lambda name: -speed[name]):
-        better = [other for other in arms if beats(other, arm)]
-        best = max(better, key=lambda name: sign * quality[name], default=None)
-        offers.append(Offer(arm, quality[arm], speed[arm], best))
+        stronger = [other for other in arms if beats(other, arm)]
+        stronger.sort(key=lambda name: -sign * quality[name])
+        offers.append(Offer(arm, quality[arm], speed[arm], tuple(stronger)))
     return offers

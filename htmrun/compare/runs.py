@@ -85,9 +85,10 @@ def compare_run(
     reference = reference_arm(run, choice.reference)
     series: Series = {}
     # Only streams have losses to compare along them; the report draws everything.
-    if curves or run.task in ("forecast", "sequence"):
+    along = run.task in ("forecast", "sequence") and not choice.metrics
+    if curves or along:
         series = kept(run)
-    streams = list(stream_differences(series, run.everybody, reference, run.task))
+    streams = list(stream_differences(series if along else {}, run.everybody, reference, run.task))
     found = compare_arms(run, shown, reference=reference, warnings=warnings, streams=streams)
     return Compared(found, run, series)
 

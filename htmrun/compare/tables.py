@@ -59,13 +59,37 @@ def mean_row(metric: MetricComparison, arms: Sequence[str]) -> tuple[str, ...]:
 
 
 def differences(comparison: Comparison) -> Words:
-    """Return every paired difference."""
+    """Return every paired difference; what none of them has has no column."""
+    pairs = [(m.metric, d) for m in comparison.metrics for d in compared(comparison, m)]
+    rows = [difference_row(metric, d) for metric, d in pairs]
+    tested = any(d.p is not None for _, d in pairs)
+    corrected = tested and any(d.family > 1 for _, d in pairs)
+    kept = [
+        place
+        for place, heading in enumerate(_HEADINGS)
+        if corrected or "(Holm)" not in heading
+        if tested or heading != "p"
+    ]
     return Words(
         "paired differences",
-        ("metric", "difference", "mean", "95 % interval", "d_z", "p", "p (Holm)"),
-        tuple(difference_row(m.metric, d) for m in comparison.metrics for d in m.differences),
+        tuple(_HEADINGS[place] for place in kept),
+        tuple(tuple(row[place] for place in kept) for row in rows),
         2,
     )
+
+
+_HEADINGS = ("metric", "difference", "mean", "95 % interval", "p", "interval (Holm)", "p (Holm)",
+             "d_z")  # fmt: skip
+
+
+def compared(comparison: Comparison, metric: MetricComparison) -> list[PairedDifference]:
+    """Return a metric's differences: against the reference, then what the answer is made of."""
+    verdict = comparison.verdict
+    if verdict is None or verdict.metric != metric.metric:
+        return list(metric.differences)
+    known = {frozenset((d.arm, d.reference)) for d in metric.differences}
+    others = [d for d in verdict.others if frozenset((d.arm, d.reference)) not in known]
+    return [*metric.differences, *others, *verdict.controls]
 
 
 def difference_row(metric: str, d: PairedDifference) -> tuple[str, ...]:
@@ -75,9 +99,10 @@ def difference_row(metric: str, d: PairedDifference) -> tuple[str, ...]:
         f"{d.arm} - {d.reference}",
         signed(d.mean, metric),
         span(d.low, d.high, metric),
-        NONE if d.effect is None else f"{d.effect:.2f}",
         NONE if d.p is None else probability(d.p),
+        span(d.low_holm, d.high_holm, metric),
         NONE if d.p_holm is None else probability(d.p_holm),
+        NONE if d.effect is None else f"{d.effect:.2f}",
     )
 
 
@@ -120,7 +145,12 @@ def offers(found: Sequence[Offer], metric: str) -> Words:
         "speed and quality",
         ("arm", "samples/s", metric, "beaten in both by"),
         tuple(
-            (o.arm, number(o.speed, RATE), number(o.quality, metric), o.beaten_by or NONE)
+            (
+                o.arm,
+                number(o.speed, RATE),
+                number(o.quality, metric),
+                ", ".join(o.beaten_by) or NONE,
+            )
             for o in found
         ),
     )

@@ -153,7 +153,7 @@ class Experiment(Parameters):
     seeds: tuple[Seed, ...] = Field(
         (0,),
         min_length=1,
-        description="Each arm runs once with each of these.",
+        description="Each arm runs once with each of these. Six are tested, ten decide.",
         json_schema_extra=NO_EFFECT,
     )
     epochs: int = Field(1, ge=1, le=1 << 20, description="Passes over the training samples.")

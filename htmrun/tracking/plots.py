@@ -69,7 +69,10 @@ def _drawable(curves: Curves) -> list[str]:
 def _legend(figure: Figure, arms: list[str]) -> None:
     line = partial(matplotlib.lines.Line2D, [], [], linewidth=1.6)
     lines = [line(**look(place)) for place in range(len(arms))]
-    figure.legend(lines, arms, loc="outside lower center", ncols=min(len(arms), 6))
+    # A letter is about a twelfth of an inch wide; a line with its gaps takes eight tenths.
+    entry = 0.8 + max(map(len, arms)) / 12
+    fitting = max(1, int(figure.get_figwidth() / entry))
+    figure.legend(lines, arms, loc="outside lower center", ncols=min(len(arms), fitting))
 
 
 def look(place: int) -> dict[str, Any]:

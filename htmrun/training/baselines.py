@@ -66,8 +66,5 @@ def _metrics(y: Values, made: Mapping[int, Values], start: int, end: int) -> Met
     for h, values in made.items():
         meter, use = ForecastMeter(), ~np.isnan(values[start:end])
         meter.add_values(values[start:end][use], y[start:end][use])
-        found = meter.metrics()
-        metrics |= {f"{name}_{h}": value for name, value in found.items()}
-        if "mape" in found:
-            metrics["mape"] = found["mape"]
+        metrics |= {f"{name}_{h}": value for name, value in meter.metrics().items()}
     return metrics

@@ -161,6 +161,7 @@ def test_json_summary_is_exactly_this() -> None:
     assert accuracy["high"] == pytest.approx(0.95 + half)
     summary["arms"]["online"].pop("samples_per_s")
     assert summary == {
+        "answer": [],
         "run": "RUN",
         "status": "finished",
         "energy": {"processor_joules": 2.5, "card_joules": None},

@@ -79,8 +79,13 @@ def test_pareto_names_what_beats_an_arm() -> None:
     quality = {"slow": 0.97, "fast": 0.90, "worse": 0.89, "best": 0.97, "alone": 1.0}
     speed = {"slow": 10.0, "fast": 50.0, "worse": 40.0, "best": 20.0}
     found = {o.arm: o.beaten_by for o in pareto(quality, speed, lower_is_better=False)}
-    assert found == {"fast": None, "worse": "fast", "best": None, "slow": "best"}
+    beaten = {"fast": (), "worse": ("fast",), "best": (), "slow": ("best",)}
+    assert found == beaten
     errors = {arm: 1 - value for arm, value in quality.items()}
     assert found == {o.arm: o.beaten_by for o in pareto(errors, speed, lower_is_better=True)}
     same = pareto({"a": 1.0, "b": 1.0}, {"a": 2.0, "b": 2.0}, lower_is_better=False)
-    assert [o.beaten_by for o in same] == [None, None]
+    assert [o.beaten_by for o in same] == [(), ()]
+    # All that beat it are named, not the best alone.
+    three = pareto({"a": 1.0, "b": 2.0, "c": 3.0}, {"a": 1.0, "b": 2.0, "c": 3.0},
+                   lower_is_better=False)  # fmt: skip
+    assert three[-1].beaten_by == ("c", "b")

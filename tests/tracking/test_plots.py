@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from htmrun.tracking.plots import COLOURS, plot_curves
+from htmrun.tracking.plots import COLOURS, _legend, plot_curves
 
 CURVES = {
     "samples_per_s": {"online": {0: [(1, 10.0), (2, 20.0)]}, "b": {0: [(1, 5.0), (2, 6.0)]}},
@@ -67,3 +68,13 @@ def test_arms_keep_their_colour_and_stand_in_the_legend(figure: Figure) -> None:
 def test_nothing_is_drawn_without_a_curve(tmp_path: Path) -> None:
     plot_curves({"accuracy": {"online": {0: [(1, 1.0)]}}}, tmp_path / "curves.png")
     assert not (tmp_path / "curves.png").exists()
+
+
+def test_a_legend_of_long_names_is_not_cut() -> None:
+    figure = Figure(figsize=(5.4, 4.5), layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    figure.subplots()
+    _legend(figure, ["online", "minibatch_1000_epoch_boost", "annealed_growing", "untrained_too"])
+    canvas.draw()
+    box = figure.legends[0].get_window_extent()
+    assert 0 <= box.x0 < box.x1 <= figure.bbox.width

@@ -13,12 +13,12 @@ from rich.text import Text
 
 from htmrun.cli.terminal.packed import Column, PackedTable
 from htmrun.cli.terminal.terminal import console_for
-from htmrun.compare import formats, tables
+from htmrun.compare import formats, latex, tables
 from htmrun.compare.comparison import Comparison
 from htmrun.compare.overranks import OverRanks
 from htmrun.compare.report import write_ranks
 from htmrun.compare.runs import Choice, Compared, compare_runs, rank_runs, report_runs
-from htmrun.compare.sentences import answers
+from htmrun.compare.sentences import rest
 from htmrun.compare.tables import Words
 from htmrun.errors import UserError, must_be_one_of
 
@@ -87,13 +87,13 @@ def _print(found: Comparison | OverRanks, output_format: str) -> None:
         "json": lambda: formats.to_json(found),
         "csv": lambda: formats.to_csv(found),
         "markdown": lambda: formats.markdown(title, rows, found.notes),
-        "latex": lambda: formats.latex(title, rows, found.notes),
+        "latex": lambda: latex.latex(title, rows, found.notes),
     }[output_format]
     print(write().rstrip("\n"))
 
 
 def shown(comparison: Comparison) -> Group:
-    """Return the answer, then metrics by arm (controls dim, on the right), differences, streams."""
+    """Return the answer, metrics by arm (controls dim, on the right), differences, the rest."""
     arms = (*comparison.arms, *comparison.controls)
     rows = [tables.mean_row(metric, arms)[1:] for metric in comparison.metrics]
     means = PackedTable(
@@ -113,8 +113,11 @@ def shown(comparison: Comparison) -> Group:
         parts.append(_differences(comparison))
     if comparison.streams:
         parts.append(_plain(tables.streams(comparison.streams)))
-    said = [Text(line) for line in answers(comparison, 1)]
-    return Group(*said, *parts, *_notes(comparison.notes))
+    said = [Text(line, style="bold") for line in comparison.answer]
+    below: list[Any] = []
+    for heading, lines in rest(comparison):
+        below += [Text(heading, style="italic"), *(Text(f"  {line}") for line in lines)]
+    return Group(*said, *parts, *below, *_notes(comparison.notes))
 
 
 def words(title: str, found: Sequence[Words], notes: Sequence[str]) -> Group:
@@ -136,26 +139,23 @@ def _plain(table: Words) -> PackedTable:
 
 
 def _differences(comparison: Comparison) -> PackedTable:
-    """Return the differences, each metric's name on a line above its arms."""
+    """Return the differences, each metric's name on a line above its pairs."""
+    table = tables.differences(comparison)
     names: list[str] = []
     styles: list[str] = []
     rows: list[tuple[str, ...]] = []
-    tested = any(d.p is not None for m in comparison.metrics for d in m.differences)
-    headings = tables.differences(comparison).headings[2:]
-    headings = headings if tested else headings[:-2]
-    for metric in comparison.metrics:
-        if metric.differences:
-            names.append(metric.metric)
+    for row in table.rows:
+        if row[0] not in names:
+            names.append(row[0])
             styles.append("bold")
-            rows.append(("",) * len(headings))
-        for difference in metric.differences:
-            names.append(f"  {difference.arm}")
-            styles.append("")
-            rows.append(tables.difference_row(metric.metric, difference)[2:])
+            rows.append(("",) * (len(row) - 2))
+        names.append(f"  {row[1]}")
+        styles.append("")
+        rows.append(row[2:])
     return PackedTable(
         Column("", names),
-        [Column(heading, [row[i] for row in rows]) for i, heading in enumerate(headings)],
-        title=f"paired differences: each arm minus {comparison.reference}",
+        [Column(heading, [row[i] for row in rows]) for i, heading in enumerate(table.headings[2:])],
+        title=table.title,
         styles=styles,
         ruled=False,
     )

@@ -110,7 +110,7 @@ class LiveView:
         if self._json:
             for line in closing:
                 self._to(self._err, line)
-            summary = json_summary(run_id, status, results, joules or {}, notes)
+            summary = json_summary(run_id, status, results, joules or {}, notes, main_metrics)
             print(json.dumps(summary), file=self._out.file, flush=True)
             return
         self._out.print(final_table(results, main_metrics))

@@ -10,8 +10,11 @@ from rich.console import Group
 from rich.text import Text
 
 from htmrun.cli.terminal.packed import Column, PackedTable
+from htmrun.compare.answer import answer
+from htmrun.compare.comparison import usual_reference
 from htmrun.compare.interval import INTERVAL_NOTE, Interval, mean_interval, seeds_note
 from htmrun.compare.numbers import mean_and_half
+from htmrun.compare.verdict import judge
 from htmrun.training.measures.measure import RATE
 from htmrun.training.measures.registry import better
 from htmrun.training.records import Finished
@@ -61,7 +64,21 @@ def final_table(results: Results, main_metrics: Sequence[str]) -> Group:
         ),
     )
     notes = [Text(line, style="dim") for line in _notes(results, metrics, best, bool(controls))]
-    return Group(table, *notes)
+    said = [Text(line, style="bold") for line in answer_of(results, main_metrics)]
+    return Group(*said, table, *notes)
+
+
+def answer_of(results: Results, main_metrics: Sequence[str]) -> tuple[str, ...]:
+    """Return what `compare` answers of the first of `main_metrics`, as far as arms report it."""
+    metric = next((m for m in main_metrics if m != RATE and better(m) != "none"), "")
+    values = {
+        arm: {r.job.seed: r.metrics[metric] for r in finished if metric in r.metrics}
+        for arm, finished in results.items()
+    }
+    arms = [arm for arm, finished in results.items() if finished and not finished[0].job.control]
+    controls = [arm for arm in results if values[arm] and arm not in arms]
+    _, verdict = judge(metric, values, arms, controls, usual_reference(arms))
+    return answer(verdict)
 
 
 def _best(column: Mapping[str, Interval], arms: Sequence[str], metric: str) -> frozenset[str]:
@@ -104,9 +121,9 @@ def _notes(
 
 def json_summary(
     run_id: str, status: str, results: Results, joules: Mapping[str, float | None],
-    notes: Sequence[str] = (),
+    notes: Sequence[str] = (), main_metrics: Sequence[str] = (),
 ) -> dict[str, Any]:  # fmt: skip
-    """Return the run as a dict of JSON types, beginning with "run" and "status".
+    """Return the run as a dict of JSON types, beginning with "run", "status" and "answer".
 
     "energy" is ``{"processor_joules", "card_joules"}`` of the whole run, None where `joules` has
     none; "notes" is what was said beside the figures; "arms" is
@@ -121,7 +138,9 @@ def json_summary(
         arms[arm] = {name: _plain(intervals({arm: ordered}, name)[arm]) for name in names}
         arms[arm]["state_hash"] = {"values": [record.state_hash for record in ordered]}
     used = {f"{name}_joules": joules.get(name) for name in ("processor", "card")}
-    return {"run": run_id, "status": status, "energy": used, "notes": [*notes], "arms": arms}
+    said = list(answer_of(results, main_metrics))
+    head = {"run": run_id, "status": status, "answer": said}
+    return head | {"energy": used, "notes": [*notes], "arms": arms}
 
 
 def _plain(interval: Interval) -> dict[str, Any]:

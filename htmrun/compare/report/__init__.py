@@ -10,16 +10,16 @@ from typing import Any
 from markupsafe import Markup
 
 from htmrun._imports import jinja2, vl_convert
-from htmrun.compare import sentences
 from htmrun.compare.comparison import Comparison, compare_arms
 from htmrun.compare.numbers import probability
 from htmrun.compare.overranks import OverRanks
 from htmrun.compare.report import facts
-from htmrun.compare.report.blocks import Chart
+from htmrun.compare.report.blocks import Chart, legend_columns
 from htmrun.compare.report.charts import charts
 from htmrun.compare.report.ranked import critical_difference
 from htmrun.compare.report.style import config
 from htmrun.compare.selection import select
+from htmrun.compare.sentences import rest
 from htmrun.compare.statistics import SIGNIFICANT
 from htmrun.compare.tables import Words, means, rank_tables, tables
 from htmrun.errors import UserError
@@ -85,7 +85,9 @@ def png(chart: Chart) -> bytes:
     if spec.get("width") == "container":
         spec["width"] = _PNG_WIDTH
     spec["title"] = chart.title
-    drawn: bytes = vl_convert.vegalite_to_png(spec, scale=2, config=config(dark=False))
+    look = config(dark=False)
+    look["legend"]["columns"] = legend_columns(spec, _PNG_WIDTH)
+    drawn: bytes = vl_convert.vegalite_to_png(spec, scale=2, config=look)
     return drawn
 
 
@@ -94,13 +96,6 @@ def render(comparison: Comparison, run: ExperimentRun, made: Sequence[Chart]) ->
     every = compare_arms(
         run, select(run.metrics, run.task, everything=True), reference=comparison.reference
     )
-    answers = [
-        *sentences.answers(comparison, 1),
-        *sentences.of_controls(comparison),
-        *sentences.of_speed(comparison),
-        *sentences.of_streams(comparison),
-    ]
-    first = len(sentences.answers(comparison, 1))
     return _page(
         made,
         intro="",
@@ -112,8 +107,8 @@ def render(comparison: Comparison, run: ExperimentRun, made: Sequence[Chart]) ->
         meanings=meanings([m.metric for m in comparison.metrics]),
         commands=facts.commands(run),
         jobs=facts.jobs_table(run),
-        answers=answers,
-        others=sentences.answers(comparison)[first:],
+        answers=comparison.answer,
+        groups=rest(comparison),
         tables=tables(comparison),
         everything=means(every),
         notes=comparison.notes,
@@ -142,7 +137,7 @@ def render_ranks(found: OverRanks, runs: Sequence[ExperimentRun], made: Sequence
             f"{len(found.sets)} data sets {told} the arms apart by Friedman's test "
             f"(p: {probability(found.ranking.p)}).",
         ],
-        others=[],
+        groups=[],
         meanings=[],
         tables=rank_tables(found),
         everything=Words("", (), ()),

@@ -33,7 +33,7 @@ def differences(comparison: Comparison) -> list[Chart]:
         ]
         if not points or base is None:
             continue
-        title = f"{metric.metric}, arm minus {comparison.reference}"
+        title = f"arm minus {comparison.reference}"
         way = {"up": "; better is to the right", "down": "; better is to the left", "none": ""}
         x = {"type": "quantitative", "title": title}
         y = {"field": "arm", "type": "nominal", "title": None, "sort": None}
@@ -94,29 +94,36 @@ def by_seed(run: ExperimentRun, comparison: Comparison) -> Chart | None:
     if metric is None:
         return None
     rows = [
-        {"arm": arm, "seed": seed, "value": short(value)}
-        for arm in run.everybody
+        {"arm": arm, "seed": seed, "value": short(value), "place": place}
+        for place, arm in enumerate(run.everybody)
         for seed, value in sorted(run.of(arm, metric).items())
     ]
-    x = {"field": "arm", "type": "nominal", "sort": None, "title": None, "axis": {"labelAngle": 0}}
+    # Arms stand below each other: their names have room however narrow the page is.
+    y = {"field": "arm", "type": "nominal", "sort": None, "title": None}
     spec = base(
         run,
         rows,
         [
             {
                 "mark": {"type": "line", "opacity": 0.35, "strokeWidth": 1, "color": "#999"},
-                "encoding": {"x": x, "y": quantity("value", metric), "detail": {"field": "seed"}},
+                "encoding": {
+                    "x": quantity("value", metric),
+                    "y": y,
+                    "detail": {"field": "seed"},
+                    "order": {"field": "place"},
+                },
             },
             {
                 "mark": {"type": "point", "filled": True, "size": 60},
                 "encoding": {
-                    "x": x,
-                    "y": quantity("value", metric),
+                    "x": quantity("value", metric),
+                    "y": y,
                     "color": colour(run) | {"legend": None},
                     "tooltip": [{"field": n} for n in ("arm", "seed", "value")],
                 },
             },
         ],
+        40 + 36 * len({row["arm"] for row in rows}),
     )
     return Chart(
         "seeds",
@@ -142,7 +149,7 @@ def offers(run: ExperimentRun, comparison: Comparison) -> Chart | None:
                 "mean": short(found.mean),
                 "low": short(found.low or found.mean),
                 "high": short(found.high or found.mean),
-                "beaten by": offer.beaten_by or "none",
+                "beaten by": ", ".join(offer.beaten_by) or "none",
             }
         )
     x = quantity("speed", "training samples per second", scale={"type": "log"})
@@ -182,6 +189,8 @@ def offers(run: ExperimentRun, comparison: Comparison) -> Chart | None:
 def over_windows(run: ExperimentRun, comparison: Comparison) -> Chart | None:
     """Return quality and speed over the samples in a window, for arms with a fixed window."""
     metric = comparison.offers_metric
+    if not metric:
+        return None
     rows: list[Row] = []
     for arm in run.arms:
         job = next(iter(run.jobs[arm].values()))
@@ -207,7 +216,7 @@ def over_windows(run: ExperimentRun, comparison: Comparison) -> Chart | None:
     panels = [
         {
             "transform": [{"filter": {"field": "what", "equal": name}}],
-            "width": 300,
+            "width": 250,
             "height": 220,
             "layer": [
                 {"mark": "line", "encoding": {"x": x, "y": quantity("mean", name)}},
@@ -227,7 +236,7 @@ def over_windows(run: ExperimentRun, comparison: Comparison) -> Chart | None:
         }
         for name in (metric, RATE)
     ]
-    spec = {"$schema": SCHEMA, "data": {"values": rows}, "hconcat": panels}
+    spec = {"$schema": SCHEMA, "data": {"values": rows}, "concat": panels, "columns": 2}
     return Chart(
         "windows",
         f"{metric} and speed over the window",

@@ -30,13 +30,30 @@ class Chart:
 
 
 def base(run: ExperimentRun, rows: Sequence[Row], layers: list[Spec], height: int = 250) -> Spec:
+    """Return a chart of layers over `rows`, whose legend has the arms that are drawn."""
+    drawn = {row["arm"] for row in rows}
+    entries = {"values": [arm for arm in run.everybody if arm in drawn]}
+    for layer in layers:
+        for channel in ("color", "strokeDash"):
+            found = layer["encoding"].get(channel)
+            if found is not None and found.get("legend", {}) is not None:
+                found["legend"] = found.get("legend", {}) | entries
     return {
         "$schema": SCHEMA,
         "width": "container",
         "height": height,
         "data": {"values": list(rows)},
         "layer": layers,
+        "usermeta": {"entry": 48 + 7 * max(map(len, drawn), default=1)},
     }
+
+
+def legend_columns(spec: Spec, width: int) -> int:
+    """Return how many entries of the chart's legend fit beside each other; the page does it alike.
+
+    `usermeta.entry` is the width of one, in pixels.
+    """
+    return max(1, (width - 60) // spec.get("usermeta", {}).get("entry", width))
 
 
 def colour(run: ExperimentRun) -> Spec:

@@ -47,8 +47,8 @@ METRICS = (
            main=("classification", "sequence")),
     Metric("rmse_{h}", "task", "down", "root mean squared error of the forecast so many samples "
            "ahead", "the value's unit", curve=True, main=("forecast",)),
-    Metric("mape", "task", "down", "sum of absolute errors over sum of absolute values; without "
-           "a horizon: at the longest one", "share", "Cui et al. 2016", curve=True,
+    Metric("mape_{last}", "task", "down", "sum of absolute errors over sum of absolute values, of "
+           "the forecast so many samples ahead", "share", "Cui et al. 2016", curve=True,
            main=("forecast",)),
     Metric("nll_{last}", "task", "down", "negative log-likelihood of what came so many samples "
            "ahead, of a value: of its bucket", "nats", curve=True, main=("forecast",)),
@@ -120,14 +120,12 @@ class Meters:
             metrics = meter.metrics()
             if self._task == "forecast":
                 out |= {f"{name}_{horizon}": value for name, value in metrics.items()}
-                if "mape" in metrics:
-                    out["mape"] = metrics["mape"]
             elif len(self.scores) == 1:
                 out |= metrics
+            elif horizon == min(self.scores):
+                out |= metrics  # The least horizon has the plain name, and no other.
             else:
                 out |= {f"{name}_{horizon}": value for name, value in metrics.items()}
-                if horizon == min(self.scores):
-                    out |= metrics
         return out
 
     def stage_metrics(self) -> Metrics:
