@@ -302,8 +302,7 @@ class Model:
         if targets.buckets is None:
             return np.where(scores.valid, scores.probability.argmax(1), -1)
         values = np.full(len(scores.valid), np.nan)
-        said = scores.probability[scores.valid]
-        values[scores.valid] = targets.buckets.estimate(said, targets.estimate)
+        values[scores.valid] = scores.take(scores.valid).estimate(targets.estimate)
         return values
 
     def _chunk(self, samples: Any, target: Any, reset: Any, *, taught: bool = False) -> Chunk:

@@ -66,7 +66,7 @@ class Pipeline:
         activity: Activity = {self.first: bits}
         for stage in self.stages:
             bits = stage.run(bits, plan, activity)
-        return Outcome(activity, self.readout.run(activity, self.classes_of(chunk.target), plan))
+        return Outcome(activity, self.readout.answer(activity, chunk.target, plan))
 
     def compute(self, chunk: Chunk) -> Outcome:
         """Predict from frozen state; leaves no trace."""
@@ -82,10 +82,7 @@ class Pipeline:
 
     def classes_of(self, target: np.ndarray) -> npt.NDArray[np.int64]:
         """Return the class of each target: itself, or the bucket of a value."""
-        buckets = self.readout.targets.buckets
-        if buckets is None:
-            return np.asarray(target, np.int64)
-        return buckets.index(np.asarray(target, np.float64))
+        return self.readout.classes_of(target)
 
     @property
     def parts(self) -> list[Stage | Readout]:

@@ -6,7 +6,7 @@ encoder what falls together, a stage what it cannot do with what stands before i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from htmrun.components.pipeline import Raw
 from htmrun.components.registry import component_of
@@ -31,11 +31,27 @@ def notes_of(builder: Builder) -> tuple[str, ...]:
             said.setdefault(line, []).append(name)
     return (
         *builder.source.notes,
+        *_of_ranges(builder, arms.values()),
         *(
             line if len(names) == len(arms) else f"{line} ({', '.join(names)})"
             for line, names in said.items()
         ),
     )
+
+
+def _of_ranges(builder: Builder, arms: Iterable[Arm]) -> Iterator[str]:
+    """Say which range of the data encoders and buckets were made for, if it was left to them."""
+    words = builder.source.range_of
+    if words is None or not arms:
+        return
+    encoder = builder.encoder(builder.experiment.seeds[0])
+    ranges = {} if isinstance(encoder, Raw) else dict(encoder.learned)
+    buckets = builder.targets.buckets
+    if buckets is not None and (buckets.open_below or buckets.open_above):
+        ranges.setdefault("value", (buckets.minimum, buckets.maximum))
+    if ranges:
+        said = ", ".join(f"{name} {low:g} to {high:g}" for name, (low, high) in ranges.items())
+        yield f"ranges are those of {words}: {said}"
 
 
 def _of_windows(builder: Builder, arm: Arm) -> Iterator[str]:

@@ -142,6 +142,21 @@ class Readout(ABC):
     def build(cls, parameters: Any, site: Site) -> Readout:
         """Return a fresh readout; UserError where it does not fit what stands before it."""
 
+    @property
+    def buckets(self) -> Buckets | None:
+        """What a forecast's values are cut into at present; None: targets are classes already."""
+        return self.targets.buckets
+
+    def answer(self, activity: Activity, target: np.ndarray, plan: Plan) -> list[Scores]:
+        """Predict each sample, then learn from `target`, a class or a value each (T,)."""
+        return self.run(activity, self.classes_of(target), plan)
+
+    def classes_of(self, target: np.ndarray) -> Classes:
+        """Return the class of each target: itself, or the bucket of a value; -1 for none."""
+        if self.buckets is None:
+            return np.asarray(target, np.int64)
+        return self.buckets.index(np.asarray(target, np.float64))
+
     @abstractmethod
     def run(self, activity: Activity, targets: Classes, plan: Plan) -> list[Scores]:
         """Predict each sample, then learn from `targets` (class, or -1 for none)."""

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Buckets:
-    """`count` equal buckets from `minimum` to `maximum`; values outside go to the end buckets."""
+    """`count` equal buckets from `minimum` to `maximum`; values outside go to the end buckets.
+
+    An end that is open moves once a value beyond it comes (`toward`); the others never do.
+    """
 
     minimum: float
     maximum: float
     count: int
+    open_below: bool = False
+    open_above: bool = False
 
     @property
     def width(self) -> float:
@@ -29,28 +36,93 @@ class Buckets:
         """The value in the middle of each bucket, shape (count,)."""
         return self.minimum + self.width * (np.arange(self.count, dtype=np.float64) + 0.5)
 
+    def beyond(self, values: F64) -> npt.NDArray[np.bool_]:
+        """Flag values past an end that is open, shape of `values`; False for NaN."""
+        below = (values < self.minimum) & self.open_below
+        return below | ((values > self.maximum) & self.open_above)
+
+    def toward(self, value: float) -> tuple[Buckets, list[bool]]:
+        """Return buckets that hold `value`: the range doubles toward it as often as it takes.
+
+        With them comes, of each doubling, whether it went up. Buckets keep their number, so each
+        doubling makes one of every two neighbours; see `merged`.
+        """
+        now, ups = self, list[bool]()
+        while now.beyond(np.array([value]))[0]:
+            span, up = now.maximum - now.minimum, bool(value > now.maximum)
+            low, high = (
+                (now.minimum, now.maximum + span) if up else (now.minimum - span, now.maximum)
+            )
+            if not math.isfinite(high - low):
+                break
+            now = replace(now, minimum=low, maximum=high)
+            ups.append(up)
+        return now, ups
+
     def index(self, values: F64) -> npt.NDArray[np.int64]:
         """Return the bucket of each value; -1 for NaN."""
-        place = np.floor((np.nan_to_num(values) - self.minimum) / self.width)
-        inside = np.clip(place, 0, self.count - 1).astype(np.int64)
-        return np.where(np.isnan(values), -1, inside)
+        return place(values, self.minimum, self.width, self.count)
 
-    def estimate(
-        self, probability: npt.NDArray[np.float32], kind: Literal["mean", "median", "mode"]
-    ) -> F64:
+    def estimate(self, probability: F32, kind: Literal["mean", "median", "mode"]) -> F64:
         """Return one value per row of `probability` (T, count).
 
         The mean has the least expected squared error, the median (linear within its
         bucket) the least expected absolute error, the mode is the likeliest bucket's centre.
         """
-        if kind == "mean":
-            return probability.astype(np.float64) @ self.centres
-        if kind == "mode":
-            return self.centres[probability.argmax(1)]
-        cumulative = np.cumsum(probability.astype(np.float64), axis=1)
-        cumulative /= cumulative[:, -1:]
-        bucket = (cumulative < 0.5).sum(1)
-        rows = np.arange(len(bucket))
-        below = np.where(bucket > 0, cumulative[rows, bucket - 1], 0.0)
-        inside = (0.5 - below) / (cumulative[rows, bucket] - below)
-        return self.minimum + self.width * (bucket + inside)
+        return self.minimum + self.width * inside(probability, kind)
+
+
+def place(
+    values: F64, minimum: float | F64, width: float | F64, count: int
+) -> npt.NDArray[np.int64]:
+    """Return which of `count` buckets from `minimum` on each value is in; -1 for NaN."""
+    found = np.floor((np.nan_to_num(values) - minimum) / width)
+    return np.where(np.isnan(values), -1, np.clip(found, 0, count - 1).astype(np.int64))
+
+
+def inside(probability: F32, kind: Literal["mean", "median", "mode"]) -> F64:
+    """Return what `Buckets.estimate` does, counted in buckets from the minimum on.
+
+    Probabilities are float32 and do not quite add up to 1, so a mean is divided by their sum;
+    where there are none at all it is the middle of the range.
+    """
+    count = probability.shape[1]
+    if kind == "mode":
+        return probability.argmax(1) + 0.5
+    weight = probability.astype(np.float64)
+    if kind == "mean":
+        total, weighted = weight.sum(1), weight @ (np.arange(count) + 0.5)
+        return np.divide(weighted, total, out=np.full(len(total), count / 2), where=total > 0)
+    cumulative = np.cumsum(weight, axis=1)
+    cumulative /= cumulative[:, -1:]
+    bucket = (cumulative < 0.5).sum(1)
+    rows = np.arange(len(bucket))
+    below = np.where(bucket > 0, cumulative[rows, bucket - 1], 0.0)
+    return np.asarray(bucket + (0.5 - below) / (cumulative[rows, bucket] - below))
+
+
+def merged(weights: F32, up: bool) -> F32:
+    """Return a classifier's weights (bits, buckets) after a doubling: of each two the larger.
+
+    A bucket that is new has each bit's least weight: nothing was seen there either.
+    """
+    starts, columns = _pairs(weights.shape[1], up)
+    out = np.repeat(weights.min(1, keepdims=True), weights.shape[1], axis=1)
+    out[:, columns] = np.maximum.reduceat(weights, starts, axis=1)
+    # No zero has a sign, so that all machines hold the same bytes.
+    return out + np.float32(0)
+
+
+def summed(gradient: F32, up: bool) -> F32:
+    """Return a pending gradient (bits, buckets) after a doubling: errors of neighbours add up."""
+    starts, columns = _pairs(gradient.shape[1], up)
+    out = np.zeros_like(gradient)
+    out[:, columns] = np.add.reduceat(gradient, starts, axis=1)
+    return out + np.float32(0)
+
+
+def _pairs(count: int, up: bool) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return where each pair of neighbours begins, and the bucket that it becomes."""
+    becomes = (np.arange(count) + (0 if up else count)) // 2
+    columns, starts = np.unique(becomes, return_index=True)
+    return starts, columns

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Annotated, Literal, Self
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +13,10 @@ from pydantic import Field, model_validator
 from htmrun.backends import State
 from htmrun.backends.bits import Bits
 from htmrun.backends.parameters import Parameters
-from htmrun.backends.plan import Flags
+from htmrun.backends.plan import Flags, Plan
 from htmrun.components.classifiers import Readout, Targets
 from htmrun.components.classifiers.buckets import Buckets
-from htmrun.components.classifiers.scores import Scores
+from htmrun.components.classifiers.scores import Activity, Scores
 from htmrun.components.layout import Layout
 from htmrun.components.sources import Source, Task
 from htmrun.errors import UserError, nearest
@@ -42,12 +43,12 @@ class HorizonParameters(Parameters):
     minimum: float | None = Field(
         None,
         allow_inf_nan=False,
-        description="Forecasts: lower end of the buckets; null: the data's.",
+        description="Forecasts: lower end of the buckets; null: the data's (data.range).",
     )
     maximum: float | None = Field(
         None,
         allow_inf_nan=False,
-        description="Forecasts: upper end of the buckets; null: the data's.",
+        description="Forecasts: upper end of the buckets; null: the data's (data.range).",
     )
     estimate: Literal["mean", "median", "mode"] = Field(
         "mean", description="Forecasts: the figure drawn from the predicted distribution."
@@ -65,9 +66,14 @@ class HorizonParameters(Parameters):
 
 
 class HorizonReadout(Readout):
-    """What readouts with horizons have in common."""
+    """What readouts with horizons have in common; `inputs`: the outputs that it reads."""
+
+    inputs: tuple[str, ...]
 
     forecasts = True
+    widens: ClassVar[bool] = False
+    """Whether its buckets widen for values beyond the range that was known at first."""
+    _buckets: Buckets | None = None
 
     @classmethod
     def horizons(cls, parameters: HorizonParameters) -> tuple[int, ...]:
@@ -107,7 +113,55 @@ class HorizonReadout(Readout):
                 f"{name}.maximum: the buckets' range is {low} to {high}, expected minimum < "
                 f"maximum (set {name}.minimum and {name}.maximum)"
             )
-        return Targets(p.buckets, horizons, Buckets(low, high, p.buckets), p.estimate)
+        below, above = cls.widens and p.minimum is None, cls.widens and p.maximum is None
+        return Targets(p.buckets, horizons, Buckets(low, high, p.buckets, below, above), p.estimate)
+
+    @property
+    def buckets(self) -> Buckets | None:
+        """The buckets of values as they are now."""
+        return self._buckets or self.targets.buckets
+
+    def answer(self, activity: Activity, target: np.ndarray, plan: Plan) -> list[Scores]:
+        """Predict each sample, then learn from `target`; widen at values beyond the buckets.
+
+        A value counts from its own sample on: what was forecast before keeps the buckets that it
+        was made with.
+        """
+        values, start = np.asarray(target), 0
+        if self.buckets is None or not len(plan):
+            return super().answer(activity, target, plan)
+        parts = []
+        while start < len(plan):
+            self.widen(float(values[start]))
+            far = np.flatnonzero(self.buckets.beyond(values[start + 1 :]))
+            stop = start + 1 + int(far[0]) if len(far) else len(plan)
+            seen = {name: _piece(activity[name], start, stop) for name in self.inputs}
+            piece = plan.slice(start, stop)
+            parts.append(self.run(seen, self.buckets.index(values[start:stop]), piece))
+            start = stop
+        return [Scores.joined(scores) for scores in zip(*parts, strict=True)]
+
+    def widen(self, value: float) -> None:
+        """Make the buckets hold `value`, if their ends may move."""
+        assert self.buckets is not None
+        self._buckets, ups = self.buckets.toward(value)
+        if ups:
+            self.merge(ups)
+
+    def merge(self, ups: Sequence[bool]) -> None:
+        """Carry over what was learned, after doublings of the range that went up or down."""
+        raise NotImplementedError
+
+    def range_state(self) -> State:
+        """Return the ends of the buckets, empty where there are none."""
+        now = self.buckets
+        return {} if now is None else {"range": np.array([now.minimum, now.maximum])}
+
+    def load_range(self, state: State) -> None:
+        """Take over what `range_state` returned, checked."""
+        if self.buckets is not None:
+            low, high = state["range"].tolist()
+            self._buckets = replace(self.buckets, minimum=low, maximum=high)
 
     @classmethod
     def check_reads(cls, name: str, parameters: HorizonParameters, front: Layout) -> None:
@@ -123,10 +177,14 @@ class HorizonReadout(Readout):
 class Past:
     """What horizons remember of a stream: the last bits, the last scores, the sequence's age."""
 
-    def __init__(self, size: int, classes: int, horizons: Iterable[int]) -> None:
+    def __init__(
+        self, size: int, classes: int, horizons: Iterable[int], *, forecasts: bool = False
+    ) -> None:
+        """`forecasts`: what is predicted are values, in buckets that may widen."""
         self.classes, self._reach = classes, max(horizons)
         self._bits = Bits.empty(size)
         self._scores = {h: np.zeros((0, classes), np.float32) for h in horizons if h > 0}
+        self._ranges = {h: np.zeros((0, 2)) for h in self._scores} if forecasts else {}
         self._since_reset = 0
 
     def ages(self, reset: Flags) -> npt.NDArray[np.int64]:
@@ -137,14 +195,18 @@ class Past:
         """Return the bits of h samples before each of the next samples; empty where unknown."""
         return _delayed(Bits.concatenate([self._bits, bits]), len(bits), h)
 
-    def delay(self, h: int, made: Made, age: npt.NDArray[np.int64]) -> Scores:
-        """Return `made` h samples later, where it is about the same sequence."""
-        joined = np.concatenate([self._scores[h], made])
-        self._scores[h] = joined[-h:].copy()
-        missing = len(made) + h - len(joined)
-        if missing > 0:
-            joined = np.concatenate([np.zeros((missing, self.classes), np.float32), joined])
-        return Scores(h, joined[: len(made)], age >= h)
+    def delay(
+        self, h: int, made: Made, age: npt.NDArray[np.int64], buckets: Buckets | None = None
+    ) -> Scores:
+        """Return `made` h samples later, where it is about the same sequence.
+
+        buckets: those that it was made with.
+        """
+        late, self._scores[h] = _later(self._scores[h], made, h)
+        if buckets is None:
+            return Scores(h, late, age >= h)
+        ranges, self._ranges[h] = _later(self._ranges[h], ends(buckets, len(made)), h, of=buckets)
+        return Scores(h, late, age >= h, ranges)
 
     def remember(self, bits: Bits, age: npt.NDArray[np.int64]) -> None:
         """Go on after these samples."""
@@ -159,7 +221,8 @@ class Past:
             "past_offsets": self._bits.offsets.copy(),
             "since_reset": np.array([self._since_reset], np.int64),
         }
-        return named | {f"h{h}.past_scores": past.copy() for h, past in self._scores.items()}
+        named |= {f"h{h}.past_scores": past.copy() for h, past in self._scores.items()}
+        return named | {f"h{h}.past_ranges": past.copy() for h, past in self._ranges.items()}
 
     @property
     def free(self) -> frozenset[str]:
@@ -172,12 +235,39 @@ class Past:
         self._since_reset = int(state["since_reset"][0])
         for h in self._scores:
             self._scores[h] = state[f"h{h}.past_scores"]
+        for h in self._ranges:
+            self._ranges[h] = state[f"h{h}.past_ranges"]
 
 
-def ahead(h: int, made: Made, reset: Flags) -> Scores:
+def ahead(h: int, made: Made, reset: Flags, buckets: Buckets | None = None) -> Scores:
     """Return scores of samples of their own, made h samples earlier; the first have none."""
     none = np.zeros((min(h, len(made)), made.shape[1]), np.float32)
-    return Scores(h, np.concatenate([none, made])[: len(made)], ages(reset, 0) >= h)
+    ranges = None if buckets is None else ends(buckets, len(made))
+    return Scores(h, np.concatenate([none, made])[: len(made)], ages(reset, 0) >= h, ranges)
+
+
+def ends(buckets: Buckets, samples: int) -> npt.NDArray[np.float64]:
+    """Return the ends of the same buckets for each sample, float64 (T, 2)."""
+    return np.tile(np.array([buckets.minimum, buckets.maximum]), (samples, 1))
+
+
+def _later(
+    kept: npt.NDArray[Any], new: npt.NDArray[Any], h: int, of: Buckets | None = None
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Return what was `new` h samples before each sample, and what to keep.
+
+    Where there was nothing: zeros, or the ends of buckets `of` which nothing is said.
+    """
+    joined = np.concatenate([kept, new])
+    missing = len(new) + h - len(joined)
+    if missing > 0:
+        none = np.zeros((missing, *new.shape[1:]), new.dtype) if of is None else ends(of, missing)
+        return np.concatenate([none, joined])[: len(new)], joined[-h:].copy()
+    return joined[: len(new)], joined[-h:].copy()
+
+
+def _piece(output: Any, start: int, stop: int) -> Any:
+    return output.slice(start, stop) if isinstance(output, Bits) else output[start:stop]
 
 
 def ages(reset: Flags, before: int) -> npt.NDArray[np.int64]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from htmrun.backends import Backend, SDRClassifierBackend, State
@@ -10,6 +12,7 @@ from htmrun.backends.parameters import SDRModelParameters
 from htmrun.backends.plan import Flags, Plan
 from htmrun.backends.state import checked
 from htmrun.components.classifiers import Classes, Site, Targets
+from htmrun.components.classifiers.buckets import merged, summed
 from htmrun.components.classifiers.horizons import HorizonParameters, HorizonReadout, Past, ahead
 from htmrun.components.classifiers.scores import Activity, Scores, read
 from htmrun.components.layout import Layout
@@ -28,6 +31,8 @@ class SDRReadout(HorizonReadout):
     measured against the weights of the last commit. No pair reaches across a reset.
     """
 
+    widens = True
+
     def __init__(
         self, parameters: SDRClassifierParameters, targets: Targets, reads: tuple[str, ...],
         size: int, backend: Backend, *, name: str = "classifier", learn: bool = True,
@@ -38,7 +43,9 @@ class SDRReadout(HorizonReadout):
         self.models: dict[int, SDRClassifierBackend] = {
             h: backend.SDRClassifier(parameters, size, targets.classes) for h in parameters.horizons
         }
-        self._past = Past(size, targets.classes, parameters.horizons)
+        self._past = Past(
+            size, targets.classes, parameters.horizons, forecasts=targets.buckets is not None
+        )
 
     @classmethod
     def build(cls, parameters: SDRClassifierParameters, site: Site) -> SDRReadout:
@@ -78,18 +85,27 @@ class SDRReadout(HorizonReadout):
                 continue
             before, due = self._past.before(bits, h), np.where(age >= h, targets, -1)
             made = model.run(bits, due, plan, self.learn, before)
-            scores.append(self._past.delay(h, made, age))
+            scores.append(self._past.delay(h, made, age, self.buckets))
         self._past.remember(bits, age)
         return scores
+
+    def merge(self, ups: Sequence[bool]) -> None:
+        """Make one bucket of every two neighbours, in weights and in what is pending."""
+        for model in self.models.values():
+            state = model.state()
+            for up in ups:
+                state["weights"] = merged(state["weights"], up)
+                state["gradient"] = summed(state["gradient"], up)
+            model.load(state)
 
     def compute(self, activity: Activity, reset: Flags) -> list[Scores]:
         """Return what is predicted from these bits alone; writes nothing."""
         bits = read(activity, self.inputs)
-        return [ahead(h, model.compute(bits), reset) for h, model in self.models.items()]
+        return [ahead(h, m.compute(bits), reset, self.buckets) for h, m in self.models.items()]
 
     def state(self) -> State:
         """Return weights, pending gradients and what is remembered for the horizons."""
-        named = self._past.state()
+        named = self._past.state() | self.range_state()
         for h, model in self.models.items():
             named |= {f"h{h}.{name}": value for name, value in model.state().items()}
         return named
@@ -98,5 +114,6 @@ class SDRReadout(HorizonReadout):
         """Take over what `state()` returned; ValueError on other names or shapes."""
         taken = checked(state, self.state(), self._past.free)
         self._past.load(taken)
+        self.load_range(taken)
         for h, model in self.models.items():
             model.load({name: taken[f"h{h}.{name}"] for name in model.state()})

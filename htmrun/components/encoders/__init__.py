@@ -89,6 +89,8 @@ class Encoder(ABC):
     size: int
     shape: tuple[int, ...]
     left_out: tuple[str, ...] = ()
+    learned: Mapping[str, tuple[float, float]] = {}
+    """Ranges by field that were left to the data."""
 
     def __init__(self, parameters: Any, field: Input, seed: int) -> None:
         """Subclasses set size and shape. UserError, with a dotted path, for what cannot be."""

@@ -34,6 +34,7 @@ class CombinedEncoder(Encoder):
         self.parts = tuple(parts)
         self.left_out = left_out
         self.fields = tuple(dict.fromkeys(name for part in parts for name in part.fields))
+        self.learned = {n: r for part in parts for n, r in part.learned.items()}
         self.size = sum(part.size for part in parts)
         self.shape = (self.size,)
 

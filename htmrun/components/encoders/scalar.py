@@ -56,6 +56,8 @@ class ScalarEncoder(Encoder):
                 f"{self.path}.minimum: field '{field.name}' goes from {self.low:g} to "
                 f"{self.high:g}, expected a finite range; set minimum and maximum"
             )
+        if p.minimum is None or p.maximum is None:
+            self.learned = {field.name: (self.low, self.high)}
         self.size = p.size
         self.shape = (p.size,)
 

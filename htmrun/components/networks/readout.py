@@ -48,7 +48,9 @@ class NetworkReadout(HorizonReadout):
         """`size`: bits of all outputs that it reads."""
         self.name, self.network, self.targets, self.inputs = name, network, targets, reads
         self.learn, (self.horizon,) = learn, targets.horizons
-        self._past = Past(size, targets.classes, targets.horizons) if self.horizon else None
+        forecasts = targets.buckets is not None
+        past = Past(size, targets.classes, targets.horizons, forecasts=forecasts)
+        self._past = past if self.horizon else None
 
     @classmethod
     def lacking(cls) -> str | None:
@@ -144,14 +146,15 @@ class NetworkReadout(HorizonReadout):
         before = self._dense(self._past.before(bits, self.horizon))
         due = np.where(age >= self.horizon, targets, -1)
         made, valid = self.network.run(given, due, plan, self.learn, before)
-        scores = self._past.delay(self.horizon, made, age)
+        scores = self._past.delay(self.horizon, made, age, self.buckets)
         self._past.remember(bits, age)
         # Either all of a network's training samples are scored or none.
         return [replace(scores, valid=scores.valid & valid)]
 
     def compute(self, activity: Activity, reset: Flags) -> list[Scores]:
         """Return what is predicted from these inputs alone; writes nothing."""
-        return [ahead(self.horizon, self.network.compute(self.read(activity)), reset)]
+        made = self.network.compute(self.read(activity))
+        return [ahead(self.horizon, made, reset, self.buckets)]
 
     def inside(self) -> tuple[Network, Callable[[Activity], np.ndarray]]:
         """Return the network, and what tells its input."""

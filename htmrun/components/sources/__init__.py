@@ -30,7 +30,8 @@ class Chunk:
     """T consecutive samples.
 
     fields: what encoders read, by name; each array's first axis has length T.
-    target: int64 class, or float64 value for forecasts, shape (T,).
+    target: int64 class, or float64 value for forecasts, shape (T,). NaN: no value came, whatever a
+        field was filled with; it is neither learned as a target nor scored.
     reset: uint8 (T,); 1: a new sequence starts at this sample.
     scored: uint8 (T,); 1: predictions of this sample's target count in the metrics.
     """
@@ -67,7 +68,8 @@ class Source(ABC):
     """A data set or stream.
 
     name: of the data. shapes: shape of one sample of each field, () for scalars.
-    ranges: lowest and highest value of each scalar numeric field; may read all data once.
+    ranges: lowest and highest value of each scalar numeric field, as far as a model may know them
+        beforehand; may read all data once.
     classes: number of classes or symbols, 0 for forecasts; class_names names them.
     samples: training samples in an epoch, None if it cannot be known; may read all data once.
     """
@@ -100,6 +102,24 @@ class Source(ABC):
     @property
     def median_step(self) -> float | None:
         """Median seconds from one sample to the next; None without timestamps."""
+        return None
+
+    @property
+    def horizon_unit(self) -> Literal["rows", "time"]:
+        """What forecasts are counted in: rows, or only those that lie as many usual steps apart."""
+        return getattr(self.parameters, "horizon_unit", "rows")
+
+    @property
+    def repeats(self) -> bool:
+        """Whether every epoch brings the same samples in the same order.
+
+        Then only the first pass over them is news, and what it scores stands apart.
+        """
+        return self.task == "forecast"
+
+    @property
+    def range_of(self) -> str | None:
+        """Which samples `ranges` was taken from, in words; None: it is known beforehand."""
         return None
 
     @property

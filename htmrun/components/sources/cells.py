@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -59,13 +60,15 @@ def is_missing(text: str) -> bool:
 def is_number(text: str) -> bool:
     """Say whether a cell holds a finite number as Python writes it."""
     try:
-        return "_" not in text and bool(np.isfinite(float(text)))
+        return "_" not in text and math.isfinite(float(text))
     except ValueError:
         return False
 
 
 def value_of(text: str, form: NumberFormat) -> float | None:
     """Return the number that a cell holds, NaN if it holds none, None if it is something else."""
+    if form.plain and not form.missing and is_number(text):
+        return float(text)
     bare = text.translate(_SPACES).strip()
     if bare.lower() in MISSING or bare in form.missing:
         return np.nan
@@ -101,7 +104,7 @@ def numbers(cells: Sequence[str], form: NumberFormat | None = None) -> npt.NDArr
     Python's 1_000 is text.
     """
     form = PLAIN if form is None else form
-    out = _all_numbers(cells) if form.plain else None
+    out = _all_numbers(cells) if form.plain else _all_of_a_style(cells, form)
     if out is None:
         out = np.empty(len(cells))
         for i, cell in enumerate(cells):
@@ -123,6 +126,15 @@ def _all_numbers(cells: Sequence[str]) -> npt.NDArray[np.float64] | None:
     except ValueError:
         return None
     return None if np.isinf(out).any() or "_" in "".join(cells) else out
+
+
+def _all_of_a_style(cells: Sequence[str], form: NumberFormat) -> npt.NDArray[np.float64] | None:
+    if form.units or not all(map(_pattern(form.decimal, form.thousands).fullmatch, cells)):
+        return None
+    text = "\n".join(cells)
+    if form.thousands:
+        text = text.replace(form.thousands, "")
+    return _all_numbers(text.replace(form.decimal, ".").split("\n"))
 
 
 _CORE = (

@@ -29,10 +29,11 @@ ROWS_SORTED = 50_000_000
 
 @dataclass(frozen=True)
 class Block:
-    """Rows that are used: fields as in a `Chunk`, and of each row the number of its sequence, of
-    its series, and its place below the header."""
+    """Rows that are used: fields as in a `Chunk`, and of each row the value that came (NaN: none),
+    the number of its sequence, of its series, and its place below the header."""
 
     fields: dict[str, np.ndarray]
+    came: npt.NDArray[np.float64]
     sequence: Ints
     group: Ints
     row: Ints
@@ -40,7 +41,9 @@ class Block:
     def take(self, places: npt.NDArray[np.int64] | npt.NDArray[np.bool_] | slice) -> Block:
         """Return these rows in this order."""
         fields = {name: column[places] for name, column in self.fields.items()}
-        return Block(fields, self.sequence[places], self.group[places], self.row[places])
+        return Block(
+            fields, self.came[places], self.sequence[places], self.group[places], self.row[places]
+        )
 
 
 class RowPass:
@@ -70,8 +73,10 @@ class RowPass:
         if self.columns.group is not None or self.parameters.sort:
             blocks = _sorted(blocks, bool(self.parameters.sort))
         for block in blocks:
-            if len(block.row):
-                yield self._chunk(block)
+            # Filled once they are in order: the value before is the one before in time.
+            keep = self._settle_missing(block)
+            if keep.any():
+                yield self._chunk(block.take(keep))
 
     def _blocks(self) -> Iterator[Block]:
         """Yield the rows in the order of the file."""
@@ -103,8 +108,8 @@ class RowPass:
             fields["timestamp"] = self._times(cells, row)
         sequence = self._sequence + np.cumsum(self._starts(cells, row))
         self._sequence = int(sequence[-1])
-        block = Block(fields, sequence, self._group(cells, len(row)), row)
-        yield block.take(self._settle_missing(block))
+        came = fields["value"].copy()
+        yield Block(fields, came, sequence, self._group(cells, len(row)), row)
 
     def _chosen(self, cells: Cells) -> list[int]:
         chosen = range(len(cells[0]))
@@ -124,8 +129,7 @@ class RowPass:
         number = np.arange(self._samples, self._samples + len(reset))
         self._samples += len(reset)
         scored = number >= self.parameters.score_from
-        value = block.fields["value"]
-        return Chunk(block.fields, value, reset.astype(np.uint8), scored.astype(np.uint8))
+        return Chunk(block.fields, block.came, reset.astype(np.uint8), scored.astype(np.uint8))
 
     def _numbers(self, cells: Cells, column: int, row: Ints) -> npt.NDArray[np.float64]:
         form = self.columns.numbers
@@ -234,6 +238,7 @@ def _sorted(blocks: Iterator[Block], by_time: bool) -> Iterator[Block]:
     names = held[0].fields
     whole = Block(
         {name: np.concatenate([block.fields[name] for block in held]) for name in names},
+        np.concatenate([block.came for block in held]),
         np.concatenate([block.sequence for block in held]),
         np.concatenate([block.group for block in held]),
         np.concatenate([block.row for block in held]),

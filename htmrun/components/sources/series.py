@@ -30,7 +30,9 @@ from htmrun.components.sources import (
 from htmrun.components.sources.bundled import bundled_series
 from htmrun.components.sources.columns import find_columns
 from htmrun.components.sources.csv_table import CSVTable, Layout
+from htmrun.components.sources.first_rows import FirstRows, rows_of
 from htmrun.components.sources.rows import RowPass
+from htmrun.components.sources.steps import uneven
 from htmrun.components.sources.text_source import TextSource
 from htmrun.components.sources.time_order import TimeOrder
 from htmrun.errors import UserError
@@ -130,8 +132,25 @@ class SeriesParameters(SourceParameters):
     rows: Annotated[int | None, Field(ge=1)] = Field(
         None, description="Data rows read after those skipped; null: all."
     )
+    range: Literal["first_rows", "file"] = Field(
+        "first_rows",
+        description="Where encoders and buckets that are given no range take it from. first_rows: "
+        "no value after them shows. file: all of it, a look into the future that some benchmarks "
+        "allow.",
+    )
+    range_rows: int = Field(
+        1000,
+        ge=2,
+        le=1 << 20,
+        description="Rows that are the first, for range=first_rows; at most a tenth of all.",
+    )
     score_from: int = Field(
         0, ge=0, description="First sample whose prediction counts in the metrics."
+    )
+    horizon_unit: Literal["rows", "time"] = Field(
+        "rows",
+        description="What classifier.horizons count. rows: samples, however far apart they are. "
+        "time: only forecasts of samples exactly as many usual steps ahead are scored.",
     )
     drift_at: Annotated[int | None, Field(ge=1)] = Field(
         None,
@@ -206,7 +225,9 @@ class SeriesSource(Source):
         low = dict.fromkeys(self.columns.numeric, np.inf)
         high = dict.fromkeys(self.columns.numeric, -np.inf)
         rows, order = self._pass(), TimeOrder()
+        first = FirstRows(self.columns.numeric, self.parameters.range_rows)
         for chunk in self._used(rows):
+            first.add(chunk.fields)
             samples += len(chunk)
             for name in low:
                 low[name] = min(low[name], float(chunk.fields[name].min()))
@@ -221,6 +242,8 @@ class SeriesSource(Source):
                 f"missing = {p.missing}{where}"
             )
         ranges = {name: (low[name], high[name]) for name in low}
+        if self.parameters.range == "first_rows":
+            ranges = first.ranges(samples)
         notes = self._notes(order)
         return Scan(samples, ranges, rows.missing, order.median, tuple(notes))
 
@@ -233,12 +256,21 @@ class SeriesSource(Source):
     @property
     def notes(self) -> tuple[str, ...]:
         """What is worth a line about the file; reads all rows once."""
-        return (*self.columns.dates.notes, *self.scan.notes)
+        steps = uneven(self) if self.parameters.horizon_unit == "rows" else None
+        return (*self.columns.dates.notes, *self.scan.notes, *([steps] if steps else []))
 
     @cached_property
     def ranges(self) -> Ranges:
         """Lowest and highest value of each numeric field; reads all rows once."""
         return self.scan.ranges
+
+    @property
+    def range_of(self) -> str:
+        """Which rows the ranges are of."""
+        if self.parameters.range == "file":
+            return "the whole file, values that come later included (data.range)"
+        rows = rows_of(self.parameters.range_rows, self.samples)
+        return f"the first {rows:,} of {self.samples:,} rows (data.range_rows)"
 
     @cached_property
     def samples(self) -> int:
@@ -258,7 +290,9 @@ class SeriesSource(Source):
         p = self.parameters
         settings = p.model_dump(include={"missing", "skip_rows", "rows", "score_from"})
         settings |= {"delimiter": self.table.delimiter, "columns": self.columns.settings}
-        later = {"encoding", "comment", "skip_lines"} | ({"sort"} if p.sort else set())
+        later = {"encoding", "comment", "skip_lines", "horizon_unit"} | (
+            {"sort"} if p.sort else set()
+        )
         settings |= p.model_dump(include=later, exclude_defaults=True)
         if self.parameters.held_out == "validation":
             settings["validation"] = self.parameters.validation_fraction

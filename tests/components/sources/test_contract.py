@@ -89,6 +89,18 @@ class TestSeries(SourceChecks):
         return True
 
 
+class TestSeriesBySensor(SourceChecks):
+    parameters = SeriesParameters(path="load.csv", group_by="sensor", sort=True)
+    others = (SeriesParameters(path="load.csv", where={"sensor": "a"}, sort=True),)
+    varies = False
+
+    def write(self, folder: Path, changed: bool) -> bool:
+        rows = [f"2010-07-02 00:{i:02},{'ab'[i % 2]},{(i * 37 % 100) / 10}" for i in range(60)]
+        rows[40] += "1" if changed else ""
+        (folder / "load.csv").write_text("when,sensor,load\n" + "\n".join(rows[::-1]) + "\n")
+        return True
+
+
 class TestSequences(SourceChecks):
     parameters = SequencesParameters(noise=0.1, steps=900)
     others = (SequencesParameters(noise=0.1, steps=900, resets=True),)

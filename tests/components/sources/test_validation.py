@@ -80,7 +80,7 @@ def values_of(source: Source, field: str) -> list[float]:
 def test_of_a_series_only_the_first_part_is_seen(tmp_path: Path) -> None:
     path = tmp_path / "load.csv"
     path.write_text("load\n" + "\n".join(str(v) for v in range(100)) + "\n")
-    judged, chosen = pair(SeriesParameters(path=str(path), validation_fraction=0.3))
+    judged, chosen = pair(SeriesParameters(path=str(path), validation_fraction=0.3, range="file"))
     assert judged.samples == 100
     assert chosen.samples == 30
     assert values_of(chosen, "value") == list(range(30))

@@ -72,10 +72,10 @@ def test_forecast_figures_by_hand():
 
 
 def test_bucket_forecasts_are_scored_in_units_of_the_value():
-    buckets = Buckets(0.0, 10.0, 5)
     p = np.array([[0, 0.5, 0, 0.5, 0], [1, 0, 0, 0, 0]], np.float32)
-    meter = BucketForecastMeter(buckets, "mean")
-    meter.add(Scores(1, p, np.ones(2, bool)), np.array([7.0, 3.0]), np.ones(2, bool))
+    meter = BucketForecastMeter("mean")
+    scores = Scores(1, p, np.ones(2, bool), np.array([[0.0, 10.0], [0.0, 10.0]]))
+    meter.add(scores, np.array([7.0, 3.0]), np.ones(2, bool))
     found = meter.metrics()
     assert found["rmse"] == pytest.approx(math.sqrt(((5 - 7) ** 2 + (1 - 3) ** 2) / 2))
     assert found["nll"] == pytest.approx(-(math.log(0.5) + math.log(1e-12)) / 2)
