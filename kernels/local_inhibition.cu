@@ -3,11 +3,11 @@
 // a radius of 1. What neighbours share is 4 bytes a column: a score key, or a duty cycle.
 //
 // Suffixes and layouts as in spatial_pooler.cu; a column is y * width + x. blockIdx.y is the model.
-// No dynamic shared memory.
+// No dynamic shared memory. Ties that selection leaves open in tied_msv are for sp_settle_ties.
 //
 // kernel               grid x                        grid z    block         writes
-// local3_select_global ceil(columns / threads)       samples   whole warps   won_mrv, whole words
-// local3_select_shared tiles                         samples   32 x 8        won_mrv, zero before
+// local3_select_global ceil(columns / threads)       samples   whole warps   won_mrv, tied_msv: words
+// local3_select_shared tiles                         samples   32 x 8        both, zero before
 // local3_boost_global  ceil(columns / threads)       1         any           boost_mc and minimum
 // local3_boost_shared  tiles                         1         32 x 8        boost_mc and minimum
 // tiles = ceil(width / 32) * ceil(height / 8), row by row.
@@ -74,29 +74,31 @@ __device__ inline void load_tile(
 }
 
 extern "C" __global__ void local3_select_global(
-    const u32* key_msc, u32* won_mrv, const int* places_c, int width, int height, int wrap,
-    int first_row, int samples, int rows, int column_words) {
+    const u32* key_msc, u32* won_mrv, u32* tied_msv, const int* places_mc, int width, int height,
+    int wrap, int first_row, int samples, int rows, int column_words) {
     const int columns = width * height;
     const int c = blockIdx.x * blockDim.x + threadIdx.x, s = blockIdx.z, model = blockIdx.y;
     const u32* key_c = key_msc + ((u64)model * samples + s) * columns;
-    bool wins = c < columns && key_c[c] != 0;
-    if (wins) {
+    int open = 0, equal = 0;
+    if (c < columns && key_c[c] != 0) {
         const u32 own = key_c[c];
-        int beaten = 0;
+        open = places_mc[(u64)model * columns + c];
         visit_3x3(c % width, c / width, width, height, wrap, [&](int other, int, int) {
-            beaten += key_c[other] > own || (key_c[other] == own && other < c);
+            open -= key_c[other] > own;
+            equal += key_c[other] == own && other < c;
         });
-        wins = beaten < places_c[c];
     }
-    const u32 word = __ballot_sync(ALL_LANES, wins);
+    const u32 won = __ballot_sync(ALL_LANES, open > equal);
+    const u32 tied = __ballot_sync(ALL_LANES, open > 0 && open <= equal);
     if (c % WARP == 0 && c < columns) {
-        won_mrv[((u64)model * rows + first_row + s) * column_words + c / 32] = word;
+        won_mrv[((u64)model * rows + first_row + s) * column_words + c / 32] = won;
+        tied_msv[((u64)model * samples + s) * column_words + c / 32] = tied;
     }
 }
 
 extern "C" __global__ void local3_select_shared(
-    const u32* key_msc, u32* won_mrv, const int* places_c, int width, int height, int wrap,
-    int first_row, int samples, int rows, int column_words) {
+    const u32* key_msc, u32* won_mrv, u32* tied_msv, const int* places_mc, int width, int height,
+    int wrap, int first_row, int samples, int rows, int column_words) {
     __shared__ u32 key_tile[HALO_X * HALO_Y];
     const int s = blockIdx.z, model = blockIdx.y;
     load_tile(
@@ -106,15 +108,16 @@ extern "C" __global__ void local3_select_shared(
     if (!here.inside) return;
     const int c = here.y * width + here.x;
     const u32 own = key_tile[here.cell];
-    int beaten = 0;
+    int open = own != 0 ? places_mc[(u64)model * width * height + c] : 0, equal = 0;
     visit_3x3(here.x, here.y, width, height, wrap, [&](int other, int dx, int dy) {
         const u32 key = key_tile[here.cell + dy * HALO_X + dx];
-        beaten += key > own || (key == own && other < c);
+        open -= key > own;
+        equal += key == own && other < c;
     });
-    if (own != 0 && beaten < places_c[c]) {
-        u32* won_v = won_mrv + ((u64)model * rows + first_row + s) * column_words;
-        atomicOr(&won_v[c / 32], 1u << (c % 32));
-    }
+    if (open <= 0) return;
+    u32* won_v = won_mrv + ((u64)model * rows + first_row + s) * column_words;
+    u32* tied_v = tied_msv + ((u64)model * samples + s) * column_words;
+    atomicOr(open > equal ? &won_v[c / 32] : &tied_v[c / 32], 1u << (c % 32));
 }
 
 extern "C" __global__ void local3_boost_global(

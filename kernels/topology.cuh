@@ -46,14 +46,40 @@ __device__ inline bool within(
     return true;
 }
 
+// All places within some distance of one.
+struct Box {
+    Interval along[DIMENSIONS];
+    __device__ int count() const {
+        int all = 1;
+        for (int d = 0; d < DIMENSIONS; ++d) all *= along[d].count;
+        return all;
+    }
+    // The flat index of the j-th place.
+    __device__ int at(int j) const {
+        int flat = 0, pitch = 1;
+        for (int d = DIMENSIONS - 1; d >= 0; --d) {
+            flat += along[d].at(j % along[d].count) * pitch;
+            j /= along[d].count;
+            pitch *= along[d].size;
+        }
+        return flat;
+    }
+};
+
+__device__ inline Box box_around(const int* shape_d, int centre, int radius, bool wrap) {
+    const Place middle = place_of(shape_d, centre);
+    Box box;
+    for (int d = 0; d < DIMENSIONS; ++d) {
+        box.along[d] = interval(shape_d[d], middle.at[d], radius, wrap);
+    }
+    return box;
+}
+
 // Call `visit(flat)` for every place within `radius` of `centre`, until it returns false.
 template <typename Visit>
 __device__ void visit_box(const int* shape_d, int centre, int radius, bool wrap, Visit visit) {
-    const Place middle = place_of(shape_d, centre);
-    Interval along[DIMENSIONS];
-    for (int d = 0; d < DIMENSIONS; ++d) {
-        along[d] = interval(shape_d[d], middle.at[d], radius, wrap);
-    }
+    const Box box = box_around(shape_d, centre, radius, wrap);
+    const Interval* along = box.along;
     for (int a = 0; a < along[0].count; ++a) {
         for (int b = 0; b < along[1].count; ++b) {
             const int outer = along[0].at(a) * shape_d[1] + along[1].at(b);

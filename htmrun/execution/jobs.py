@@ -168,8 +168,9 @@ class Builder:
         def forecasts(stop: Callable[[], bool]) -> Iterator[Record]:
             control = self.control(job.arm, regime)
             yield from baselines.forecast(
-                job, self.source, self.horizons, control, self.samples(), e.curve_points, stop
-            )
+                job, self.source, self.horizons, control, self.samples(), e.curve_points, stop,
+                epochs=e.epochs,
+            )  # fmt: skip
 
         return forecasts
 

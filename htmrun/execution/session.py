@@ -97,13 +97,15 @@ class Session:
     @property
     def remarks(self) -> list[str]:
         """What a user should know beside the figures that came out, a line each."""
-        return registry.remarks(
+        said = [line for done in self.results.values() for record in done for line in record.notes]
+        figures = registry.remarks(
             {
                 arm: {name: [r.metrics[name] for r in done if name in r.metrics] for name in names}
                 for arm, done in self.results.items()
                 if (names := dict.fromkeys(name for record in done for name in record.metrics))
             }
         )
+        return [*dict.fromkeys(said), *figures]
 
     def _keep(self, record: Record) -> None:
         if isinstance(record, Failed):

@@ -58,9 +58,12 @@ def _taken_up(run: StoredRun, uri: str | None, directory: str) -> TakenUp:
     if left:
         must_have_data(run, experiment)
     kept = [
-        Finished(s.job, dict(s.metrics), s.state_hash, s.metrics.get("seconds", 0.0))
+        Finished(
+            s.job, dict(s.metrics), s.state_hash, s.metrics.get("seconds", 0.0),
+            notes=tuple(s.tags.get("htmrun.remarks", "").splitlines()),
+        )
         for s in run.finished
-    ]
+    ]  # fmt: skip
     cut = {s.job.name: s.mlflow_id for s in run.jobs if s.status != "FINISHED"}
     resolved = {**run.resolved, "tracking": experiment.tracking.model_dump(mode="json")}
     overrides = run.tags.get("htmrun.overrides", "").split(" ")

@@ -261,6 +261,7 @@ class Tracker:
         tags = {
             "htmrun.state_hash": record.state_hash,
             "htmrun.metrics": ",".join(record.metrics),
+            **({"htmrun.remarks": "\n".join(record.notes)} if record.notes else {}),
         }
         machine = self._machine.points(job, _now(), last=True)
         self._write(Log(job.name, (*self._book.take(job), *points, *machine), tags=tags))

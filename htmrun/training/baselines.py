@@ -10,12 +10,14 @@ import numpy as np
 
 from htmrun.backends.state import state_hash
 from htmrun.components.classifiers.horizons import ages
-from htmrun.components.controls import Control, Values
+from htmrun.components.controls import Control, Flags, Series, Values
 from htmrun.components.sources import Source
+from htmrun.components.sources.steps import step_of
 from htmrun.errors import StopRequestedError
 from htmrun.training.measures.measure import RATE, RECENT, Metrics
 from htmrun.training.measures.meters import ForecastMeter
 from htmrun.training.measures.prequential import MOST_LOSSES, has_curve
+from htmrun.training.measures.spans import Spans
 from htmrun.training.records import Finished, Job, Progress, Record, Started
 from htmrun.training.schedule import points
 from htmrun.training.trainer import CHUNK
@@ -23,34 +25,58 @@ from htmrun.training.trainer import CHUNK
 
 def forecast(
     job: Job, source: Source, horizons: Sequence[int], control: Control, samples: int,
-    curve_points: int, stop: Callable[[], bool] = lambda: False,
+    curve_points: int, stop: Callable[[], bool] = lambda: False, *, epochs: int = 1,
 ) -> Iterator[Record]:  # fmt: skip
-    """Score the forecasts of `control` at each horizon.
+    """Score the forecasts of `control` at each horizon, over the rows that count for the arms, too.
 
-    No forecast reaches across a reset, as in the arms.
+    No forecast reaches across a reset, as in the arms. Of several epochs it is the first. A control
+    that forecasts nothing has no figures, but says why.
     """
     begun = time.perf_counter()
     yield Started(job, samples)
-    values, scored, starts = [np.zeros(0)], [np.zeros(0, np.bool_)], [np.zeros(0, np.uint8)]
+    y, counts, series = _read(job, source, stop)
+    spans = Spans.of(source, horizons)
+    due = {}
+    if spans is not None and series.times is not None:
+        due = spans.due(series.times, (series.age == 0).astype(np.uint8))
+    made = {
+        h: np.where(counts & due.get(h, True), control.forecast(series, h), np.nan)
+        for h in sorted(horizons)
+    }
+    metrics, notes = _metrics(y, made, 0, len(y))
+    seconds = time.perf_counter() - begun
+    rate = len(y) / max(seconds, 1e-9)
+    curve = points(len(y) * epochs, curve_points, len(y))
+    for start, end in pairwise(point for point in curve if point <= len(y)):
+        found, _ = _metrics(y, made, start, end)
+        recent = {f"{RECENT}{name}": value for name, value in found.items() if has_curve(name)}
+        if recent:
+            yield Progress(job, end, 0, recent, rate)
+    if not metrics:
+        notes = (f"{control.path}: left out, {control.lacking(series)}",)
+    metrics |= {RATE: rate, "samples": float(len(y))}
+    yield Finished(job, metrics, state_hash({}), seconds, _losses(y, made), notes=notes)
+
+
+def _read(job: Job, source: Source, stop: Callable[[], bool]) -> tuple[Values, Flags, Series]:
+    """Return the values that came, NaN where none did, which count, and what controls see."""
+    values, filled, scored = [np.zeros(0)], [np.zeros(0)], [np.zeros(0, np.bool_)]
+    starts, times = [np.zeros(0, np.uint8)], []
     for chunk in source.train(job.seed, 0, CHUNK):
         if stop():
             raise StopRequestedError
         values.append(np.asarray(chunk.target, np.float64))
+        filled.append(np.asarray(chunk.fields.get("value", chunk.target), np.float64))
         scored.append(chunk.scored != 0)
         starts.append(chunk.reset)
-    y = np.concatenate(values)
-    age, counts = ages(np.concatenate(starts), 0), np.concatenate(scored)
-    made = {h: np.where(counts, control.forecast(y, age, h), np.nan) for h in sorted(horizons)}
-    metrics = _metrics(y, made, 0, len(y))
-    seconds = time.perf_counter() - begun
-    rate = len(y) / max(seconds, 1e-9)
-    for start, end in pairwise(points(len(y), curve_points)):
-        recent = _metrics(y, made, start, end)
-        recent = {f"{RECENT}{name}": value for name, value in recent.items() if has_curve(name)}
-        if recent:
-            yield Progress(job, end, 0, recent, rate)
-    metrics |= {RATE: rate, "samples": float(len(y))}
-    yield Finished(job, metrics, state_hash({}), seconds, _losses(y, made))
+        if "timestamp" in chunk.fields:
+            times.append(chunk.fields["timestamp"])
+    y, given = np.concatenate(values), np.concatenate(filled)
+    known, age = ~np.isnan(y), ages(np.concatenate(starts), 0)
+    stamps = np.concatenate(times) if times else None
+    step = None if stamps is None else step_of(source)
+    series = Series(np.where(known, y, given), known, age, stamps, step)
+    return y, np.concatenate(scored), series
 
 
 def _losses(y: Values, made: Mapping[int, Values]) -> dict[str, np.ndarray]:
@@ -60,11 +86,18 @@ def _losses(y: Values, made: Mapping[int, Values]) -> dict[str, np.ndarray]:
     return {f"loss/{h}": ((y - values) ** 2).astype(np.float32) for h, values in made.items()}
 
 
-def _metrics(y: Values, made: Mapping[int, Values], start: int, end: int) -> Metrics:
-    """Return the errors at each horizon over the samples start..end, where there are forecasts."""
+def _metrics(
+    y: Values, made: Mapping[int, Values], start: int, end: int
+) -> tuple[Metrics, tuple[str, ...]]:
+    """Return the errors at each horizon over the samples start..end, where there are forecasts.
+
+    And what to know beside them.
+    """
     metrics: Metrics = {}
+    notes: dict[str, None] = {}
     for h, values in made.items():
-        meter, use = ForecastMeter(), ~np.isnan(values[start:end])
-        meter.add_values(values[start:end][use], y[start:end][use])
+        meter = ForecastMeter()
+        meter.add_values(values[start:end], y[start:end])
         metrics |= {f"{name}_{h}": value for name, value in meter.metrics().items()}
-    return metrics
+        notes |= dict.fromkeys(meter.notes())
+    return metrics, tuple(notes)

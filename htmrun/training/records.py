@@ -52,7 +52,8 @@ class Progress:
 class Finished:
     """A job ended well. `metrics` are final; `series` holds full-resolution arrays by name.
 
-    `state`: what was learned, where jobs are asked to hand it over; else empty.
+    `state`: what was learned, where jobs are asked to hand it over; else empty. `notes`: what to
+    know beside the figures, a line each.
     """
 
     job: Job
@@ -61,6 +62,7 @@ class Finished:
     seconds: float
     series: dict[str, np.ndarray] = field(default_factory=dict)
     state: dict[str, np.ndarray] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,11 @@ class Schedule:
         return cursor
 
 
-def points(samples: int, most: int) -> list[int]:
-    """Return 0 and the samples after which a curve has its points, evenly spread."""
+def points(samples: int, most: int, every: int | None = None) -> list[int]:
+    """Return 0 and the samples after which a curve has its points, evenly spread.
+
+    every: samples of a pass, at whose end there is a point too.
+    """
     places = np.linspace(0, samples, min(most, samples) + 1)
-    return sorted({int(p) for p in places})
+    ends = range(every, samples, every) if every else ()
+    return sorted({int(p) for p in places} | {*ends})

@@ -51,9 +51,10 @@ class Trainer:
         self._cursor, self._epoch, self._passed = Cursor(), 0, 0
         self._within: Within | None = None
         self._begun = self._earlier_s = 0.0
-        self._curve = points(run.total, run.course.curve_points)[1:]
-        every = run.course.evaluate_every or run.samples
-        self._looks = list(range(every, run.total, every))
+        every = run.samples if run.passes > 1 else None
+        self._curve = points(run.total, run.course.curve_points, every)[1:]
+        looks = run.course.evaluate_every or run.samples
+        self._looks = list(range(looks, run.total, looks))
 
     def records(self) -> Iterator[Record]:
         """Train to the end; raises StopRequestedError when asked to stop.
@@ -177,12 +178,16 @@ class Trainer:
         run = self.run
         metrics: Metrics = {}
         series = self._curves()
+        notes: dict[str, None] = {}
         for measure in run.measures:
             found = measure.finish(run)
             metrics |= found.metrics
             series |= found.series
+            notes |= dict.fromkeys(found.notes)
         learned = dict(run.state) if run.course.hand_over else {}
-        return Finished(run.job, metrics, state_hash(run.state), self._seconds(), series, learned)
+        return Finished(
+            run.job, metrics, state_hash(run.state), self._seconds(), series, learned, tuple(notes)
+        )
 
     def _curves(self) -> dict[str, np.ndarray]:
         """Return one array for each metric, NaN where only others were taken: all fit `sample`."""

@@ -94,8 +94,10 @@ def check_ranks(grid: tuple[int, ...], radius: int, density: float, wrap: bool) 
     for used in (1, 3, 11):
         overlaps = random.integers(0, 1 << used, n)
         more = overlaps > overlaps[:, None]
-        tied = (overlaps == overlaps[:, None]) & (index < index[:, None])
-        expected = (near * (more | tied)).sum(1) < field.places
+        beaten, expected = (near * more).sum(1), np.zeros(n, bool)
+        for c in range(n):
+            tied = near[c] * (overlaps == overlaps[c]) * expected
+            expected[c] = beaten[c] + tied.sum() < field.places[c]
         planes = _packed(overlaps >> np.arange(used)[:, None] & 1, words)
         keys = np.zeros(64 * words, np.uint32)
         keys[:n] = overlaps + 1

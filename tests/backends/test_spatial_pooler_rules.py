@@ -216,7 +216,7 @@ def test_local_winners_by_counting_who_beats_whom(wrap: bool) -> None:
     for _ in range(20):
         on = np.flatnonzero(random.random(12) < 0.5)
         overlap = (sp.state()["permanences"][:, on] >= 1000).sum(1)
-        expected = []
+        expected: list[int] = []
         for c, a in enumerate(places):
             size = beaten = 0
             for d, b in enumerate(places):
@@ -226,10 +226,27 @@ def test_local_winners_by_counting_who_beats_whom(wrap: bool) -> None:
                 if max(gap) > radius:
                     continue
                 size += 1
-                beaten += overlap[d] >= 2 and (-overlap[d], d) < (-overlap[c], c)
+                beaten += overlap[d] >= 2 and overlap[d] > overlap[c]
+                beaten += overlap[d] == overlap[c] and d in expected
             if overlap[c] >= 2 and beaten < max(1, math.floor(density * size + 0.5)):
                 expected.append(c)
         assert list(sp.compute(one(sp, on)).row(0)) == expected
+
+
+def test_a_neighbour_that_loses_keeps_nobody_from_winning() -> None:
+    p = SpatialPoolerParameters(
+        columns=9, column_shape=(9,), inhibition="local", inhibition_radius=1, wrap=False,
+        potential_fraction=1.0, initial_connected=1.0,
+    )  # fmt: skip
+    sp = SpatialPooler(p, (4,), 4)
+    # All are equal: every second one wins, where only the first did once.
+    assert list(sp.compute(one(sp, [1, 2])).row(0)) == [0, 2, 4, 6, 8]
+    # One is better: it wins, its neighbours lose, the others go on as before.
+    permanences = sp.state()["permanences"]
+    permanences[:, 3] = -1
+    permanences[3, 3] = 5000
+    sp.load({**sp.state(), "permanences": permanences})
+    assert list(sp.compute(one(sp, [1, 3])).row(0)) == [0, 3, 5, 7]
 
 
 def test_local_boost_targets_the_mean_of_the_neighbourhood() -> None:

@@ -39,7 +39,7 @@ def pooler(inputs: int, columns: int, longest_window: int) -> int:
     A window stays on the card whole.
     """
     rows = (CHUNK + longest_window) * (1 + FORMS)
-    scratch = scratch_samples(columns, 1) * columns * 8
+    scratch = scratch_samples(columns, 1) * (columns * 8 + words_of(columns) * 4)
     return pooler_state(inputs, columns) + scratch + rows * (_row(inputs) + words_of(columns) * 4)
 
 

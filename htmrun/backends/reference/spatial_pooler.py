@@ -218,8 +218,13 @@ def _neighbour_table(p: SpatialPoolerParameters) -> Int | None:
 def _local_winners(
     score: npt.NDArray, able: npt.NDArray[np.bool_], neighbours: Int, density: float
 ) -> Int:
-    own, index = score[:, None], np.arange(len(score))[:, None]
-    higher = (score[neighbours] > own) | ((score[neighbours] == own) & (neighbours < index))
-    beaten = (higher & able[neighbours] & (neighbours >= 0)).sum(1)
-    places = [max(1, round_half_up(density * n)) for n in (neighbours >= 0).sum(1)]
-    return np.flatnonzero(able & (beaten < places))
+    there = neighbours >= 0
+    rival = able[neighbours] & there
+    higher = ((score[neighbours] > score[:, None]) & rival).sum(1)
+    equal = (score[neighbours] == score[:, None]) & rival
+    places = np.array([max(1, round_half_up(density * n)) for n in there.sum(1)])
+    won = np.zeros(len(score), np.bool_)
+    # Ascending: of equal neighbours only those before have won yet.
+    for c in np.flatnonzero(able & (higher < places)):
+        won[c] = higher[c] + won[neighbours[c, equal[c]]].sum() < places[c]
+    return np.flatnonzero(won)

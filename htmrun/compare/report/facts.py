@@ -40,7 +40,12 @@ def facts(run: ExperimentRun) -> list[tuple[str, str]]:
 def notes(run: ExperimentRun) -> list[str]:
     """Return what was said before and right after the runs, beside the figures."""
     jobs = [job for seeds in run.jobs.values() for job in seeds.values()]
-    said = [line for job in jobs for line in job.data.tags.get("htmrun.notes", "").splitlines()]
+    said = [
+        line
+        for tag in ("htmrun.notes", "htmrun.remarks")
+        for job in jobs
+        for line in job.data.tags.get(tag, "").splitlines()
+    ]
     figures = {
         arm: {name: [*run.of(arm, name).values()] for name in run.metrics} for arm in run.everybody
     }

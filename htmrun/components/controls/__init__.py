@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,30 @@ import numpy.typing as npt
 
 from htmrun.backends.parameters import Parameters
 from htmrun.components.sources import Source
+from htmrun.components.sources.steps import Step, Times
 
 Values = npt.NDArray[np.float64]
 Ages = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 
 class ControlParameters(Parameters):
     """What controls without learning have in common: the field `baseline` names their kind."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """A whole series as a control sees it, each array (T,).
+
+    values: what a model is given, a missing one filled in. known: False where it was. age:
+    samples of the same sequence before each. times: when, and the usual step; None without dates.
+    """
+
+    values: Values
+    known: Flags
+    age: Ages
+    times: Times | None = None
+    step: Step | None = None
 
 
 class Control(ABC):
@@ -24,19 +42,24 @@ class Control(ABC):
 
     def __init__(self, parameters: Any, source: Source, path: str) -> None:
         """`path`: where the parameters stand, which begins the UserError for what cannot be."""
-        self.parameters = parameters
+        self.parameters, self.path = parameters, path
 
     @abstractmethod
-    def forecast(self, values: Values, age: Ages, horizon: int) -> Values:
+    def forecast(self, series: Series, horizon: int) -> Values:
         """Return the forecast of each of the values (T,) made `horizon` samples before it.
 
-        age (T,): samples of the same sequence before each. NaN where nothing can be said.
+        NaN where nothing can be said.
         """
 
+    def lacking(self, series: Series) -> str:
+        """Return why it forecasts nothing of a series of which it forecasts nothing."""
+        return f"{int(series.age.max(initial=-1)) + 1} samples are too few"
 
-def lagged(values: Values, age: Ages, lag: int) -> Values:
+
+def lagged(series: Series, lag: int) -> Values:
     """Return the value `lag` samples earlier, NaN where that is of another sequence."""
+    values = series.values
     found = np.full(len(values), np.nan)
     found[lag:] = values[: max(0, len(values) - lag)]
-    found[age < lag] = np.nan
+    found[series.age < lag] = np.nan
     return found

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from htmrun.components.controls import Ages, Control, ControlParameters, Values, lagged
+from htmrun.components.controls import Control, ControlParameters, Series, Values, lagged
 from htmrun.components.registry import register
 
 
@@ -27,8 +27,8 @@ class PersistenceParameters(ControlParameters):
 
 @register("control", PersistenceParameters)
 class Persistence(Control):
-    """Forecasts sample t by sample t - h."""
+    """Forecasts sample t by sample t - h, which may be a value that was filled in."""
 
-    def forecast(self, values: Values, age: Ages, horizon: int) -> Values:
-        """Return the value `horizon` samples before."""
-        return lagged(values, age, horizon)
+    def forecast(self, series: Series, horizon: int) -> Values:
+        """Return the value `horizon` samples before: the last that was known then."""
+        return lagged(series, horizon)

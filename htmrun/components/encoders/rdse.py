@@ -56,8 +56,10 @@ MUCH = 0.5
 
 @register("encoder", RDSEParameters)
 class RDSEEncoder(Encoder):
-    """Bucket b = floor(v / resolution + 0.5) has the on-bits h(b), h(b + 1), ... h(b + active - 1).
+    """Bucket b = floor((v - low) / resolution + 0.5) has the on-bits h(b) ... h(b + active - 1).
 
+    low: of the range that is known of the field, 0 without one, so that a number which all values
+    share changes no bit.
     h(n) = word(ENCODER, field, n) scaled to 0..size-1, so buckets at distance d < active
     share the bits of active - d words, and far ones only what falls together by chance.
     Words of one bucket can fall together too: then fewer than `active` bits are on, on
@@ -68,6 +70,7 @@ class RDSEEncoder(Encoder):
         super().__init__(p, field, seed)
         self.parameters, self._data = p, field.data
         self.resolution = p.resolution or _resolution(p, field)
+        self.low = field.data.ranges.get(field.name, (0.0, 0.0))[0]
         if p.resolution is None:
             self.learned = {field.name: field.range("resolution")}
         self.size = p.size
@@ -80,7 +83,7 @@ class RDSEEncoder(Encoder):
 
     def buckets(self, values: npt.NDArray[np.float64]) -> Places:
         """Return the bucket of each number that is not NaN."""
-        scaled = np.floor(values / self.resolution + 0.5)
+        scaled = np.floor((values - self.low) / self.resolution + 0.5)
         if len(scaled) and np.abs(scaled).max() > LARGEST_BUCKET:
             raise UserError(
                 f"{self.path}.resolution: {self.resolution:g} makes more than 2^62 buckets of the "
@@ -117,7 +120,7 @@ class RDSEEncoder(Encoder):
         shared[np.abs(bucket[:, None] - bucket) < self.parameters.active] = 0
         worst = np.unravel_index(shared.argmax(), shared.shape)
         if shared[worst] >= MUCH:
-            one, other = (bucket[i] * self.resolution for i in worst)
+            one, other = (self.low + bucket[i] * self.resolution for i in worst)
             yield (
                 f"{self.path}.size: of {self.size} bits {self.parameters.active} are on, and "
                 f"values as far apart as {one:.4g} and {other:.4g} share "

@@ -30,7 +30,8 @@ class Chunk:
     """T consecutive samples.
 
     fields: what encoders read, by name; each array's first axis has length T.
-    target: int64 class, or float64 value for forecasts, shape (T,).
+    target: int64 class, or float64 value for forecasts, shape (T,). NaN: no value came, whatever a
+        field was filled with; it is neither learned as a target nor scored.
     reset: uint8 (T,); 1: a new sequence starts at this sample.
     scored: uint8 (T,); 1: predictions of this sample's target count in the metrics.
     """
@@ -102,6 +103,19 @@ class Source(ABC):
     def median_step(self) -> float | None:
         """Median seconds from one sample to the next; None without timestamps."""
         return None
+
+    @property
+    def horizon_unit(self) -> Literal["rows", "time"]:
+        """What forecasts are counted in: rows, or only those that lie as many usual steps apart."""
+        return getattr(self.parameters, "horizon_unit", "rows")
+
+    @property
+    def repeats(self) -> bool:
+        """Whether every epoch brings the same samples in the same order.
+
+        Then only the first pass over them is news, and what it scores stands apart.
+        """
+        return self.task == "forecast"
 
     @property
     def range_of(self) -> str | None:

@@ -73,8 +73,10 @@ class RowPass:
         if self.columns.group is not None or self.parameters.sort:
             blocks = _sorted(blocks, bool(self.parameters.sort))
         for block in blocks:
-            if len(block.row):
-                yield self._chunk(block)
+            # Filled once they are in order: the value before is the one before in time.
+            keep = self._settle_missing(block)
+            if keep.any():
+                yield self._chunk(block.take(keep))
 
     def _blocks(self) -> Iterator[Block]:
         """Yield the rows in the order of the file."""
@@ -107,8 +109,7 @@ class RowPass:
         sequence = self._sequence + np.cumsum(self._starts(cells, row))
         self._sequence = int(sequence[-1])
         came = fields["value"].copy()
-        block = Block(fields, came, sequence, self._group(cells, len(row)), row)
-        yield block.take(self._settle_missing(block))
+        yield Block(fields, came, sequence, self._group(cells, len(row)), row)
 
     def _chosen(self, cells: Cells) -> list[int]:
         chosen = range(len(cells[0]))
@@ -128,8 +129,7 @@ class RowPass:
         number = np.arange(self._samples, self._samples + len(reset))
         self._samples += len(reset)
         scored = number >= self.parameters.score_from
-        value = block.fields["value"]
-        return Chunk(block.fields, value, reset.astype(np.uint8), scored.astype(np.uint8))
+        return Chunk(block.fields, block.came, reset.astype(np.uint8), scored.astype(np.uint8))
 
     def _numbers(self, cells: Cells, column: int, row: Ints) -> npt.NDArray[np.float64]:
         form = self.columns.numbers

@@ -32,6 +32,7 @@ from htmrun.components.sources.columns import find_columns
 from htmrun.components.sources.csv_table import CSVTable, Layout
 from htmrun.components.sources.first_rows import FirstRows, rows_of
 from htmrun.components.sources.rows import RowPass
+from htmrun.components.sources.steps import uneven
 from htmrun.components.sources.text_source import TextSource
 from htmrun.components.sources.time_order import TimeOrder
 from htmrun.errors import UserError
@@ -146,6 +147,11 @@ class SeriesParameters(SourceParameters):
     score_from: int = Field(
         0, ge=0, description="First sample whose prediction counts in the metrics."
     )
+    horizon_unit: Literal["rows", "time"] = Field(
+        "rows",
+        description="What classifier.horizons count. rows: samples, however far apart they are. "
+        "time: only forecasts of samples exactly as many usual steps ahead are scored.",
+    )
     drift_at: Annotated[int | None, Field(ge=1)] = Field(
         None,
         description="First sample after a change that is known: how a model recovers from it "
@@ -250,7 +256,8 @@ class SeriesSource(Source):
     @property
     def notes(self) -> tuple[str, ...]:
         """What is worth a line about the file; reads all rows once."""
-        return (*self.columns.dates.notes, *self.scan.notes)
+        steps = uneven(self) if self.parameters.horizon_unit == "rows" else None
+        return (*self.columns.dates.notes, *self.scan.notes, *([steps] if steps else []))
 
     @cached_property
     def ranges(self) -> Ranges:
@@ -283,7 +290,9 @@ class SeriesSource(Source):
         p = self.parameters
         settings = p.model_dump(include={"missing", "skip_rows", "rows", "score_from"})
         settings |= {"delimiter": self.table.delimiter, "columns": self.columns.settings}
-        later = {"encoding", "comment", "skip_lines"} | ({"sort"} if p.sort else set())
+        later = {"encoding", "comment", "skip_lines", "horizon_unit"} | (
+            {"sort"} if p.sort else set()
+        )
         settings |= p.model_dump(include=later, exclude_defaults=True)
         if self.parameters.held_out == "validation":
             settings["validation"] = self.parameters.validation_fraction

@@ -26,7 +26,11 @@ RATE = "samples_per_s"
 RECENT = "recent/"
 """Names of metrics since the last curve point begin with this; final metrics are over more."""
 
-STRETCHES = ("prequential/", "tail/", RECENT, "validation/")
+LATER = "later/"
+LAST_PASS = "last_pass/"
+"""Those of passes over a stream that was learned before: curves, and final over the last pass."""
+
+STRETCHES = ("prequential/", "tail/", RECENT, LATER, LAST_PASS, "validation/")
 """Stretches of the samples whose metrics have the row of the name behind, unless their own."""
 
 Better = Literal["up", "down", "none"]
@@ -120,6 +124,11 @@ class Run:
         return self.samples * self.course.epochs
 
     @property
+    def passes(self) -> int:
+        """How often the same stream goes by; figures of the first pass stand apart from others."""
+        return self.course.epochs if self.source.repeats else 1
+
+    @property
     def rate(self) -> float:
         """Training samples per second so far."""
         return self.sample / self.train_seconds if self.train_seconds > 0 else 0.0
@@ -146,10 +155,11 @@ class Due(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What a measure says in the end: metrics, and arrays by name."""
+    """What a measure says in the end: metrics, arrays by name, and lines to read beside them."""
 
     metrics: Mapping[str, float] = MappingProxyType({})
     series: Mapping[str, np.ndarray] = MappingProxyType({})
+    notes: tuple[str, ...] = ()
 
 
 class Measure:

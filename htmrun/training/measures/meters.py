@@ -13,6 +13,8 @@ from htmrun.components.classifiers.scores import Estimate, Scores
 from htmrun.training.measures.measure import Metrics, Saved
 
 CALIBRATION_BINS = 15
+FAR = 1000.0
+"""Standard deviations from 0 from which the size of values says nothing of how they vary."""
 LEAST_PROBABILITY = 1e-12
 """Floor under a probability in a negative log-likelihood, which is in nats."""
 
@@ -22,6 +24,7 @@ class Meter(Protocol):
 
     def add(self, scores: Scores, target: np.ndarray, scored: npt.NDArray[np.bool_]) -> None: ...
     def metrics(self) -> Metrics: ...
+    def notes(self) -> tuple[str, ...]: ...
     def losses(self) -> npt.NDArray[np.float32] | None: ...
     def state(self) -> Saved: ...
     def load(self, saved: Saved) -> None: ...
@@ -85,6 +88,10 @@ class ClassificationMeter:
         for row, value in enumerate((np.ones(len(target)), confidence, guess == target)):
             np.add.at(self._bins[row], place, value)
 
+    def notes(self) -> tuple[str, ...]:
+        """Return nothing."""
+        return ()
+
     def losses(self) -> npt.NDArray[np.float32] | None:
         """Return 1 for a wrong and 0 for a right guess, NaN where none counts; None: not kept."""
         return self._losses.all()
@@ -126,19 +133,31 @@ class ForecastMeter:
     """Errors of point forecasts: RMSE, MAE, MAPE, NRMSE; and NLL of the bucket that came.
 
     MAPE is sum|error| / sum|y|, NRMSE is RMSE over the standard deviation of y (Cui, Ahmad,
-    Hawkins 2016, "Continuous Online Sequence Learning").
+    Hawkins 2016, "Continuous Online Sequence Learning"). The deviation is that of the distances
+    from the first value, so a large number that all values share leaves it as it is.
     """
 
     def __init__(self) -> None:
-        self._sums = np.zeros(6)
+        self._sums = np.zeros(7)
+        self._first: float | None = None
         self._nll: float | None = None
 
-    def add_values(self, predicted: np.ndarray, actual: np.ndarray) -> None:
-        """Add forecasts and what came, both (T,) in units of the value; NaN pairs are left out."""
+    def add_values(
+        self, predicted: np.ndarray, actual: np.ndarray, base: float | np.ndarray = 0.0
+    ) -> npt.NDArray[np.float64]:
+        """Add forecasts and what came, both (T,) in units of the value; NaN pairs are left out.
+
+        base: what `predicted` counts from. Returns the errors that were added.
+        """
         use = ~(np.isnan(predicted) | np.isnan(actual))
-        y, error = actual[use].astype(np.float64), (predicted - actual)[use].astype(np.float64)
-        columns = [np.ones(len(y)), np.abs(error), error**2, np.abs(y), y, y**2]
+        y = actual[use].astype(np.float64)
+        error = (predicted - (actual - base))[use].astype(np.float64)
+        if self._first is None and len(y):
+            self._first = float(y[0])
+        off = y - (self._first or 0.0)
+        columns = [np.ones(len(y)), np.abs(error), error**2, np.abs(y), off, off**2, y < 0]
         self._sums = np.array([_added(*pair) for pair in zip(self._sums, columns, strict=True)])
+        return error
 
     def add_distribution(self, own: npt.NDArray[np.float32]) -> None:
         """Add the probabilities that had been given to the buckets that came."""
@@ -147,27 +166,50 @@ class ForecastMeter:
 
     def metrics(self) -> Metrics:
         """Return the metrics by name; empty if nothing was added."""
-        n, absolute, squared, size, total, square = self._sums
+        n, absolute, squared, size = self._sums[:4]
         if n == 0:
             return {}
-        rmse = math.sqrt(squared / n)
-        spread = math.sqrt(max(square / n - (total / n) ** 2, 0.0))
-        out = {"rmse": rmse, "mae": absolute / n}
+        rmse, spread = math.sqrt(squared / n), self._spread()
+        out = {"rmse": rmse, "mae": absolute / n, "scored": n}
         if size > 0:
             out["mape"] = absolute / size
         if spread > 0:
             out["nrmse"] = rmse / spread
         if self._nll is not None:
             out["nll"] = self._nll / n
-        return out
+        return {name: float(value) for name, value in out.items()}
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what keeps MAPE from meaning what it seems to; empty where nothing does."""
+        n, size, below = self._sums[0], self._sums[3], self._sums[6]
+        spread = self._spread()
+        if not spread or not size:
+            return ()
+        if below:
+            found = f"{below / n:.0%} of the scored values are below 0"
+        elif size / n < spread:
+            found = "they lie around 0"
+        elif size / n > FAR * spread:
+            found = "they lie so far from 0 that every error looks small"
+        else:
+            return ()
+        return (
+            f"mape divides by the size of the values, and {found}; believe nrmse, which divides by "
+            "their spread",
+        )
+
+    def _spread(self) -> float:
+        """Return the standard deviation of what came."""
+        n, total, square = self._sums[0], self._sums[4], self._sums[5]
+        return math.sqrt(max(square / n - (total / n) ** 2, 0.0)) if n else 0.0
 
     def state(self) -> Saved:
         """Return what was added so far."""
-        return {"sums": self._sums, "nll": self._nll}
+        return {"sums": self._sums, "first": self._first, "nll": self._nll}
 
     def load(self, saved: Saved) -> None:
         """Go on from what `state` returned."""
-        self._sums, self._nll = saved["sums"], saved["nll"]
+        self._sums, self._first, self._nll = saved["sums"], saved["first"], saved["nll"]
 
 
 class BucketForecastMeter:
@@ -186,15 +228,18 @@ class BucketForecastMeter:
             self._losses.add(use, np.zeros(0))
             return
         said, actual = scores.take(use), actual[use]
-        forecast = said.estimate(self._estimate)
-        self._meter.add_values(forecast, actual)
-        self._losses.add(use, (forecast - actual) ** 2)
+        error = self._meter.add_values(said.above(self._estimate), actual, said.lowest)
+        self._losses.add(use, error**2)
         own = said.probability[np.arange(len(actual)), said.index(actual)]
         self._meter.add_distribution(own)
 
     def metrics(self) -> Metrics:
         """Return the metrics by name; empty if nothing was added."""
         return self._meter.metrics()
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what to know beside them."""
+        return self._meter.notes()
 
     def losses(self) -> npt.NDArray[np.float32] | None:
         """Return squared errors, NaN where none counts; None where they are not kept."""

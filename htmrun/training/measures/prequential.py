@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -13,6 +14,8 @@ from htmrun.components.registry import register
 from htmrun.components.sources import Chunk, Task
 from htmrun.training.measures.anomaly import AnomalyLikelihood, log_scale
 from htmrun.training.measures.measure import (
+    LAST_PASS,
+    LATER,
     RECENT,
     Alarm,
     Due,
@@ -31,6 +34,9 @@ from htmrun.training.measures.meters import (
     ClassificationMeter,
     Meter,
 )
+from htmrun.training.measures.spans import Spans
+
+Flags = npt.NDArray[np.bool_]
 
 MOST_LOSSES = 1_000_000
 """Samples of a stream up to which losses and anomaly scores are kept one by one: 4 MB each."""
@@ -48,7 +54,8 @@ METRICS = (
     Metric("rmse_{h}", "task", "down", "root mean squared error of the forecast so many samples "
            "ahead", "the value's unit", curve=True, main=("forecast",)),
     Metric("mape_{last}", "task", "down", "sum of absolute errors over sum of absolute values, of "
-           "the forecast so many samples ahead", "share", "Cui et al. 2016", curve=True,
+           "the forecast so many samples ahead; it says little where values lie around 0 or very "
+           "far from it: believe nrmse there", "share", "Cui et al. 2016", curve=True,
            main=("forecast",)),
     Metric("nll_{last}", "task", "down", "negative log-likelihood of what came so many samples "
            "ahead, of a value: of its bucket", "nats", curve=True, main=("forecast",)),
@@ -60,6 +67,13 @@ METRICS = (
            "the value's unit"),
     Metric("nrmse_{h}", "task", "down", "RMSE over the standard deviation of the values; 1 is no "
            "better than their mean", source="Cui et al. 2016"),
+    Metric("last_pass/rmse_{h}", "task", "down", "the same over the last of several passes "
+           "(`epochs`) over one stream, of values that were learned before: no forecast of "
+           "something new. Every other metric of that pass has this name before it, too",
+           "the value's unit"),
+    Metric("scored_{h}", "cost", "none", "forecasts so many samples ahead that were scored: not "
+           "those of values that were filled in, nor before the first that could be made",
+           "samples"),
     Metric("{stage}/sparsity", "representation", "none", "mean share of columns that win, or of "
            "units that are active", "share"),
     Metric("{stage}/entropy", "representation", "up", "mean binary entropy of how often a column "
@@ -99,11 +113,14 @@ class Meters:
         self.columns = {s.name: ActivityMeter(s.columns) for s in pipeline.stages if s.competes}
         self.cells = {s.name: CellMeter(keep_losses) for s in pipeline.stages if s.predicts}
 
-    def add(self, chunk: Chunk, outcome: Outcome, pipeline: Pipeline) -> None:
-        """Add what the pipeline said of a chunk."""
+    def add(
+        self, chunk: Chunk, outcome: Outcome, pipeline: Pipeline, due: Mapping[int, Flags]
+    ) -> None:
+        """Add what the pipeline said of a chunk; due: by horizon what may count, where not all."""
         scored = chunk.scored != 0
         for scores in outcome.scores:
-            self.scores[scores.horizon].add(scores, chunk.target, scored)
+            counts = scored & due.get(scores.horizon, True)
+            self.scores[scores.horizon].add(scores, chunk.target, counts)
         for name, meter in self.columns.items():
             meter.add(outcome.activity[name])
         for stage in pipeline.stages:
@@ -128,6 +145,10 @@ class Meters:
                 out |= {f"{name}_{horizon}": value for name, value in metrics.items()}
         return out
 
+    def notes(self) -> tuple[str, ...]:
+        """Return what to know beside the task metrics."""
+        return tuple(dict.fromkeys(note for m in self.scores.values() for note in m.notes()))
+
     def stage_metrics(self) -> Metrics:
         """Return the stages' metrics, named `STAGE/METRIC`."""
         named: dict[str, ActivityMeter | CellMeter] = {**self.columns, **self.cells}
@@ -151,7 +172,8 @@ class Meters:
 class Prequential(Measure):
     """Scores of predictions made before each sample is learned, and how the stages are used.
 
-    Since the last curve point, over the tail, and over all samples.
+    Since the last curve point, over the tail, and over all samples. Of several passes over one
+    stream that is the first; what the last one scores is named as such.
     """
 
     metrics: ClassVar = METRICS
@@ -160,33 +182,56 @@ class Prequential(Measure):
     def begin(self, run: Run) -> None:
         """Start with empty meters."""
         self._run = run
-        self.tail_start = int(run.total * TAIL)
-        self._interval, self._tail = self._meters(), self._meters()
+        self._first_pass = run.total // run.passes
+        self.tail_start = int(self._first_pass * TAIL)
         # Images come in another order with every seed: their losses are no stream.
-        keep = run.source.task != "classification" and run.total <= MOST_LOSSES
-        self._all = self._meters(keep_losses=keep)
+        keep = run.source.task != "classification" and self._first_pass <= MOST_LOSSES
+        self._parts = {
+            "interval": self._meters(),
+            "tail": self._meters(),
+            "all": self._meters(keep_losses=keep),
+        }
+        if run.passes > 1:
+            self._parts |= {"last pass": self._meters(), "last tail": self._meters()}
+        self._spans = Spans.of(run.source, run.pipeline.readout.targets.horizons)
 
     def _meters(self, keep_losses: bool = False) -> Meters:
         return Meters(self._run.source.task, self._run.pipeline, keep_losses=keep_losses)
 
     def cuts(self) -> tuple[int, ...]:
-        """Return where the tail begins."""
-        return (self.tail_start,)
+        """Return where the tail begins, in the first pass and in the last."""
+        before = self._run.total - self._first_pass
+        return tuple(sorted({self.tail_start, before + self.tail_start}))
 
     def chunk(self, run: Run, chunk: Chunk, plan: Plan, outcome: Outcome) -> None:
         """Add what was predicted of a piece."""
-        for meters in (self._interval, self._all):
-            meters.add(chunk, outcome, run.pipeline)
-        if run.sample > self.tail_start:
-            self._tail.add(chunk, outcome, run.pipeline)
+        due: Mapping[int, Flags] = {}
+        if self._spans is not None:
+            due = self._spans.due(chunk.fields["timestamp"], chunk.reset)
+        for name in self._stretches(run):
+            self._parts[name].add(chunk, outcome, run.pipeline, due)
+
+    def _stretches(self, run: Run) -> Iterator[str]:
+        """Yield the names of the meters that the piece before `run.sample` belongs to."""
+        yield "interval"
+        if run.sample <= self._first_pass:
+            yield "all"
+            if run.sample > self.tail_start:
+                yield "tail"
+        before = run.total - self._first_pass
+        if run.passes > 1 and run.sample > before:
+            yield "last pass"
+            if run.sample > before + self.tail_start:
+                yield "last tail"
 
     def look(self, run: Run, due: Due) -> Metrics:
         """Return the metrics that have a curve, since the last curve point, and start anew."""
         if not due.curve:
             return {}
-        done, self._interval = self._interval, self._meters()
+        done, self._parts["interval"] = self._parts["interval"], self._meters()
         found = done.task_metrics() | done.stage_metrics()
-        return {f"{RECENT}{name}": value for name, value in found.items() if has_curve(name)}
+        stretch = RECENT if run.sample <= self._first_pass else LATER
+        return {f"{stretch}{name}": value for name, value in found.items() if has_curve(name)}
 
     def losses(self) -> dict[str, npt.NDArray[np.float32]]:
         """Return the loss of every sample in the order of the stream, `loss/HORIZON`: float32.
@@ -194,7 +239,7 @@ class Prequential(Measure):
         Squared error of a forecast, 1 for a wrong and 0 for a right guess; NaN where nothing was
         scored. Empty for held-out tasks and for streams of more than a million samples.
         """
-        kept = {h: meter.losses() for h, meter in self._all.scores.items()}
+        kept = {h: meter.losses() for h, meter in self._parts["all"].scores.items()}
         return {f"loss/{h}": values for h, values in kept.items() if values is not None}
 
     def anomalies(self) -> dict[str, npt.NDArray[np.float32]]:
@@ -203,7 +248,8 @@ class Prequential(Measure):
         Named `anomaly/raw`, `anomaly/likelihood` and `anomaly/log_likelihood` (0 to 1), of the last
         temporal memory; empty without one, and wherever `losses` is.
         """
-        kept = [raw for m in self._all.cells.values() if (raw := m.anomalies()) is not None]
+        cells = self._parts["all"].cells.values()
+        kept = [raw for m in cells if (raw := m.anomalies()) is not None]
         if not kept:
             return {}
         likelihood = AnomalyLikelihood(self._run.course.anomaly).add(kept[-1])
@@ -214,29 +260,39 @@ class Prequential(Measure):
 
     def activity(self) -> dict[str, npt.NDArray[np.float64]]:
         """Return, by pooler, the share of the last fifth of the samples that each column won."""
-        return {name: meter.frequency for name, meter in self._tail.columns.items()}
+        tail = self._parts.get("last tail", self._parts["tail"])
+        return {name: meter.frequency for name, meter in tail.columns.items()}
 
     def finish(self, run: Run) -> Found:
         """Return the prequential metrics, and losses and anomaly scores sample by sample.
 
         Forecasts: over all scored samples. Sequences: `accuracy` and the rest over the last fifth,
-        `prequential/...` over all. Classification: `prequential/...` over all.
+        `prequential/...` over all. Classification: `prequential/...` over all. All of the first
+        pass over a stream; `last_pass/...` of the last.
         """
-        everything, tail = self._all.task_metrics(), self._tail.task_metrics()
+        everything, tail = self._parts["all"].task_metrics(), self._parts["tail"].task_metrics()
         out = {f"prequential/{name}": value for name, value in everything.items()}
         if run.source.task == "forecast":
             out |= everything | {f"tail/{name}": value for name, value in tail.items()}
         elif run.source.task == "sequence":
             out |= tail
-        return Found(out | self._tail.stage_metrics(), self.losses() | self.anomalies())
+        out |= self._parts["tail"].stage_metrics() | self._last_pass()
+        return Found(out, self.losses() | self.anomalies(), self._parts["all"].notes())
+
+    def _last_pass(self) -> Metrics:
+        if "last pass" not in self._parts:
+            return {}
+        found = self._parts["last pass"].task_metrics() | self._parts["last tail"].stage_metrics()
+        return {f"{LAST_PASS}{name}": value for name, value in found.items()}
 
     def state(self) -> Saved:
         """Return what was added so far."""
-        parts = {"interval": self._interval, "tail": self._tail, "all": self._all}
-        return {name: meters.state() for name, meters in parts.items()}
+        parts = {name: meters.state() for name, meters in self._parts.items()}
+        return parts | ({} if self._spans is None else {"spans": self._spans.state()})
 
     def load(self, saved: Saved) -> None:
         """Go on from what `state` returned of the same job."""
-        self._interval.load(saved["interval"])
-        self._tail.load(saved["tail"])
-        self._all.load(saved["all"])
+        for name, meters in self._parts.items():
+            meters.load(saved[name])
+        if self._spans is not None:
+            self._spans.load(saved["spans"])

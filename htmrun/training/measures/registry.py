@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import get_args
 
@@ -78,7 +78,21 @@ def remarks(figures: Mapping[str, Mapping[str, Sequence[float]]]) -> list[str]:
                 mean = sum(values) / len(values)
                 if mean > known.alarm.limit:
                     found.setdefault(name, {})[arm] = mean
-    return [_remark(name, arms) for name, arms in found.items()]
+    return [*(_remark(name, arms) for name, arms in found.items()), *_scored(figures)]
+
+
+def _scored(figures: Mapping[str, Mapping[str, Sequence[float]]]) -> Iterator[str]:
+    """Yield, by horizon, who was scored over fewer samples than others."""
+    names = dict.fromkeys(name for metrics in figures.values() for name in metrics)
+    for name in names:
+        if re.fullmatch(r"scored_\d+", name) is None:
+            continue
+        counts = {arm: round(m[name][0]) for arm, m in figures.items() if m.get(name)}
+        most = max(counts.values(), default=0)
+        fewer = [f"{arm} {count:,}" for arm, count in counts.items() if count < most]
+        if fewer:
+            said = ", ".join(fewer)
+            yield f"{name} is {most:,}, but of {said}: the figures of the others are over more"
 
 
 def _remark(name: str, arms: Mapping[str, float]) -> str:

@@ -14,7 +14,7 @@ import pytest
 
 from htmrun.components.sources import open_source
 from htmrun.components.sources.csv_table import BLOCK_ROWS
-from htmrun.components.sources.series import SeriesParameters
+from htmrun.components.sources.series import SeriesParameters, SeriesSource
 from htmrun.errors import UserError
 
 SHARED = Path(
@@ -45,7 +45,9 @@ def read(source, chunk=1000):
     fields = {n: np.concatenate([c.fields[n] for c in chunks]) for n in chunks[0].fields}
     reset = np.concatenate([c.reset for c in chunks]).tolist()
     scored = np.concatenate([c.scored for c in chunks]).tolist()
-    assert (np.concatenate([c.target for c in chunks]) == fields["value"]).all()
+    target = np.concatenate([c.target for c in chunks])
+    # NaN: a value that was filled in is no target.
+    assert (np.isnan(target) | (target == fields["value"])).all()
     return fields, reset, scored
 
 
@@ -339,3 +341,22 @@ def test_nyc_taxi_is_read_with_further_columns():
     minutes = minutes // np.timedelta64(1, "m")
     assert (fields["timeofday"] == minutes).all()
     assert len(minutes) == 17520
+
+
+def test_gaps_are_filled_once_rows_are_in_order_and_are_no_targets(tmp_path: Path) -> None:
+    path = tmp_path / "newest.csv"
+    path.write_text("day,load\n2024-01-04,4\n2024-01-03,\n2024-01-02,2\n2024-01-01,1\n")
+    given = SeriesParameters(path=str(path), missing="previous", sort=True)
+    (chunk,) = SeriesSource(given, tmp_path).train(0, 0, 10)
+    assert chunk.fields["value"].tolist() == [1, 2, 2, 4]
+    assert np.isnan(chunk.target).tolist() == [False, False, True, False]
+
+
+def test_steps_of_another_length_are_told(tmp_path: Path) -> None:
+    days = [d for d in range(1, 29) if d not in (5, 6, 20)]
+    path = tmp_path / "days.csv"
+    path.write_text("day,load\n" + "".join(f"2024-01-{d:02d},{d % 5}\n" for d in days))
+    (note,) = SeriesSource(SeriesParameters(path=str(path)), tmp_path).notes
+    assert note.startswith("2 of 24 steps are not the usual one of 1 day: horizons count rows")
+    in_time = SeriesParameters(path=str(path), horizon_unit="time")
+    assert SeriesSource(in_time, tmp_path).notes == ()

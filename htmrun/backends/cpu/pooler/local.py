@@ -164,13 +164,17 @@ def _rank_overlaps(
     places: I64,
     selected: U64,
 ) -> None:
-    """Select those among listed[:n] that fewer neighbours beat than there are places."""
+    """Select those among listed[:n] that fewer neighbours beat than there are places.
+
+    They are listed in ascending order: whether an equal neighbour of a lower index has won is
+    known by then.
+    """
     for j in range(n):
         c = np.int64(listed[j])
         beaten = np.int64(0)
         for q in range(offsets[c >> 6], offsets[(c >> 6) + 1]):
             first, mask = lines[q, 0] * WORDS, (lines[q, 1] + (c & 63)) * WORDS
-            beaten += better_in_line(planes, used, len(selected), first, c, near, mask)
+            beaten += better_in_line(planes, used, len(selected), first, c, near, mask, selected)
         selected[c >> 6] |= np.uint64(beaten < places[c]) << np.uint64(c & 63)
 
 
@@ -196,9 +200,11 @@ def _rank_scores(
                 if mask == np.uint64(0):
                     continue
                 w = lines[q, 0] * WORDS + k
-                # Equal scores beat it from words before its own, and from lower places of that.
-                better = at_least(keys, w * 64, key + np.uint32(w >= own))
-                if w == own:
-                    better |= at_least(keys, w * 64, key) & lower
+                # Winners of equal scores beat it from words before its own, and from lower places
+                # of that.
+                better = at_least(keys, w * 64, key + np.uint32(1))
+                if w <= own:
+                    before = selected[w] & lower if w == own else selected[w]
+                    better |= at_least(keys, w * 64, key) & before
                 beaten += popcount(better & mask)
         selected[own] |= np.uint64(np.int64(beaten) < places[c]) << np.uint64(c & 63)

@@ -129,11 +129,12 @@ def _fewer_in_line(
 
 
 def _better_in_line(
-    typingctx: Any, planes: Any, used: Any, width: Any, at: Any, column: Any, near: Any, mask: Any
-) -> Any:
+    typingctx: Any, planes: Any, used: Any, width: Any, at: Any, column: Any, near: Any, mask: Any,
+    won: Any,
+) -> Any:  # fmt: skip
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         kinds = signature.args
-        source, count, pitch, word, own, masks, mask_at = args
+        source, count, pitch, word, own, masks, mask_at, winners = args
         own_word, bit = builder.ashr(own, _I64(6)), builder.and_(own, _I64(63))
         lower = builder.sub(builder.shl(_I64(1), bit), _I64(1))
         lanes = ir.Constant(LINE, list(range(WORDS)))
@@ -143,8 +144,10 @@ def _better_in_line(
             builder.icmp_signed("==", lanes, there), splat(builder, lower, LINE), none
         )
         better = cgutils.alloca_once(builder, LINE)
-        before = builder.icmp_signed("<", lanes, there)
-        builder.store(builder.select(before, every, here), better)
+        before = builder.select(builder.icmp_signed("<", lanes, there), every, here)
+        place = place_of(context, builder, kinds[7], winners, word, LINE)
+        # What stays where overlaps are equal.
+        builder.store(builder.and_(before, load(builder, place, 8)), better)
         start = context.make_array(kinds[0])(context, builder, source).data
         adder = Adder(context, builder)
         with cgutils.for_range(builder, count) as loop:
@@ -161,7 +164,7 @@ def _better_in_line(
         return _call(builder, "llvm.vector.reduce.add.v8i64", _I64, ones)
 
     i = types.intp
-    return types.int64(planes, i, i, i, i, near, i), codegen
+    return types.int64(planes, i, i, i, i, near, i, won), codegen
 
 
 spread_word: Any = intrinsic(_spread_word)
@@ -185,8 +188,8 @@ Leaves in within[at:at + 8] where counts are at most the limit, in `below` where
 """
 
 better_in_line: Any = intrinsic(_better_in_line)
-"""(planes, used, width, at, column, near, mask_at): how many of a line's columns beat `column`.
+"""(planes, used, width, at, column, near, mask_at, won): how many of a line beat `column`.
 
-More overlap does, and as much at a lower index. The line is words at..at + 8 of the lowest `used`
-planes, of `width` words each; only columns in near[mask_at:mask_at + 8] count.
+More overlap does, and as much at a lower index that is set in `won`. The line is words at..at + 8
+of the lowest `used` planes, of `width` words each; only columns in near[mask_at:mask_at + 8] count.
 """

@@ -19,7 +19,7 @@ from htmrun.backends.sp_contract import check_shape, pool_size
 i32, u64 = np.int32, np.uint64
 OF_A_MODEL = (
     "_permanences", "_connected", "_by_input", "_active_duty", "_overlap_duty",
-    "_min_overlap_duty", "_boost", "_reached", "_learners", "_most",
+    "_min_overlap_duty", "_boost", "_reached", "_learners", "_most", "_places", "_radius",
 )  # fmt: skip
 
 
@@ -49,7 +49,12 @@ class PoolerArrays:
         self._learners = xp.zeros(shape, np.int32)
         self._overlaps = xp.empty(0, np.uint32)
         self._keys = xp.empty(0, np.uint32)
+        self._tied = xp.empty(0, np.uint32)
         self._most = xp.empty(self.models, np.uint32)
+        # Of local inhibition only: how many may win around each column, and how far around.
+        local = p.columns if p.inhibition == "local" else 0
+        self._places = xp.zeros((self.models, local), np.int32)
+        self._radius = xp.zeros(self.models, np.int32)
         self._start(input_shape, seeds)
 
     def part(self, first: int, last: int) -> Self:
@@ -59,11 +64,12 @@ class PoolerArrays:
         for name in OF_A_MODEL:
             setattr(part, name, getattr(self, name)[first:last])
         part._overlaps, part._keys = self._overlaps[:0], self._keys[:0]
+        part._tied = self._tied[:0]
         return part
 
     def scratch(self) -> tuple[Any, ...]:
         """Return the arrays that launches use meanwhile; larger ones replace them when needed."""
-        return self._overlaps, self._keys
+        return self._overlaps, self._keys, self._tied
 
     def state(self, model: int) -> State:
         """Return one model's arrays in canonical form, without the pending samples."""

@@ -112,17 +112,28 @@ class Kernels(PoolerArrays):
                 (threads,), *keys, *where, i32(p.columns), i32(self.column_words),
                 u32(p.active_columns),
             )  # fmt: skip
-        elif self._local_kernels == "any":
+        else:
+            self._select_locally(keys, where, stop - start)
+
+    def _select_locally(self, keys: tuple[Any, ...], where: tuple[Any, ...], samples: int) -> None:
+        """Write the winners that ties leave no doubt about, then those that they do."""
+        needed = self.models * samples * self.column_words
+        if len(self._tied) < needed:
+            self._tied = self.device.xp.empty(needed, np.uint32)
+        keys, words = (*keys, self._tied, self._places), i32(self.column_words)
+        sizes = (*where, i32(self.parameters.columns), words)
+        if self._local_kernels == "any":
             self._launch(
-                "sp_select_local", (self._blocks(), self.models, stop - start), *keys,
-                self._places, *self._topology(), *where, i32(p.columns), i32(self.column_words),
-                file="sp_topology.cu",
+                "sp_select_local", (self._blocks(), self.models, samples), *keys,
+                *self._topology(), *sizes, file="sp_topology.cu",
             )  # fmt: skip
         else:
-            self._launch_3x3(
-                "select", stop - start, *keys, self._places, *self._topology(), *where,
-                i32(self.column_words),
-            )  # fmt: skip
+            self._tied[:needed] = 0
+            self._launch_3x3("select", samples, *keys, *self._topology_3x3(), *where, words)
+        self.device.launch(
+            "sp_topology.cu", "sp_settle_ties", (1, self.models, samples), (32,), *keys,
+            *self._topology(), *sizes,
+        )  # fmt: skip
 
     def count_reached(self, samples: int) -> None:
         """Note which overlaps of the last launch reached the threshold, if anyone will ask."""
@@ -232,8 +243,8 @@ class Kernels(PoolerArrays):
             )  # fmt: skip
         else:
             self._launch_3x3(
-                "boost", 1, *target, self._overlap_duty, schedule.boost, *self._topology(), i32(t),
-                gain, share,
+                "boost", 1, *target, self._overlap_duty, schedule.boost, *self._topology_3x3(),
+                i32(t), gain, share,
             )  # fmt: skip
 
     def _place_neighbours(self, local_kernels: LocalKernels) -> None:
@@ -248,18 +259,17 @@ class Kernels(PoolerArrays):
         sizes = grid.neighbourhood_sizes(p.column_shape, p.inhibition_radius, p.wrap)
         places = {int(n): max(1, round_half_up(p.density * int(n))) for n in np.unique(sizes)}
         asarray = self.device.xp.asarray
-        self._places = asarray(np.array([places[int(n)] for n in sizes], np.int32))
+        self._places[...] = asarray(np.array([places[int(n)] for n in sizes], np.int32))
+        self._radius[...] = min(p.inhibition_radius, max(p.column_shape))
         self._shape = asarray(grid.four(p.column_shape, "column_shape"))
 
     def _topology(self) -> tuple[Any, ...]:
-        p = self.parameters
-        assert p.column_shape is not None
-        assert p.inhibition_radius is not None
-        if self._local_kernels == "any":
-            radius = min(p.inhibition_radius, max(p.column_shape))
-            return self._shape, i32(radius), i32(p.wrap)
-        height, width = p.column_shape
-        return i32(width), i32(height), i32(p.wrap)
+        return self._shape, self._radius, i32(self.parameters.wrap)
+
+    def _topology_3x3(self) -> tuple[Any, ...]:
+        assert self.parameters.column_shape is not None
+        height, width = self.parameters.column_shape
+        return i32(width), i32(height), i32(self.parameters.wrap)
 
     def _launch_3x3(self, phase: str, samples: int, *arguments: Any) -> None:
         assert self.parameters.column_shape is not None
