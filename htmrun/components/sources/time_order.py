@@ -120,7 +120,7 @@ class TimeOrder:
         back = [s for s in steps if abs(s - (median - HOUR)) <= near and (s < 0 or median == HOUR)]
         years = seconds(self._high - self._low) / (365.25 * 86_400)
         count = sum(steps[s] for s in back)
-        return back if count <= min(2 + years, self.total / 20) else []
+        return back if count <= 2 + years and 20 * count <= self.total else []
 
     def _must_have_sequences(self, table: CSVTable, columns: Columns) -> None:
         column = columns.reset if columns.sequence is None else columns.sequence
