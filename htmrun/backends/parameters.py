@@ -60,10 +60,10 @@ class SpatialPoolerParameters(Parameters):
     inhibition: Literal["global", "local"] = Field(
         "global", description="Columns compete with all others, or with neighbours in column_shape."
     )
-    inhibition_radius: int | None = Field(
+    inhibition_radius: Annotated[int, Field(ge=1)] | Literal["connected"] | None = Field(
         None,
-        ge=1,
-        description="Local inhibition: neighbourhood reaches this far in each dimension.",
+        description="Local inhibition: neighbourhood reaches this far in each dimension; "
+        "connected: as far as connected synapses reach on average, as they change.",
     )
     potential_fraction: PositiveFraction = Field(
         0.5, description="Share of the reachable inputs that a column has synapses to."

@@ -8,6 +8,8 @@ Canonical state, whatever the backend's layout:
     pending_winners, pending_winner_offsets    and its winners
     pending_reached   int64 (columns,), in how many samples of the open window the overlap
                       reached the stimulus threshold; counted only if `weak_bump` > 0
+    inhibition_radius int64 (2,), the radius and how many samples have been committed since it was
+                      computed; only with `inhibition_radius: connected`
 Right after a commit the pending arrays are empty (offsets [0]) and zero.
 """
 
@@ -79,23 +81,31 @@ def check_plan(plan: Plan, samples: int, pending: int, period: int) -> None:
         raise ValueError(f"a window of {largest} samples is larger than duty_period = {period}")
 
 
-def check_state(state: State, columns: int, inputs: int) -> None:
-    """Raise ValueError unless `state` is a canonical state of `inputs` -> `columns`."""
-    if set(state) != set(DTYPES):
-        odd = ", ".join(sorted(set(state) ^ set(DTYPES)))
+def check_state(state: State, columns: int, inputs: int, follows: bool = False) -> None:
+    """Raise ValueError unless `state` is a canonical state of `inputs` -> `columns`.
+
+    follows: its inhibition radius follows the receptive fields, and is part of the state.
+    """
+    dtypes = DTYPES | ({"inhibition_radius": np.int64} if follows else {})
+    if set(state) != set(dtypes):
+        odd = ", ".join(sorted(set(state) ^ set(dtypes)))
         raise ValueError(f"spatial pooler state: names differ from the expected ones in {odd}")
-    for name, dtype in DTYPES.items():
+    for name, dtype in dtypes.items():
         if state[name].dtype != dtype:
             raise ValueError(f"{name}: {state[name].dtype}, expected {np.dtype(dtype)}")
     shapes: dict[str, tuple[int, ...]] = {"permanences": (columns, inputs)}
     for name in ("active_duty", "overlap_duty", "min_overlap_duty", "boost", "pending_reached"):
         shapes[name] = (columns,)
+    if follows:
+        shapes["inhibition_radius"] = (2,)
     for name, shape in shapes.items():
         if state[name].shape != shape:
             raise ValueError(f"{name}: shape {state[name].shape}, expected {shape}")
     permanences = state["permanences"]
     if permanences.min() < -1 or permanences.max() > PERMANENCE_ONE:
         raise ValueError(f"permanences: outside -1..{PERMANENCE_ONE}")
+    if follows and (state["inhibition_radius"] < (1, 0)).any():
+        raise ValueError(f"inhibition_radius: {state['inhibition_radius']}, expected 1 and 0 up")
     _check_rows(state["pending_inputs"], state["pending_input_offsets"], inputs, "inputs")
     _check_rows(state["pending_winners"], state["pending_winner_offsets"], columns, "winners")
     if len(state["pending_input_offsets"]) != len(state["pending_winner_offsets"]):

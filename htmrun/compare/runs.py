@@ -102,12 +102,16 @@ def rank_runs(choice: Choice) -> Ranked:
 
 
 def report_runs(choice: Choice, folder: Path, compared: Compared) -> tuple[Path, str]:
-    """Write the page of a comparison into `folder` and log it; return its path and MLflow's run.
+    """Write the page of a comparison into `folder` and log it; return its path and what became.
 
     Raises UserError if the folder cannot be written to.
     """
     path = write_report(folder, compared.comparison, compared.run, compared.series)
-    return path, log_report(open_existing(choice.uri, choice.directory)[1], compared.run, folder)
+    try:
+        client = open_existing(choice.uri, choice.directory)[1]
+        return path, f"logged as artifact 'report' of {log_report(client, compared.run, folder)}"
+    except OSError as error:  # The runs lie on media that cannot be written.
+        return path, f"not logged ({error.strerror or error})"
 
 
 def _in_common(choice: Choice, run: ExperimentRun) -> list[str]:

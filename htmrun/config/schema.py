@@ -19,6 +19,7 @@ from htmrun.components.registry import Section
 from htmrun.components.sources import SourceParameters
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
+EpochPeriod = Literal["pass", "minute", "hour", "day", "week", "year"]
 Seed = Annotated[int, Field(ge=0, lt=1 << 63)]
 Window = Annotated[int, Field(ge=1, le=1 << 24)]
 StageParameters = Annotated[Parameters, Section(("encoder", "stage", "readout"))]
@@ -44,6 +45,10 @@ class GrowingWindow(Parameters):
 
 def _window_form(value: object) -> str:
     return "=growing" if isinstance(value, Mapping | GrowingWindow) else "=fixed"
+
+
+def _epoch_form(value: object) -> str:
+    return "=period" if isinstance(value, str) else "=samples"
 
 
 class Arm(Parameters):
@@ -152,8 +157,18 @@ class Experiment(Parameters):
         json_schema_extra=NO_EFFECT,
     )
     epochs: int = Field(1, ge=1, le=1 << 20, description="Passes over the training samples.")
-    epoch_length: int | None = Field(
-        None, ge=1, description="Samples that make an epoch on a stream without an end."
+    epoch_length: (
+        Annotated[
+            Annotated[Window, Tag("=samples")] | Annotated[EpochPeriod, Tag("=period")],
+            Discriminator(_epoch_form),
+        ]
+        | None
+    ) = Field(
+        None,
+        description="Samples that make an epoch on a stream, or a period of its dates, or pass; in "
+        "every arm a window ends there. null: a pass; but of a stream, in arms that boost at "
+        "epochs, the longest period that goes ten times into it, without dates 1000 samples or a "
+        "tenth.",
     )
     evaluate_every: int | None = Field(
         None,

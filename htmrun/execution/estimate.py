@@ -9,6 +9,7 @@ from htmrun.components.registry import component_of
 from htmrun.components.sources import Source
 from htmrun.config.schema import Arm, Experiment
 from htmrun.execution.jobs import Builder, schedule_of
+from htmrun.training.epochs import Epoch
 from htmrun.training.schedule import Cursor, Growth
 
 
@@ -32,11 +33,12 @@ def plan_table(experiment: Experiment, source: Source) -> list[dict[str, object]
             }
             row |= {"device_bytes": 0}
         else:
+            epoch = builder.epoch(regime)
             here, there = _bytes(builder.of(regime), regime)
             row |= {
-                "regime": _words(regime),
+                "regime": _words(regime, epoch),
                 "samples": samples * experiment.epochs,
-                "commits": _commits(regime, experiment, samples),
+                "commits": _commits(regime, epoch, experiment.epochs, samples),
                 "bytes": here,
                 "device_bytes": there,
             }
@@ -44,24 +46,25 @@ def plan_table(experiment: Experiment, source: Source) -> list[dict[str, object]
     return rows
 
 
-def _words(arm: Arm) -> str:
+def _words(arm: Arm, epoch: Epoch | None) -> str:
     schedule = schedule_of(arm)
     every = schedule.learn_every
     size = f"{every.start}..{every.limit}" if isinstance(every, Growth) else str(every)
-    words = [f"learn every {size}", f"boost at {arm.boost_at}"]
+    at = f" of {epoch.samples} samples" if epoch and arm.boost_at == "epoch" else ""
+    words = [f"learn every {size}", f"boost at {arm.boost_at}{at}"]
     words += [f"frozen: {', '.join(arm.freeze)}"] if arm.freeze else []
     words += [f"without: {', '.join(arm.bypass)}"] if arm.bypass else []
     return "; ".join(words)
 
 
-def _commits(arm: Arm, experiment: Experiment, samples: int) -> int:
+def _commits(arm: Arm, epoch: Epoch | None, passes: int, samples: int) -> int:
     none = np.zeros(samples, np.uint8)
     ends = none.copy()
     ends[-1:] = 1
-    if experiment.epoch_length is not None:
-        ends[experiment.epoch_length - 1 :: experiment.epoch_length] = 1
+    if epoch is not None:
+        ends[epoch.samples - 1 :: epoch.samples] = 1
     schedule, cursor, commits = schedule_of(arm), Cursor(), 0
-    for _ in range(experiment.epochs):
+    for _ in range(passes):
         plan, cursor = schedule.plan(cursor, none, ends)
         commits += int(plan.commit.sum())
     return commits

@@ -19,8 +19,9 @@ from htmrun.components.sources import Source
 from htmrun.config.schema import Arm, Experiment, GrowingWindow
 from htmrun.errors import UserError
 from htmrun.execution.lockstep import Work
-from htmrun.training import baselines
+from htmrun.training import baselines, epochs
 from htmrun.training.checkpoints import Checkpoints
+from htmrun.training.epochs import Epoch
 from htmrun.training.measures.measure import Run
 from htmrun.training.records import Job, Record
 from htmrun.training.schedule import Course, Cursor, Growth, Schedule
@@ -104,6 +105,7 @@ class Builder:
         own = self.of(arm)
         e, encoder, place = own.experiment, own.encoder(seed), own.layout(arm)
         name, samples = e.pipeline[-1], self.source.samples or 0
+        stated = epochs.stated(e.epoch_length, self.source)
         for window in windows_of(place, name, own.readout, arm.freeze):
             problem = window.problem(arm.longest_window)
             if problem is not None:
@@ -118,10 +120,21 @@ class Builder:
         ]  # fmt: skip
         site = Site(
             name, place, self.source, backend, e.device, seed, arm.freeze,
-            samples * e.epochs, e.epoch_length or samples,
+            samples * e.epochs, stated.samples if stated else samples,
         )  # fmt: skip
         readout = component_of(own.readout).build(own.readout, site)
         return Pipeline(encoder, stages, readout, place.first)
+
+    def epoch(self, arm: Arm) -> Epoch | None:
+        """Return what an epoch of an arm is; None: a pass. Raises UserError.
+
+        What is asked for holds of all arms; otherwise windows of arms that do not boost at epochs
+        need not end there.
+        """
+        length = self.experiment.epoch_length
+        if length is None and arm.boost_at == "epoch":
+            return epochs.found(self.source, self.samples())
+        return epochs.stated(length, self.source)
 
     def samples(self) -> int:
         """Return the training samples of an epoch."""
@@ -174,20 +187,21 @@ class Builder:
 
         return forecasts
 
-    def course(self, *, latency: bool = True) -> Course:
-        """Return how long a job trains and how often it looks."""
-        e = self.experiment
+    def course(self, arm: Arm, *, latency: bool = True) -> Course:
+        """Return how long a job of an arm trains and how often it looks."""
+        e, epoch = self.experiment, self.epoch(arm)
         return Course(
-            epochs=e.epochs, epoch_length=e.epoch_length, evaluate_every=e.evaluate_every,
-            curve_points=e.curve_points, measure_latency=latency, noise_images=e.noise_images,
-            target=e.target, drift_at=drift_at(e), hand_over=self.hand_over, anomaly=e.anomaly,
+            epochs=e.epochs, epoch_length=epoch.samples if epoch else None,
+            evaluate_every=e.evaluate_every, curve_points=e.curve_points,
+            measure_latency=latency, noise_images=e.noise_images, target=e.target,
+            drift_at=drift_at(e), hand_over=self.hand_over, anomaly=e.anomaly,
         )  # fmt: skip
 
     def training(self, job: Job, arm: Arm, made: Pipeline | None = None) -> Work:
         """Return what trains `made`, one of several in step, or a pipeline of its own."""
 
         def records(stop: Callable[[], bool]) -> Iterator[Record]:
-            course = self.course(latency=made is None)
+            course = self.course(arm, latency=made is None)
             pipeline = made or self.pipeline(arm, job.seed)
             # Models in step are asked for their states by all jobs; they start from the beginning.
             kept = self.checkpoints if made is None else None

@@ -56,8 +56,10 @@ def _of_ranges(builder: Builder, arms: Iterable[Arm]) -> Iterator[str]:
 
 def _of_windows(builder: Builder, arm: Arm) -> Iterator[str]:
     """Say where a window never fills before an epoch ends."""
-    schedule = schedule_of(arm)
-    epoch = min(builder.samples(), builder.experiment.epoch_length or builder.samples())
+    schedule, found = schedule_of(arm), builder.epoch(arm)
+    epoch = min(builder.samples(), found.samples if found else builder.samples())
+    if found and found.words and arm.boost_at == "epoch":
+        yield f"epoch_length: an epoch is {found.words}, {found.samples} samples of the stream"
     if schedule.window(0) > epoch:
         yield (
             f"learn_every: {schedule.window(0)} is more than the {epoch} samples of an epoch: it "
@@ -74,8 +76,17 @@ def _of_arm(builder: Builder, arm: Arm) -> Iterator[str]:
     samples = builder.samples() * builder.experiment.epochs
     first = next(iter(builder.source.train(0, 0, LOOKED_AT)), None)
     on = int(encoder.encode(first.fields).counts().max()) if first and len(first) else 0
+    if first and len(first) and not on:
+        name = builder.experiment.pipeline[0]
+        yield f"{name}: not one bit is on in the first {len(first)} samples"
     for stage in builder.layout(arm).stages:
         kind = component_of(stage.parameters)
         if stage.name not in arm.freeze:
             yield from kind.notes(stage.name, stage.parameters, on, samples)
+        probation = builder.experiment.anomaly.probation
+        if kind.predicts and builder.source.task != "classification" and samples <= probation:
+            yield (
+                f"anomaly.probation: {probation} rows are not judged, and there are {samples}: no "
+                "anomaly has a likelihood"
+            )
         on = kind.active(stage.parameters, stage.before, on)

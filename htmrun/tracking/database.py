@@ -43,6 +43,9 @@ def mlflow_client(uri: str) -> Any:
         logging.getLogger(logger).setLevel(logging.ERROR)
     # It prints a traceback of what is raised anyway, and told in one line.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    # It keeps where a run's artifacts lie by the run's id alone, which a copy of a folder shares.
+    kept = getattr(mlflow.tracking._tracking_service.utils, "_artifact_repos_cache", {})
+    kept.clear()
     return mlflow.MlflowClient(tracking_uri=uri)
 
 

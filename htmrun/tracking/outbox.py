@@ -14,6 +14,7 @@ from typing import Any
 
 from htmrun.errors import UserError
 from htmrun.tracking import holding
+from htmrun.tracking.database import sqlite_file
 from htmrun.tracking.operations import Attach, Operation, from_plain, to_plain
 from htmrun.tracking.provenance import process_lives, process_tags
 from htmrun.tracking.store import Store, experiment_id, hide_password, open_client
@@ -37,7 +38,9 @@ class Outbox:
         self.files = self.path.with_suffix("")
         self._count = 0
         directory.mkdir(parents=True, exist_ok=True)
+        inside = _inside(directory.parent, uri)
         self._write({
+            **({"inside": inside} if inside else {}),
             "uri": uri, "experiment": experiment, "run": run, "attempt": attempt,
             "process": process_tags(),
         })  # fmt: skip
@@ -83,7 +86,15 @@ def _header(path: Path) -> dict[str, Any]:
         raise UserError(
             f"{path}: cannot be read ({reason}), expected records that wait for their store"
         ) from None
+    if "inside" in header:  # The folder may have been moved since, its database with it.
+        header["uri"] = f"sqlite:///{path.resolve().parent.parent / header['inside']}"
     return {"attempt": "", **header}
+
+
+def _inside(directory: Path, uri: str) -> str:
+    """Return where the database of `uri` lies inside the folder of runs; "" if it does not."""
+    file, home = sqlite_file(uri), directory.resolve()
+    return str(file.relative_to(home)) if file and file.is_relative_to(home) else ""
 
 
 def _operations(path: Path) -> list[Operation]:

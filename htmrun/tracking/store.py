@@ -13,6 +13,7 @@ from urllib.request import urlopen
 
 from htmrun._imports import mlflow, sqlalchemy
 from htmrun.errors import UserError
+from htmrun.tracking import moved
 from htmrun.tracking.database import mlflow_client, prepare_database, sqlite_file
 from htmrun.tracking.operations import Attach, Begin, Discard, End, Log, Operation
 
@@ -58,6 +59,9 @@ def open_client(uri: str, notice: Callable[[str], None]) -> Any:
     _check_server(uri)
     with explained(uri):
         prepare_database(uri, notice)
+        path = sqlite_file(uri)
+        if path is not None and moved.bring_home(path):
+            notice(f"{path.parent} was moved or copied here: its artifacts are those beside it")
         client = mlflow_client(uri)
         client.search_experiments(max_results=1)
     return client
@@ -66,12 +70,16 @@ def open_client(uri: str, notice: Callable[[str], None]) -> Any:
 def open_existing(uri: str | None, directory: Path | str) -> tuple[str, Any]:
     """Return URI and client of a store that is there already; creates nothing.
 
+    Of a database that cannot be written both are of a copy.
+
     Raises UserError when there is none, or when it cannot be used.
     """
     target = store_uri(uri, directory)
     path = sqlite_file(target)
     if path is not None and not path.exists():
         raise UserError(f"no runs yet: {path} does not exist; {FIRST_STEP}")
+    if path is not None and not moved.writable(path):
+        target = f"sqlite:///{moved.readable_copy(path)}"
     return target, open_client(target, lambda _: None)
 
 

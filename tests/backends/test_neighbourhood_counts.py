@@ -45,7 +45,7 @@ def _field(grid: tuple[int, ...], radius: int, density: float, wrap: bool):
     indices, offsets = topology.neighbourhoods(grid, radius, wrap)
     near = np.zeros((n, n), np.int32)
     near[np.repeat(np.arange(n), np.diff(offsets)), indices] = 1
-    return make_field(parameters), near
+    return make_field(parameters, radius), near
 
 
 def _packed(values: np.ndarray, words: int) -> np.ndarray:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from htmrun.backends import cuda, reference
+from htmrun.backends import cuda, receptive_fields, reference
 from htmrun.backends.bits import Bits
 from htmrun.backends.cuda import device as cuda_device
 from htmrun.backends.cuda.pooler.group import SpatialPoolerGroup
@@ -68,6 +68,20 @@ def stream(samples: int = 24) -> tuple[Bits, Plan]:
 
 
 POOLER = SpatialPoolerParameters(columns=50, boost_strength=4.0, weak_bump=0.05, duty_period=50)
+
+
+@pytest.mark.parametrize("wrap", [True, False])
+def test_the_inhibition_radius_follows_each_model(wrap, library_of, monkeypatch):
+    monkeypatch.setattr(receptive_fields, "PERIOD", 4)
+    parameters = {
+        **cases.LOCAL, "columns": 192, "column_shape": (16, 12), "inhibition_radius": "connected",
+        "potential_radius": 3, "wrap": wrap, "increment": 0.1, "decrement": 0.3,
+        "initial_connected": 0.3, "weak_bump": 0.0,
+    }  # fmt: skip
+    pooling = cases.Pooling(parameters, (9, 7), every=(1.0, 3.0, 9.0), samples=14, share=0.1)
+    states = [s for part in pooling.work_out().parts for s in part.states]
+    assert len({int(s["inhibition_radius"][0]) for s in states}) > 1
+    pooling.check(host.HostModules(library_of))
 
 
 def test_the_pooler_stops_and_goes_on_on_another_backend(library_of):

@@ -35,7 +35,7 @@ JOBS = {
     "network": ("sparse", ("experiment=sparse_digits", "epochs=2", "curve_points=4")),
     "validated": ("epoch_boost", (*DIGITS, "epochs=3", "data.held_out=best_epoch")),
 }  # fmt: skip
-FAR = {"sequences": 2, "stream": 2, "validated": 75}
+FAR = {"sequences": 2, "stream": 2, "epochs": 2, "validated": 75}
 """Chances of the last cut: in the second epoch where there is one, after the best one of three."""
 
 
@@ -88,16 +88,18 @@ def result(found: list[Record]) -> Any:
 
 
 def builder_of(kind: str, folder: Path) -> tuple[str, Builder]:
-    if kind == "stream":
+    if kind in ("stream", "epochs"):
         values = [round(float(v), 3) for v in 10 + 5 * np.sin(np.arange(300) / 5)]
         arm, overrides = "minibatch", stream(write_series(folder / "load.csv", values))
+        if kind == "epochs":  # of 30 samples, a tenth of the stream
+            arm, overrides = "epoch_boost", [*overrides, "arms=null", "sp.boost_strength=3"]
     else:
         arm, overrides = JOBS[kind][0], [*JOBS[kind][1]]
     experiment = load(overrides).experiment
     return arm, Builder(experiment, open_source(experiment.data))
 
 
-@pytest.mark.parametrize("kind", [*JOBS, "stream"])
+@pytest.mark.parametrize("kind", [*JOBS, "stream", "epochs"])
 def test_cut_at_any_place_it_ends_the_same(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

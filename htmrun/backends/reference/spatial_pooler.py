@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from htmrun.backends import State, rng, topology
+from htmrun.backends import State, receptive_fields, rng, topology
 from htmrun.backends.bits import Bits
 from htmrun.backends.fixed_point import (
     DUTY_ONE,
@@ -49,7 +49,11 @@ class SpatialPooler:
         self._boost = np.ones(p.columns, np.float32)
         self._window: list[tuple[npt.NDArray[np.int32], Int]] = []
         self._reached = np.zeros(p.columns, np.int64)
-        self._neighbours = _neighbour_table(p)
+        self._input_shape, self._follows = input_shape, receptive_fields.follows(p)
+        self._learned, self._radius = 0, receptive_fields.fixed_radius(p)
+        if self._follows:
+            self._renew_radius()
+        self._neighbours = _neighbour_table(p, self._radius)
 
     def run(self, bits: Bits, plan: Plan, learn: bool = True) -> Bits:
         """Return the winners of each sample, learning, committing and boosting as `plan` says.
@@ -74,6 +78,9 @@ class SpatialPooler:
                 self._commit()
             if plan.boost[t]:
                 self._update_boost()
+            if self._follows and self._learned >= receptive_fields.PERIOD:
+                self._renew_radius()
+                self._neighbours = _neighbour_table(self.parameters, self._radius)
         return Bits.from_rows(self.parameters.columns, rows)
 
     def compute(self, bits: Bits) -> Bits:
@@ -93,7 +100,8 @@ class SpatialPooler:
         """Return copies of the canonical state (names and meaning: `sp_contract`)."""
         inputs = Bits.from_rows(self.inputs, [x for x, _ in self._window])
         winners = Bits.from_rows(self.parameters.columns, [w for _, w in self._window])
-        return {
+        radius = {"inhibition_radius": np.array([self._radius, self._learned])}
+        return (radius if self._follows else {}) | {
             "permanences": self._permanences.copy(),
             "active_duty": self._active_duty.copy(),
             "overlap_duty": self._overlap_duty.copy(),
@@ -108,7 +116,7 @@ class SpatialPooler:
 
     def load(self, state: State) -> None:
         """Take over what `state()` returned; ValueError if a name, dtype or shape differs."""
-        check_state(state, self.parameters.columns, self.inputs)
+        check_state(state, self.parameters.columns, self.inputs, self._follows)
         s = {name: state[name].copy() for name in DTYPES}
         self._permanences = s["permanences"]
         self._active_duty = s["active_duty"]
@@ -116,6 +124,9 @@ class SpatialPooler:
         self._min_overlap_duty = s["min_overlap_duty"]
         self._boost = s["boost"]
         self._reached = s["pending_reached"]
+        if self._follows:
+            self._radius, self._learned = map(int, state["inhibition_radius"])
+            self._neighbours = _neighbour_table(self.parameters, self._radius)
         inputs = Bits(self.inputs, s["pending_inputs"], s["pending_input_offsets"])
         winners = Bits(self.parameters.columns, s["pending_winners"], s["pending_winner_offsets"])
         self._window = [
@@ -153,6 +164,12 @@ class SpatialPooler:
             self._add(weak, np.int64(permanence(p.weak_bump)))
         self._window = []
         self._reached = np.zeros(p.columns, np.int64)
+        self._learned += n
+
+    def _renew_radius(self) -> None:
+        p, connected = self.parameters, self._permanences >= self._connected
+        spans = receptive_fields.span_total(connected, p, self._input_shape)
+        self._radius, self._learned = receptive_fields.radius_of(p, self._input_shape, spans), 0
 
     def _add(self, columns: Int, change: Int | np.int64) -> None:
         before = self._permanences[columns]
@@ -202,13 +219,12 @@ def _starting_values(p: SpatialPoolerParameters, words: rng.U64) -> Int:
     return np.clip(np.where(starts_connected, above, below), 0, PERMANENCE_ONE)
 
 
-def _neighbour_table(p: SpatialPoolerParameters) -> Int | None:
+def _neighbour_table(p: SpatialPoolerParameters, radius: int) -> Int | None:
     """Return each column's neighbourhood as a row, filled up with -1; None if global."""
     if p.inhibition == "global":
         return None
     assert p.column_shape is not None
-    assert p.inhibition_radius is not None
-    indices, offsets = topology.neighbourhoods(p.column_shape, p.inhibition_radius, p.wrap)
+    indices, offsets = topology.neighbourhoods(p.column_shape, radius, p.wrap)
     sizes = np.diff(offsets)
     table = np.full((p.columns, sizes.max()), -1, np.int64)
     table[np.arange(sizes.max()) < sizes[:, None]] = indices

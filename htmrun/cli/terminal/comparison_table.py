@@ -60,7 +60,7 @@ def _compared(choice: Choice, *, curves: bool) -> Compared:
 
 def _report(choice: Choice, folder: Path, found: Compared) -> None:
     path, where = report_runs(choice, folder, found)
-    print(f"report: {path}\nlogged as artifact 'report' of {where}", file=sys.stderr)
+    print(f"report: {path}\n{where}", file=sys.stderr)
 
 
 def _check(output_format: str, report: Path | None) -> None:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
 from htmrun.components.registry import register
@@ -86,8 +85,16 @@ def find_idx(directory: Path, part: str, what: str) -> Path:
 def read_labelled(directory: Path, part: str) -> LabelledImages:
     """Return the images and labels of one part of a data set."""
     image_file, label_file = (find_idx(directory, part, w) for w in ("images-idx3", "labels-idx1"))
-    images = _bytes_of(image_file, read_idx(image_file), 3)
-    labels = _bytes_of(label_file, read_idx(label_file), 1)
+    images = read_idx(image_file)
+    if images.dtype != np.uint8 or images.ndim != 3:
+        raise UserError(
+            f"{image_file}: {images.dtype} in {images.ndim} dimensions, expected uint8 in 3"
+        )
+    labels = read_idx(label_file)
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise UserError(
+            f"{label_file}: {labels.dtype} in {labels.ndim} dimensions, expected integers in 1"
+        )
     if len(images) != len(labels):
         raise UserError(
             f"{label_file}: {len(labels)} labels, expected {len(images)} as in {image_file.name}"
@@ -95,14 +102,6 @@ def read_labelled(directory: Path, part: str) -> LabelledImages:
     if len(images) == 0:
         raise UserError(f"{image_file}: no images, expected at least one")
     return LabelledImages(images, labels.astype(np.int64))
-
-
-def _bytes_of(path: Path, values: np.ndarray, dimensions: int) -> npt.NDArray[np.uint8]:
-    if values.dtype != np.uint8 or values.ndim != dimensions:
-        raise UserError(
-            f"{path}: {values.dtype} in {values.ndim} dimensions, expected uint8 in {dimensions}"
-        )
-    return values
 
 
 class IdxParameters(ImageFilesParameters):

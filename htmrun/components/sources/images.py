@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -41,17 +42,22 @@ class ImageFilesParameters(ImagesParameters):
     """What a user can set on every source of image files."""
 
     train_samples: Limit = Field(
-        None, description="Use the first so many training images; null: all."
+        None,
+        description="Use so many training images: of each class its share, the first in the order "
+        "of the files; null: all.",
     )
-    test_samples: Limit = Field(None, description="Use the first so many test images; null: all.")
+    test_samples: Limit = Field(None, description="The same of the test images; null: all.")
 
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """images: uint8 (N, H, W) or (N, H, W, C); labels: int64 (N,)."""
+    """images: uint8 (N, H, W) or (N, H, W, C); labels: int64 (N,), the class of each from 0 on.
+
+    As they are read from files, labels may be any numbers or texts; see `numbered`.
+    """
 
     images: npt.NDArray[np.uint8]
-    labels: npt.NDArray[np.int64]
+    labels: npt.NDArray[Any]
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -97,7 +103,7 @@ class SplitImages(Source):
     split_seed: int = 0
     """Chooses the validation images."""
     names: tuple[str, ...] | None = None
-    """Names of the classes; None: their numbers."""
+    """Names of the classes; None: their numbers, or, of files, what labels they have."""
     _kept: LabelledImages
 
     @abstractmethod
@@ -175,6 +181,7 @@ class ImageFiles(SplitImages):
     def __init__(self, parameters: Any, base: Path) -> None:
         """Raises UserError if nothing is at the path."""
         super().__init__(parameters, base)
+        self.said: list[str] = []
         self.path: Path | None = None
         if parameters.path is not None:
             self.path = resolve_path(parameters.path, base)
@@ -188,13 +195,25 @@ class ImageFiles(SplitImages):
 
     @abstractmethod
     def parts(self) -> Split:
-        """Return all training and test images that there are; set `names` where found."""
+        """Return all training and test images that there are, with the labels of the files.
+
+        Sets `names` where classes have them; then labels are numbers of names. What a user should
+        know of how they were read goes into `said`, a line each.
+        """
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was said when the files were read; reads them, but never a collection."""
+        return (*self.said,) if self.path is None or self.split else ()
 
     def read(self) -> Split:
         """Return as many as are wanted; UserError where training and test differ in shape."""
         p = self.parameters
         train, test = self.parts()
-        train, test = train.part(slice(p.train_samples)), test.part(slice(p.test_samples))
+        if self.names is None:
+            self.names, train, test = self._numbered(train, test)
+        train = self._share(train, p.train_samples, "train_samples")
+        test = self._share(test, p.test_samples, "test_samples")
         if train.images.shape[1:] != test.images.shape[1:]:
             raise UserError(
                 f"{self.path}: test images of {test.images.shape[1:]} pixels, expected "
@@ -202,12 +221,76 @@ class ImageFiles(SplitImages):
             )
         return train, test
 
+    def _numbered(
+        self, train: LabelledImages, test: LabelledImages
+    ) -> tuple[tuple[str, ...], LabelledImages, LabelledImages]:
+        """Return the names of the classes, and the images with the numbers of these as labels."""
+        names, numbers = numbered([train.labels, test.labels])
+        train, test = (
+            LabelledImages(part.images, found)
+            for part, found in zip((train, test), numbers, strict=True)
+        )
+        only = np.setdiff1d(test.labels, train.labels)
+        if len(only):
+            listed = ", ".join(f"'{names[i]}'" for i in only)
+            self.said.append(f"{self.path}: class {listed} is in test only, where it counts")
+        return names, train, test
+
+    def _share(self, part: LabelledImages, wanted: int | None, field: str) -> LabelledImages:
+        """Return so many images, of each class its share; None: all."""
+        if wanted is None:
+            return part
+        if wanted > len(part):
+            self.said.append(f"data.{field}: {wanted} are asked for, all {len(part)} are used")
+            return part
+        chosen = part.part(share_of_each(part.labels, wanted))
+        there, kept = len(np.unique(part.labels)), len(np.unique(chosen.labels))
+        if kept < there:
+            self.said.append(f"data.{field}: {wanted} images are of {kept} of {there} classes")
+        return chosen
+
     @cached_property
     def samples(self) -> int:
         """Training images; known without a download as long as none are kept aside."""
         if self.path is None and self.parameters.held_out == "test":
             return min(self.collected, self.parameters.train_samples or self.collected)
         return len(self.split[0])
+
+
+def numbered(
+    labels: Sequence[npt.NDArray[Any]],
+) -> tuple[tuple[str, ...], list[npt.NDArray[np.int64]]]:
+    """Return the names of the classes that occur in any of the arrays, and these as their numbers.
+
+    Ascending: numbers, and texts that are all numbers, by value, other texts by character.
+    """
+    found = np.unique(np.concatenate(labels))
+    if found.dtype.kind in "US":
+        with suppress(ValueError):
+            found = found[np.argsort([int(text) for text in found], kind="stable")]
+    place = {label: number for number, label in enumerate(found.tolist())}
+    numbers = [np.array([place[x] for x in part.tolist()], np.int64) for part in labels]
+    return tuple(map(str, found.tolist())), numbers
+
+
+def share_of_each(labels: npt.NDArray[np.int64], wanted: int) -> npt.NDArray[np.bool_]:
+    """Return a mask (N,) of the first samples of each class, `wanted` <= N in all.
+
+    A class has its share, rounded down; what is left goes, one each, to those with the largest
+    remainder, the lowest first. Where there are enough none is without a sample.
+    """
+    classes, counts = np.unique(labels, return_counts=True)
+    exact = wanted * counts
+    quota, rest = exact // len(labels), exact % len(labels)
+    quota[np.argsort(-rest, kind="stable")[: wanted - quota.sum()]] += 1
+    if wanted >= len(classes):
+        for empty in np.flatnonzero(quota == 0):
+            quota[quota.argmax()] -= 1
+            quota[empty] = 1
+    mask = np.zeros(len(labels), bool)
+    for label, first in zip(classes, quota, strict=True):
+        mask[np.flatnonzero(labels == label)[:first]] = True
+    return mask
 
 
 def held_out(
@@ -220,7 +303,7 @@ def held_out(
     mask = np.zeros(len(labels), bool)
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
-        place = part * _PLACES + int(label)
+        place = part * (_PLACES if label < _PLACES else _MORE_PLACES) + int(label)
         order = rng.permutation(split_seed, rng.Purpose.SPLIT, place, len(members))
         mask[members[order[: round_half_up(fraction * len(members))]]] = True
     return mask
@@ -242,5 +325,6 @@ def apart(train: LabelledImages, fraction: float, split_seed: int) -> Split:
     return train.part(~held), train.part(held)
 
 
-# Labels are bytes, so classes of one part never meet those of another.
+# So that classes of one part never meet those of another.
 _PLACES = 256
+_MORE_PLACES = 1 << 40

@@ -19,12 +19,28 @@ from htmrun.components.sources.images import (
 )
 from htmrun.errors import UserError
 
+Arrays = list[tuple[str, npt.NDArray[Any]]]
+"""Arrays by the names that they have in the file."""
+
+
+COLOURS = (1, 3)
+"""Numbers of channels that are known to be such."""
+
 
 class NpzParameters(ImageFilesParameters):
     """A NumPy archive: train_images, train_labels, test_images, test_labels (or x_train, ...)."""
 
     kind: Literal["npz"] = "npz"
-    path: str = Field(..., description="File made by numpy.savez; images are uint8.")
+    path: str = Field(
+        ...,
+        description="File made by numpy.savez; images are uint8 or other integers up to 255, "
+        "booleans, or fractions from 0 to 1 or 0 to 255; labels are integers or texts.",
+    )
+    channels: Literal["first", "last"] | None = Field(
+        None,
+        description="Which axis of an image with four axes has the channels; null: the one of 1 or "
+        "3, where only one is.",
+    )
 
 
 @register("source", NpzParameters)
@@ -39,36 +55,93 @@ class NpzSource(ImageFiles):
     )  # fmt: skip
 
     def parts(self) -> Split:
-        """Return both parts; the classes are numbered up to the highest label of either."""
+        """Return both parts; UserError where an array can be read in two ways, or in none."""
         try:
             # Without pickles: an archive is data, never code.
             with np.load(self.path, allow_pickle=False) as archive:
-                arrays = [self._array(archive, names) for names in self.ARRAYS]
+                found = [self._array(archive, names) for names in self.ARRAYS]
         except (OSError, ValueError, zipfile.BadZipFile) as error:
             raise UserError(f"{self.path}: {error}, expected {self.expected}") from None
-        train, test = (self._part(arrays[i], arrays[i + 1], self.ARRAYS[i][0]) for i in (0, 2))
-        classes = 1 + int(max(train.labels.max(), test.labels.max()))
-        self.names = tuple(map(str, range(classes)))
+        images, labels = found[::2], found[1::2]
+        for (name, x), (_, y) in zip(images, labels, strict=True):
+            self._fit(name, x, y)
+        if images[0][1].dtype.kind != images[1][1].dtype.kind:
+            kinds = " and ".join(f"{x.dtype} {name}" for name, x in images)
+            raise UserError(f"{self.path}: found {kinds}, expected the same of both")
+        pixels = [self._grids(name, x) for name, x in self._bytes(images)]
+        known = [_labels(self.path, name, y) for name, y in labels]
+        train, test = (LabelledImages(x, y) for x, y in zip(pixels, known, strict=True))
+        if train.labels.dtype.kind != test.labels.dtype.kind:
+            raise UserError(f"{self.path}: labels are numbers and texts, expected one of them")
         return train, test
 
-    def _array(self, archive: Any, names: tuple[str, str]) -> np.ndarray:
+    def _array(self, archive: Any, names: tuple[str, str]) -> tuple[str, np.ndarray]:
         for name in names:
             if name in archive:
-                return np.asarray(archive[name])
+                return name, np.asarray(archive[name])
         raise UserError(
             f"{self.path}: no array '{names[0]}' or '{names[1]}', found {', '.join(archive)}"
         )
 
-    def _part(self, images: np.ndarray, labels: np.ndarray, name: str) -> LabelledImages:
-        if images.dtype != np.uint8 or images.ndim not in (3, 4) or not len(images):
+    def _fit(self, name: str, images: np.ndarray, labels: np.ndarray) -> None:
+        """Raise UserError unless these are images, and as many labels."""
+        if images.ndim not in (3, 4) or not images.size or images.dtype.kind not in "buif":
             raise UserError(
                 f"{self.path}: {name} is {images.dtype} of shape {images.shape}, expected uint8 "
                 "(images, height, width) or (images, height, width, channels)"
             )
-        flat: npt.NDArray[np.int64] = np.asarray(labels).reshape(-1)
-        if not np.issubdtype(flat.dtype, np.integer) or len(flat) != len(images) or flat.min() < 0:
+        if labels.size != len(labels) or len(labels) != len(images):
             raise UserError(
-                f"{self.path}: labels beside {name} are {flat.dtype} of length {len(flat)}, "
-                f"expected {len(images)} integers from 0 on"
+                f"{self.path}: labels beside {name} are of shape {labels.shape}, expected one for "
+                f"each of {len(images)} images"
             )
-        return LabelledImages(images, flat.astype(np.int64))
+
+    def _bytes(self, images: Arrays) -> Arrays:
+        """Return the pixels on 256 steps, both arrays on one scale; UserError for other values."""
+        if all(x.dtype == np.uint8 for _, x in images):
+            return images
+        if images[0][1].dtype.kind == "b":
+            return [(name, x.astype(np.uint8) * np.uint8(255)) for name, x in images]
+        low, high = min(x.min() for _, x in images), max(x.max() for _, x in images)
+        names = f"{images[0][0]} and {images[1][0]}"
+        if not (low >= 0 and high <= 255):
+            raise UserError(
+                f"{self.path}: {names} go from {low:g} to {high:g}, expected 0 to 255, or "
+                "fractions from 0 to 1"
+            )
+        if images[0][1].dtype.kind != "f":
+            return [(name, x.astype(np.uint8)) for name, x in images]
+        scale = 255.0 if high <= 1 else 1.0
+        self.said.append(
+            f"{self.path}: {names} are fractions from {low:g} to {high:g}, read as "
+            f"{'shares of white' if scale > 1 else '0 to 255'}"
+        )
+        return [(name, np.rint(x * scale).astype(np.uint8)) for name, x in images]
+
+    def _grids(self, name: str, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """Return (N, H, W), or (N, H, W, C) of several channels; UserError where not certain."""
+        if images.ndim == 3:
+            return images
+        first = self.parameters.channels == "first"
+        if self.parameters.channels is None:
+            first, last = (images.shape[axis] in COLOURS for axis in (1, 3))
+            if first == last:
+                raise UserError(
+                    f"{self.path}: {name} has the shape {images.shape}, expected channels (1 or 3) "
+                    "in the last axis or in the second; data.channels says in which"
+                )
+        images = np.moveaxis(images, 1, 3) if first else images
+        return np.ascontiguousarray(images[..., 0] if images.shape[3] == 1 else images)
+
+
+def _labels(path: Path, name: str, labels: np.ndarray) -> npt.NDArray[Any]:
+    """Return integers or texts (N,); UserError for anything else."""
+    flat = labels.reshape(-1)
+    if flat.dtype.kind == "f" and np.isfinite(flat).all() and (flat == np.rint(flat)).all():
+        return flat.astype(np.int64)
+    if flat.dtype.kind == "S":
+        flat = np.char.decode(flat, "utf-8")
+    if flat.dtype.kind not in "biuU":
+        raise UserError(f"{path}: {name} are {flat.dtype}, expected integers or texts")
+    # Signed and unsigned numbers of any size are the same classes.
+    return flat if flat.dtype.kind == "U" else np.array(flat.tolist(), np.int64)

@@ -119,7 +119,8 @@ class TimeOrder:
         near = min(10 * median, HOUR / 4)
         back = [s for s in steps if abs(s - (median - HOUR)) <= near and (s < 0 or median == HOUR)]
         years = seconds(self._high - self._low) / (365.25 * 86_400)
-        return back if back and sum(steps[s] for s in back) <= 2 + years else []
+        count = sum(steps[s] for s in back)
+        return back if count <= 2 + years and 20 * count <= self.total else []
 
     def _must_have_sequences(self, table: CSVTable, columns: Columns) -> None:
         column = columns.reset if columns.sequence is None else columns.sequence

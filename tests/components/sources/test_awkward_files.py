@@ -144,7 +144,7 @@ def test_sentinels_are_missing_values(source_of):
     written = ["-200.0" if v == -200 and i % 2 else v for i, v in enumerate(loads)]
     text = lines(("when", "load"), iso(), ["?" if i == 7 else v for i, v in enumerate(written)])
     kept = [v for i, v in enumerate(loads) if v != -200 and i != 7]
-    source = source_of(text, missing_values=(-200, "?"), missing="skip")
+    source = source_of(text, missing_values=(-200, "?"), missing="skip", range="file")
     assert values_of(source) == kept
     assert source.ranges["value"] == (min(kept), max(kept))
     source = source_of(text, missing_values=(-200, "?"), missing="previous")

@@ -17,15 +17,14 @@ from htmrun.backends.cpu.pooler.simd import WORDS
 from htmrun.backends.parameters import SpatialPoolerParameters, round_half_up
 
 
-def make_field(p: SpatialPoolerParameters) -> Field:
+def make_field(p: SpatialPoolerParameters, radius: int) -> Field:
     """Return the neighbourhoods of local inhibition; empty under global inhibition."""
     none = np.zeros(0, np.int64)
     if p.inhibition == "global":
         bits, table = np.zeros((0, WORDS), np.uint64), np.zeros((0, 2), np.int64)
         return Field(bits, table, table, none, none, none, bits, none, none)
     assert p.column_shape is not None
-    assert p.inhibition_radius is not None
-    indices, offsets = topology.neighbourhoods(p.column_shape, p.inhibition_radius, p.wrap)
+    indices, offsets = topology.neighbourhoods(p.column_shape, radius, p.wrap)
     sizes = np.diff(offsets)
     places = _places(p, sizes)
     words = -(-p.columns // (64 * WORDS)) * WORDS
@@ -90,13 +89,12 @@ def _limits(places: I64, words: int) -> U64:
     return limits
 
 
-def most_winners(p: SpatialPoolerParameters, f: Field) -> int:
+def most_winners(p: SpatialPoolerParameters, f: Field, radius: int) -> int:
     """Return a bound on the winners of one sample: a block's best ones at most win."""
     if p.inhibition == "global":
         return min(p.active_columns, p.columns)
     assert p.column_shape is not None
-    assert p.inhibition_radius is not None
-    block = _blocks(p.column_shape, p.inhibition_radius, p.wrap)
+    block = _blocks(p.column_shape, radius, p.wrap)
     most = np.zeros(int(block.max()) + 1, np.int64)
     np.maximum.at(most, block, f.places)
     return int(np.minimum(np.bincount(block), most).sum())

@@ -8,17 +8,19 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from htmrun.backends import State
+from htmrun.backends import State, receptive_fields
 from htmrun.backends.bits import Bits
 from htmrun.backends.cpu.pooler import kernel, work_sharing
 from htmrun.backends.cpu.pooler import start as sp_start
 from htmrun.backends.cpu.pooler.field import make_field, most_winners
-from htmrun.backends.cpu.pooler.layout import SLACK, Rules
+from htmrun.backends.cpu.pooler.layout import SLACK, Field, Rules
+from htmrun.backends.cpu.pooler.receptive import span_total
 from htmrun.backends.cpu.pooler.threads import helped
 from htmrun.backends.fixed_point import boost_gain, permanence
 from htmrun.backends.parameters import SpatialPoolerParameters
 from htmrun.backends.plan import Plan
 from htmrun.backends.sp_contract import DTYPES, check_bits, check_plan, check_shape, check_state
+from htmrun.backends.topology import same_dimensions
 
 _WINNERS_AT_ONCE = 1 << 22
 """Winners that one compiled call has room for; longer chunks are cut, which shows nowhere."""
@@ -47,11 +49,12 @@ class SpatialPooler:
             raise ValueError(f"threads: {threads}, expected at least 1")
         self.parameters = p = parameters
         self.inputs = check_shape(p, input_shape)
-        self._field = make_field(p)
         self._memory = sp_start.empty_memory(p.columns, self.inputs)
         sp_start.draw(p, input_shape, self.inputs, seed, self._memory)
-        self._rules = _rules(p, self.inputs)
-        self._most = most_winners(p, self._field)
+        self._input_shape, self._follows = input_shape, receptive_fields.follows(p)
+        self._fields: dict[int, tuple[Rules, Field, int]] = {}
+        self._learned = 0
+        self._reach(self._radius_now() if self._follows else receptive_fields.fixed_radius(p))
         self._pending: list[tuple[Bits, Bits]] = []
         m = self._memory
         self._reached = np.zeros((threads - 1, len(m.reached)), np.int64)
@@ -68,10 +71,20 @@ class SpatialPooler:
         check_bits(bits, self.inputs)
         pending = sum(len(x) for x, _ in self._pending)
         check_plan(plan, len(bits), pending, self.parameters.duty_period)
-        step = max(1, _WINNERS_AT_ONCE // self._most)
-        cuts = range(0, len(bits), step)
-        parts = [self._learn(bits.slice(a, b), plan.slice(a, b)) for a, b in _pieces(cuts, bits)]
-        return Bits.concatenate([Bits.empty(self.parameters.columns), *parts])
+        if not self._follows:
+            return Bits.concatenate(self._learn_pieces(bits, plan))
+        parts, start = [Bits.empty(self.parameters.columns)], 0
+        ends, learned = receptive_fields.renewals(plan.commit, pending, self._learned)
+        for stop in ends:
+            parts += self._learn_pieces(bits.slice(start, stop), plan.slice(start, stop))
+            self._reach(self._radius_now())
+            start = stop
+        self._learned = learned
+        rest = slice(start, len(bits))
+        parts += self._learn_pieces(
+            bits.slice(rest.start, rest.stop), plan.slice(rest.start, rest.stop)
+        )
+        return Bits.concatenate(parts)
 
     def compute(self, bits: Bits) -> Bits:
         """Return the winners of each sample under the present state; writes nothing."""
@@ -101,7 +114,8 @@ class SpatialPooler:
         permanences = np.empty((columns, self.inputs), np.int16)
         sp_start.give_permanences(permanences, m)
         inputs, winners = self._window()
-        return {
+        radius = {"inhibition_radius": np.array([self._radius, self._learned])}
+        return (radius if self._follows else {}) | {
             "permanences": permanences,
             "active_duty": m.active_duty[:columns].copy(),
             "overlap_duty": m.overlap_duty[:columns].copy(),
@@ -117,7 +131,7 @@ class SpatialPooler:
     def load(self, state: State) -> None:
         """Take over what `state()` returned; ValueError if a name, dtype or shape differs."""
         columns = self.parameters.columns
-        check_state(state, columns, self.inputs)
+        check_state(state, columns, self.inputs, self._follows)
         s = {name: np.ascontiguousarray(state[name]).copy() for name in DTYPES}
         m = self._memory
         sp_start.take_permanences(s["permanences"], m)
@@ -128,6 +142,34 @@ class SpatialPooler:
         inputs = Bits(self.inputs, s["pending_inputs"], s["pending_input_offsets"])
         winners = Bits(columns, s["pending_winners"], s["pending_winner_offsets"])
         self._pending = [(inputs, winners)] if len(inputs) else []
+        if self._follows:
+            radius, self._learned = map(int, state["inhibition_radius"])
+            self._reach(radius)
+
+    def _reach(self, radius: int) -> None:
+        """Let columns inhibit their neighbours within `radius` from now on."""
+        p, self._radius = self.parameters, radius
+        if radius not in self._fields:
+            field = make_field(p, radius)
+            most = most_winners(p, field, radius)
+            self._fields[radius] = _rules(p, self.inputs, radius), field, most
+        self._rules, self._field, self._most = self._fields[radius]
+
+    def _radius_now(self) -> int:
+        """Return the radius that the connected synapses, as they are, make."""
+        p, m = self.parameters, self._memory
+        assert p.column_shape is not None
+        shape, _ = same_dimensions(self._input_shape, p.column_shape)
+        row, line = np.zeros((2, m.connected.shape[1] + 1), np.uint64)
+        grid = np.array(shape, np.int64)
+        spans = span_total(p.columns, m.connected, grid, p.wrap, row, line)
+        return receptive_fields.radius_of(p, self._input_shape, int(spans))
+
+    def _learn_pieces(self, bits: Bits, plan: Plan) -> list[Bits]:
+        step = max(1, _WINNERS_AT_ONCE // self._most)
+        pieces = _pieces(range(0, len(bits), step), bits)
+        parts = [self._learn(bits.slice(a, b), plan.slice(a, b)) for a, b in pieces]
+        return [Bits.empty(self.parameters.columns), *parts]
 
     def _window(self) -> tuple[Bits, Bits]:
         inputs = [Bits.empty(self.inputs), *(x for x, _ in self._pending)]
@@ -234,7 +276,7 @@ def _copy(bits: Bits) -> Bits:
     return Bits(bits.size, bits.indices.copy(), bits.offsets.copy())
 
 
-def _rules(p: SpatialPoolerParameters, inputs: int) -> Rules:
+def _rules(p: SpatialPoolerParameters, inputs: int, radius: int) -> Rules:
     return Rules(
         inputs=inputs,
         columns=p.columns,
@@ -248,6 +290,6 @@ def _rules(p: SpatialPoolerParameters, inputs: int) -> Rules:
         period=p.duty_period,
         bump=permanence(p.weak_bump),
         weak_share=int(p.weak_fraction * 65536),
-        radius=p.inhibition_radius or 0,
+        radius=radius,
         wrap=p.wrap,
     )

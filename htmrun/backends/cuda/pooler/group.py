@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from htmrun.backends import State
+from htmrun.backends import State, receptive_fields
 from htmrun.backends.bits import Bits
 from htmrun.backends.cuda.chunk_schedule import Schedule
 from htmrun.backends.cuda.device import Device, cuda_device
@@ -44,10 +44,14 @@ REPLAYED_FROM = 8
 
 @dataclass
 class _Window:
-    """The samples of one model's open window: their inputs and their winners."""
+    """The samples of one model's open window: their inputs and their winners.
+
+    learned: how many samples have been committed since the inhibition radius was computed.
+    """
 
     inputs: Bits
     winners: Bits
+    learned: int = 0
 
 
 class SpatialPoolerGroup:
@@ -107,14 +111,26 @@ class SpatialPoolerGroup:
         length = self._check(samples)
         for bits, plan, window in zip(samples, plans, self._open, strict=True):
             check_plan(plan, len(bits), len(window.inputs), self.parameters.duty_period)
-        parts = [
-            self._run_chunk(
-                [b.slice(a, min(a + CHUNK, length)) for b in samples],
-                [p.slice(a, min(a + CHUNK, length)) for p in plans],
-            )
-            for a in range(0, length, CHUNK)
-        ]
+        renewed = self._renewals(plans)
+        cuts = sorted({*range(0, length, CHUNK), *renewed} - {length})
+        parts = []
+        for a, b in zip(cuts, [*cuts[1:], length], strict=False):
+            chunk = [x.slice(a, b) for x in samples], [p.slice(a, b) for p in plans]
+            parts.append(self._run_chunk(*chunk))
+            for model in renewed.get(b, ()):
+                self._kernels.renew_radius(model)
         return self._joined(parts)
+
+    def _renewals(self, plans: Sequence[Plan]) -> dict[int, list[int]]:
+        """Return which models compute their inhibition radius again after how many samples."""
+        found: dict[int, list[int]] = {}
+        if not receptive_fields.follows(self.parameters):
+            return found
+        for model, (plan, w) in enumerate(zip(plans, self._open, strict=True)):
+            ends, w.learned = receptive_fields.renewals(plan.commit, len(w.inputs), w.learned)
+            for stop in ends:
+                found.setdefault(stop, []).append(model)
+        return found
 
     def compute(self, samples: Sequence[Bits]) -> list[Bits]:
         """Return each model's winners under the present state; writes nothing."""
@@ -141,8 +157,13 @@ class SpatialPoolerGroup:
 
     def state(self, model: int) -> State:
         """Return copies of the canonical state of one model (names: `sp_contract`)."""
-        inputs, winners = self._open[model].inputs, self._open[model].winners
+        window = self._open[model]
+        inputs, winners, radius = window.inputs, window.winners, {}
+        if receptive_fields.follows(self.parameters):
+            found = self._kernels.radius(model), window.learned
+            radius = {"inhibition_radius": np.array(found)}
         return {
+            **radius,
             **self._kernels.state(model),
             "pending_inputs": inputs.indices.copy(),
             "pending_input_offsets": inputs.offsets.copy(),
@@ -152,12 +173,15 @@ class SpatialPoolerGroup:
 
     def load(self, model: int, state: State) -> None:
         """Take over what `state(model)` returned; ValueError if a name, dtype or shape differs."""
-        check_state(state, self.parameters.columns, self.inputs)
+        follows = receptive_fields.follows(self.parameters)
+        check_state(state, self.parameters.columns, self.inputs, follows)
         s = {name: array.copy() for name, array in state.items()}
         self._kernels.load(model, s)
         window, columns = self._open[model], self.parameters.columns
         window.inputs = Bits(self.inputs, s["pending_inputs"], s["pending_input_offsets"])
         window.winners = Bits(columns, s["pending_winners"], s["pending_winner_offsets"])
+        if follows:
+            window.learned = int(s["inhibition_radius"][1])
 
     def _run_chunk(self, samples: Sequence[Bits], plans: Sequence[Plan]) -> list[Bits]:
         k, waiting = self._kernels, [len(w.inputs) for w in self._open]

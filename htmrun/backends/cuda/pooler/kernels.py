@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from htmrun.backends import State, receptive_fields
 from htmrun.backends.cuda.chunk_schedule import Schedule
 from htmrun.backends.cuda.device import Device
 from htmrun.backends.cuda.pooler import grid
@@ -57,6 +58,7 @@ class Kernels(PoolerArrays):
     ) -> None:
         super().__init__(parameters, input_shape, seeds, device)
         self._local_kernels, self._how_by_input = local_kernels, by_input
+        self._input_shape, self._follows = input_shape, receptive_fields.follows(parameters)
         if parameters.inhibition == "local":
             self._place_neighbours(local_kernels)
 
@@ -247,21 +249,49 @@ class Kernels(PoolerArrays):
                 i32(t), gain, share,
             )  # fmt: skip
 
+    def radius(self, model: int) -> int:
+        """Return how far local inhibition of a model reaches."""
+        return int(self.device.to_host(self._radius)[model])
+
+    def renew_radius(self, model: int) -> None:
+        """Let a model's inhibition reach as far as its connected synapses say."""
+        words = self.device.to_host(self._connected[model])
+        bits = np.unpackbits(np.ascontiguousarray(words).view(np.uint8), axis=1, bitorder="little")
+        connected = bits[:, : self.inputs].astype(np.bool_)
+        spans = receptive_fields.span_total(connected, self.parameters, self._input_shape)
+        radius = receptive_fields.radius_of(self.parameters, self._input_shape, spans)
+        self._reach(slice(model, model + 1), radius)
+
+    def load(self, model: int, state: State) -> None:
+        """Take over one model's canonical arrays; `state` has been checked."""
+        super().load(model, state)
+        if self._follows:
+            self._reach(slice(model, model + 1), int(state["inhibition_radius"][0]))
+
     def _place_neighbours(self, local_kernels: LocalKernels) -> None:
         p = self.parameters
         assert p.column_shape is not None
-        assert p.inhibition_radius is not None
         if local_kernels != "any" and (len(p.column_shape) != 2 or p.inhibition_radius != 1):
             raise ValueError(
                 f"local_kernels {local_kernels!r} with radius {p.inhibition_radius} on "
                 f"{len(p.column_shape)} dimensions, expected radius 1 on 2"
             )
-        sizes = grid.neighbourhood_sizes(p.column_shape, p.inhibition_radius, p.wrap)
-        places = {int(n): max(1, round_half_up(p.density * int(n))) for n in np.unique(sizes)}
-        asarray = self.device.xp.asarray
-        self._places[...] = asarray(np.array([places[int(n)] for n in sizes], np.int32))
-        self._radius[...] = min(p.inhibition_radius, max(p.column_shape))
-        self._shape = asarray(grid.four(p.column_shape, "column_shape"))
+        self._shape = self.device.xp.asarray(grid.four(p.column_shape, "column_shape"))
+        if not self._follows:
+            self._reach(slice(0, self.models), receptive_fields.fixed_radius(p))
+            return
+        for model in range(self.models):
+            self.renew_radius(model)
+
+    def _reach(self, models: slice, radius: int) -> None:
+        """Let the inhibition of some models reach as far as `radius`, and place their winners."""
+        p = self.parameters
+        assert p.column_shape is not None
+        sizes = grid.neighbourhood_sizes(p.column_shape, radius, p.wrap)
+        by_size = {int(n): max(1, round_half_up(p.density * int(n))) for n in np.unique(sizes)}
+        places = np.array([by_size[int(n)] for n in sizes], np.int32)
+        self._places[models] = self.device.xp.asarray(places)
+        self._radius[models] = min(radius, max(p.column_shape))
 
     def _topology(self) -> tuple[Any, ...]:
         return self._shape, self._radius, i32(self.parameters.wrap)

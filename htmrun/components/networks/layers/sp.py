@@ -97,6 +97,11 @@ class SPLayerParameters(SpatialPoolerParameters):
                 f"reward.levels: found '{self.reward.levels}' with patch, expected none (a reward "
                 "speaks of whole samples)"
             )
+        if self.reward.levels != "none" and self.inhibition_radius == "connected":
+            raise ValueError(
+                "inhibition_radius: found 'connected' with a reward, expected a number (rewards "
+                "move synapses by themselves)"
+            )
         if self.reward.levels != "none" and self.weak_bump > 0:
             raise ValueError(
                 f"weak_bump: found {self.weak_bump} with a reward, expected 0 (only participants "
