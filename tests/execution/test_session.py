@@ -27,7 +27,7 @@ def series(tmp_path: Path) -> Path:
 
 
 def check_shape(summary: dict[str, Any], seeds: int) -> None:
-    assert set(summary) == {"run", "status", "energy", "notes", "arms"}
+    assert set(summary) == {"run", "status", "answer", "energy", "notes", "arms"}
     assert re.fullmatch(r"\d{8}-\d{6}-[a-z]+-[0-9a-f]{4}", summary["run"])
     for metrics in summary["arms"].values():
         hashes = metrics["state_hash"]
