@@ -64,8 +64,8 @@ def _of_controls(v: Verdict) -> str:
     best = "the control" if len(v.controls) == 1 else "the best control,"
     if first.too_few_seeds:
         return (
-            f"{best.capitalize()} {control} stands beside it, but whether {v.leader} beats it "
-            f"{_few_words(first)}."
+            f"{best.capitalize()} {control} stands beside it; {_seeds(first.seeds)} cannot decide "
+            f"whether {v.leader} beats it: {_why(first)}."
         )
     open_ = [d for d in v.controls if not v.beaten(d)]
     if not open_:
@@ -106,10 +106,6 @@ def _seeds(count: int) -> str:
 def too_few(d: PairedDifference) -> str:
     """Return that so few seeds decide nothing here, why, and how many would."""
     return f"{_seeds(d.seeds)} cannot decide that: {_why(d)}"
-
-
-def _few_words(d: PairedDifference) -> str:
-    return f"{_seeds(d.seeds)} cannot decide: {_why(d)}"
 
 
 def _why(d: PairedDifference) -> str:

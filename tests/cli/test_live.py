@@ -70,7 +70,10 @@ def test_plain_lines_have_no_control_codes_and_are_few() -> None:
 
 def test_quiet_prints_the_final_table_only() -> None:
     out, err = watch(io.StringIO(), quiet=True)
-    assert out.startswith("┏")
+    answer, _, table = out.partition("┏")
+    assert answer.startswith("online reaches accuracy 0.9500.\n")
+    assert answer.count("\n") == 2
+    assert "no_sp" in table
     assert "finished in" not in out
     assert "preparing" in err
     assert "failed" in err
@@ -91,7 +94,7 @@ def test_terminal_has_one_bar_for_each_arm(monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "110")
     out, _ = watch(Terminal())
-    drawn = out.partition("┏")[0]
+    drawn = out.partition("online reaches accuracy")[0]
     bars = drawn[drawn.rindex("online ") :]  # As they stood at the end.
     assert [line.split()[0] for line in bars.splitlines()[:3]] == ["online", "no_sp", "minibatch"]
     assert "━" in bars

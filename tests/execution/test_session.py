@@ -82,7 +82,7 @@ def test_quiet_shows_only_the_end(capsys: Capsys) -> None:
     assert main(["train", *DIGITS, *HERE, "arms=[online,no_sp]", "--quiet"]) == 0
     quiet = capsys.readouterr()
     assert "finished in" not in quiet.out
-    assert "samples/s" in quiet.out.splitlines()[1]
+    assert "samples/s" in quiet.out.partition("┏")[2].splitlines()[1]
     assert main(["train", *DIGITS, *HERE, "arms=[online,no_sp]"]) == 0
     assert "online-s003 finished in" in capsys.readouterr().out
 
@@ -230,7 +230,10 @@ def test_a_row_that_turns_bad_after_the_start_is_named(
 
     monkeypatch.setattr(Builder, "prepare", prepare_and_spoil)
     _, err = train(capsys, *stream(series), *HERE, "arms=[online,minibatch]", status=1)
-    place = f"{series}:251: found 'oops' in column 'load', expected a finite number"
+    place = (
+        f"{series}:251: found 'oops' in column 'load', expected a finite number (or "
+        "data.missing_values=['oops'], if it stands for none)"
+    )
     assert f"online-s000 failed: {place}" in err.splitlines()
     assert f"minibatch-s000 failed: {place}" in err.splitlines()
 
@@ -245,7 +248,8 @@ def test_a_bad_row_far_down_ends_it_before_anything_is_recorded(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err == (
-        f"error: {path}:20002: found 'oops' in column 'load', expected a finite number\n"
+        f"error: {path}:20002: found 'oops' in column 'load', expected a finite number (or "
+        "data.missing_values=['oops'], if it stands for none)\n"
     )
     assert not (tmp_path / "runs").exists()
 

@@ -65,6 +65,11 @@ class HorizonParameters(Parameters):
         return self
 
 
+MARGIN = 0.2
+"""Of a range that is known in part, added at each end of the buckets: what is little beyond must
+not cost half of the resolution. The published detector of the Numenta Anomaly Benchmark pads so."""
+
+
 class HorizonReadout(Readout):
     """What readouts with horizons have in common; `inputs`: the outputs that it reads."""
 
@@ -106,6 +111,8 @@ class HorizonReadout(Readout):
         if source.task != "forecast":
             return Targets(source.classes, horizons, None, p.estimate)
         low, high = source.ranges["value"]
+        if source.ranges_grow and cls.widens:
+            low, high = low - MARGIN * (high - low), high + MARGIN * (high - low)
         low = low if p.minimum is None else p.minimum
         high = high if p.maximum is None else p.maximum
         if not low < high:

@@ -100,6 +100,11 @@ class Source(ABC):
         self.parameters = parameters
 
     @property
+    def ranges_grow(self) -> bool:
+        """Whether `ranges` are of a part of the data only, so that values beyond may come."""
+        return False
+
+    @property
     def median_step(self) -> float | None:
         """Median seconds from one sample to the next; None without timestamps."""
         return None

@@ -254,6 +254,11 @@ class SeriesSource(Source):
         return order.notes(self.table, self.columns)
 
     @property
+    def ranges_grow(self) -> bool:
+        """Whether they are of the first rows."""
+        return self.parameters.range == "first_rows"
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What is worth a line about the file; reads all rows once."""
         steps = uneven(self) if self.parameters.horizon_unit == "rows" else None
