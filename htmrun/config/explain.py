@@ -65,7 +65,7 @@ def _field(model: Parameters, name: str, prefix: str) -> Iterator[Row]:
     value = getattr(model, name)
     if isinstance(value, Parameters):
         yield from _rows(value, f"{prefix}{name}.")
-    elif isinstance(value, Mapping):
+    elif isinstance(value, Mapping) and any(isinstance(e, Parameters) for e in value.values()):
         for key, entry in value.items():
             yield from _rows(entry, f"{prefix}{name}.{key}.")
     else:

@@ -48,7 +48,7 @@ def test_a_dry_run_says_how_many(monkeypatch, capsys):
     assert main([*one]) == 0
     assert "1 at a time with 6 threads each:" in capsys.readouterr().out
     assert main([*one, "threads=1"]) == 0
-    assert "1 at a time: about" in capsys.readouterr().out
+    assert "1 at a time: at most" in capsys.readouterr().out
     assert main([*one, "--json", "threads=5"]) == 0
     assert json.loads(capsys.readouterr().out)["threads"] == 5
 
