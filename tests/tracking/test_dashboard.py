@@ -228,8 +228,8 @@ def test_the_report_is_read_in_the_dashboard(
         kept = os.environ.get("HTMRUN_SCREENSHOTS", str(tmp_path))
         page.screenshot(path=Path(kept) / "dashboard-report.png")
         browser.close()
-    assert "minibatch has accuracy" in said
-    assert "nothing is called significant" in said
+    assert "has the best mean accuracy" in said
+    assert "4 seeds cannot decide that: nothing is tested below 6" in said
 
 
 def _drawn(chart: object, deadline: float) -> set[str]:
