@@ -102,7 +102,8 @@ def test_a_shift_of_1e9_changes_no_figure_but_mape(
         # Not the hash: the ends of the buckets are part of the state.
         for name, value in near.items():
             if "mape" not in name and "bucket_m" not in name and isinstance(value, float):
-                assert far[name] == pytest.approx(value, rel=1e-9), name
+                # Near 1e9 a float64 has steps of 1.2e-7: the ends of buckets are as fine as that.
+                assert far[name] == pytest.approx(value, rel=1e-8), name
     assert any("so far from 0" in note for note in found[1]["notes"])
 
 
