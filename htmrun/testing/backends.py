@@ -17,7 +17,7 @@ from htmrun.backends.parameters import (
     TemporalMemoryParameters,
 )
 from htmrun.backends.plan import Plan
-from htmrun.testing.learners import LearnerChecks
+from htmrun.testing.learners import LearnerChecks, lacking
 from htmrun.testing.streams import (
     Outputs,
     Stream,
@@ -52,7 +52,7 @@ class BackendChecks(LearnerChecks):
 
     def model(self, backend: Backend, case: int, seed: int) -> Any:
         """Return a backend's model of a case."""
-        raise NotImplementedError
+        raise lacking(self, "model")
 
     def test_it_is_equal_to_the_reference(self, pair: int) -> None:
         """Outputs and state, at every commit and in between, byte for byte."""

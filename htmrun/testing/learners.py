@@ -26,6 +26,11 @@ from htmrun.testing.streams import (
 )
 
 
+def lacking(checks: object, method: str) -> TypeError:
+    """Return the error of a class of checks that does not say something of what it checks."""
+    return TypeError(f"{type(checks).__name__} has no {method}(), expected one of its own")
+
+
 class LearnerChecks:
     """Checks of a model with run, compute, state and load.
 
@@ -46,19 +51,19 @@ class LearnerChecks:
 
     def make(self, case: int, seed: int = 1) -> Any:
         """Return a new model of a case."""
-        raise NotImplementedError
+        raise lacking(self, "make")
 
     def stream(self, case: int) -> Stream:
         """Return the samples of a case, 50 or more."""
-        raise NotImplementedError
+        raise lacking(self, "stream")
 
     def run(self, model: Any, stream: Stream, learn: bool = True) -> Outputs:
         """Run the model over a stream; return what it says."""
-        raise NotImplementedError
+        raise lacking(self, "run")
 
     def compute(self, model: Any, stream: Stream) -> Outputs:
         """Return what the model says from frozen state."""
-        raise NotImplementedError
+        raise lacking(self, "compute")
 
     def learned(self, model: Any, stream: Stream) -> Outputs:
         """Return what tells how much a model has learned: what it says of sequences afresh."""
@@ -215,7 +220,7 @@ class StageChecks(LearnerChecks):
 
     def parameters(self, case: int) -> Any:
         """Return the parameters of a case."""
-        raise NotImplementedError
+        raise lacking(self, "parameters")
 
     def make(self, case: int, seed: int = 1) -> Any:
         shape, backend = (self.inputs,), load_backend("cpu")

@@ -157,7 +157,7 @@ class HorizonReadout(Readout):
 
     def merge(self, ups: Sequence[bool]) -> None:
         """Carry over what was learned, after doublings of the range that went up or down."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} widens and has no merge(), expected one")
 
     def range_state(self) -> State:
         """Return the ends of the buckets, empty where there are none."""
