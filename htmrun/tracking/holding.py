@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from htmrun.errors import UserError
-from htmrun.tracking.provenance import HOST_TAG, PID_TAG, process_tags
+from htmrun.tracking.provenance import HOST_TAG, PID_TAG, process_lives, process_tags
 
 FOLDER = "open"
 _PATIENCE_S = 0.5
@@ -117,6 +117,16 @@ def held(directory: Path | str, run: str) -> bool | None:
     finally:
         os.close(descriptor)
     return False
+
+
+def at_work(directory: Path | str, run: str, process: Mapping[str, str], own: str = "") -> bool:
+    """Return whether another process is at work on a run: its lock tells.
+
+    process: tags of who wrote what is asked about, which decide where the lock is not in
+    `directory`. own: a run that this process holds: whoever else wrote something of it is gone.
+    """
+    found = held(directory, run)
+    return process_lives(process) if found is None else found and run != own
 
 
 def who(folder: Path) -> str:

@@ -16,7 +16,6 @@ from urllib.parse import unquote, urlparse
 from htmrun.errors import UserError, must_be_one_of
 from htmrun.tracking import holding
 from htmrun.tracking.choose_runs import Jobs, known_runs
-from htmrun.tracking.provenance import process_lives
 from htmrun.training.measures.registry import main_among
 
 STATES = ("finished", "failed", "killed", "running")
@@ -154,9 +153,9 @@ def status_of(jobs: Jobs, directory: str) -> str:
     """
     states = {job.info.status for job in jobs}
     if "RUNNING" in states:
-        held = holding.held(directory, _tag(jobs[0], "run") or "")
-        going = (job for job in jobs if job.info.status == "RUNNING")
-        if held or (held is None and any(process_lives(job.data.tags) for job in going)):
+        run = _tag(jobs[0], "run") or ""
+        going = (job.data.tags for job in jobs if job.info.status == "RUNNING")
+        if any(holding.at_work(directory, run, tags) for tags in going):
             return "running"
         states = (states - {"RUNNING"}) | {"KILLED"}
     for state in ("FAILED", "KILLED"):

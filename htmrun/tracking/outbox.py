@@ -16,7 +16,7 @@ from htmrun.errors import UserError
 from htmrun.tracking import holding
 from htmrun.tracking.database import sqlite_file
 from htmrun.tracking.operations import Attach, Operation, from_plain, to_plain
-from htmrun.tracking.provenance import process_lives, process_tags
+from htmrun.tracking.provenance import process_tags
 from htmrun.tracking.store import Store, experiment_id, hide_password, open_client
 
 FOLDER = "outbox"
@@ -162,10 +162,7 @@ def waiting(directory: Path | str, own: str = "") -> list[Waiting]:
         except UserError as error:
             found.append(Waiting(path, problem=str(error)))
             continue
-        held = holding.held(directory, header["run"])
-        if header["run"] == own and held:
-            held = False
-        if not (process_lives(header["process"]) if held is None else held):
+        if not holding.at_work(directory, header["run"], header["process"], own):
             found.append(Waiting(path, header["run"], header["uri"]))
     return found
 

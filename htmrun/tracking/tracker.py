@@ -33,7 +33,7 @@ from htmrun.tracking.operations import (
 )
 from htmrun.tracking.outbox import FOLDER, Outbox, Waiting, cause, send, waiting
 from htmrun.tracking.plots import COLOURS, plot_curves
-from htmrun.tracking.provenance import code_tags, process_lives, process_tags, version_tags
+from htmrun.tracking.provenance import code_tags, process_tags, version_tags
 from htmrun.tracking.settings import flatten, to_yaml
 from htmrun.tracking.store import (
     ATTEMPT_TAG,
@@ -374,11 +374,8 @@ class Tracker:
         client = self._store.client
         query = f"attributes.status = 'RUNNING' AND tags.`{RUN_TAG}` LIKE '%'"
         for run in all_runs(client, list(all_experiments(client)), query):
-            name = run.data.tags[RUN_TAG]
-            held = holding.held(self._directory, name)
-            if name == self._run and held:  # By this process: it is another's, which has died.
-                held = False
-            if not (process_lives(run.data.tags) if held is None else held):
+            tags = run.data.tags
+            if not holding.at_work(self._directory, tags[RUN_TAG], tags, self._run):
                 client.set_tag(run.info.run_id, "htmrun.error", "its process died before the end")
                 client.set_terminated(run.info.run_id, "KILLED")
 

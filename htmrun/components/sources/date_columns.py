@@ -252,8 +252,7 @@ def _decided(
         if fit:
             raise _ambiguous(table, columns, texts, fit)
         reading = max(found, key=lambda r: r.bad or 0)
-    notes = ()
-    return Dates(columns, reading.form, reading.unit, reading.order, notes=notes)
+    return Dates(columns, reading.form, reading.unit, reading.order)
 
 
 def _over_all_rows(
