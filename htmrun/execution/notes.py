@@ -26,8 +26,13 @@ def notes_of(builder: Builder) -> tuple[str, ...]:
     regimes = {name: experiment.regime(name) for name in experiment.selected}
     arms = {name: regime for name, regime in regimes.items() if isinstance(regime, Arm)}
     said: dict[str, list[str]] = {}
+    fronts: dict[str, tuple[list[str], int | None]] = {}
     for name, arm in arms.items():
-        for line in dict.fromkeys(_of_arm(builder.of(arm), arm)):
+        own = builder.of(arm)
+        first = own.experiment.pipeline[0]
+        if first not in fronts:
+            fronts[first] = _of_encoder(own)
+        for line in dict.fromkeys(_of_arm(own, arm, *fronts[first])):
             said.setdefault(line, []).append(name)
     return (
         *builder.source.notes,
@@ -67,18 +72,26 @@ def _of_windows(builder: Builder, arm: Arm) -> Iterator[str]:
         )
 
 
-def _of_arm(builder: Builder, arm: Arm) -> Iterator[str]:
-    yield from _of_windows(builder, arm)
+def _of_encoder(builder: Builder) -> tuple[list[str], int | None]:
+    """Return its lines, the same in all arms that have it, and how many bits are on; None: it has no bits."""
     encoder = builder.encoder(builder.experiment.seeds[0])
     if isinstance(encoder, Raw):
-        return
-    yield from encoder.notes()
-    samples = builder.samples() * builder.experiment.epochs
+        return [], None
     first = next(iter(builder.source.train(0, 0, LOOKED_AT)), None)
     on = int(encoder.encode(first.fields).counts().max()) if first and len(first) else 0
+    lines = [*encoder.notes()]
     if first and len(first) and not on:
         name = builder.experiment.pipeline[0]
-        yield f"{name}: not one bit is on in the first {len(first)} samples"
+        lines.append(f"{name}: not one bit is on in the first {len(first)} samples")
+    return lines, on
+
+
+def _of_arm(builder: Builder, arm: Arm, front: Iterable[str], on: int | None) -> Iterator[str]:
+    yield from _of_windows(builder, arm)
+    yield from front
+    if on is None:
+        return
+    samples = builder.samples() * builder.experiment.epochs
     for stage in builder.layout(arm).stages:
         kind = component_of(stage.parameters)
         if stage.name not in arm.freeze:
