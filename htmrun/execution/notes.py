@@ -73,7 +73,7 @@ def _of_windows(builder: Builder, arm: Arm) -> Iterator[str]:
 
 
 def _of_encoder(builder: Builder) -> tuple[list[str], int | None]:
-    """Return its lines, the same in all arms that have it, and how many bits are on; None: it has no bits."""
+    """Return an encoder's lines, and how many of its bits are on; None: it has none."""
     encoder = builder.encoder(builder.experiment.seeds[0])
     if isinstance(encoder, Raw):
         return [], None
