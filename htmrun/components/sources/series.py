@@ -262,7 +262,13 @@ class SeriesSource(Source):
     def notes(self) -> tuple[str, ...]:
         """What is worth a line about the file; reads all rows once."""
         steps = uneven(self) if self.parameters.horizon_unit == "rows" else None
-        return (*self.columns.dates.notes, *self.scan.notes, *([steps] if steps else []))
+        units = [f"'{unit}'" for unit in self.parameters.units]
+        mixed = (
+            f"data.units: {' and '.join(units)} are left out and nothing is converted, so numbers "
+            "with either must be of the same size"
+        )
+        own = ([mixed] if len(units) > 1 else []) + ([steps] if steps else [])
+        return (*self.columns.dates.notes, *self.scan.notes, *own)
 
     @cached_property
     def ranges(self) -> Ranges:

@@ -139,6 +139,17 @@ def test_units_and_marks_are_left_out_by_name(source_of):
     assert values_of(source_of(text, units=("$", "*"))) == VALUES
 
 
+def test_several_units_are_said_to_be_left_as_they_are(source_of):
+    """900 W and 1.2 kW become 900 and 1.2: nobody may believe that they were converted."""
+    text = lines(
+        "when,load", iso(), [f"{v} {'kW' if i % 2 else 'W'}" for i, v in enumerate(VALUES)]
+    )
+    both = source_of(text, units=("W", "kW"))
+    assert any("'W' and 'kW' are left out and nothing is converted" in n for n in both.notes)
+    one = lines("when,load", iso(), [f"{v} kW" for v in VALUES])
+    assert not any("converted" in n for n in source_of(one, units=("kW",)).notes)
+
+
 def test_sentinels_are_missing_values(source_of):
     loads = [-200 if i % 5 == 4 else v for i, v in enumerate(VALUES)]
     written = ["-200.0" if v == -200 and i % 2 else v for i, v in enumerate(loads)]
