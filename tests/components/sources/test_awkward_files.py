@@ -146,7 +146,7 @@ def test_several_units_are_said_to_be_left_as_they_are(source_of):
     )
     both = source_of(text, units=("W", "kW"))
     assert any("'W' and 'kW' are left out and nothing is converted" in n for n in both.notes)
-    one = lines("when,load", iso(), [f"{v} kW" for v in VALUES])
+    one = lines(("when", "load"), iso(), [f"{v} kW" for v in VALUES])
     assert not any("converted" in n for n in source_of(one, units=("kW",)).notes)
 
 
