@@ -142,7 +142,7 @@ def test_units_and_marks_are_left_out_by_name(source_of):
 def test_several_units_are_said_to_be_left_as_they_are(source_of):
     """900 W and 1.2 kW become 900 and 1.2: nobody may believe that they were converted."""
     text = lines(
-        "when,load", iso(), [f"{v} {'kW' if i % 2 else 'W'}" for i, v in enumerate(VALUES)]
+        ("when", "load"), iso(), [f"{v} {'kW' if i % 2 else 'W'}" for i, v in enumerate(VALUES)]
     )
     both = source_of(text, units=("W", "kW"))
     assert any("'W' and 'kW' are left out and nothing is converted" in n for n in both.notes)
