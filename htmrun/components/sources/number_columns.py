@@ -104,14 +104,15 @@ def number_format(
     Raises UserError, with a cell, where the first rows can be read in two ways.
     """
     missing = tuple(str(text) for text in p.missing_values)
+    units = tuple(sorted(p.units, key=len, reverse=True))  # kW goes whole, not its W.
     styles = [
         style
         for style in STYLES
         if p.decimal in (None, style.decimal) and p.thousands in (None, style.thousands)
     ]
     if not styles:
-        return NumberFormat(p.decimal or ".", p.thousands or "", missing, p.units)
-    styles = [replace(style, missing=missing, units=p.units) for style in styles]
+        return NumberFormat(p.decimal or ".", p.thousands or "", missing, units)
+    styles = [replace(style, missing=missing, units=units) for style in styles]
     columns = list(dict.fromkeys(used))
     fits = _common(table, columns, styles, missing) or styles
     fits = _common(table, other, fits, missing) or fits
