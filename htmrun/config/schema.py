@@ -96,10 +96,8 @@ class Tracking(Parameters):
     uri: str | None = Field(
         None, description="MLflow tracking URI; null: an SQLite database in `dir`."
     )
-    experiment: str | None = Field(
-        None,
-        min_length=1,
-        description="Name of the MLflow experiment; null: the experiment's name.",
+    experiment: Name | None = Field(
+        None, description="Name of the MLflow experiment; null: the experiment's name."
     )
     dir: str = Field("runs", min_length=1, description="Folder for the database and artifacts.")
 

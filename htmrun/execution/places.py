@@ -10,6 +10,7 @@ from htmrun.backends.devices import cuda_index
 from htmrun.execution import energy, lots
 from htmrun.execution.jobs import Builder
 from htmrun.execution.opening import OpenRun
+from htmrun.execution.processes import must_be_guarded
 from htmrun.execution.ray_connection import LOCAL
 from htmrun.execution.ray_jobs import connect
 from htmrun.training.records import Record
@@ -31,6 +32,8 @@ def workplace(run: OpenRun, notice: Callable[[str], None]) -> Iterator[Workplace
     """
     if run.on == LOCAL:
         parts = lots.lots_of(run)
+        if parts is None and not lots.one_by_one(run, parts):
+            must_be_guarded()
         line = lots.lots_line(run, parts)
         if line is not None:
             notice(line)

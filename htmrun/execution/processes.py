@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
+import inspect
+import linecache
 import multiprocessing
 import os
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +17,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from htmrun.components import registry
-from htmrun.errors import StopRequestedError
+from htmrun.errors import StopRequestedError, UserError
 from htmrun.execution.signals import PATIENCE_S, WorkerSignals, interrupts_held
 from htmrun.execution.workers import Died, News, Player, Said
 
@@ -28,6 +32,27 @@ def cores() -> int:
 def workers_for(jobs: int, workers: int | None) -> int:
     """Return how many of `jobs` jobs run at once: at most `workers`, None: one per core."""
     return max(1, min(workers or cores(), jobs))
+
+
+def must_be_guarded() -> None:
+    """Raise UserError where worker processes would run the script that starts them once more.
+
+    A worker begins with the program's own file; what is not below `if __name__ == "__main__":`
+    there would start workers again.
+    """
+    main = sys.modules["__main__"]
+    frame = inspect.currentframe()
+    while frame and (frame.f_globals is not main.__dict__ or frame.f_code.co_name != "<module>"):
+        frame = frame.f_back
+    source = "".join(linecache.getlines(getattr(main, "__file__", None) or ""))
+    if frame is None or not source:  # Nothing that a worker would begin with, or it has its guard.
+        return
+    above = [node for node in ast.parse(source).body if node.lineno <= frame.f_lineno]
+    if not any(isinstance(node, ast.If) and "__name__" in ast.dump(node.test) for node in above):
+        raise UserError(
+            f"workers: {main.__file__}:{frame.f_lineno} starts processes without a guard, expected "
+            'it below `if __name__ == "__main__":`, or workers=1'
+        )
 
 
 @dataclass(eq=False)

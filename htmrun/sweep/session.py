@@ -13,7 +13,7 @@ from htmrun.components.sources import Source, open_source
 from htmrun.config.sweep import Sweep
 from htmrun.errors import UserError, nearest
 from htmrun.execution.jobs import Builder
-from htmrun.execution.processes import ProcessWorkers, cores
+from htmrun.execution.processes import ProcessWorkers, cores, must_be_guarded
 from htmrun.execution.ray_actors import RayWorkers
 from htmrun.execution.ray_connection import LOCAL
 from htmrun.execution.ray_nodes import Share
@@ -39,6 +39,8 @@ def run_sweep(
     Raises UserError for what can be known before the first trial, and KeyboardInterrupt or
     SystemExit once the study is safe.
     """
+    if on == LOCAL:
+        must_be_guarded()
     lines = _printer(quiet or json_output)
     trial = sweep.trial({})
     source = open_source(trial.data)

@@ -86,6 +86,11 @@ WRONG = [
         "name=a b",
         "name: found 'a b', expected a name of letters, digits, _ and - that starts with a letter",
     ),
+    (
+        "tracking.experiment=../elsewhere",
+        "tracking.experiment: found '../elsewhere', expected a name of letters, digits, _ and - "
+        "that starts with a letter",
+    ),
     ("data=null", "data: missing, expected a section"),
     (
         "sp2={kind:spatial_pooler}",

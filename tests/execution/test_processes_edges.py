@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import runpy
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -108,3 +110,46 @@ def test_a_worker_that_cannot_even_begin_is_reported(capfd: pytest.CaptureFixtur
     assert set(failures(records).values()) == {"its worker process died (exit status 1)"}
     assert len(failures(records)) == 3
     assert "cannot be loaded" in capfd.readouterr().err
+
+
+TRAIN = """
+import sys
+from htmrun.cli import main
+def start():
+    sys.exit(main(["train", "experiment=digits", "seeds=[0,1]", "arms=[online]", "workers=2"]))
+"""
+CHECK = "from htmrun.execution.processes import must_be_guarded\n"
+
+
+def test_a_script_that_would_start_itself_again_is_told_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    script = tmp_path / "mine.py"
+    script.write_text(f"{TRAIN}start()\n")
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(script), run_name="__main__")
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == (
+        f"error: workers: {script}:6 starts processes without a guard, expected it below "
+        '`if __name__ == "__main__":`, or workers=1\n'
+    )
+    assert list(tmp_path.iterdir()) == [script]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{CHECK}if __name__ == '__main__':\n    must_be_guarded()\n",
+        f"{CHECK}if __name__ != '__main__':\n    raise SystemExit\nmust_be_guarded()\n",
+    ],
+)
+def test_a_script_with_its_guard_starts_processes(tmp_path: Path, text: str) -> None:
+    (tmp_path / "mine.py").write_text(text)
+    runpy.run_path(str(tmp_path / "mine.py"), run_name="__main__")
+
+
+def test_a_guard_that_comes_too_late_is_none(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(f"{CHECK}must_be_guarded()\nif __name__ == 'x':\n    pass\n")
+    with pytest.raises(UserError, match=r"mine\.py:2 starts processes"):
+        runpy.run_path(str(tmp_path / "mine.py"), run_name="__main__")
