@@ -16,6 +16,9 @@ from htmrun.execution.jobs import Builder, schedule_of
 LOOKED_AT = 256
 """Samples that are encoded to see how many bits are on."""
 
+MUCH_WIDER = 2.0
+"""Times the known range from which an encoder is said to be made for too narrow a one."""
+
 
 def notes_of(builder: Builder) -> tuple[str, ...]:
     """Return one line for each thing; of what holds of some arms only, their names stand behind.
@@ -50,13 +53,23 @@ def _of_ranges(builder: Builder, arms: Iterable[Arm]) -> Iterator[str]:
     if words is None or not arms:
         return
     encoder = builder.encoder(builder.experiment.seeds[0])
-    ranges = {} if isinstance(encoder, Raw) else dict(encoder.learned)
+    learned = {} if isinstance(encoder, Raw) else encoder.learned
+    ranges = dict(learned)
     buckets = builder.targets.buckets
     if buckets is not None and (buckets.open_below or buckets.open_above):
         ranges.setdefault("value", (buckets.minimum, buckets.maximum))
     if ranges:
         said = ", ".join(f"{name} {low:g} to {high:g}" for name, (low, high) in ranges.items())
         yield f"ranges are those of {words}: {said}"
+    for name, (low, high) in learned.items():
+        least, most = builder.source.reach[name]
+        wider = (max(most, high) - min(least, low)) / (high - low)
+        if wider >= MUCH_WIDER:
+            yield (
+                f"{name} goes on to {least:g} to {most:g}, {wider:.2g} times that range, which is "
+                "too narrow for its encoder: set what is known of it there, or data.range=file, "
+                "which looks ahead"
+            )
 
 
 def _of_windows(builder: Builder, arm: Arm) -> Iterator[str]:

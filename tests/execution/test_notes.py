@@ -108,6 +108,13 @@ def test_a_pooler_that_stays_silent_is_told_of_after_the_run() -> None:
     assert line.startswith("sp/dead_columns is 0.80 in online: most of them were not active once")
 
 
+def test_a_memory_that_had_to_forget_is_told_of_after_the_run() -> None:
+    figures = {"online": {"tm/segments_evicted": [3000.0, 1001.0]}, "sp": {}}
+    [line] = remarks(figures)
+    assert line.startswith("tm/segments_evicted is 2,000 in online: as many learned segments had")
+    assert remarks({"online": {"tm/segments_evicted": [0.0]}}) == []
+
+
 def test_notes_are_printed_recorded_and_reported(
     series: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capsys
 ) -> None:

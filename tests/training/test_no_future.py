@@ -230,3 +230,19 @@ def test_it_is_said_which_range_it_was(
     assert "the whole file, values that come later included" in " ".join(
         capsys.readouterr().out.split()
     )
+
+
+def test_a_range_that_was_much_too_narrow_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, rows = tmp_path / "rising.csv", np.arange(200)
+    for slope, said in ((1.0, True), (0.0, False)):
+        values = np.sin(rows) + slope * rows
+        path.write_text("value\n" + "\n".join(f"{value:.6f}" for value in values))
+        given = [*SMALL, *MEMORY, f"data.path={path}", "data.value=value"]
+        assert main(["train", *given, "--dry-run"]) == 0
+        line = " ".join(capsys.readouterr().out.split())
+        times = (values.max() - values.min()) / (values[:20].max() - values[:20].min())
+        expected = f"value goes on to {values.min():g} to {values.max():g}, {times:.2g} times that"
+        assert (expected in line) == said
+        assert ("goes on to" in line) == said

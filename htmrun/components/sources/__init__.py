@@ -105,6 +105,11 @@ class Source(ABC):
         return False
 
     @property
+    def reach(self) -> Ranges:
+        """Lowest and highest value of all data, to tell of and never to learn from."""
+        return self.ranges
+
+    @property
     def median_step(self) -> float | None:
         """Median seconds from one sample to the next; None without timestamps."""
         return None

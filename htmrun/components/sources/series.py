@@ -42,13 +42,15 @@ from htmrun.errors import UserError
 class Scan:
     """What one pass over the data tells.
 
-    samples: rows that are used. ranges: lowest and highest value per numeric field.
+    samples: rows that are used. ranges: lowest and highest value per numeric field, as far as a
+    model may know them. reach: of all rows.
     missing: values that were missing. median_step: seconds between samples, over the first
     100,000 of them; None without timestamps. notes: lines about the times.
     """
 
     samples: int
     ranges: dict[str, tuple[float, float]]
+    reach: dict[str, tuple[float, float]]
     missing: int
     median_step: float | None
     notes: tuple[str, ...] = ()
@@ -241,11 +243,10 @@ class SeriesSource(Source):
                 f"{self.table.label}: no rows are left after skip_rows = {p.skip_rows} and "
                 f"missing = {p.missing}{where}"
             )
-        ranges = {name: (low[name], high[name]) for name in low}
-        if self.parameters.range == "first_rows":
-            ranges = first.ranges(samples)
+        reach = {name: (low[name], high[name]) for name in low}
+        ranges = first.ranges(samples) if self.ranges_grow else reach
         notes = self._notes(order)
-        return Scan(samples, ranges, rows.missing, order.median, tuple(notes))
+        return Scan(samples, ranges, reach, rows.missing, order.median, tuple(notes))
 
     def _notes(self, order: TimeOrder) -> list[str]:
         """Return lines about the times; raises UserError where they are in no order."""
@@ -274,6 +275,11 @@ class SeriesSource(Source):
     def ranges(self) -> Ranges:
         """Lowest and highest value of each numeric field; reads all rows once."""
         return self.scan.ranges
+
+    @property
+    def reach(self) -> Ranges:
+        """Lowest and highest value of each numeric field; reads all rows once."""
+        return self.scan.reach
 
     @property
     def range_of(self) -> str:

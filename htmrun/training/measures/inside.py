@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from htmrun.components.registry import register
-from htmrun.training.measures.measure import Due, Found, Measure, Metric, Metrics, Run, Saved
+from htmrun.training.measures.measure import Alarm, Due, Found, Measure, Metric, Metrics, Run, Saved
 from htmrun.training.measures.prequential import Prequential
 
 _GROWING = ("sample", "segments", "synapses", "segments_created", "segments_destroyed")
@@ -23,8 +23,13 @@ class Inside(Measure):
         Metric("{memory}/{segments,synapses}", "learning", "none", "how many there are at the end"),
         Metric("{memory}/events_dropped", "learning", "none", "learning events whose segment was "
                "gone at the commit"),
-        Metric("{memory}/{segments,synapses}_{created,destroyed,evicted}", "cost", "none", "how "
-               "many came and went"),
+        Metric("{memory}/segments_evicted", "cost", "none", "segments that had to make room for "
+               "new ones, those used longest ago first",
+               alarm=Alarm(0.0, "as many learned segments had to make room for new ones; more are "
+                           "kept with segments_per_column and segments_per_cell, for pace and "
+                           "memory")),
+        Metric("{memory}/{segments,synapses}_{created,destroyed}", "cost", "none", "how many came "
+               "and went"),
     )  # fmt: skip
     order = 60
 

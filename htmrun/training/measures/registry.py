@@ -99,7 +99,7 @@ def _remark(name: str, arms: Mapping[str, float]) -> str:
     known = row(name)
     assert known is not None
     assert known.alarm is not None
-    said = ", ".join(f"{mean:.2f} in {arm}" for arm, mean in arms.items())
+    said = ", ".join(f"{mean:,.{0 if mean >= 100 else 2}f} in {arm}" for arm, mean in arms.items())
     return f"{name} is {said}: {known.alarm.text}"
 
 
