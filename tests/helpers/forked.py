@@ -1,4 +1,4 @@
-"""Processes of their own that need not import everything anew: a fresh one takes seconds for that."""
+"""Processes of their own that need not import everything anew, which takes seconds in each."""
 
 from __future__ import annotations
 
