@@ -20,6 +20,9 @@ from pydantic import Field
 from htmrun.backends.parameters import Parameters
 from htmrun.components import registry
 
+if TYPE_CHECKING:
+    from htmrun.components.sources.reading import Reading
+
 Shapes = Mapping[str, tuple[int, ...]]
 Ranges = Mapping[str, tuple[float, float]]
 Task = Literal["classification", "sequence", "forecast"]
@@ -130,6 +133,11 @@ class Source(ABC):
     @property
     def range_of(self) -> str | None:
         """Which samples `ranges` was taken from, in words; None: it is known beforehand."""
+        return None
+
+    @property
+    def reading(self) -> Reading | None:
+        """How rows were read, where the data are rows of a table."""
         return None
 
     @property
