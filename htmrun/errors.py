@@ -10,6 +10,10 @@ class UserError(Exception):
     """Something the user asked for cannot be done; the message says what and how to mend it."""
 
 
+LISTED = 40
+"""Names that a line lists at most."""
+
+
 class StopRequestedError(Exception):
     """The user asked for the run to end; what raises it has written down what it keeps."""
 
@@ -28,10 +32,17 @@ def mismatch(path: str, found: object, choices: Iterable[str], what: str = "") -
     return f"{path}: found {show(found)}{what and f', {what}'}, {one_of(found, choices)}"
 
 
+def listed(names: Iterable[str]) -> str:
+    """Return names with commas between; of very many only the first."""
+    every = list(names)
+    more = f" and {len(every) - LISTED:,} more" if len(every) > LISTED else ""
+    return ", ".join(every[:LISTED]) + more
+
+
 def one_of(found: object, choices: Iterable[str]) -> str:
     """Return "expected one of ..." with all choices, and the nearest to what was found."""
     names = list(choices)
-    return f"expected one of {', '.join(names)}{nearest(found, names)}"
+    return f"expected one of {listed(names)}{nearest(found, names)}"
 
 
 def must_be_one_of(path: str, found: object, choices: Iterable[str]) -> None:

@@ -7,12 +7,16 @@ fixed-point integers. Field descriptions are what `htmrun show` prints.
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 PositiveFraction = Annotated[float, Field(gt=0.0, le=1.0, allow_inf_nan=False)]
+
+
+NO_EFFECT: dict[str, Any] = {"effect": "none"}
+"""Marks a field that may differ between two runs of a job that give the same bytes."""
 
 
 class Parameters(BaseModel):

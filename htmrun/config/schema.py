@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from htmrun.backends import devices
-from htmrun.backends.parameters import Parameters
+from htmrun.backends.parameters import NO_EFFECT, Parameters
 from htmrun.components.controls import ControlParameters
 from htmrun.components.likelihood import AnomalyParameters
 from htmrun.components.registry import Section
@@ -113,10 +113,6 @@ class ClusterParameters(Parameters):
     wait_s: float = Field(
         120.0, ge=0.0, le=1e6, description="Seconds to wait for nodes that have room for a job."
     )
-
-
-NO_EFFECT: dict[str, Any] = {"effect": "none"}
-"""Marks a field that may differ between two runs of a job that give the same bytes."""
 
 
 class Experiment(Parameters):

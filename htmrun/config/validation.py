@@ -8,9 +8,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from htmrun.backends.parameters import NO_EFFECT
 from htmrun.config.checks import problems
 from htmrun.config.messages import lines, unknown
-from htmrun.config.schema import Experiment, root_fields
+from htmrun.config.schema import WITHOUT_EFFECT, Experiment, root_fields
 from htmrun.errors import UserError
 
 # In the defaults of every experiment; one that its pipeline leaves out need not be deleted.
@@ -53,6 +54,15 @@ def plain(experiment: Experiment) -> dict[str, Any]:
         if name == "data":
             result.update({stage: _kind_first(section) for stage, section in stages.items()})
     return result
+
+
+def deciding(experiment: Experiment) -> dict[str, Any]:
+    """Return what `plain` does without the fields that have no effect on results."""
+    values = {name: v for name, v in plain(experiment).items() if name not in WITHOUT_EFFECT}
+    fields = type(experiment.data).model_fields.items()
+    idle = {name for name, info in fields if info.json_schema_extra == NO_EFFECT}
+    values["data"] = {name: v for name, v in values["data"].items() if name not in idle}
+    return values
 
 
 def _kind_first(value: Any) -> Any:

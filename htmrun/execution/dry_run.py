@@ -11,9 +11,10 @@ from htmrun.errors import UserError
 from htmrun.execution.estimate import plan_table
 from htmrun.execution.notes import notes_of
 from htmrun.execution.opening import OpenRun, open_run
-from htmrun.execution.placement import Place, lots, resolve_place, size
+from htmrun.execution.placement import Place, lots, resolve_place
 from htmrun.execution.processes import workers_for
 from htmrun.execution.ray_connection import LOCAL
+from htmrun.memory import size
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from htmrun.config.schema import Arm, Experiment
 from htmrun.errors import UserError
 from htmrun.execution.processes import cores, workers_for
 from htmrun.execution.ray_connection import LOCAL
+from htmrun.memory import size
 from htmrun.training.records import Job
 
 MARGIN = 0.9
@@ -173,13 +174,3 @@ def lots(
         )
     count = max(1, min(wanted or len(jobs), fitting))
     return [list(jobs[i : i + count]) for i in range(0, len(jobs), count)]
-
-
-def size(number: int) -> str:
-    """Return bytes in words, e.g. `1.5 GiB`."""
-    value = float(number)
-    for unit in ("B", "KiB", "MiB"):
-        if value < 1024:
-            return f"{value:.0f} {unit}"
-        value /= 1024
-    return f"{value:.1f} GiB"

@@ -12,8 +12,8 @@ from typing import Protocol
 
 from htmrun.components import foreign
 from htmrun.components.registry import component_of
-from htmrun.config.schema import WITHOUT_EFFECT, Experiment
-from htmrun.config.validation import plain
+from htmrun.config.schema import Experiment
+from htmrun.config.validation import deciding
 from htmrun.execution.energy import Joules
 from htmrun.execution.jobs import Builder, drift_at, jobs_of
 from htmrun.execution.notes import notes_of
@@ -140,8 +140,7 @@ def _checkpoints(run: OpenRun, run_id: str) -> Checkpoints | None:
     every, tracking = run.experiment.checkpoint_every, run.experiment.tracking
     if every is None or not tracking.enabled or run.on != LOCAL:
         return None
-    decides = {n: v for n, v in plain(run.experiment).items() if n not in WITHOUT_EFFECT}
-    decides |= foreign.tags(run.experiment)
+    decides = deciding(run.experiment) | foreign.tags(run.experiment)
     folder = Path(tracking.dir).absolute() / "checkpoints" / run_id
     return Checkpoints.of(folder, decides, run.builder.source.fingerprint, 60 * every)
 

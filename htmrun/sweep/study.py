@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from htmrun._imports import optuna
 from htmrun.components import foreign
-from htmrun.config.schema import WITHOUT_EFFECT
 from htmrun.config.space import grid
 from htmrun.config.sweep import Sweep
-from htmrun.config.validation import plain
+from htmrun.config.validation import deciding
 from htmrun.errors import UserError
 from htmrun.sweep.samplers import distributions, pruner_for, sampler_for
 from htmrun.sweep.storage import open_storage
@@ -44,9 +43,7 @@ def signature(sweep: Sweep, objectives: Mapping[str, str], data: str) -> dict[st
     settings = sweep.settings.model_dump(
         mode="json", include={"seeds", "sampler", "seed", "pruner", "prune_after", "space"}
     )
-    experiment = plain(sweep.base)
-    for name in WITHOUT_EFFECT:
-        experiment.pop(name, None)
+    experiment = deciding(sweep.base)
     kinds = foreign.used(sweep.base)
     return {
         **settings,

@@ -15,7 +15,7 @@ from htmrun.cli.listing import console, plain_table
 from htmrun.config.explain import sections
 from htmrun.config.schema import Experiment
 from htmrun.execution.dry_run import DryRun
-from htmrun.execution.placement import size
+from htmrun.memory import size
 
 _LIST_TAG = "tag:yaml.org,2002:seq"
 

@@ -21,6 +21,7 @@ from htmrun.backends.parameters import round_half_up
 from htmrun.components.registry import register
 from htmrun.components.sources import (
     Chunk,
+    MaxBytes,
     Ranges,
     Shapes,
     Source,
@@ -36,6 +37,7 @@ from htmrun.components.sources.steps import uneven
 from htmrun.components.sources.text_source import TextSource
 from htmrun.components.sources.time_order import TimeOrder
 from htmrun.errors import UserError
+from htmrun.files import MOST_BYTES
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,7 @@ class SeriesParameters(SourceParameters):
     validation_fraction: float = Field(
         0.5, gt=0.0, lt=1.0, description="Share of the samples that make the first part, if so."
     )
+    max_bytes: MaxBytes = MOST_BYTES
 
 
 @register("source", SeriesParameters)
@@ -185,7 +188,9 @@ class SeriesSource(Source):
             defaults = {"timestamp_format": bundled.timestamp_format, "missing": "previous"}
         else:
             path = resolve_path(parameters.path, base)
-            text = TextSource(str(path), path, encoding=parameters.encoding)
+            text = TextSource(
+                str(path), path, encoding=parameters.encoding, most=parameters.max_bytes
+            )
             self.name = path.name.split(".")[0]
             defaults = {"missing": "error"}
         given = {k: v for k, v in defaults.items() if getattr(parameters, k) is None}
