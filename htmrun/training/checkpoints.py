@@ -2,9 +2,7 @@
 
 A file belongs to one job, its configuration, data and code; another one's is left alone. It is
 replaced as a whole, so there is always a whole one; the one before it is kept beside it, for the
-case that the disk damages the last. The first line names the format, its version
-and the BLAKE2b hash of the rest, which is an npz archive: arrays, and all else as JSON in `json`.
-It is data, never code.
+case that the disk damages the last. `typed_file` has the format.
 """
 
 from __future__ import annotations
@@ -12,31 +10,26 @@ from __future__ import annotations
 import glob
 import hashlib
 import json
-import os
 import shutil
 import sys
 import time
-import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, is_dataclass
-from io import BufferedRandom, BufferedReader
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 from pydantic import ConfigDict, TypeAdapter
 
 import htmrun
 from htmrun.backends import State
+from htmrun.training import typed_file
 from htmrun.training.records import Job, Progress
 from htmrun.training.schedule import Cursor
 
 SHARE = 50
 """Writing takes at most one part in so many of a job's time."""
 SUFFIX = ".checkpoint"
-_FORMAT = "htmrun checkpoint 1"
-_HEADER = len(_FORMAT) + 1 + 64 + 1
-_JSON = "json"
+_TITLE = "htmrun checkpoint 1"
 
 
 @dataclass(frozen=True)
@@ -126,7 +119,8 @@ class Keeper:
         """
         begun = self._clock()
         try:
-            self._replace(state)
+            kept = {"belongs_to": self._belongs_to, "state": state}
+            typed_file.write(self.path, kept, _TITLE, before=self.before)
         except OSError as error:
             self._next = float("inf")
             self._notice(
@@ -136,21 +130,6 @@ class Keeper:
             return
         now = self._clock()
         self._next = now + max(self._every_s, SHARE * (now - begun))
-
-    def _replace(self, state: TrainerState) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        half = self.path.with_name(f"{self.path.name}.{os.getpid()}")
-        try:
-            with half.open("w+b") as file:
-                _dump({"belongs_to": self._belongs_to, "state": state}, file)
-                file.flush()
-                os.fsync(file.fileno())
-            # At any moment one of the two names has a whole file.
-            if self.path.exists():
-                self.path.replace(self.before)
-            half.replace(self.path)
-        finally:
-            half.unlink(missing_ok=True)
 
     def read(self) -> TrainerState | None:
         """Return what was written last; None where there is none, or one of something else.
@@ -162,15 +141,13 @@ class Keeper:
         damaged = None
         for path in (self.path, self.before):
             try:
-                with path.open("rb") as file:
-                    found = _load(file)
+                found = typed_file.read(path, _TITLE)
                 if found["belongs_to"] != self._belongs_to:
                     continue
                 state = TypeAdapter(TrainerState).validate_python(found["state"])
             except FileNotFoundError:
                 continue
-            except (OSError, ValueError, KeyError, TypeError, MemoryError, RecursionError,
-                    zipfile.BadZipFile) as error:  # fmt: skip
+            except typed_file.DAMAGED as error:
                 reason = str(error).partition("\n")[0] or type(error).__name__
                 damaged = damaged or f"warning: {path} is no whole checkpoint ({reason}); the job "
                 continue
@@ -191,50 +168,3 @@ class Keeper:
         """Remove what processes that died left half written; a job has one process at a time."""
         for half in self.path.parent.glob(f"{glob.escape(self.path.name)}.*[0-9]"):
             half.unlink(missing_ok=True)
-
-
-def _dump(tree: Any, file: BufferedRandom) -> None:
-    """Write dataclasses, dicts, lists, arrays and plain values, at the beginning of a file."""
-    arrays: dict[str, np.ndarray] = {}
-
-    def plain(node: Any, place: str) -> Any:
-        if isinstance(node, np.ndarray):
-            arrays[place] = node
-            return {"array": place}
-        if is_dataclass(node):
-            node = vars(node)
-        if isinstance(node, Mapping):
-            return {name: plain(value, f"{place}/{name}") for name, value in node.items()}
-        if isinstance(node, (list, tuple)):
-            return [plain(value, f"{place}/{i}") for i, value in enumerate(node)]
-        return node
-
-    text = json.dumps(plain(tree, ""))
-    file.write(b" " * _HEADER)
-    np.savez(file, **{_JSON: np.frombuffer(text.encode(), np.uint8), **arrays})  # type: ignore[arg-type]
-    file.write(_first_line(file))
-
-
-def _first_line(file: BufferedRandom | BufferedReader) -> bytes:
-    """Return what the first line of a file must be; leaves the file at its beginning."""
-    file.seek(_HEADER)
-    digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=32)).hexdigest()
-    file.seek(0)
-    return f"{_FORMAT} {digest}\n".encode()
-
-
-def _load(file: BufferedReader) -> Any:
-    """Return what `_dump` wrote, with dicts for dataclasses; ValueError where it is not whole."""
-    expected = _first_line(file)
-    if (found := file.read(_HEADER)) != expected:
-        known = found.startswith(f"{_FORMAT} ".encode())
-        raise ValueError("its checksum is another" if known else f"found no '{_FORMAT}' in it")
-    with np.load(file, allow_pickle=False) as archive:
-        # Nothing here was ever compressed: no array is larger than the file.
-        if any(part.compress_type != zipfile.ZIP_STORED for part in archive.zip.infolist()):
-            raise ValueError("it is compressed")
-
-        def with_arrays(node: dict[str, Any]) -> Any:
-            return archive[node["array"]] if node.keys() == {"array"} else node
-
-        return json.loads(archive[_JSON].tobytes(), object_hook=with_arrays)
