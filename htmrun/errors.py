@@ -52,6 +52,11 @@ def must_be_one_of(path: str, found: object, choices: Iterable[str]) -> None:
         raise UserError(mismatch(path, found, names))
 
 
+def printable(text: str) -> str:
+    """Return `text` on one line, with what cannot be seen written out."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 def show(value: object) -> str:
     """Return `value` as it would stand in YAML, shortened."""
     if value is None or isinstance(value, bool):
@@ -59,7 +64,7 @@ def show(value: object) -> str:
     if isinstance(value, Mapping):
         return "a section" if value else "an empty section"
     if isinstance(value, str):
-        text = f"'{value}'"
+        text = f"'{printable(value)}'"
     elif isinstance(value, Sequence):
         text = f"[{', '.join(show(item) for item in value)}]"
     else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import htmrun
+from htmrun import environment
 from htmrun.cli import (
     clean,
     compare,
@@ -69,6 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     with interruptions_kept() as lost:
         try:
+            environment.check()
             result = app(
                 args=None if arguments is None else list(arguments),
                 prog_name="htmrun",
@@ -76,6 +78,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
         except UserError as error:
             return _fail(str(error))
+        except OSError as error:
+            if error.filename is None:
+                raise
+            return _fail(
+                f"{error.filename}: {error.strerror}, expected a place that can be read and written"
+            )
         except USAGE_ERRORS as error:
             return _fail(explain(error))
         except (KeyboardInterrupt, typer.Abort):

@@ -17,8 +17,9 @@ from htmrun.components.controls import ControlParameters
 from htmrun.components.likelihood import AnomalyParameters
 from htmrun.components.registry import Section
 from htmrun.components.sources import SourceParameters
+from htmrun.config.store_uri import checked
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$", max_length=128)]
 EpochPeriod = Literal["pass", "minute", "hour", "day", "week", "year"]
 Seed = Annotated[int, Field(ge=0, lt=1 << 63)]
 Window = Annotated[int, Field(ge=1, le=1 << 24)]
@@ -100,6 +101,13 @@ class Tracking(Parameters):
         None, description="Name of the MLflow experiment; null: the experiment's name."
     )
     dir: str = Field("runs", min_length=1, description="Folder for the database and artifacts.")
+
+    @field_validator("uri")
+    @classmethod
+    def _check_uri(cls, uri: str | None) -> str | None:
+        if uri is not None:
+            checked(uri)
+        return uri
 
 
 class ClusterParameters(Parameters):

@@ -20,6 +20,7 @@ from htmrun.execution.notes import notes_of
 from htmrun.execution.opening import OpenRun, open_run
 from htmrun.execution.places import workplace
 from htmrun.execution.ray_connection import LOCAL
+from htmrun.execution.room import must_have_room
 from htmrun.execution.signals import terminations_raised
 from htmrun.training.checkpoints import Checkpoints
 from htmrun.training.measures import registry, target
@@ -129,9 +130,10 @@ def begin(experiment: Experiment, on: str = LOCAL, earlier: Earlier | None = Non
     results = {
         name: [record for record in kept if record.job.arm == name] for name in experiment.selected
     }
+    outgrown = must_have_room(run)
     return Session(
         replace(run, builder=builder), run_id, results,
-        {} if earlier is None else earlier.replaces, notes=notes_of(run.builder),
+        {} if earlier is None else earlier.replaces, notes=notes_of(run.builder) + outgrown,
     )  # fmt: skip
 
 

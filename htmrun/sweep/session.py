@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from htmrun.components.sources import Source, open_source
+from htmrun.config.store_uri import hide_password
 from htmrun.config.sweep import Sweep
 from htmrun.errors import UserError, nearest
 from htmrun.execution.jobs import Builder
@@ -24,7 +25,6 @@ from htmrun.sweep.record import SweepRecord
 from htmrun.sweep.results import best, figures_of, importance, write
 from htmrun.sweep.study import SharedStudy
 from htmrun.sweep.trial import TrialPlayer, rehearse
-from htmrun.tracking.store import hide_password
 from htmrun.training.measures.registry import better
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from htmrun._imports import optuna, sqlalchemy
+from htmrun.config.store_uri import hide_password
 from htmrun.errors import UserError
-from htmrun.tracking.store import hide_password
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 from htmrun._imports import optuna
 from htmrun.components import foreign
 from htmrun.config.space import grid
+from htmrun.config.store_uri import hide_password
 from htmrun.config.sweep import Sweep
 from htmrun.config.validation import deciding
 from htmrun.errors import UserError
 from htmrun.sweep.samplers import distributions, pruner_for, sampler_for
 from htmrun.sweep.storage import open_storage
 from htmrun.tracking.provenance import process_lives, process_tags
-from htmrun.tracking.store import hide_password
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, Trial

@@ -7,12 +7,14 @@ import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from htmrun._imports import mlflow
+from htmrun.errors import UserError
 
 _LOCAL = frozenset(
     ("ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "tmpfs", "overlay", "apfs", "hfs")
@@ -39,6 +41,7 @@ def mlflow_client(uri: str) -> Any:
         "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
     }.items():
         os.environ.setdefault(name, value)
+    _check_variables()
     for logger in ("mlflow", "alembic"):
         logging.getLogger(logger).setLevel(logging.ERROR)
     # It prints a traceback of what is raised anyway, and told in one line.
@@ -47,6 +50,22 @@ def mlflow_client(uri: str) -> Any:
     kept = getattr(mlflow.tracking._tracking_service.utils, "_artifact_repos_cache", {})
     kept.clear()
     return mlflow.MlflowClient(tracking_uri=uri)
+
+
+def _check_variables() -> None:
+    """Raise UserError for a variable of MLflow's that it could not read when it needs it."""
+    for variable in vars(import_module("mlflow.environment_variables")).values():
+        if str(getattr(variable, "name", "")).startswith("MLFLOW_") and variable.is_set():
+            try:
+                variable.get()
+            except Exception:
+                raise UserError(
+                    f"{variable.name}: found '{variable.get_raw()}' in the environment, expected "
+                    f"{_VALUES.get(variable.type, 'another value')}"
+                ) from None
+
+
+_VALUES = {int: "an integer", float: "a number", bool: "true or false"}
 
 
 def prepare_database(uri: str, notice: Callable[[str], None]) -> None:
@@ -58,9 +77,10 @@ def prepare_database(uri: str, notice: Callable[[str], None]) -> None:
     path = sqlite_file(uri)
     if path is None or path.exists():
         return
-    notice(f"preparing {_short(path)} ...")
-    path.parent.mkdir(parents=True, exist_ok=True)
     building = path.with_name(f".{path.name}-{os.getpid()}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    building.touch()  # MLflow would try for minutes where none can be made.
+    notice(f"preparing {_short(path)} ...")
     try:
         mlflow_client(f"sqlite:///{building}").search_experiments(max_results=1)
         _put_in_place(building, path)

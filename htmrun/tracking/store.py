@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice, zip_longest
@@ -12,6 +11,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 from htmrun._imports import mlflow, sqlalchemy
+from htmrun.config.store_uri import checked, hide_password
 from htmrun.errors import UserError
 from htmrun.tracking import moved
 from htmrun.tracking.database import mlflow_client, prepare_database, sqlite_file
@@ -23,7 +23,6 @@ ATTEMPT_TAG = "htmrun.attempt"
 FIRST_STEP = "run `htmrun train experiment=digits` first"
 # MLflow's limits for one log_batch call: 100 parameters, 100 tags, 1000 entities in all.
 _SMALL_BATCH, _METRIC_BATCH = 100, 800
-_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _T = TypeVar("_T")
 
 
@@ -34,21 +33,10 @@ def store_uri(uri: str | None, directory: Path | str) -> str:
     """
     if uri is None:
         return f"sqlite:///{Path(directory).resolve() / 'mlflow.db'}"
-    scheme = uri.partition("://")[0]
-    if "://" not in uri or scheme not in ("http", "https", "databricks"):
-        if scheme.partition("+")[0] not in _DATABASES or "://" not in uri:
-            raise UserError(
-                f"tracking.uri: found '{hide_password(uri)}', expected null, sqlite:///FILE, "
-                "another database (postgresql, mysql, mssql) or http(s)://HOST:PORT"
-            )
-        if scheme == "sqlite":
-            return f"sqlite:///{Path(uri.removeprefix('sqlite:///')).resolve()}"
-    return uri.rstrip("/")
-
-
-def hide_password(uri: str) -> str:
-    """Return `uri` without the user and password that may stand in it."""
-    return re.sub(r"//[^/@\s]*@", "//***@", uri)
+    try:
+        return checked(uri)
+    except ValueError as error:
+        raise UserError(f"tracking.uri: {error}") from None
 
 
 def open_client(uri: str, notice: Callable[[str], None]) -> Any:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from htmrun.backends.parameters import LARGEST
+
 MISSING = frozenset({"", "nan", "-nan", "na", "n/a", "#n/a", "#na", "<na>", "null", "none", "nat"})
 _SPACES = str.maketrans("\u00a0\u202f\u2009\u2212", "   -")
 """Spaces that do not break, and the sign of a minus."""
@@ -68,7 +70,7 @@ def is_number(text: str) -> bool:
 def value_of(text: str, form: NumberFormat) -> float | None:
     """Return the number that a cell holds, NaN if it holds none, None if it is something else."""
     if form.plain and not form.missing and is_number(text):
-        return float(text)
+        return _within(float(text))
     bare = text.translate(_SPACES).strip()
     if bare.lower() in MISSING or bare in form.missing:
         return np.nan
@@ -79,7 +81,11 @@ def value_of(text: str, form: NumberFormat) -> float | None:
             return None
         bare = bare.replace(form.thousands, "") if form.thousands else bare
         bare = bare.replace(form.decimal, ".")
-    return float(bare) if is_number(bare) else None
+    return _within(float(bare)) if is_number(bare) else None
+
+
+def _within(value: float) -> float | None:
+    return value if abs(value) <= LARGEST else None
 
 
 def _pattern(decimal: str, thousands: str) -> re.Pattern[str]:
@@ -100,7 +106,7 @@ _PATTERNS: dict[tuple[str, str], re.Pattern[str]] = {}
 def numbers(cells: Sequence[str], form: NumberFormat | None = None) -> npt.NDArray[np.float64]:
     """Return the cells as float64 (T,), NaN where one is missing.
 
-    Raises ValueError(place of the first cell that is neither a finite number nor missing);
+    Raises ValueError(place of the first cell that is neither a number up to `LARGEST` nor missing);
     Python's 1_000 is text.
     """
     form = PLAIN if form is None else form
@@ -125,7 +131,7 @@ def _all_numbers(cells: Sequence[str]) -> npt.NDArray[np.float64] | None:
         out = np.fromiter(map(float, cells), np.float64, len(cells))
     except ValueError:
         return None
-    return None if np.isinf(out).any() or "_" in "".join(cells) else out
+    return None if (np.abs(out) > LARGEST).any() or "_" in "".join(cells) else out
 
 
 def _all_of_a_style(cells: Sequence[str], form: NumberFormat) -> npt.NDArray[np.float64] | None:

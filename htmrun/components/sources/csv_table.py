@@ -12,7 +12,7 @@ from typing import TextIO
 from htmrun.components.sources import delimiters
 from htmrun.components.sources.cells import is_number
 from htmrun.components.sources.text_source import TextSource
-from htmrun.errors import UserError, listed, nearest
+from htmrun.errors import UserError, listed, nearest, show
 
 BLOCK_ROWS = 16_384
 PROBE_ROWS = 1_000
@@ -153,10 +153,10 @@ class CSVTable:
         given = self.layout.delimiter
         if given is not None:
             given = delimiters.named(given)
-            if len(given) != 1:
+            if len(given) != 1 or given in '"\r\n\0':
                 raise UserError(
-                    f"data.delimiter: found '{self.layout.delimiter}', expected one character or "
-                    f"{', '.join(delimiters.NAMES)}"
+                    f"data.delimiter: found {show(self.layout.delimiter)}, expected one character "
+                    f"or {', '.join(delimiters.NAMES)}"
                 )
         first = self._first_lines(1)
         sep = delimiters.from_sep_line(first[0]) if first else None

@@ -97,7 +97,7 @@ class NpzSource(ImageFiles):
                 f"{self.path}: {name} is {images.dtype} of shape {images.shape}, expected uint8 "
                 "(images, height, width) or (images, height, width, channels)"
             )
-        if labels.size != len(labels) or len(labels) != len(images):
+        if labels.shape[:1] != (labels.size,) or len(labels) != len(images):
             raise UserError(
                 f"{self.path}: labels beside {name} are of shape {labels.shape}, expected one for "
                 f"each of {len(images)} images"

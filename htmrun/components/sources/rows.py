@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from htmrun.backends.parameters import LARGEST
 from htmrun.components.sources import Chunk
 from htmrun.components.sources.cells import is_missing, is_number, numbers
 from htmrun.components.sources.columns import Columns
@@ -138,9 +139,12 @@ class RowPass:
         except ValueError as e:
             (bad,) = e.args
             cell = cells[column][bad]
+            at_most = f" of at most {LARGEST:g}" if is_number(cell) else ""
+            cell = cell if len(cell) <= 60 else f"{cell[:57]}..."
             raise UserError(
                 f"{self.table.place(int(row[bad]))}: found '{cell}' in column "
-                f"'{self.table.names[column]}', expected a finite number{hint(cell, form)}"
+                f"'{self.table.names[column]}', expected a finite number"
+                f"{at_most or hint(cell, form)}"
             ) from None
 
     def _settle_missing(self, block: Block) -> npt.NDArray[np.bool_]:

@@ -1,0 +1,24 @@
+"""Readers of every format on damaged files: data or a UserError, whatever the bytes are."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.helpers.fuzz import SEEDS, many, reader
+
+KEPT: list[tuple[str, bytes]] = [
+    ("csv", b"ts\tload\n1767571200\t1e5\n" + b"9" * 400 + b"\t2\n"),
+]
+"""What once broke a reader."""
+
+
+@pytest.mark.parametrize("name", SEEDS)
+def test_damaged_bytes_are_data_or_one_error(name: str) -> None:
+    broke: list[bytes] = []
+    assert many(name, reader(name), broke.append, examples=60) > 0
+    assert broke == []
+
+
+@pytest.mark.parametrize(("name", "content"), KEPT)
+def test_what_broke_a_reader_once_breaks_it_no_more(name: str, content: bytes) -> None:
+    reader(name)(content)
