@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import errno
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 
@@ -16,6 +18,30 @@ LISTED = 40
 
 class StopRequestedError(Exception):
     """The user asked for the run to end; what raises it has written down what it keeps."""
+
+
+_USABLE = "a file or folder that this user may use"
+_DISK = {
+    errno.ENOSPC: "room on the disk",
+    errno.EDQUOT: "room in the quota",
+    errno.EROFS: "a folder that can be written",
+    errno.EACCES: _USABLE,
+    errno.EPERM: _USABLE,
+    errno.EIO: "a disk that works",
+}
+_SQLITE = re.compile(r"^\(?sqlite3\.OperationalError\)? *(.*?) *(\[SQL|$)", re.M)
+
+
+def of_the_disk(error: BaseException | None) -> str | None:
+    """Return one line where a disk is full, read-only or somebody else's; None for other errors."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _DISK:
+            place = "" if error.filename is None else f"{error.filename}: "
+            return f"{place}{error.strerror}, expected {_DISK[error.errno]}"
+        if found := _SQLITE.search(str(error)):
+            return f"the runs' database: {found[1]}, expected one that can be used"
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def nearest(name: object, choices: Iterable[str]) -> str:

@@ -24,7 +24,7 @@ from htmrun.cli import (
     train,
 )
 from htmrun.cli.usage import two_columns
-from htmrun.errors import UserError
+from htmrun.errors import UserError, of_the_disk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,10 +88,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _fail(explain(error))
         except (KeyboardInterrupt, typer.Abort):
             return INTERRUPTED
-        except Exception:
+        except Exception as error:
             if lost.any:  # What an interruption broke off, e.g. a half compiled kernel.
                 return INTERRUPTED
-            raise
+            if (line := of_the_disk(error)) is None:
+                raise
+            return _fail(line)
     return result if isinstance(result, int) else 0
 
 

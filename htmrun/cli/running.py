@@ -102,7 +102,10 @@ def _closing_lines(session: Session, tracker: Tracker | None) -> list[str]:
         if tracker.waits and (waits := waiting_line(experiment.tracking.dir)) is not None:
             lines.append(waits)
         if tracker.lost:
-            lines.append("NOT ALL IS RECORDED: records were lost (see the warnings above)")
+            lines.append(
+                "NOT ALL IS RECORDED: records were lost (see the warnings above); once there is "
+                f"room, htmrun resume {run_id}{_place_option(experiment)} runs those jobs again"
+            )
     elif tracker is not None:
         store = hide_password(experiment.tracking.uri or f"{experiment.tracking.dir}/mlflow.db")
         lines.append(

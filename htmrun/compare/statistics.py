@@ -16,8 +16,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
-from htmrun._imports import scipy, statsmodels
+from htmrun._imports import scipy
 from htmrun.compare.bootstrap import bootstrap_t_interval, bootstrap_t_p
 from htmrun.compare.interval import FEWEST_SEEDS, mean_interval
 from htmrun.compare.sign_flips import sign_flip_interval, sign_flip_p
@@ -140,7 +141,7 @@ def with_holm(differences: Sequence[PairedDifference]) -> list[PairedDifference]
     if not tested:
         return [replace(d, family=len(differences)) for d in differences]
     p_values = np.array([d.p for d in tested], np.float64)
-    corrected = statsmodels.stats.multitest.multipletests(p_values, method="holm")[1]
+    corrected = holm(p_values)
     apart = int((corrected < SIGNIFICANT).sum())
     places = np.minimum(p_values.argsort(kind="stable").argsort(kind="stable"), apart)
     levels = iter(SIGNIFICANT / (len(tested) - np.minimum(places, len(tested) - 1)))
@@ -149,6 +150,19 @@ def with_holm(differences: Sequence[PairedDifference]) -> list[PairedDifference]
         d if d.p is None else _corrected(d, float(next(ps)), float(next(levels)), len(tested))
         for d in differences
     ]
+
+
+def holm(p_values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Return p-values corrected by Holm's procedure (1979), in their order, at most 1.
+
+    What statsmodels gives, which collects garbage at each call: in a process with MLflow and torch
+    that takes longer than all other statistics.
+    """
+    p = np.asarray(p_values, np.float64)
+    order = p.argsort()
+    corrected = np.empty_like(p)
+    corrected[order] = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    return np.minimum(corrected, 1.0)
 
 
 def _corrected(d: PairedDifference, p: float, level: float, family: int) -> PairedDifference:

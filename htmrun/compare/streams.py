@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from htmrun._imports import statsmodels
+from htmrun.compare.statistics import holm
 from htmrun.tracking.arrays import Series
 
 FEWEST_SAMPLES = 100
@@ -86,7 +87,7 @@ def corrected(found: Sequence[StreamDifference]) -> list[StreamDifference]:
     """Return `found` with `p_holm` filled in: they are one family."""
     if not found:
         return []
-    values = statsmodels.stats.multitest.multipletests([d.p for d in found], method="holm")[1]
+    values = holm([d.p for d in found])
     return [replace(d, p_holm=float(p)) for d, p in zip(found, values, strict=True)]
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from htmrun._imports import optuna, sqlalchemy
 from htmrun.config.store_uri import hide_password
 from htmrun.errors import UserError
+from htmrun.tracking.lines import append_whole
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -59,13 +62,31 @@ def _journal(path: Path) -> BaseStorage:
             )
         # Absolute: Optuna's lock is a link with this text. One that led nowhere from its own folder
         # could not be dated, and would be waited for without end after its owner was killed.
-        return optuna.storages.JournalStorage(
-            optuna.storages.journal.JournalFileBackend(str(path.absolute()))
-        )
+        journal: Any = _Journal(path.absolute())
+        return optuna.storages.JournalStorage(journal)
     except OSError as error:
         raise UserError(
             f"sweep.storage: cannot keep the study in {path} ({error.strerror or error})"
         ) from None
+
+
+class _Journal:
+    """Optuna's journal in a file, whose records are written whole or not at all."""
+
+    def __init__(self, path: Path) -> None:
+        kept = optuna.storages.journal
+        self._path = path
+        self._lock = kept.JournalFileSymlinkLock(str(path))
+        self.read_logs = kept.JournalFileBackend(str(path), self._lock).read_logs
+
+    def append_logs(self, logs: Sequence[Mapping[str, Any]]) -> None:
+        """Append records; raises OSError, and leaves what was there."""
+        text = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
+        self._lock.acquire()
+        try:
+            append_whole(self._path, text.encode())
+        finally:
+            self._lock.release()
 
 
 def _is_journal(path: Path) -> bool:

@@ -6,7 +6,7 @@ import logging
 import os
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -111,8 +111,11 @@ def _use_write_ahead_log(path: Path) -> None:
 
 
 def fold_log(path: Path) -> None:
-    """Move what stands in the write-ahead log into the database file, so that it can be copied."""
-    with closing(sqlite3.connect(path)) as database:
+    """Move what stands in the write-ahead log into the database file, so that it can be copied.
+
+    Where that is not possible it stays in the log, which is as safe.
+    """
+    with suppress(sqlite3.Error), closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 

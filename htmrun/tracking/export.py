@@ -26,6 +26,18 @@ def export(run: StoredRun, folder: Path, *, with_data: bool = True) -> list[str]
         raise UserError(
             f"DIR: {folder} cannot be made ({error.strerror}), expected a new folder"
         ) from None
+    try:
+        note = _written(run, folder, with_data)
+    except OSError:  # What is half there would be in the way of the next try.
+        for path in folder.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        raise
+    names = sorted(path.name for path in folder.iterdir())
+    return [f"{run.run} in {folder}: {', '.join(names)}", note]
+
+
+def _written(run: StoredRun, folder: Path, with_data: bool) -> str:
+    """Write everything into an empty folder; return what is said of the data."""
     resolved = {k: v for k, v in run.resolved.items() if k != "tracking"}
     data, note = _data(resolved["data"], folder, with_data)
     text = f"# The configuration of the run {run.run}.\n" + to_yaml({**resolved, "data": data})
@@ -33,8 +45,7 @@ def export(run: StoredRun, folder: Path, *, with_data: bool = True) -> list[str]
     write_results(run, folder)
     (folder / "requirements.txt").write_text(_requirements(run), encoding="utf-8")
     (folder / "README.md").write_text(_readme(run, note), encoding="utf-8")
-    names = sorted(path.name for path in folder.iterdir())
-    return [f"{run.run} in {folder}: {', '.join(names)}", note]
+    return note
 
 
 def _data(data: dict[str, Any], folder: Path, with_data: bool) -> tuple[dict[str, Any], str]:

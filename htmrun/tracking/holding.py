@@ -170,10 +170,17 @@ def all_begun(directory: Path | str) -> Sequence[Begun]:
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON, whole or not at all."""
+    """Write JSON, whole or not at all; UserError where it cannot be."""
     half = path.with_name(f".{path.name}-{os.getpid()}")
-    half.write_text(json.dumps(content, default=str), encoding="utf-8")
-    half.replace(path)
+    try:
+        half.write_text(json.dumps(content, default=str), encoding="utf-8")
+        half.replace(path)
+    except OSError as error:
+        half.unlink(missing_ok=True)
+        raise UserError(
+            f"tracking.dir: {path} cannot be written ({error.strerror}), expected a folder with "
+            "room for a run"
+        ) from None
 
 
 def _remove_if_empty(folder: Path) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import shlex
 import shutil
 from collections.abc import Callable, Mapping
@@ -16,6 +14,7 @@ from htmrun.config.store_uri import hide_password
 from htmrun.errors import UserError
 from htmrun.tracking import holding
 from htmrun.tracking.database import sqlite_file
+from htmrun.tracking.lines import append_whole
 from htmrun.tracking.operations import Attach, Operation, from_plain, to_plain
 from htmrun.tracking.provenance import process_tags
 from htmrun.tracking.store import Store, experiment_id, open_client
@@ -40,11 +39,15 @@ class Outbox:
         self._count = 0
         directory.mkdir(parents=True, exist_ok=True)
         inside = _inside(directory.parent, uri)
-        self._write({
-            **({"inside": inside} if inside else {}),
-            "uri": uri, "experiment": experiment, "run": run, "attempt": attempt,
-            "process": process_tags(),
-        })  # fmt: skip
+        try:
+            self._write({
+                **({"inside": inside} if inside else {}),
+                "uri": uri, "experiment": experiment, "run": run, "attempt": attempt,
+                "process": process_tags(),
+            })  # fmt: skip
+        except OSError:
+            self.path.unlink(missing_ok=True)
+            raise
 
     def append(self, operation: Operation) -> None:
         """Keep `operation`, with a copy of the file it attaches."""
@@ -59,15 +62,7 @@ class Outbox:
 
     def _write(self, line: Mapping[str, Any]) -> None:
         """Append a line, whole or not at all; raises OSError, and leaves what was there."""
-        with self.path.open("ab", buffering=0) as file:
-            end = file.seek(0, os.SEEK_END)
-            data = json.dumps(line).encode() + b"\n"
-            try:
-                if file.write(data) != len(data):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            except OSError:
-                file.truncate(end)
-                raise
+        append_whole(self.path, json.dumps(line).encode() + b"\n")
 
 
 def _header(path: Path) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +24,7 @@ ATTEMPT_TAG = "htmrun.attempt"
 FIRST_STEP = "run `htmrun train experiment=digits` first"
 # MLflow's limits for one log_batch call: 100 parameters, 100 tags, 1000 entities in all.
 _SMALL_BATCH, _METRIC_BATCH = 100, 800
+_ROOM = 1 << 16
 _T = TypeVar("_T")
 
 
@@ -102,7 +104,17 @@ def _unusable(uri: str, error: BaseException) -> str:
     text = " ".join(str(error).split())
     if "out-of-date" in text or "upgrade" in text:
         text = f"made by another version of MLflow; run `mlflow db upgrade {uri}` after a backup"
+    path = sqlite_file(uri)
+    if path is not None and _is_full(path.parent):
+        text = "no space left on the disk"
     return f"tracking.uri: cannot use {hide_password(uri)}: {hide_password(text)[:300]}"
+
+
+def _is_full(folder: Path) -> bool:
+    """Return whether there is no room for what SQLite keeps beside a database while it is read."""
+    with suppress(OSError):
+        return shutil.disk_usage(folder).free < _ROOM
+    return False
 
 
 def _check_server(uri: str) -> None:
@@ -160,22 +172,38 @@ class Store:
         self.run = run
         self.ids: dict[str, str] = {}
         if resume:
-            for found in all_runs(client, [experiment], f"tags.`{RUN_TAG}` = '{run}'"):
-                if attempt in ("", found.data.tags.get(ATTEMPT_TAG, "")):
-                    self.ids[found.info.run_name] = found.info.run_id
+            for found in self._runs(attempt):
+                known = self.ids.setdefault(found.info.run_name, found.info.run_id)
+                if attempt and known != found.info.run_id:
+                    client.delete_run(found.info.run_id)
+
+    def _runs(self, attempt: str) -> list[Any]:
+        """Return the MLflow runs of an attempt, or of all if it is empty, the newest first."""
+        query = f"tags.`{RUN_TAG}` = '{self.run}'"
+        query += f" AND tags.`{ATTEMPT_TAG}` = '{attempt}'" if attempt else ""
+        return all_runs(self.client, [self.experiment], query)
+
+    def _begin(self, operation: Begin) -> None:
+        """Create a job's run, once: MLflow asks a server again whose answer was lost."""
+        made = self.client.create_run(
+            self.experiment,
+            start_time=operation.time,
+            tags=dict(operation.tags),
+            run_name=operation.job,
+        ).info.run_id
+        attempt = operation.tags.get(ATTEMPT_TAG, "")
+        if attempt and self.client.tracking_uri.startswith("http"):
+            for other in self._runs(attempt):
+                if other.info.run_name == operation.job and other.info.run_id != made:
+                    self.client.delete_run(other.info.run_id)
+        self.ids[operation.job] = made
 
     def apply(self, operation: Operation) -> None:
         """Do `operation`; doing it a second time changes nothing. Raises what MLflow raises."""
         match operation:
             case Begin():
                 if operation.job not in self.ids:
-                    made = self.client.create_run(
-                        self.experiment,
-                        start_time=operation.time,
-                        tags=dict(operation.tags),
-                        run_name=operation.job,
-                    )
-                    self.ids[operation.job] = made.info.run_id
+                    self._begin(operation)
             case Log():
                 self._log(operation)
             case Attach():

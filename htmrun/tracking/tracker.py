@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
@@ -114,6 +115,7 @@ class Tracker:
         self._finals: dict[str, None] = {}
         self._next_flush = time.monotonic() + _FLUSH_EVERY_S
         self._losing = False
+        self._incomplete: set[str] = set()
         self._status: str | None = None
         self._termination = ExitStack()
         self._pid = os.getpid()
@@ -333,6 +335,11 @@ class Tracker:
             self._deliver(operation)
 
     def _deliver(self, operation: Operation) -> None:
+        if operation.job in self._incomplete:
+            # Of a job of which something is lost, only that it is to be run again.
+            if not isinstance(operation, End):
+                return
+            operation = replace(operation, status="FAILED")
         if self._outbox is None:
             try:
                 self._store.apply(operation)
@@ -346,6 +353,7 @@ class Tracker:
             if not self._losing:
                 self._notice(f"warning: tracking records are being lost: {cause(error)}")
             self._losing = True
+            self._incomplete.add(operation.job)
 
     def _open_outbox(self, failure: Exception) -> Outbox:
         folder, attempt = self._directory / FOLDER, self._tags[ATTEMPT_TAG]

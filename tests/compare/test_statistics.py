@@ -15,6 +15,7 @@ from htmrun.compare.sign_flips import sign_flip_interval, sign_flip_p
 from htmrun.compare.statistics import (
     effect_size,
     fewest_seeds,
+    holm,
     paired_difference,
     paired_interval,
     paired_p,
@@ -192,6 +193,8 @@ def test_holm_is_statsmodels_over_the_tested_ones() -> None:
     assert [d.p_holm for d in corrected if d.p is not None] == pytest.approx(list(expected))
     assert corrected[1] is untested
     assert corrected[1].p_holm is None
+    ties = [0.04, 0.01, 0.3, 0.01, 1.0, 0.03, 0.04, 0.6]
+    assert list(holm(ties)) == list(multipletests(ties, method="holm")[1])
 
 
 def test_only_common_seeds_count_and_one_is_needed() -> None:

@@ -124,6 +124,29 @@ def test_another_attempt_at_a_job_is_another_run_in_the_store(runs: Path) -> Non
     assert len(client.get_metric_history(done.info.run_id, "train/accuracy")) == POINTS
 
 
+@pytest.mark.parametrize("heard", [True, False])
+def test_a_job_that_was_begun_twice_for_want_of_an_answer_stands_once(
+    runs: Path, heard: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLflow's client asks a server again that did what it was asked, but was not heard."""
+    made = tracker(runs)
+    client, create = made._store.client, made._store.client.create_run
+
+    def twice(*arguments: Any, **named: Any) -> Any:
+        create(*arguments, **named)
+        found = create(*arguments, **named)
+        return found if heard else fail()
+
+    with monkeypatch.context() as patch, made:
+        patch.setattr(type(client), "tracking_uri", "http://nowhere")
+        patch.setattr(client, "create_run", twice)
+        for record in one_job(Job("online", 0)):
+            made.handle(record)
+    (run,) = client.search_runs([made._store.experiment])
+    assert run.info.status == "FINISHED"
+    assert len(client.get_metric_history(run.info.run_id, "train/accuracy")) == POINTS
+
+
 SMALL = (*DIGITS, "arms=[online]", "seeds=[1,2]", "workers=1")
 
 

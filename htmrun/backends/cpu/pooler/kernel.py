@@ -86,7 +86,9 @@ def run_chunk(
     Flags are indexed from `start`. `others` are the counts of reached columns of helping threads.
     `turned` and `members` are scratch for the samples of a window: in blocks of 64, and one by one.
     """
-    window = 0
+    window = np.int64(
+        0
+    )  # A plain 0 has a type of its own: `_stretch` would be compiled for it too.
     end = len(x.offsets) - 1
     commits = 0
     for t in range(len(commit)):
@@ -142,7 +144,8 @@ def help_chunk(x: Chunk, turned: U64, members: Index, r: Rules, f: Field, m: Mem
 @njit(**HOT)
 def infer_chunk(x: Chunk, others: I64, r: Rules, f: Field, m: Memory) -> None:
     """Write the winners of all samples of `x`; touches nothing but scratch."""
-    _stretch(0, len(x.offsets) - 1, 0, False, others, x, r, f, m)
+    start = np.int64(0)
+    _stretch(start, len(x.offsets) - 1, start, np.bool_(False), others, x, r, f, m)
 
 
 @njit(**HOT)
