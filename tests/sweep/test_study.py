@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import threading
@@ -26,6 +25,7 @@ from htmrun.sweep.samplers import distributions
 from htmrun.sweep.storage import open_storage
 from htmrun.sweep.study import ATTEMPT, LOST, OWNER, SharedStudy
 from htmrun.sweep.trial import Ended, Task
+from tests.helpers import forked
 from tests.helpers.cut_short import terminated_within
 
 OBJECTIVES = {"accuracy": "maximize"}
@@ -65,7 +65,7 @@ def points_of(shared: SharedStudy) -> list[tuple[Any, ...]]:
 def test_workers_at_once_make_exactly_so_many_trials(sampler: str, tmp_path: Path) -> None:
     arguments = (f"sweep.sampler={sampler}", "sweep.trials=11", "sweep.grid_points=3")
     where = tmp_path / "study.journal"
-    context = multiprocessing.get_context("spawn")
+    context = forked.context()
     workers = [
         context.Process(target=run_all, args=(str(where), 0.01, arguments)) for _ in range(4)
     ]
@@ -138,7 +138,7 @@ def ask_and_hang(where: str) -> None:
 def test_a_trial_of_a_killed_worker_is_run_again(tmp_path: Path) -> None:
     where = tmp_path / "study.journal"
     opened(where, "sweep.trials=4")
-    worker = multiprocessing.get_context("spawn").Process(target=ask_and_hang, args=(str(where),))
+    worker = forked.context().Process(target=ask_and_hang, args=(str(where),))
     worker.start()
     shared = opened(where, "sweep.trials=4")
     deadline = time.monotonic() + 240

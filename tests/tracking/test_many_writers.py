@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import pytest
 
 from htmrun.tracking.store import RUN_TAG, open_client
 from htmrun.training.records import Finished, Job, Progress, Started
-from tests.helpers import postgres
+from tests.helpers import forked, postgres
 from tests.helpers.synthetic import tracker
 
 WRITERS, JOBS, POINTS = 8, 2, 15
@@ -52,7 +51,7 @@ def uri(request: pytest.FixtureRequest, runs: Path) -> Iterator[str]:
 @pytest.mark.slow
 def test_eight_processes_at_once_lose_nothing(uri: str, runs: Path) -> None:
     client = open_client(uri, lambda _: None)
-    context = multiprocessing.get_context("spawn")
+    context = forked.context()
     start = context.Barrier(WRITERS)
     writers = [
         context.Process(target=write, args=(n, uri, str(runs), start)) for n in range(WRITERS)

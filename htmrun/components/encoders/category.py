@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Literal, Self
 
 import numpy as np
@@ -97,14 +98,20 @@ def _categories(field: Input) -> int:
     return int(high) + 1
 
 
+@lru_cache(maxsize=2)
 def random_bits(categories: int, size: int, active: int, seed: int) -> npt.NDArray[np.int32]:
-    """Return `active` distinct ascending bits per category, int32 (categories, active)."""
+    """Return `active` distinct ascending bits per category, int32 (categories, active), read-only.
+
+    Kept, since the encoder of the first seed is built for each arm to see what follows from it.
+    """
     key = rng.key(seed, rng.Purpose.ENCODER)
     table = np.empty((categories, active), np.int32)
     step = max(1, WORDS_AT_ONCE // size)
     for first in range(0, categories, step):
         category = np.arange(first, min(first + step, categories), dtype=np.uint64)
         words = rng.hash2(key, category[:, None], np.arange(size, dtype=np.uint64))
-        chosen = np.argsort(words, axis=1, kind="stable")[:, :active]
+        # The hash is one to one: a category has no two words alike, whose order would matter.
+        chosen = np.argpartition(words, active - 1, axis=1)[:, :active]
         table[first : first + step] = np.sort(chosen, axis=1)
+    table.flags.writeable = False
     return table

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from htmrun.backends import rng
 from htmrun.backends.parameters import Parameters
 from htmrun.components.encoders import build_encoder
 from htmrun.components.registry import Section
@@ -133,6 +134,9 @@ def test_category_blocks_and_random_bits():
     every = random.encode({"symbol": np.arange(5)})
     assert (every.counts() == 20).all()
     assert len(set(map(tuple, every.dense().tolist()))) == 5
+    key = rng.key(0, rng.Purpose.ENCODER)
+    for c, found in enumerate(row_sets(every)):
+        assert found == set(sorted(range(500), key=lambda bit: rng.hash2(key, c, bit))[:20])
 
 
 def test_category_refuses_what_it_does_not_know():
