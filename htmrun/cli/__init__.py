@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import htmrun
-from htmrun import environment
 from htmrun.cli import (
     clean,
     compare,
     dashboard,
     doctor,
+    environment,
     export,
     rerun,
     resume,

@@ -13,8 +13,8 @@ from typing import Any
 import yaml
 
 from htmrun._imports import omegaconf
+from htmrun.components.files import read_text
 from htmrun.errors import UserError
-from htmrun.files import read_text
 
 LARGEST, DEEPEST, MOST_NODES, LONGEST_NUMBER = 1 << 24, 50, 200_000, 400
 """Bytes of a file, sections inside sections, values in all, characters of a number."""

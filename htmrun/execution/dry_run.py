@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from htmrun.backends.devices import cuda_index
+from htmrun.components.memory import size
 from htmrun.config.schema import Experiment
 from htmrun.errors import UserError
 from htmrun.execution.estimate import plan_table
@@ -15,7 +16,6 @@ from htmrun.execution.placement import Place, lots, resolve_place
 from htmrun.execution.processes import workers_for
 from htmrun.execution.ray_connection import LOCAL
 from htmrun.execution.room import must_have_room
-from htmrun.memory import size
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ from htmrun.backends.cuda import cards
 from htmrun.backends.cuda.cards import Card
 from htmrun.backends.devices import cuda_index
 from htmrun.components import registry
+from htmrun.components.memory import size
 from htmrun.components.registry import component_of
 from htmrun.config.schema import Arm, Experiment
 from htmrun.errors import UserError
 from htmrun.execution.processes import cores, workers_for
 from htmrun.execution.ray_connection import LOCAL
-from htmrun.memory import size
 from htmrun.training.records import Job
 
 MARGIN = 0.9

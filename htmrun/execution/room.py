@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from htmrun.components.memory import MARGIN, available, size
 from htmrun.components.registry import component_of
 from htmrun.config.schema import Arm
 from htmrun.errors import UserError
@@ -12,7 +13,6 @@ from htmrun.execution.jobs import Builder
 from htmrun.execution.opening import OpenRun
 from htmrun.execution.processes import workers_for
 from htmrun.execution.ray_connection import LOCAL
-from htmrun.memory import MARGIN, available, size
 
 
 def must_have_room(run: OpenRun) -> tuple[str, ...]:

@@ -12,10 +12,10 @@ from rich.syntax import Syntax
 from rich.text import Text
 
 from htmrun.cli.listing import console, plain_table
+from htmrun.components.memory import available, size
 from htmrun.config.explain import sections
 from htmrun.config.schema import Experiment
 from htmrun.execution.dry_run import DryRun
-from htmrun.memory import available, size
 
 _LIST_TAG = "tag:yaml.org,2002:seq"
 

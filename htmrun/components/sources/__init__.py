@@ -74,7 +74,7 @@ MaxBytes = Annotated[
         json_schema_extra=NO_EFFECT,
     ),
 ]
-"""The limit of a source that reads files; its default is `htmrun.files.MOST_BYTES`."""
+"""The limit of a source that reads files; its default is `htmrun.components.files.MOST_BYTES`."""
 
 
 class Source(ABC):

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
+from htmrun.components.files import MOST_BYTES, opened
 from htmrun.components.registry import register
 from htmrun.components.sources import Shapes
 from htmrun.components.sources.download import CIFAR10_FILES, fetch_cifar10
@@ -18,7 +19,6 @@ from htmrun.components.sources.images import (
     Split,
 )
 from htmrun.errors import UserError
-from htmrun.files import MOST_BYTES, opened
 
 RECORD = 1 + 3 * 32 * 32
 

@@ -11,6 +11,8 @@ import numpy.typing as npt
 from pydantic import Field
 
 from htmrun.backends.parameters import NO_EFFECT
+from htmrun.components.files import too_large
+from htmrun.components.memory import must_fit
 from htmrun.components.registry import register
 from htmrun.components.sources.images import (
     ImageFiles,
@@ -21,8 +23,6 @@ from htmrun.components.sources.images import (
 )
 from htmrun.components.sources.pictures import MOST_PIXELS, SUFFIXES, read_picture
 from htmrun.errors import UserError, one_of
-from htmrun.files import too_large
-from htmrun.memory import must_fit
 
 HIDDEN = ("__MACOSX", "__pycache__", "@eaDir", "Thumbs.db", "desktop.ini")
 """What systems leave in folders beside what begins with a dot."""

@@ -15,6 +15,8 @@ from typing import BinaryIO, Literal
 import numpy as np
 from pydantic import Field
 
+from htmrun.components.files import MOST_BYTES, MOST_PACKED, Unpacked, opened, take, too_large
+from htmrun.components.memory import must_fit
 from htmrun.components.registry import register
 from htmrun.components.sources import Shapes
 from htmrun.components.sources.download import FASHION_MNIST, MNIST, fetch
@@ -25,8 +27,6 @@ from htmrun.components.sources.images import (
     Split,
 )
 from htmrun.errors import UserError
-from htmrun.files import MOST_BYTES, MOST_PACKED, Unpacked, opened, take, too_large
-from htmrun.memory import must_fit
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 AXES = 8

@@ -18,6 +18,7 @@ from pydantic import Field
 from htmrun.backends import rng
 from htmrun.backends.parameters import round_half_up
 from htmrun.components import registry
+from htmrun.components.files import MOST_BYTES
 from htmrun.components.sources import (
     Chunk,
     MaxBytes,
@@ -27,7 +28,6 @@ from htmrun.components.sources import (
     resolve_path,
 )
 from htmrun.errors import UserError
-from htmrun.files import MOST_BYTES
 
 Limit = Annotated[int | None, Field(ge=1)]
 

@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from htmrun.components.files import MOST_PACKED, opened, parsing, too_large
+from htmrun.components.memory import must_fit
 from htmrun.components.registry import register
 from htmrun.components.sources.images import (
     ImageFiles,
@@ -20,8 +22,6 @@ from htmrun.components.sources.images import (
     Split,
 )
 from htmrun.errors import UserError, listed
-from htmrun.files import MOST_PACKED, opened, parsing, too_large
-from htmrun.memory import must_fit
 
 _LARGEST = (1 << 63) - 1
 """A label is at most that."""

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from htmrun._imports import PIL
+from htmrun.components.files import opened, parsing, too_large
 from htmrun.errors import UserError
-from htmrun.files import opened, parsing, too_large
 
 SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".bmp", ".gif", ".pgm", ".ppm", ".pbm", ".tif", ".tiff", ".webp",

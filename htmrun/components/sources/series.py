@@ -18,6 +18,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from htmrun.backends.parameters import round_half_up
+from htmrun.components.files import MOST_BYTES
 from htmrun.components.registry import register
 from htmrun.components.sources import (
     Chunk,
@@ -37,7 +38,6 @@ from htmrun.components.sources.steps import uneven
 from htmrun.components.sources.text_source import TextSource
 from htmrun.components.sources.time_order import TimeOrder
 from htmrun.errors import UserError
-from htmrun.files import MOST_BYTES
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
+from htmrun.components.files import MOST_BYTES, Unpacked, opened
 from htmrun.errors import UserError, nearest
-from htmrun.files import MOST_BYTES, Unpacked, opened
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
