@@ -35,10 +35,11 @@ if TYPE_CHECKING:
     from htmrun.components.stages import Stage as Stage
     from htmrun.config.compose import load as load
     from htmrun.errors import UserError as UserError
-    from htmrun.experiment import Model as Model
+    from htmrun.execution.models import Model as Model
     from htmrun.experiment import Results as Results
     from htmrun.experiment import build_pipeline as build_pipeline
     from htmrun.experiment import compare_runs as compare_runs
+    from htmrun.experiment import load_model as load_model
     from htmrun.experiment import run as run
     from htmrun.training.measures.measure import Measure as Measure
     from htmrun.training.schedule import Cursor as Cursor
@@ -63,7 +64,8 @@ _PLACES = {
     "components.stages": ("Stage",),
     "config.compose": ("load",),
     "errors": ("UserError",),
-    "experiment": ("Model", "Results", "build_pipeline", "compare_runs", "run"),
+    "execution.models": ("Model",),
+    "experiment": ("Results", "build_pipeline", "compare_runs", "load_model", "run"),
     "training.measures.measure": ("Measure",),
     "training.schedule": ("Cursor", "Growth", "Schedule"),
 }  # fmt: skip

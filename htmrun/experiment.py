@@ -2,40 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from htmrun._imports import pandas
-from htmrun.backends import State
 from htmrun.compare import runs
 from htmrun.compare.comparison import Comparison
-from htmrun.components.classifiers.scores import Scores
-from htmrun.components.pipeline import Pipeline, Raw
-from htmrun.components.sources import Chunk
 from htmrun.config.compose import Loaded, load
-from htmrun.config.schema import Arm
-from htmrun.errors import UserError, nearest
-from htmrun.execution.jobs import Builder, schedule_of
+from htmrun.errors import UserError
+from htmrun.execution.models import Model
 from htmrun.execution.opening import open_run
 from htmrun.execution.session import Session, Sink, begin
+from htmrun.tracking.models import find_model
 from htmrun.tracking.read_runs import ExperimentRun
 from htmrun.tracking.recording import recorded
 from htmrun.tracking.settings import legal_name
 from htmrun.training.records import Failed, Finished, Record
-from htmrun.training.schedule import Cursor, Schedule
+from htmrun.training.schedule import Cursor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-PIECE = 1024
-"""Samples that a model takes at once; the number shows in no result."""
 
 
 def run(
@@ -61,8 +53,8 @@ def run(
     if not record:
         changed["tracking"] = tracking.model_copy(update={"enabled": False})
     session = begin(loaded.experiment.model_copy(update=changed))
-    builder = replace(session.run.builder, hand_over=models)
-    session.run = replace(session.run, builder=builder)
+    builder = replace(session.run.builder, hand_over=models or session.run.builder.hand_over)
+    session.run, session.holds_models = replace(session.run, builder=builder), models
 
     @contextmanager
     def sinks() -> Iterator[list[Sink]]:
@@ -100,6 +92,19 @@ def build_pipeline(
 ) -> Model:
     """Return the untrained pipeline of an arm and seed; raises UserError."""
     return Model.of(open_run(_loaded(experiment).experiment).builder, arm, seed)
+
+
+def load_model(
+    run: str, arm: str | None = None, seed: int | None = None, *, learn: bool = True,
+    device: str = "cpu", uri: str | None = None, directory: str | Path = "runs",
+) -> Model:  # fmt: skip
+    """Return the model that a job of a recorded run left, as it was after its last sample.
+
+    run: an id or how it begins, an experiment's name, latest, or a model's folder. arm: may be left
+    out where there is one only; seed: None means the first. learn: False: no part of it ever
+    learns. Raises UserError where none was kept.
+    """
+    return find_model(run, arm, seed, uri, str(directory)).model(device, learn=learn)
 
 
 def _loaded(experiment: Loaded | str | Sequence[str]) -> Loaded:
@@ -211,119 +216,3 @@ class Results:
                 run.metrics += [] if metric in run.metrics else [metric]
                 run.values.setdefault(arm, {}).setdefault(metric, {})[seed] = value
         return run
-
-
-@dataclass
-class Model:
-    """A pipeline under its arm's schedule; `cursor` is its place in the schedule."""
-
-    pipeline: Pipeline
-    schedule: Schedule
-    cursor: Cursor = field(default_factory=Cursor)
-
-    @classmethod
-    def of(cls, builder: Builder, arm: str, seed: int) -> Model:
-        """Return the fresh model of an arm and seed; raises UserError for what has none."""
-        experiment = builder.experiment
-        known = {
-            name: regime
-            for name in experiment.selected
-            if isinstance(regime := experiment.regime(name), Arm)
-        }
-        if arm not in known:
-            raise UserError(
-                f"arm: found '{arm}', expected one with a pipeline, one of {', '.join(known)}"
-                f"{nearest(arm, known)}"
-            )
-        return cls(builder.pipeline(known[arm], seed), schedule_of(known[arm]))
-
-    def fit(
-        self, samples: Chunk | Mapping[str, npt.ArrayLike] | npt.ArrayLike,
-        target: npt.ArrayLike | None = None, *, reset: npt.ArrayLike | None = None,
-        last: bool = False,
-    ) -> np.ndarray:  # fmt: skip
-        """Learn samples in their order and return what was predicted of each before that.
-
-        samples: a chunk, or fields by name, or the one field that the data have, first axis T;
-        then `target` (T,) are classes or values, and `reset` (T,) is 1 where a sequence starts.
-        last: an epoch ends with them, a window that is open commits. Raises UserError.
-        """
-        whole = self._chunk(samples, target, reset, taught=True)
-        ends = np.zeros(len(whole), np.uint8)
-        ends[-1:] = last
-        plan, self.cursor = self.schedule.plan(self.cursor, whole.reset, ends)
-        starts = range(0, max(len(whole), 1), PIECE)
-        outcomes = [
-            self.pipeline.run(whole.slice(at, at + PIECE), plan.slice(at, at + PIECE))
-            for at in starts
-        ]
-        return np.concatenate([self._answers(outcome.scores[0]) for outcome in outcomes])
-
-    def predict(
-        self, samples: Chunk | Mapping[str, npt.ArrayLike] | npt.ArrayLike,
-        *, horizon: int | None = None, reset: npt.ArrayLike | None = None,
-    ) -> np.ndarray:  # fmt: skip
-        """Return the likeliest class of each sample, or the forecast of its value, (T,).
-
-        Nothing is learned. horizon: samples ahead of the prediction, None: the least. Where no
-        prediction was made (a stream's first samples) it is -1, of a forecast NaN.
-        """
-        return self._answers(self._scores(samples, horizon, reset))
-
-    def probabilities(
-        self, samples: Chunk | Mapping[str, npt.ArrayLike] | npt.ArrayLike,
-        *, horizon: int | None = None, reset: npt.ArrayLike | None = None,
-    ) -> npt.NDArray[np.float32]:  # fmt: skip
-        """Return the probability of each class, or of each bucket of a forecast, (T, classes)."""
-        return self._scores(samples, horizon, reset).probability
-
-    def state(self) -> State:
-        """Return every array that a later result depends on, named STAGE/ARRAY."""
-        return self.pipeline.state()
-
-    def load(self, state: State) -> None:
-        """Take over what `state()` returned; ValueError on other names or shapes."""
-        self.pipeline.load(state)
-
-    def state_hash(self) -> str:
-        """Return the SHA-256 of `state()`."""
-        return self.pipeline.state_hash()
-
-    def _scores(self, samples: Any, horizon: int | None, reset: Any) -> Scores:
-        scores = self.pipeline.compute(self._chunk(samples, None, reset)).scores
-        for one in scores:
-            if horizon in (None, one.horizon):
-                return one
-        known = ", ".join(str(one.horizon) for one in scores)
-        raise UserError(f"horizon: found {horizon}, expected one of {known}")
-
-    def _answers(self, scores: Scores) -> np.ndarray:
-        targets = self.pipeline.readout.targets
-        if targets.buckets is None:
-            return np.where(scores.valid, scores.probability.argmax(1), -1)
-        values = np.full(len(scores.valid), np.nan)
-        values[scores.valid] = scores.take(scores.valid).estimate(targets.estimate)
-        return values
-
-    def _chunk(self, samples: Any, target: Any, reset: Any, *, taught: bool = False) -> Chunk:
-        """Return samples as a chunk; UserError where a field is missing or lengths differ."""
-        if isinstance(samples, Chunk):
-            return samples
-        encoder = self.pipeline.encoder
-        read = (encoder.field,) if isinstance(encoder, Raw) else encoder.fields
-        if not isinstance(samples, Mapping):
-            if len(read) > 1:
-                raise UserError(f"samples: found one array, expected fields {', '.join(read)}")
-            samples = {read[0]: samples}
-        fields = {name: np.asarray(values) for name, values in samples.items()}
-        lacking = [name for name in read if name not in fields]
-        if lacking or (taught and target is None):
-            missing = lacking[0] if lacking else "target"
-            raise UserError(f"{missing}: found none, expected an array of as many samples")
-        count = len(fields[read[0]])
-        target = np.zeros(count, np.int64) if target is None else np.asarray(target)
-        reset = np.zeros(count, np.uint8) if reset is None else np.asarray(reset, np.uint8)
-        for name, array in (*fields.items(), ("target", target), ("reset", reset)):
-            if len(array) != count:
-                raise UserError(f"{name}: found {len(array)} samples, expected {count}")
-        return Chunk(fields, target, reset, np.ones(count, np.uint8))

@@ -15,6 +15,7 @@ from htmrun.cli import (
     doctor,
     environment,
     export,
+    predict,
     rerun,
     resume,
     runs,
@@ -43,7 +44,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 COMMANDS = (
-    train, resume, rerun, export, sweep, show, runs, compare, clean, sync, dashboard, doctor,
+    train, resume, rerun, export, sweep, predict, show, runs, compare, clean, sync, dashboard,
+    doctor,
 )  # fmt: skip
 for module in COMMANDS:
     text = f"{module.HELP}\n\n\b\n{two_columns(module.USAGE)}"

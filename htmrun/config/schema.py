@@ -101,6 +101,13 @@ class Tracking(Parameters):
         None, description="Name of the MLflow experiment; null: the experiment's name."
     )
     dir: str = Field("runs", min_length=1, description="Folder for the database and artifacts.")
+    models_mb: float = Field(
+        500.0,
+        ge=0.0,
+        le=1e9,
+        description="MB that the models of a run's jobs may take together, for htmrun predict; 0: "
+        "none is kept.",
+    )
 
     @field_validator("uri")
     @classmethod

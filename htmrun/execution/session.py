@@ -51,9 +51,10 @@ class Earlier:
 class Session:
     """A run with an id, and what has come of it so far.
 
-    `results` are the jobs of each arm that ended well, earlier ones included; `replaces` as in
-    `Earlier`; `joules` the energy of the whole machine meanwhile; `seconds` count from where
-    kernels were ready. `notes`: what a user should know before the figures, a line each.
+    `results` are the jobs of each arm that ended well, earlier ones included, with what they
+    learned if it `holds_models`; `replaces` as in `Earlier`; `joules` the energy of the whole
+    machine meanwhile; `seconds` count from where kernels were ready. `notes`: what a user should
+    know before the figures, a line each.
     """
 
     run: OpenRun
@@ -62,6 +63,7 @@ class Session:
     replaces: Mapping[str, str] = field(default_factory=dict)
     failed: list[Failed] = field(default_factory=list)
     joules: Joules = field(default_factory=dict)
+    holds_models: bool = False
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
 
@@ -112,7 +114,8 @@ class Session:
         if isinstance(record, Failed):
             self.failed.append(record)
         if isinstance(record, Finished):
-            self.results[record.job.arm].append(record)
+            learned = record if self.holds_models else replace(record, state={}, after={})
+            self.results[record.job.arm].append(learned)
             if self.run.builder.checkpoints is not None:
                 self.run.builder.checkpoints.forget(record.job)
 
@@ -126,7 +129,11 @@ def begin(experiment: Experiment, on: str = LOCAL, earlier: Earlier | None = Non
     done = {record.job for record in kept}
     run = open_run(experiment, on, [job for job in jobs_of(experiment) if job not in done])
     run_id = new_run_id(experiment.name) if earlier is None else earlier.run_id
-    builder = replace(run.builder, checkpoints=_checkpoints(run, run_id))
+    tracking = run.experiment.tracking
+    builder = replace(
+        run.builder, checkpoints=_checkpoints(run, run_id),
+        hand_over=tracking.enabled and tracking.models_mb > 0,
+    )  # fmt: skip
     results = {
         name: [record for record in kept if record.job.arm == name] for name in experiment.selected
     }

@@ -13,6 +13,7 @@ from htmrun.config.store_uri import hide_password
 from htmrun.errors import UserError
 from htmrun.execution.jobs import jobs_of
 from htmrun.execution.ray_connection import LOCAL
+from htmrun.execution.saved import Models
 from htmrun.execution.session import Session, main_curve
 from htmrun.tracking import holding
 from htmrun.tracking.tracker import Tracker
@@ -49,6 +50,7 @@ def recorded(
         "htmrun.curve": main_curve(run.builder),
         **({"htmrun.notes": "\n".join(session.notes)} if session.notes else {}),
     }
+    models = Models(run.builder, session.run_id, 1e6 * settings.models_mb)
     directory, shown = Path(settings.dir), without_password(resolved)
     with holding.hold(directory, session.run_id), ExitStack() as stack:
         known = holding.begun(directory, session.run_id) is not None
@@ -64,6 +66,7 @@ def recorded(
                 job_parameters=lambda job: job_parameters(experiment, resolved, job),
                 order=jobs_of(experiment),
                 replaces=session.replaces,
+                models=models.write if run.builder.hand_over else None,
                 notice=notice,
             )
         except UserError:
@@ -77,6 +80,8 @@ def recorded(
             {f"htmrun.energy.{name}_joules": f"{joules:.1f}" for name, joules in used.items()}
         )
         tracker.finish(session.status)
+        if (line := models.line) is not None:
+            notice(line)
         if not (tracker.lost or tracker.waits):
             holding.ended(directory, session.run_id)
 

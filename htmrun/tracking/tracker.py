@@ -7,7 +7,7 @@ import secrets
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from htmrun.execution.saved import FOLDER as MODEL
 from htmrun.execution.signals import terminations_raised, uninterrupted
 from htmrun.tracking import holding, layer_plots
 from htmrun.tracking.curves import CurveBook
@@ -78,15 +79,16 @@ class Tracker:
         job_parameters: Callable[[Job], Mapping[str, Any]],
         order: Sequence[Job] = (),
         replaces: Mapping[str, str] = MappingProxyType({}),
+        models: Callable[[Finished, Path], Iterable[Path]] | None = None,
         notice: Callable[[str], None] = _to_stderr,
     ) -> None:
         """Open the store (`uri`, None: SQLite in `directory`), creating what is missing.
 
         `parameters` is the whole resolved configuration, `job_parameters` gives a job's own;
         `order` lists all jobs of the run; `replaces` has, by a job's name, MLflow's id of what an
-        earlier attempt left of it, which goes once the new one is recorded; `tags` go on every
-        run; `notice` takes lines meant for the user. Raises UserError when the store cannot be
-        used.
+        earlier attempt left of it, which goes once the new one is recorded; `models` writes what a
+        job learned into a folder and says which files; `tags` go on every run; `notice` takes lines
+        meant for the user. Raises UserError when the store cannot be used.
         """
         self.seconds = 0.0
         self.plot_seconds = 0.0
@@ -100,6 +102,7 @@ class Tracker:
         self._job_parameters = job_parameters
         self._order = list(order)
         self._replaces = dict(replaces)
+        self._models = models
         self._notice = notice
         client = open_client(self._uri, notice)
         with explained(self._uri):
@@ -273,6 +276,9 @@ class Tracker:
             arrays: dict[str, Any] = dict(record.series)
             np.savez(path, **arrays)  # Not compressed: 8 MB take .05 s instead of .5 s.
             self._write(Attach(job.name, str(path)))
+        if record.state and self._models is not None:
+            for path in self._models(record, Path(self._files.name) / MODEL):
+                self._write(Attach(job.name, str(path), MODEL))
         self._end(job, "FINISHED")
 
     def _failed(self, record: Failed) -> None:

@@ -52,8 +52,9 @@ class Progress:
 class Finished:
     """A job ended well. `metrics` are final; `series` holds full-resolution arrays by name.
 
-    `state`: what was learned, where jobs are asked to hand it over; else empty. `notes`: what to
-    know beside the figures, a line each.
+    `state`: what was learned, where jobs are asked to hand it over; else empty; `after`: what else
+    one needs who goes on from there, by what keeps it. `notes`: what to know beside the figures, a
+    line each.
     """
 
     job: Job
@@ -63,6 +64,7 @@ class Finished:
     series: dict[str, np.ndarray] = field(default_factory=dict)
     state: dict[str, np.ndarray] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    after: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from htmrun.backends.plan import Flags, Plan
-from htmrun.backends.state import state_hash
+from htmrun.backends.state import State, state_hash
 from htmrun.components.sources import Chunk
 from htmrun.errors import StopRequestedError, UserError
 from htmrun.training.checkpoints import Keeper, TrainerState
@@ -50,6 +50,7 @@ class Trainer:
         self._stop, self._keeper = stop, keeper
         self._cursor, self._epoch, self._passed = Cursor(), 0, 0
         self._within: Within | None = None
+        self._last: dict[str, np.ndarray] = {}
         self._begun = self._earlier_s = 0.0
         every = run.samples if run.passes > 1 else None
         self._curve = points(run.total, run.course.curve_points, every)[1:]
@@ -159,6 +160,8 @@ class Trainer:
         run.sample += len(plan)
         run.commits += int(plan.commit.sum())
         self._passed += len(plan)
+        if run.course.hand_over:
+            self._last = {n: a[-1:].copy() for n, a in chunk.fields.items() if a.ndim == 1}
         for measure in run.measures:
             measure.chunk(run, chunk, plan, outcome)
 
@@ -179,15 +182,18 @@ class Trainer:
         metrics: Metrics = {}
         series = self._curves()
         notes: dict[str, None] = {}
+        after: dict[str, State] = {"last": self._last}
         for measure in run.measures:
             found = measure.finish(run)
             metrics |= found.metrics
             series |= found.series
             notes |= dict.fromkeys(found.notes)
-        learned = dict(run.state) if run.course.hand_over else {}
+            after |= found.after
+        learned, after = (dict(run.state), after) if run.course.hand_over else ({}, {})
         return Finished(
-            run.job, metrics, state_hash(run.state), self._seconds(), series, learned, tuple(notes)
-        )
+            run.job, metrics, state_hash(run.state), self._seconds(), series, learned,
+            tuple(notes), after,
+        )  # fmt: skip
 
     def _curves(self) -> dict[str, np.ndarray]:
         """Return one array for each metric, NaN where only others were taken: all fit `sample`."""

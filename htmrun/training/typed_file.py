@@ -23,6 +23,7 @@ DAMAGED = (
 )  # fmt: skip
 """What reading a file raises that is no whole one."""
 _JSON = "json"
+_MANY_BYTES = 1 << 16
 _DIGEST = 64
 
 
@@ -59,8 +60,12 @@ def _dump(tree: Any, file: BufferedRandom, title: str) -> None:
 
     def plain(node: Any, place: str) -> Any:
         if isinstance(node, np.ndarray):
-            arrays[place] = node
-            return {"array": place}
+            rows = _used_rows(node)
+            arrays[place] = node if rows is None else node[rows]
+            if rows is None:
+                return {"array": place}
+            arrays[f"{place}/rows"] = rows
+            return {"array": place, "rows": f"{place}/rows", "count": len(node)}
         if is_dataclass(node):
             node = vars(node)
         if isinstance(node, Mapping):
@@ -73,6 +78,14 @@ def _dump(tree: Any, file: BufferedRandom, title: str) -> None:
     file.write(b" " * _length(title))
     np.savez(file, **{_JSON: np.frombuffer(text.encode(), np.uint8), **arrays})  # type: ignore[arg-type]
     file.write(_first_line(file, title))
+
+
+def _used_rows(array: np.ndarray) -> np.ndarray | None:
+    """Return the rows that are not all zero bytes, where the others are worth leaving out."""
+    if array.ndim < 2 or array.nbytes < _MANY_BYTES or not array.flags.c_contiguous:
+        return None
+    used = array.view(np.uint8).reshape(len(array), -1).any(axis=1)
+    return np.flatnonzero(used) if used.mean() < 0.5 else None
 
 
 def _length(title: str) -> int:
@@ -98,6 +111,13 @@ def _load(file: BufferedReader, title: str) -> Any:
             raise ValueError("it is compressed")
 
         def with_arrays(node: dict[str, Any]) -> Any:
-            return archive[node["array"]] if node.keys() == {"array"} else node
+            if node.keys() == {"array"}:
+                return archive[node["array"]]
+            if node.keys() != {"array", "rows", "count"}:
+                return node
+            used = archive[node["array"]]
+            whole = np.zeros((node["count"], *used.shape[1:]), used.dtype)
+            whole[archive[node["rows"]]] = used
+            return whole
 
         return json.loads(archive[_JSON].tobytes(), object_hook=with_arrays)

@@ -19,7 +19,7 @@ from htmrun.components.sources import open_source
 from htmrun.config.compose import load
 from htmrun.errors import StopRequestedError, UserError
 from htmrun.execution.jobs import Builder
-from htmrun.training import trainer
+from htmrun.training import trainer, typed_file
 from htmrun.training.checkpoints import SHARE, Checkpoints, Keeper, TrainerState
 from htmrun.training.measures.registry import timed
 from htmrun.training.records import Finished, Job, Progress, Record, Started
@@ -422,3 +422,17 @@ def test_a_whole_file_that_does_not_fit_the_job_is_an_error(tmp_path: Path) -> N
     keeper.write(state())
     with pytest.raises(UserError, match="job: found a checkpoint that does not fit its job"):
         next(iter(records(builder, arm, keeper)))
+
+
+def test_rows_that_are_empty_take_no_room(tmp_path: Path) -> None:
+    weights = np.zeros((4096, 48), np.float32)
+    weights[7], weights[11, 3] = 0.5, -0.0
+    full = np.arange(4096 * 48, dtype=np.float32).reshape(4096, 48)
+    for name, array, most in (("few", weights, 10_000), ("all", full, full.nbytes + 2000)):
+        path = tmp_path / name
+        typed_file.write(path, {"a": array, "b": [array[:3]]}, "test 1")
+        found = typed_file.read(path, "test 1")
+        assert found["a"].tobytes() == array.tobytes(), "the sign of a zero stays, too"
+        assert found["a"].dtype == array.dtype
+        assert found["b"][0].tobytes() == array[:3].tobytes()
+        assert path.stat().st_size < most

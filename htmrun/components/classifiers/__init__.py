@@ -78,6 +78,14 @@ class Readout(ABC):
     targets: Targets
     learn: bool
 
+    def pending(self) -> list[Scores]:
+        """Return, by horizon above 0, what was predicted of samples that are still to come.
+
+        In the order in which they were predicted, as many of the last as the horizon; empty where
+        the readout does not keep them.
+        """
+        return []
+
     @classmethod
     @abstractmethod
     def horizons(cls, parameters: Any) -> tuple[int, ...]:

@@ -89,16 +89,22 @@ def inside(probability: F32, kind: Literal["mean", "median", "mode"]) -> F64:
     count = probability.shape[1]
     if kind == "mode":
         return probability.argmax(1) + 0.5
+    if kind == "median":
+        return quantile(probability, 0.5)
     weight = probability.astype(np.float64)
-    if kind == "mean":
-        total, weighted = weight.sum(1), weight @ (np.arange(count) + 0.5)
-        return np.divide(weighted, total, out=np.full(len(total), count / 2), where=total > 0)
-    cumulative = np.cumsum(weight, axis=1)
+    # No matrix product: its last digits depend on how many rows there are.
+    total, weighted = weight.sum(1), (weight * (np.arange(count) + 0.5)).sum(1)
+    return np.divide(weighted, total, out=np.full(len(total), count / 2), where=total > 0)
+
+
+def quantile(probability: F32, share: float) -> F64:
+    """Return below what `share` of each distribution lies, counted as `inside` does."""
+    cumulative = np.cumsum(probability.astype(np.float64), axis=1)
     cumulative /= cumulative[:, -1:]
-    bucket = (cumulative < 0.5).sum(1)
+    bucket = (cumulative < share).sum(1)
     rows = np.arange(len(bucket))
     below = np.where(bucket > 0, cumulative[rows, bucket - 1], 0.0)
-    return np.asarray(bucket + (0.5 - below) / (cumulative[rows, bucket] - below))
+    return np.asarray(bucket + (share - below) / (cumulative[rows, bucket] - below))
 
 
 def merged(weights: F32, up: bool) -> F32:

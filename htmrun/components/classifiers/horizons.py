@@ -215,6 +215,13 @@ class Past:
         ranges, self._ranges[h] = _later(self._ranges[h], ends(buckets, len(made)), h, of=buckets)
         return Scores(h, late, age >= h, ranges)
 
+    def pending(self) -> list[Scores]:
+        """Return what is still to come true, by horizon; see `Readout.pending`."""
+        return [
+            Scores(h, made, np.ones(len(made), np.bool_), self._ranges.get(h))
+            for h, made in self._scores.items()
+        ]
+
     def remember(self, bits: Bits, age: npt.NDArray[np.int64]) -> None:
         """Go on after these samples."""
         joined = Bits.concatenate([self._bits, bits])

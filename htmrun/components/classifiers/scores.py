@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from htmrun.backends.bits import Bits
-from htmrun.components.classifiers.buckets import inside, place
+from htmrun.components.classifiers.buckets import inside, place, quantile
 
 Estimate = Literal["mean", "median", "mode"]
 Activity = dict[str, Any]
@@ -41,6 +41,11 @@ class Scores:
         """Return each forecast as a number, float64 (T,): see `Buckets.estimate`."""
         low, width = self._grid
         return low + width * inside(self.probability, kind)
+
+    def quantile(self, share: float) -> npt.NDArray[np.float64]:
+        """Return the value below which `share` of each forecast lies, float64 (T,)."""
+        low, width = self._grid
+        return low + width * quantile(self.probability, share)
 
     def above(self, kind: Estimate) -> npt.NDArray[np.float64]:
         """Return how far above the lowest end that is: exact however large the values are."""

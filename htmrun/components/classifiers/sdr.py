@@ -89,6 +89,10 @@ class SDRReadout(HorizonReadout):
         self._past.remember(bits, age)
         return scores
 
+    def pending(self) -> list[Scores]:
+        """Return what was predicted of samples that are still to come."""
+        return self._past.pending()
+
     def merge(self, ups: Sequence[bool]) -> None:
         """Make one bucket of every two neighbours, in weights and in what is pending."""
         for model in self.models.values():

@@ -157,6 +157,10 @@ class NetworkReadout(HorizonReadout):
         made = self.network.compute(self.read(activity))
         return [ahead(self.horizon, made, reset, self.buckets)]
 
+    def pending(self) -> list[Scores]:
+        """Return what was predicted of samples that are still to come."""
+        return [] if self._past is None else self._past.pending()
+
     def inside(self) -> tuple[Network, Callable[[Activity], np.ndarray]]:
         """Return the network, and what tells its input."""
         return self.network, self.read

@@ -21,6 +21,9 @@ from htmrun.backends.parameters import NO_EFFECT, Parameters
 from htmrun.components import registry
 from htmrun.errors import UserError
 
+if TYPE_CHECKING:
+    from htmrun.components.sources.reading import Reading
+
 Shapes = Mapping[str, tuple[int, ...]]
 Ranges = Mapping[str, tuple[float, float]]
 Task = Literal["classification", "sequence", "forecast"]
@@ -143,6 +146,11 @@ class Source(ABC):
     @property
     def range_of(self) -> str | None:
         """Which samples `ranges` was taken from, in words; None: it is known beforehand."""
+        return None
+
+    @property
+    def reading(self) -> Reading | None:
+        """How rows were read, where the data are rows of a table."""
         return None
 
     @property

@@ -33,6 +33,7 @@ from htmrun.components.sources.bundled import bundled_series
 from htmrun.components.sources.columns import find_columns
 from htmrun.components.sources.csv_table import CSVTable, Layout
 from htmrun.components.sources.first_rows import FirstRows, rows_of
+from htmrun.components.sources.reading import Reading
 from htmrun.components.sources.rows import RowPass
 from htmrun.components.sources.steps import uneven
 from htmrun.components.sources.text_source import TextSource
@@ -288,6 +289,11 @@ class SeriesSource(Source):
     def ranges_grow(self) -> bool:
         """Whether they are of the first rows."""
         return self.parameters.range == "first_rows"
+
+    @property
+    def reading(self) -> Reading:
+        """How rows are read."""
+        return Reading.of(self.table, self.columns, self.parameters.missing or "error")
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -320,13 +320,10 @@ class CellMeter:
         """Add a chunk: columns hit, bursting and active per sample; predicted ones in all."""
         self._sums += [hits.sum(), bursting.sum(), active.sum(), predicted]
         if self._anomalies is not None:
-            self._anomalies.append(1 - hits / np.maximum(active, 1) - (active == 0))
+            self._anomalies.append(raw_scores(hits, active))
 
     def anomalies(self) -> npt.NDArray[np.float64] | None:
-        """Return each sample's anomaly score, float64 0 to 1, if they are kept.
-
-        The share of its active columns that nobody predicted; 0 where none was active.
-        """
+        """Return each sample's `raw_scores`, if they are kept."""
         if self._anomalies is None:
             return None
         return np.concatenate([np.zeros(0), *self._anomalies])
@@ -349,6 +346,15 @@ class CellMeter:
         """Go on from what `state` returned."""
         self._sums = saved["sums"]
         self._anomalies = None if saved["anomalies"] is None else [saved["anomalies"]]
+
+
+def raw_scores(hits: np.ndarray, active: np.ndarray) -> npt.NDArray[np.float64]:
+    """Return each sample's anomaly score, float64 0 to 1.
+
+    The share of its active columns that nobody predicted; 0 where none was active. hits: those
+    that were predicted, active: all of them, both (T,).
+    """
+    return 1 - hits / np.maximum(active, 1) - (active == 0)
 
 
 def _added(total: float, values: npt.NDArray[np.float64]) -> float:

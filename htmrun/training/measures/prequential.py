@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from htmrun.backends import State
 from htmrun.backends.plan import Plan
 from htmrun.components.pipeline import Outcome, Pipeline
 from htmrun.components.registry import register
@@ -248,15 +249,21 @@ class Prequential(Measure):
         Named `anomaly/raw`, `anomaly/likelihood` and `anomaly/log_likelihood` (0 to 1), of the last
         temporal memory; empty without one, and wherever `losses` is.
         """
+        return self._judged()[0]
+
+    def _judged(self) -> tuple[dict[str, npt.NDArray[np.float32]], dict[str, State]]:
+        """Return what `anomalies` does, and what judges the scores that come after these."""
         cells = self._parts["all"].cells.values()
         kept = [raw for m in cells if (raw := m.anomalies()) is not None]
         if not kept:
-            return {}
-        likelihood = AnomalyLikelihood(self._run.course.anomaly).add(kept[-1])
+            return {}, {}
+        judge = AnomalyLikelihood(self._run.course.anomaly)
+        likelihood = judge.add(kept[-1])
         series = {
             "raw": kept[-1], "likelihood": likelihood, "log_likelihood": log_scale(likelihood)
         }  # fmt: skip
-        return {f"anomaly/{name}": values.astype(np.float32) for name, values in series.items()}
+        found = {f"anomaly/{n}": values.astype(np.float32) for n, values in series.items()}
+        return found, {"anomaly": judge.state()}
 
     def activity(self) -> dict[str, npt.NDArray[np.float64]]:
         """Return, by pooler, the share of the last fifth of the samples that each column won."""
@@ -277,7 +284,8 @@ class Prequential(Measure):
         elif run.source.task == "sequence":
             out |= tail
         out |= self._parts["tail"].stage_metrics() | self._last_pass()
-        return Found(out, self.losses() | self.anomalies(), self._parts["all"].notes())
+        anomalies, judge = self._judged()
+        return Found(out, self.losses() | anomalies, self._parts["all"].notes(), judge)
 
     def _last_pass(self) -> Metrics:
         if "last pass" not in self._parts:

@@ -1,0 +1,186 @@
+"""How the rows of a series were read, so that rows which come later are read alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from htmrun.components.sources import Chunk
+from htmrun.components.sources.cells import PLAIN, NumberFormat, is_missing, numbers
+from htmrun.components.sources.date_columns import Dates, together
+from htmrun.components.sources.date_shapes import Order
+from htmrun.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from htmrun.components.sources.columns import Columns
+    from htmrun.components.sources.csv_table import CSVTable
+
+Row = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Columns by name, and how their cells are written; see `columns.Columns`.
+
+    starts: a column that starts new sequences, by numbers that are not 0, or where its text changes
+    if `by_text`. where: texts of rows that are read, by column. delimiter: between columns.
+    """
+
+    numeric: Mapping[str, str]
+    dates: tuple[str, ...]
+    form: str
+    unit: str
+    order: Order | None
+    numbers: NumberFormat
+    missing: str
+    starts: str | None = None
+    by_text: bool = False
+    where: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    delimiter: str = ","
+
+    @classmethod
+    def of(cls, table: CSVTable, found: Columns, missing: str) -> Reading:
+        """Return how a table's rows are read; missing: what becomes of missing values."""
+        names = table.names
+        group = found.group if found.group is not None else found.sequence
+        starts = found.reset if group is None else group
+        return cls(
+            {name: names[column] for name, column in found.numeric.items()},
+            tuple(names[column] for column in found.dates.columns),
+            found.dates.form, found.dates.unit, found.dates.order, found.numbers,
+            missing,
+            None if starts is None else names[starts], group is not None,
+            {names[column]: texts for column, texts in found.where.items()},
+            table.delimiter,
+        )  # fmt: skip
+
+    def facts(self) -> dict[str, Any]:
+        """Return all of it as plain values, for `known`."""
+        return {**vars(self), "numbers": vars(self.numbers)}
+
+    @classmethod
+    def known(cls, facts: Mapping[str, Any]) -> Reading:
+        """Return the reading whose `facts` these are."""
+        form = dict(facts["numbers"])
+        form |= {name: tuple(form[name]) for name in ("missing", "units")}
+        return cls(**{**facts, "dates": tuple(facts["dates"]), "numbers": NumberFormat(**form)})
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that each row must have."""
+        starts = () if self.starts is None else (self.starts,)
+        return tuple(dict.fromkeys((*self.numeric.values(), *self.dates, *starts, *self.where)))
+
+    @property
+    def plain(self) -> Reading:
+        """The same for numbers as JSON writes them."""
+        return replace(self, numbers=replace(PLAIN, missing=self.numbers.missing))
+
+    def must_be_there(self, names: Sequence[str], label: str) -> None:
+        """Raise UserError where a column is missing in a header."""
+        for name in self.columns:
+            if name not in names:
+                raise UserError(
+                    f"{label}: found the columns {', '.join(names)}, expected '{name}' among them, "
+                    f"as in the data that the model was trained on{nearest(name, names)}"
+                )
+
+
+@dataclass
+class RowReader:
+    """Reads rows in the order of time; what it keeps from one to the next is `state`.
+
+    last: the last value of each field, where missing ones repeat it; mark: the last text of the
+    column that starts sequences, None where it is not known: a new one starts; restart: a new one
+    starts in any case.
+    """
+
+    reading: Reading
+    last: dict[str, float] = field(default_factory=dict)
+    mark: str | None = None
+    restart: bool = False
+
+    def state(self) -> dict[str, Any]:
+        """Return all that later rows depend on; plain values."""
+        return {"last": dict(self.last), "mark": self.mark}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state` returned."""
+        self.last, self.mark = dict(state["last"]), state["mark"]
+
+    def wanted(self, row: Row) -> bool:
+        """Say whether a row is one of those that are read at all."""
+        where = self.reading.where.items()
+        return all(row[column].strip() in texts for column, texts in where)
+
+    def chunk(self, rows: Sequence[Row]) -> Chunk:
+        """Return rows as samples; ValueError in words for the first that cannot be read.
+
+        Nothing is kept of rows of which one is wrong.
+        """
+        reading, fields, last = self.reading, dict[str, np.ndarray](), dict(self.last)
+        came = np.zeros(0)
+        for name, column in reading.numeric.items():
+            values = self._numbers([row[column] for row in rows], column)
+            if name == "value":
+                came = values.copy()
+            fields[name] = self._filled(values, name, column, last)
+        if reading.dates:
+            fields["timestamp"] = self._times(rows)
+        reset = self._resets(rows)
+        self.last, self.restart = last, False
+        if reading.starts is not None and rows:
+            self.mark = rows[-1][reading.starts].strip()
+        return Chunk(fields, came, reset, np.ones(len(rows), np.uint8))
+
+    def _numbers(self, cells: Sequence[str], column: str) -> npt.NDArray[np.float64]:
+        form = self.reading.numbers
+        try:
+            return numbers(cells, form)
+        except ValueError as e:
+            cell = cells[e.args[0]]
+            raise ValueError(
+                f"found '{cell}' in column '{column}', expected a finite number"
+            ) from None
+
+    def _filled(
+        self, values: npt.NDArray[np.float64], name: str, column: str, last: dict[str, float]
+    ) -> npt.NDArray[np.float64]:
+        for i in np.flatnonzero(np.isnan(values)):
+            before = values[i - 1] if i else last.get(name, np.nan)
+            if self.reading.missing != "previous" or np.isnan(before):
+                raise ValueError(f"found no value in column '{column}', expected a number")
+            values[i] = before
+        if len(values):
+            last[name] = float(values[-1])
+        return values
+
+    def _times(self, rows: Sequence[Row]) -> np.ndarray:
+        reading = self.reading
+        texts = together([[row[column] for row in rows] for column in reading.dates])
+        dates = Dates(form=reading.form, unit=reading.unit, order=reading.order)
+        times = dates.read(texts)
+        if (bad := np.isnat(times)).any():
+            text = texts[int(bad.argmax())]
+            found = "no time" if is_missing(text) else f"'{text}'"
+            columns = " and ".join(reading.dates)
+            raise ValueError(
+                f"found {found} in column '{columns}', expected a time like '{reading.form}'"
+            )
+        return times
+
+    def _resets(self, rows: Sequence[Row]) -> npt.NDArray[np.uint8]:
+        reading, reset = self.reading, np.zeros(len(rows), np.uint8)
+        if reading.starts is not None:
+            texts = [row[reading.starts].strip() for row in rows]
+            if reading.by_text:
+                before = [self.mark, *texts[:-1]]
+                reset[:] = [a != b for a, b in zip(before, texts, strict=True)]
+            else:
+                reset[:] = np.nan_to_num(self._numbers(texts, reading.starts)) != 0
+        reset[:1] |= self.restart
+        return reset

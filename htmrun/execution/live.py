@@ -1,0 +1,151 @@
+"""A trained model that answers rows as they come: forecasts, anomaly scores, alerts.
+
+How rows are cut into pieces changes no answer and no byte of the state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from htmrun.components.classifiers.scores import Scores
+from htmrun.components.sources import Chunk
+from htmrun.components.sources.reading import Row, RowReader
+from htmrun.errors import UserError
+from htmrun.execution.saved import Saved
+from htmrun.training.measures.anomaly import AnomalyLikelihood
+from htmrun.training.measures.meters import raw_scores
+
+INTERVAL = (0.05, 0.95)
+"""Between these shares of a forecast's distribution its interval lies."""
+Answer = dict[str, Any]
+
+
+class Live:
+    """Answers rows of a series, in their order; with `learn` it learns from each, too."""
+
+    def __init__(self, saved: Saved, *, learn: bool = True, device: str = "cpu") -> None:
+        """Raises UserError for a model of other data than a series."""
+        reading = saved.reads
+        if reading is None:
+            raise UserError(
+                f"model: found one of {saved.facts['name']} (data.kind "
+                f"'{saved.configuration['data']['kind']}'), expected one of a series; "
+                "htmrun.load_model gives it to Python"
+            )
+        self._saved, self.learn = saved, learn
+        self.model = saved.model(device, learn=learn)
+        self.rows = saved.rows
+        self.reader = RowReader(reading)
+        if "reader" in saved.after:
+            self.reader.load(saved.after["reader"])
+        else:
+            last = saved.after.get("last", {})
+            self.reader.last = {n: float(last[n][0]) for n in reading.numeric if n in last}
+        self.last_time = _time_of(saved.after.get("last", {}))
+        memories = [stage for stage in self.model.pipeline.stages if stage.predicts]
+        self._memory = memories[-1] if memories else None
+        experiment = saved.experiment
+        self._judge = AnomalyLikelihood(experiment.anomaly)
+        self._alarm = experiment.anomaly.alarm
+        if "anomaly" in saved.after:
+            self._judge.load(saved.after["anomaly"])
+
+    @property
+    def names(self) -> list[str]:
+        """The names of what an answer holds."""
+        names = [*(["time"] if self.reader.reading.dates else []), "value"]
+        for h in self.model.pipeline.readout.targets.horizons:
+            names += [f"forecast_{h}", f"low_{h}", f"high_{h}"]
+        return names + (["anomaly", "likelihood", "alert"] if self._memory else [])
+
+    def take(self, rows: Sequence[Row]) -> list[Answer]:
+        """Return one answer a row; ValueError, in words, for the first that cannot be read.
+
+        forecast_H: made at this row, of the value H rows later, with its 90 % interval. Nothing
+        has changed where a row cannot be read.
+        """
+        return self.answer(self.reader.chunk(rows))
+
+    def answer(self, chunk: Chunk) -> list[Answer]:
+        """Return what `take` does of rows that the reader has read."""
+        if "timestamp" in chunk.fields and len(chunk):
+            self.last_time = chunk.fields["timestamp"][-1]
+        starts = [0, *(np.flatnonzero(chunk.reset[1:]) + 1).tolist(), len(chunk)]
+        answers: list[Answer] = []
+        for start, stop in pairwise(starts):
+            if start < stop:
+                answers += self._piece(chunk.slice(start, stop))
+        self.rows += len(chunk)
+        return answers
+
+    def begin_sequence(self) -> None:
+        """Let the next row start a new sequence: it does not follow what was learned last."""
+        self.reader.restart = True
+
+    def saved(self) -> Saved:
+        """Return the model as it is now."""
+        after = {
+            "anomaly": self._judge.state(), "reader": self.reader.state(),
+            "last": {} if self.last_time is None else {"timestamp": np.array([self.last_time])},
+        }  # fmt: skip
+        return self._saved.gone_on(self.model, after, self.rows)
+
+    def _piece(self, chunk: Chunk) -> list[Answer]:
+        """Answer rows of one sequence."""
+        model = self.model
+        ends = np.zeros(len(chunk), np.uint8)
+        plan, model.cursor = model.schedule.plan(model.cursor, chunk.reset, ends)
+        outcome = model.pipeline.run(chunk, plan)
+        columns: dict[str, Sequence[Any]] = {"value": chunk.target.tolist()}
+        if "timestamp" in chunk.fields:
+            columns = {"time": [str(t) for t in _short(chunk.fields["timestamp"])], **columns}
+        pending = {scores.horizon: scores for scores in model.pipeline.readout.pending()}
+        estimate = model.pipeline.readout.targets.estimate
+        for due in outcome.scores:
+            made = _made(due, pending[due.horizon], len(chunk))
+            h = due.horizon
+            columns[f"forecast_{h}"] = made.estimate(estimate).tolist()
+            for name, share in zip(("low", "high"), INTERVAL, strict=True):
+                columns[f"{name}_{h}"] = made.quantile(share).tolist()
+        if self._memory is not None:
+            columns |= self._anomalies()
+        return [
+            dict(zip(columns, values, strict=True))
+            for values in zip(*columns.values(), strict=True)
+        ]
+
+    def _anomalies(self) -> Mapping[str, Sequence[Any]]:
+        assert self._memory is not None
+        assert self._memory.cells is not None
+        raw = raw_scores(self._memory.cells.hits, self._memory.active_columns)
+        likelihood = self._judge.add(raw)
+        return {
+            "anomaly": raw.tolist(),
+            "likelihood": likelihood.tolist(),
+            "alert": (likelihood >= self._alarm).astype(int).tolist(),
+        }
+
+
+def _made(due: Scores, pending: Scores, count: int) -> Scores:
+    """Return what was predicted at each of the last `count` samples, which are of one sequence.
+
+    due: of these samples, made earlier; pending: of those that come after them.
+    """
+    h = due.horizon
+    own = Scores.joined([due.take(np.arange(count) >= h), pending])
+    return own.take(np.arange(len(own.valid)) >= len(own.valid) - count)
+
+
+def _short(times: np.ndarray) -> np.ndarray:
+    """Return times without a fraction where none of them has one."""
+    whole = times.astype("datetime64[s]")
+    return whole if (whole == times).all() else times
+
+
+def _time_of(last: Mapping[str, np.ndarray]) -> np.datetime64 | None:
+    found: Iterator[np.datetime64] = iter(last.get("timestamp", ()))
+    return next(found, None)
