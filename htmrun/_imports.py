@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import jinja2
     import matplotlib.backends.backend_agg
     import matplotlib.pyplot
+    import mlflow.server.constants
+    import mlflow.server.fastapi_app
     import mlflow.system_metrics.metrics.cpu_monitor
     import mlflow.system_metrics.metrics.gpu_monitor
     import omegaconf

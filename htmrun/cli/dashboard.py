@@ -13,6 +13,7 @@ HELP = "Show the runs in MLflow's interface, in a browser."
 USAGE = {
     "htmrun dashboard": "print the links; Ctrl-C ends it",
     "htmrun dashboard --open": "open the charts of the latest run at once",
+    "htmrun dashboard --host 0.0.0.0": "for other machines; asks for a password",
 }
 
 
@@ -31,9 +32,17 @@ def command(
     open_browser: Annotated[
         bool, typer.Option("--open", help="Open the charts of the latest run in a browser.")
     ] = False,
+    host: Annotated[
+        str,
+        typer.Option(
+            "--host",
+            metavar="HOST",
+            help="Address to serve on, e.g. 0.0.0.0: other machines may look, with a password.",
+        ),
+    ] = "127.0.0.1",
     uri: Uri = None,
     directory: Directory = "runs",
 ) -> None:
     from htmrun.tracking.dashboard import serve
 
-    serve(uri, directory, port, open_browser)
+    serve(uri, directory, port, open_browser, host)

@@ -7,6 +7,7 @@ import platform
 import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -135,9 +136,10 @@ def _cache() -> Finding:
 
 def _writable(path: Path) -> bool:
     """Say whether `path` is, or could be made, a folder that can be written to."""
-    for place in (path, *path.absolute().parents):
-        if place.exists():
-            return place.is_dir() and os.access(place, os.W_OK | os.X_OK)
+    with suppress(PermissionError):  # It lies in what is another user's alone.
+        for place in (path, *path.absolute().parents):
+            if place.exists():
+                return place.is_dir() and os.access(place, os.W_OK | os.X_OK)
     return False
 
 
@@ -184,7 +186,7 @@ def _store(uri: str | None, directory: str) -> Finding:
         if not target.startswith(("http://", "https://")):
             return Finding("note", what, f"{hide_password(target)}, looked at when a run starts")
         return _server(target)
-    except UserError as error:
+    except (UserError, PermissionError) as error:
         return Finding("warning", what, str(error), "runs cannot be recorded there")
 
 

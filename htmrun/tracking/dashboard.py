@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 import psutil
@@ -24,9 +24,9 @@ import psutil
 from htmrun.errors import UserError
 from htmrun.execution.signals import terminations_raised
 from htmrun.tracking import links
+from htmrun.tracking.gate import ARTIFACTS, LOOPBACK, PASSWORD, STORE, USER, Access
 from htmrun.tracking.store import RUN_TAG, all_runs, explained, newest_run, open_existing
 
-HOST = "127.0.0.1"
 RUNS_IN_A_LINK = 9
 FIRST_PORT, PORTS_TRIED = 5000, 100
 _START_LIMIT_S = 120.0
@@ -87,14 +87,14 @@ def page_links(base: str, found: Newest) -> list[tuple[str, str]]:
     return pages
 
 
-def free_port(wanted: int | None) -> int:
+def free_port(wanted: int | None, host: str = LOOPBACK) -> int:
     """Return `wanted`, or the first free port from 5000; raises UserError if there is none."""
     ports = range(FIRST_PORT, FIRST_PORT + PORTS_TRIED) if wanted is None else (wanted,)
     for port in ports:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((HOST, port))
+                probe.bind((host, port))
                 return port
             except OSError:
                 continue
@@ -103,12 +103,16 @@ def free_port(wanted: int | None) -> int:
     raise UserError(f"port: {wanted} is taken or not allowed, expected a free one; leave it out")
 
 
-def serve(uri: str | None, directory: str, port: int | None, open_browser: bool) -> None:
+def serve(
+    uri: str | None, directory: str, port: int | None, open_browser: bool, host: str = LOOPBACK
+) -> None:
     """Serve MLflow's interface over the store until Ctrl-C or SIGTERM, and print links into it.
 
-    With an http(s) `uri` the server is there already: only the links are printed. Raises
-    UserError for an unusable store or port, or when the interface does not start.
+    With an http(s) `uri` the server is there already: only the links are printed. On another
+    `host` than this machine's own it asks for a user and a password. Raises UserError for an
+    unusable store, host or port, or when the interface does not start.
     """
+    access = Access.of(host)
     target, client = open_existing(uri, directory)
     with explained(target):
         found = newest(client)
@@ -117,21 +121,26 @@ def serve(uri: str | None, directory: str, port: int | None, open_browser: bool)
         _show(target, found, open_browser)
         return
     with terminations_raised():
-        while not _served(target, Path(directory), free_port(port), found, open_browser):
+        while not _served(
+            target, Path(directory), access, free_port(port, access.host), found, open_browser
+        ):
             # Another program was faster; a port that was asked for is refused the next time.
             pass
 
 
-def _served(target: str, directory: Path, port: int, found: Newest, open_browser: bool) -> bool:
+def _served(
+    target: str, directory: Path, access: Access, port: int, found: Newest, open_browser: bool
+) -> bool:
     """Serve on `port` until a signal; False if another program has taken the port meanwhile."""
-    base = f"http://{HOST}:{port}"
+    base = f"http://{access.name}:{port}"
     with TemporaryFile() as log:
         print(f"starting MLflow's interface on {base} (takes about ten seconds) ...", flush=True)
-        with _server(target, directory, port, log) as process:
+        with _server(target, directory, access, port, log) as process:
             try:
-                if not _comes_up(process, port, log):
+                if not _comes_up(process, port, log, access.probe):
                     return False
                 _show(base, found, open_browser)
+                _say_who_may(access, port)
                 print("Ctrl-C stops it", flush=True)
                 process.wait()
                 raise UserError(f"MLflow's interface ended by itself: {_last_line(log)}")
@@ -148,9 +157,22 @@ def _show(base: str, found: Newest, open_browser: bool) -> None:
         webbrowser.open(pages[0][1])
 
 
+def _say_who_may(access: Access, port: int) -> None:
+    """Say how others get in, and that what they send can be read on the way."""
+    if not access.is_open:
+        return
+    word = f"password {access.password}" if access.made_up else f"the password of {PASSWORD}"
+    print(
+        f"open to other machines: user {access.user}, {word} ({USER} and {PASSWORD} choose them)\n"
+        "not encrypted: where others listen, leave --host out and use "
+        f"ssh -L {port}:localhost:{port} {socket.gethostname()}",
+        flush=True,
+    )
+
+
 @contextmanager
 def _server(
-    uri: str, directory: Path, port: int, log: IO[bytes]
+    uri: str, directory: Path, access: Access, port: int, log: IO[bytes]
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run the server in a process group of its own, and end the whole group afterwards."""
     environment = {
@@ -158,11 +180,16 @@ def _server(
         # Without these it takes 14 processes and 3 GB instead of .5 GB.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        **access.environment(port),
     }
     artifacts = (directory.resolve() / "artifacts").as_uri()
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
-    command += ["--default-artifact-root", artifacts, "--artifacts-destination", artifacts]
-    command += ["--host", HOST, "--port", str(port), "--workers", "1"]
+    if access.is_open:
+        command = [sys.executable, "-m", "uvicorn", "--factory", "htmrun.tracking.gate:app"]
+        environment |= {STORE: uri, ARTIFACTS: artifacts}
+    else:
+        command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
+        command += ["--default-artifact-root", artifacts, "--artifacts-destination", artifacts]
+    command += ["--host", access.host, "--port", str(port), "--workers", "1"]
     process = subprocess.Popen(
         command,
         env=environment,
@@ -202,7 +229,9 @@ def _signal_group(group: int, number: int) -> bool:
         return False
 
 
-def _comes_up(process: subprocess.Popen[bytes], port: int, log: IO[bytes]) -> bool:
+def _comes_up(
+    process: subprocess.Popen[bytes], port: int, log: IO[bytes], host: str = LOOPBACK
+) -> bool:
     """Wait until it answers; False if it ends because another program has the port."""
     deadline = time.monotonic() + _START_LIMIT_S
     while time.monotonic() < deadline:
@@ -213,9 +242,13 @@ def _comes_up(process: subprocess.Popen[bytes], port: int, log: IO[bytes]) -> bo
             raise UserError(f"MLflow's interface did not start: {_last_line(log)}")
         # An answer alone might be that of another program which took the port first.
         if _listens(process, port):
-            with contextlib.suppress(URLError, OSError):
-                urlopen(f"http://{HOST}:{port}/health", timeout=2).close()
+            try:
+                urlopen(f"http://{host}:{port}/health", timeout=2).close()
                 return True
+            except HTTPError:  # It asks for a password.
+                return True
+            except (URLError, OSError):
+                pass
         time.sleep(0.2)
     raise UserError(f"MLflow's interface did not answer within {_START_LIMIT_S:.0f} s")
 

@@ -150,8 +150,13 @@ def waiting(directory: Path | str, own: str = "") -> list[Waiting]:
 
     own: a run that this process holds, which has no outbox open: files of it are another's.
     """
-    found = []
-    for path in sorted((Path(directory) / FOLDER).glob("*.jsonl")):
+    found: list[Waiting] = []
+    folder = Path(directory) / FOLDER
+    try:
+        paths = sorted(folder.glob("*.jsonl"))
+    except OSError as error:
+        return [Waiting(folder, problem=f"{folder}: cannot be read ({error.strerror})")]
+    for path in paths:
         try:
             header = _header(path)
         except UserError as error:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import http.client
+import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -15,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 import psutil
 import pytest
@@ -24,6 +28,7 @@ from htmrun.cli.terminal.comparison_table import compare
 from htmrun.compare.runs import Choice
 from htmrun.errors import UserError
 from htmrun.tracking import dashboard
+from htmrun.tracking.gate import Access
 from tests.helpers.synthetic import ARMS, RUN, records, tracker
 
 # One server for all of its tests.
@@ -33,7 +38,7 @@ SERVE = """
 import sys
 sys.path.insert(0, {root!r})
 from htmrun.tracking.dashboard import serve
-serve(None, {directory!r}, None, False)
+serve(None, {directory!r}, None, False, {host!r})
 """
 SEEDS = 4
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
@@ -57,8 +62,26 @@ def runs_of_three_arms(tmp_path_factory: pytest.TempPathFactory, prepared: Path)
 @pytest.fixture(scope="module")
 def served(runs_of_three_arms: Path) -> Iterator[list[str]]:
     """What a running dashboard has printed; ended by SIGTERM, after which nothing may be left."""
+    with serving(runs_of_three_arms, dashboard.LOOPBACK) as printed:
+        yield printed
+
+
+@pytest.fixture(scope="module")
+def opened(
+    runs_of_three_arms: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[str]]:
+    """What a dashboard has printed that other machines may see, over runs that were moved."""
+    place = tmp_path_factory.mktemp("moved") / "my runs"
+    shutil.copytree(runs_of_three_arms, place)
+    with serving(place, "0.0.0.0") as printed:
+        yield printed
+
+
+@contextmanager
+def serving(directory: Path, host: str) -> Iterator[list[str]]:
+    """Serve until the end, by SIGTERM, and yield what was printed; nothing may be left."""
     root = str(Path(__file__).parents[2])
-    code = SERVE.format(root=root, directory=str(runs_of_three_arms))
+    code = SERVE.format(root=root, directory=str(directory), host=host)
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     printed: list[str] = []
@@ -70,8 +93,75 @@ def served(runs_of_three_arms: Path) -> Iterator[list[str]]:
     yield printed
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=120) == 0
-    assert len(family) >= 2
+    assert family
     assert [child for child in family if child.is_running()] == []
+
+
+def asked(
+    printed: list[str], path: str = "/", host: str = "", password: str = "", **headers: str
+) -> int:
+    """Return the status of what is asked of a dashboard under a name; SEARCH is posted to it."""
+    base = urlsplit(next(line.strip() for line in printed if line.startswith("  http")))
+    assert base.port is not None
+    connection = http.client.HTTPConnection("127.0.0.1", base.port, timeout=60)
+    headers["Host"] = host.format(port=base.port, name=base.hostname) or f"localhost:{base.port}"
+    if "Origin" in headers:
+        headers["Origin"] = headers["Origin"].format(port=base.port, name=base.hostname)
+    if password:
+        key = base64.b64encode(f"htmrun:{password}".encode()).decode()
+        headers["Authorization"] = f"Basic {key}"
+    body = json.dumps({"experiment_ids": ["1"]}) if path == SEARCH else None
+    headers["Content-Type"] = "application/json"
+    connection.request("POST" if body else "GET", path, body, headers)
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer.status
+
+
+SEARCH = "/ajax-api/2.0/mlflow/runs/search"
+EXPERIMENT = "/api/2.0/mlflow/experiments/get?experiment_id=1"
+
+
+def test_another_name_than_this_machines_is_refused_also_for_reading(served: list[str]) -> None:
+    for path in ("/", EXPERIMENT, SEARCH):
+        for host in ("localhost", "localhost:{port}", "127.0.0.1:{port}", "localhost:8080"):
+            assert asked(served, path, host) == 200, (path, host)
+        for host in ("evil.example", "evil.example:{port}", "10.evil.example", "192.168.1.9",
+                     "localhost.evil.example:{port}", "127.0.0.1.evil.example"):  # fmt: skip
+            assert asked(served, path, host) == 403, (path, host)
+
+
+def test_other_machines_are_asked_for_a_password(opened: list[str]) -> None:
+    text = "\n".join(opened)
+    (said,) = re.findall(r"^open to other machines: user htmrun, password (\S+) ", text, re.M)
+    assert len(said) >= 16
+    assert f"ssh -L {urlsplit(opened[2].strip()).port}:localhost:" in text
+    for path in ("/", EXPERIMENT, SEARCH, "/health", "/no/such", "/graphql"):
+        assert asked(opened, path) == 401
+        assert asked(opened, path, password="guessed") == 401
+    for path in ("/", EXPERIMENT, SEARCH):
+        assert asked(opened, path, "{name}:{port}", said) == 200
+        assert asked(opened, path, "evil.example", said) == 403
+    # A browser says where the page came from that asks.
+    assert asked(opened, SEARCH, "{name}:{port}", said, Origin="http://{name}:{port}") == 200
+    assert asked(opened, SEARCH, "{name}:{port}", said, Origin="http://evil.example") == 403
+
+
+def test_who_may_look_is_chosen_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTMRUN_DASHBOARD_USER", "me")
+    monkeypatch.setenv("HTMRUN_DASHBOARD_PASSWORD", "mine")
+    access = Access.of("0.0.0.0")
+    assert (access.user, access.password, access.made_up) == ("me", "mine", False)
+    assert not Access.of("localhost").is_open
+    for name, value in (("USER", "a:b"), ("USER", ""), ("PASSWORD", "")):
+        with monkeypatch.context() as patch:
+            patch.setenv(f"HTMRUN_DASHBOARD_{name}", value)
+            with pytest.raises(UserError, match=rf"^HTMRUN_DASHBOARD_{name}: found"):
+                Access.of("0.0.0.0")
+    for host in ("no.such.name.example", "8.8.8.8", "", "::", "a b"):
+        with pytest.raises(UserError, match=r"^--host: found"):
+            Access.of(host)
 
 
 def test_an_empty_store_says_how_to_start(tmp_path: Path, runs: Path) -> None:
@@ -84,7 +174,7 @@ def test_an_empty_store_says_how_to_start(tmp_path: Path, runs: Path) -> None:
 def test_next_free_port_is_taken_and_a_wanted_one_must_be_free() -> None:
     first = dashboard.free_port(None)
     with socket.socket() as busy:
-        busy.bind((dashboard.HOST, first))
+        busy.bind((dashboard.LOOPBACK, first))
         busy.listen()
         assert dashboard.free_port(None) > first
         with pytest.raises(UserError, match=f"port: {first} is taken"):
@@ -150,7 +240,7 @@ def test_a_port_taken_meanwhile_is_left_for_the_next(
 ) -> None:
     tried: list[int] = []
 
-    def comes_up(_process: object, port: int, _log: object) -> bool:
+    def comes_up(_process: object, port: int, *_: object) -> bool:
         tried.append(port)
         return len(tried) > 1
 
@@ -159,7 +249,7 @@ def test_a_port_taken_meanwhile_is_left_for_the_next(
 
     monkeypatch.setattr(dashboard, "_comes_up", comes_up)
     monkeypatch.setattr(dashboard, "_show", ended)
-    monkeypatch.setattr(dashboard, "free_port", lambda _: 5100 + len(tried))
+    monkeypatch.setattr(dashboard, "free_port", lambda *_: 5100 + len(tried))
     dashboard.serve(None, str(runs_of_three_arms), None, False)
     assert tried == [5100, 5101]
     assert capsys.readouterr().out.splitlines()[-1] == "stopped"

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import mlflow
 import pytest
@@ -106,6 +112,92 @@ def test_a_folder_on_read_only_media_can_be_read(
     assert str(folder) not in uri
     for run in newest(client).runs:
         assert client.get_run(run).info.artifact_uri.startswith(folder.as_uri())
+    assert files(folder) == before
+
+
+def read(folder: Path, data: Path, capsys: Capsys) -> None:
+    """Run every command on a folder of runs that cannot be written."""
+    place = ("--dir", str(folder))
+    assert main(["runs", *place]) == 0
+    assert main(["compare", *place, "--force", "--report", str(data / "page")]) == 0
+    assert "not logged (" in capsys.readouterr().err
+    assert main(["export", "20", str(data / "export"), *place]) == 0
+    assert main(["doctor", *place]) == 0
+    for command in (["resume"], ["clean", "--status", "killed", "--delete"]):
+        capsys.readouterr()
+        assert main([*command, *place]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert re.search(r"cannot be written.*, expected a folder", line), line
+
+
+@contextmanager
+def mounted_read_only(folder: Path) -> Iterator[None]:
+    mount = ["mount", "--bind", str(folder), str(folder)]
+    if os.getuid() != 0 or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(folder)], check=True)
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@contextmanager
+def another_user(number: int = 65534) -> Iterator[None]:
+    """Be nobody for a while."""
+    if os.getuid() != 0:
+        pytest.skip("only root can be somebody else")
+    os.setresgid(number, number, 0)
+    os.setresuid(number, number, 0)
+    try:
+        yield
+    finally:
+        os.setresuid(0, 0, 0)
+        os.setresgid(0, 0, 0)
+
+
+@pytest.fixture
+def for_all() -> Iterator[Path]:
+    """A folder that every user may use."""
+    with TemporaryDirectory() as folder:
+        os.chmod(folder, 0o777)
+        yield Path(folder)
+
+
+def test_a_disk_that_is_mounted_read_only_is_read_and_stays_as_it_is(
+    made: Path, tmp_path: Path, capsys: Capsys
+) -> None:
+    folder = tmp_path / "disc"
+    shutil.copytree(made, folder)
+    before = files(folder)
+    with mounted_read_only(folder):
+        read(folder, tmp_path, capsys)
+    assert files(folder) == before
+
+
+def test_another_user_reads_what_is_there_and_is_told_what_cannot_be(
+    made: Path, for_all: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, own = for_all / "theirs", for_all / "mine"
+    shutil.copytree(made, folder)
+    own.mkdir(mode=0o777)
+    own.chmod(0o777)
+    monkeypatch.chdir(own)
+    # What is imported late may lie where nobody else can read.
+    compare = ["compare", "--dir", str(folder), "--force", "--report", str(for_all / "warm")]
+    assert main(compare) == 0
+    before = files(folder)
+    with another_user():
+        read(folder, own, capsys)
+    folder.chmod(0o700)
+    for command in ("runs", "compare", "resume", "sync"):
+        capsys.readouterr()
+        with another_user():
+            assert main([command, "--dir", str(folder)]) in (1, 2)
+        said = capsys.readouterr()
+        assert len((said.err or said.out).splitlines()) == 1, said
+        assert "Permission denied" in said.err + said.out
+    folder.chmod(0o755)
     assert files(folder) == before
 
 

@@ -22,7 +22,7 @@ from htmrun.sweep.listing import as_plain as sweep_as_plain
 from htmrun.tracking.choose_runs import Jobs, choose
 from htmrun.tracking.holding import FOLDER, all_begun, held
 from htmrun.tracking.list_runs import Filters, Listed, as_plain, listed, remove, row, size_of
-from htmrun.tracking.store import open_existing
+from htmrun.tracking.store import open_existing, store_uri
 
 FORMATS = ("table", "csv", "json")
 _MB = 1e6
@@ -148,7 +148,11 @@ def clean(
             "RUN: found none and no filter, expected runs to remove (--status failed, "
             "--before 30d, an id)"
         )
-    _, client = open_existing(uri, directory)
+    target, client = open_existing(uri, directory)
+    if delete and target != store_uri(uri, directory):
+        raise UserError(
+            f"--delete: {directory} cannot be written, expected a folder of runs that can be"
+        )
     matching = listed(client, filters, directory)
     if wanted:
         named = choose(client, wanted)
