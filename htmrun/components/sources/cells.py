@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,6 +65,20 @@ def is_number(text: str) -> bool:
         return "_" not in text and math.isfinite(float(text))
     except ValueError:
         return False
+
+
+class Wanted:
+    """Texts of cells that are meant; a number stands for all writings of it."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._texts = set(texts)
+        self._values = {float(text) for text in self._texts if is_number(text)}
+
+    def __contains__(self, cell: str) -> bool:
+        text = cell.strip()
+        if text in self._texts:
+            return True
+        return bool(self._values) and is_number(text) and float(text) in self._values
 
 
 def value_of(text: str, form: NumberFormat) -> float | None:
