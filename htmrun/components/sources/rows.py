@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from htmrun.backends.parameters import LARGEST
 from htmrun.components.sources import Chunk
-from htmrun.components.sources.cells import Wanted, is_missing, numbers
+from htmrun.components.sources.cells import Wanted, is_missing, is_number, numbers
 from htmrun.components.sources.columns import Columns
 from htmrun.components.sources.csv_table import BLOCK_ROWS, CSVTable
 from htmrun.components.sources.number_columns import hint
