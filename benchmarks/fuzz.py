@@ -16,31 +16,35 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-
-import tests.helpers.fuzz as readers
+READERS = "tests.helpers.fuzz"
 
 
 def guided(name: str, seconds: int, folder: Path) -> int:
     """Run libFuzzer over one reader in this process; it ends the process itself."""
     import atheris
 
-    with atheris.instrument_imports(include=["htmrun"], enable_loader_override=False):
-        read = readers.reader(name)
+    with atheris.instrument_imports(include=["htmrun"]):
+        readers = import_module(READERS)  # Nothing of htmrun may have been imported before.
     corpus = folder / name
     corpus.mkdir(parents=True, exist_ok=True)
     for content in readers.SEEDS[name]:
         (corpus / hashlib.sha256(content).hexdigest()[:12]).write_bytes(content)
     limits = [f"-max_total_time={seconds}", "-rss_limit_mb=2048", "-timeout=20", "-max_len=8192"]
-    atheris.Setup([sys.argv[0], *limits, f"-artifact_prefix={folder}/{name}-", str(corpus)], read)
+    atheris.Setup(
+        [sys.argv[0], *limits, f"-artifact_prefix={folder}/{name}-", str(corpus)],
+        readers.reader(name),
+    )
     atheris.Fuzz()
     return 0
 
 
 def looped(name: str, seconds: int, folder: Path) -> int:
     """Damage examples again and again, as hypothesis draws it, until the time is up."""
+    readers = import_module(READERS)
     read, ends, tried = readers.reader(name), time.monotonic() + seconds, 0
     while time.monotonic() < ends:
         found: list[bytes] = []
@@ -59,15 +63,16 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--folder", type=Path, default=Path("runs/fuzz"))
     parser.add_argument("--loop", action="store_true", help="hypothesis' loop instead of atheris")
-    parser.add_argument("--reader", choices=[*readers.SEEDS], help="only this one")
+    parser.add_argument("--reader", help="only this one")
     chosen = parser.parse_args()
     seconds = round(60 * chosen.minutes)
     if chosen.reader is not None:
         run: Callable[[str, int, Path], int] = looped if chosen.loop else guided
         return run(chosen.reader, seconds, chosen.folder)
-    share = max(1, seconds // len(readers.SEEDS))
+    names = [*import_module(READERS).SEEDS]
+    share = max(1, seconds // len(names))
     failed = []
-    for name in readers.SEEDS:
+    for name in names:
         more = ["--loop"] if chosen.loop else []
         command = [sys.executable, __file__, "--reader", name, "--minutes", str(share / 60), *more]
         done = subprocess.run(

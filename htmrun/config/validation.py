@@ -13,7 +13,7 @@ from htmrun.backends.parameters import LARGEST, NO_EFFECT
 from htmrun.config.checks import problems
 from htmrun.config.messages import lines, unknown
 from htmrun.config.schema import WITHOUT_EFFECT, Experiment, root_fields
-from htmrun.errors import UserError
+from htmrun.errors import UserError, printable
 
 # In the defaults of every experiment; one that its pipeline leaves out need not be deleted.
 STANDARD = ("encoder", "sp", "tm", "classifier", "network")
@@ -23,7 +23,7 @@ def validate(raw: Mapping[str, Any]) -> Experiment:
     """Return the experiment that `raw` declares; UserError has one line for each error."""
     foreign = [*_no_values(raw)]
     if foreign:
-        raise UserError("\n".join(foreign))
+        raise UserError("\n".join(map(printable, foreign)))
     declared = _pipeline(raw)
     errors = _unknown_roots(raw, declared)
     collected = _collect(raw, declared)
@@ -36,7 +36,7 @@ def validate(raw: Mapping[str, Any]) -> Experiment:
         errors += problems(experiment)
     errors = errors or [*_too_large(raw)]
     if errors:
-        raise UserError("\n".join(errors))
+        raise UserError("\n".join(map(printable, errors)))
     regimes = [experiment.regime(name) for name in (*experiment.arm, *experiment.control)]
     pipelines = (experiment.pipeline, *map(experiment.pipeline_of, regimes))
     names = dict.fromkeys(name for pipeline in pipelines for name in pipeline)

@@ -104,7 +104,7 @@ def _strptime(texts: Sequence[str], form: str) -> Times:
         raise UserError(
             f"data.timestamp_format: found '{form}' ({error}), expected a format of strptime"
         ) from None
-    return index.to_numpy()
+    return np.array(index)  # Its own, which can be written to.
 
 
 def _unpacked(text: str) -> str:
