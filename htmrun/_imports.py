@@ -12,6 +12,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from htmrun.errors import UserError
+
 if TYPE_CHECKING:
     import hydra.core.config_search_path
     import hydra.core.config_store
@@ -47,13 +49,26 @@ class _Deferred(ModuleType):
     """A package, or a module of it, that is imported for the first name asked of it."""
 
     def __getattr__(self, name: str) -> Any:
-        module = import_module(self.__name__)
+        module = _imported(self.__name__)
         try:
             found = getattr(module, name)
         except AttributeError:
             found = import_module(f"{self.__name__}.{name}")
         inside = isinstance(found, ModuleType) and found.__name__ == f"{self.__name__}.{name}"
         return _Deferred(found.__name__) if inside else found
+
+
+def _imported(name: str) -> ModuleType:
+    """Import a package; raises UserError where something about its surroundings stops it."""
+    try:
+        return import_module(name)
+    except (ImportError, UserError):
+        raise
+    except Exception as error:
+        raise UserError(
+            f"{name}: cannot be imported ({' '.join(str(error).split())[:200]}), expected an "
+            "environment whose variables and folders it can use"
+        ) from error
 
 
 if not TYPE_CHECKING:

@@ -12,6 +12,10 @@ class UserError(Exception):
     """Something the user asked for cannot be done; the message says what and how to mend it."""
 
 
+LISTED = 40
+"""Names that a line lists at most."""
+
+
 class StopRequestedError(Exception):
     """The user asked for the run to end; what raises it has written down what it keeps."""
 
@@ -54,10 +58,17 @@ def mismatch(path: str, found: object, choices: Iterable[str], what: str = "") -
     return f"{path}: found {show(found)}{what and f', {what}'}, {one_of(found, choices)}"
 
 
+def listed(names: Iterable[str]) -> str:
+    """Return names with commas between; of very many only the first."""
+    every = list(names)
+    more = f" and {len(every) - LISTED:,} more" if len(every) > LISTED else ""
+    return ", ".join(every[:LISTED]) + more
+
+
 def one_of(found: object, choices: Iterable[str]) -> str:
     """Return "expected one of ..." with all choices, and the nearest to what was found."""
     names = list(choices)
-    return f"expected one of {', '.join(names)}{nearest(found, names)}"
+    return f"expected one of {listed(names)}{nearest(found, names)}"
 
 
 def must_be_one_of(path: str, found: object, choices: Iterable[str]) -> None:
@@ -67,6 +78,11 @@ def must_be_one_of(path: str, found: object, choices: Iterable[str]) -> None:
         raise UserError(mismatch(path, found, names))
 
 
+def printable(text: str) -> str:
+    """Return `text` on one line, with what cannot be seen written out."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 def show(value: object) -> str:
     """Return `value` as it would stand in YAML, shortened."""
     if value is None or isinstance(value, bool):
@@ -74,7 +90,7 @@ def show(value: object) -> str:
     if isinstance(value, Mapping):
         return "a section" if value else "an empty section"
     if isinstance(value, str):
-        text = f"'{value}'"
+        text = f"'{printable(value)}'"
     elif isinstance(value, Sequence):
         text = f"[{', '.join(show(item) for item in value)}]"
     else:

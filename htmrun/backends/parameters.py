@@ -7,7 +7,7 @@ fixed-point integers. Field descriptions are what `htmrun show` prints.
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -15,10 +15,18 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 PositiveFraction = Annotated[float, Field(gt=0.0, le=1.0, allow_inf_nan=False)]
 
 
+LARGEST = 1e150
+"""What a number of a user may be at most: its square is a number, too."""
+NO_EFFECT: dict[str, Any] = {"effect": "none"}
+"""Marks a field that may differ between two runs of a job that give the same bytes."""
+
+
 class Parameters(BaseModel):
     """Base of everything a user can set: unknown keys, wrong types and later changes are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, validate_default=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=False, validate_default=True, allow_inf_nan=False
+    )
 
 
 class RangeParameters(Parameters):
@@ -46,7 +54,7 @@ class SpatialPoolerParameters(Parameters):
 
     kind: Literal["spatial_pooler"] = "spatial_pooler"
     columns: int = Field(2048, ge=1, le=1 << 24, description="Number of columns.")
-    column_shape: tuple[int, ...] | None = Field(
+    column_shape: tuple[Annotated[int, Field(ge=1)], ...] | None = Field(
         None, description="Grid of the columns, e.g. [64, 32]; needed for local inhibition."
     )
     density: float = Field(

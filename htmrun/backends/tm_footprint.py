@@ -39,4 +39,10 @@ def memory(parameters: TemporalMemoryParameters, columns: int) -> int:
     slots = segments * parameters.segment_size
     rows = segments * (_OF_SEGMENT + row * _OF_SLOT) * _SLACK
     lists = (slots * _SLACK + min(cells, slots)) * _BLOCK * _SLACK * _OF_ENTRY
-    return _SPARE + cells * _OF_CELL + columns * _OF_COLUMN + round(rows + lists)
+    return empty(parameters, columns) + round(rows + lists)
+
+
+def empty(parameters: TemporalMemoryParameters, columns: int) -> int:
+    """Return the bytes of a memory without segments."""
+    cells = columns * parameters.cells_per_column
+    return _SPARE + cells * _OF_CELL + columns * _OF_COLUMN

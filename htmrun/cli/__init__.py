@@ -13,6 +13,7 @@ from htmrun.cli import (
     compare,
     dashboard,
     doctor,
+    environment,
     export,
     predict,
     rerun,
@@ -71,6 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     with interruptions_kept() as lost:
         try:
+            environment.check()
             result = app(
                 args=None if arguments is None else list(arguments),
                 prog_name="htmrun",
@@ -78,6 +80,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
         except UserError as error:
             return _fail(str(error))
+        except OSError as error:
+            if error.filename is None:
+                raise
+            return _fail(
+                f"{error.filename}: {error.strerror}, expected a place that can be read and written"
+            )
         except USAGE_ERRORS as error:
             return _fail(explain(error))
         except (KeyboardInterrupt, typer.Abort):

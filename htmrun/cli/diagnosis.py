@@ -24,10 +24,11 @@ from htmrun.backends.cpu.common.cache import kernel_cache
 from htmrun.backends.cuda import cards
 from htmrun.cli.listing import console
 from htmrun.components import registry
+from htmrun.config.store_uri import hide_password
 from htmrun.errors import UserError
 from htmrun.execution import energy
 from htmrun.tracking.outbox import waiting_line
-from htmrun.tracking.store import hide_password, sqlite_file, store_uri
+from htmrun.tracking.store import sqlite_file, store_uri
 
 PACKAGES = (
     "numpy", "numba", "scipy", "scikit-learn", "pandas", "statsmodels", "pydantic", "hydra-core",

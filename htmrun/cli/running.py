@@ -10,6 +10,7 @@ from typing import Any
 
 from htmrun.cli.terminal import LiveView
 from htmrun.config.schema import Experiment, Tracking
+from htmrun.config.store_uri import hide_password
 from htmrun.execution import energy
 from htmrun.execution.jobs import jobs_of
 from htmrun.execution.ray_connection import LOCAL
@@ -17,7 +18,6 @@ from htmrun.execution.session import Earlier, Session, Sink, begin, main_curve, 
 from htmrun.tracking import Tracker
 from htmrun.tracking.outbox import waiting_line
 from htmrun.tracking.recording import recorded
-from htmrun.tracking.store import hide_password
 
 
 def run_experiment(

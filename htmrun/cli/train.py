@@ -94,6 +94,16 @@ def _report(loaded: Loaded, folder: Path) -> Callable[[str], None]:
         raise UserError("--report: found tracking=none, expected a run that is recorded")
     if folder.exists() and not folder.is_dir():
         raise UserError(f"--report: {folder} is a file, expected a folder")
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise UserError(
+            f"--report: {folder} cannot be made ({error.strerror}), expected a folder"
+        ) from None
+    else:
+        folder.rmdir()  # It comes with the report.
 
     def write(run_id: str) -> None:
         from htmrun.cli.terminal.comparison_table import write_report

@@ -236,7 +236,7 @@ class Section:
             raise ValueError(f"found {show(value)}, expected a section with {key}: one of {names}")
         if key not in value:
             raise ValueError(f"{key}: missing, expected one of {', '.join(models)}")
-        if value[key] not in models:
+        if value[key] not in [*models]:  # A list has no hash.
             raise ValueError(mismatch(key, value[key], models))
         model = models[value[key]]
         if info.mode == "python":

@@ -65,7 +65,8 @@ def _encoder(experiment: Experiment) -> type[Encoder]:
 
 
 def _repeated(names: Sequence[T]) -> list[T]:
-    return [name for index, name in enumerate(names) if name in names[:index]]
+    seen: set[T] = set()
+    return [name for name in names if name in seen or seen.add(name)]  # type: ignore[func-returns-value]
 
 
 def _sections(experiment: Experiment, path: str) -> Iterator[str]:

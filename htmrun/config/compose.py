@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import yaml
-
 from htmrun._imports import hydra, omegaconf
+from htmrun.config import yaml_files
 from htmrun.config.catalogue import experiments, folders
 from htmrun.config.overrides import key_of, rewrite
 from htmrun.config.validation import plain, unused, validate
@@ -99,14 +98,8 @@ def _stored(files: list[str]) -> str:
     """Return the name under which Hydra finds the one configuration file."""
     if len(files) > 1:
         raise UserError(f"override: found the files {', '.join(files)}, expected one")
-    try:
-        content = omegaconf.OmegaConf.load(files[0])
-    except OSError as error:
-        raise UserError(
-            f"{files[0]}: cannot be read ({error.strerror}), expected a YAML file with a whole "
-            "configuration"
-        ) from None
-    if not omegaconf.OmegaConf.is_dict(content) or "pipeline" not in content:
+    content = yaml_files.load(Path(files[0]), "a YAML file with a whole configuration")
+    if "pipeline" not in content:
         raise UserError(
             f"{files[0]}: found no section 'pipeline', expected a whole configuration, such as "
             "a sweep's best.yaml or a run's resolved.yaml"
@@ -158,11 +151,16 @@ def _searched_first(folder: Path | None) -> Iterator[None]:
         def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
             current = _user_folder.get()
             if current is not None:
-                search_path.prepend(provider="--config-dir", path=f"file://{current}")
+                search_path.prepend(
+                    provider="--config-dir", path=f"{yaml_files.SCHEME}://{current}"
+                )
             for folder in conf_of_packages():
                 search_path.append(provider=str(folder), path=f"file://{folder}")
 
     plugins = hydra.core.plugins.Plugins.instance()
+    hydra._internal.sources_registry.SourcesRegistry.instance().register(
+        yaml_files.guarded_source()
+    )
     if not any(p.__name__ == "UserFolderFirst" for p in plugins.discover(plugin)):
         plugins.register(UserFolderFirst)
     token = _user_folder.set(folder)
@@ -176,15 +174,18 @@ def _searched_first(folder: Path | None) -> Iterator[None]:
 def _one_line_errors() -> Iterator[None]:
     try:
         yield
-    except yaml.MarkedYAMLError as error:
-        raise UserError(_yaml_line(error)) from None
     except hydra.errors.MissingConfigException as error:
         raise UserError(_missing_line(error)) from None
     except omegaconf.errors.OmegaConfBaseException as error:
         key = getattr(error, "full_key", None) or "configuration"
-        raise UserError(f"{key}: {_first_line(error)}") from None
-    except hydra.errors.HydraException as error:
-        raise UserError(f"configuration: {_first_line(error)}") from None
+        raise UserError(f"{key}: {yaml_files.first_line(error)}") from None
+    except (hydra.errors.HydraException, ValueError, TypeError, AttributeError) as error:
+        raise UserError(f"configuration: {yaml_files.first_line(error)}") from None
+    except RecursionError:
+        raise UserError(
+            "defaults: found entries or interpolations that lead back to themselves, expected an "
+            "end"
+        ) from None
     except AssertionError as error:
         # Hydra means to refuse such a list, and stumbles over its own message about it.
         if not any(
@@ -196,19 +197,9 @@ def _one_line_errors() -> Iterator[None]:
         ) from None
 
 
-def _yaml_line(error: Any) -> str:
-    mark = error.problem_mark or error.context_mark
-    place = f"{mark.name}:{mark.line + 1}" if mark else "configuration"
-    return f"{place}: {error.problem or error.context}, expected valid YAML"
-
-
 def _missing_line(error: Any) -> str:
     missing = error.missing_cfg_file or ""
     group, _, name = str(missing).rpartition("/")
     options = list(error.options or [])
     expected = one_of(name, options) if options else "which does not exist"
     return f"{group or 'defaults'}: found '{name}', {expected}"
-
-
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), repr(error))

@@ -7,19 +7,23 @@ nearest name. Choices in groups (`experiment=digits`) are checked against what e
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from htmrun._imports import hydra
 from htmrun.config.catalogue import choices, is_group
-from htmrun.errors import UserError, must_be_one_of
+from htmrun.config.yaml_files import DEEPEST
+from htmrun.errors import UserError, must_be_one_of, printable, show
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
 
 # Groups from which several are chosen at once.
 LISTS = ("arm", "control")
+LARGEST = 1 << 19
+"""Characters of an override."""
 
 
 def rewrite(overrides: list[str], config_dir: Path | None) -> list[str]:
@@ -77,19 +81,28 @@ def _parse(text: str, config_dir: Path | None) -> Override:
     if not re.match(r"[+~]*[A-Za-z_]", key) or not (equals or text.startswith("~")):
         known = choices("experiment", config_dir)
         hint = f"; did you mean 'experiment={text}'?" if text in known else ""
-        raise UserError(f"override: found '{text}', expected KEY=VALUE, e.g. sp.columns=4096{hint}")
+        raise UserError(
+            f"override: found {show(text)}, expected KEY=VALUE, e.g. sp.columns=4096{hint}"
+        )
+    depth = max(itertools.accumulate((c in "[{(") - (c in "]})") for c in text), default=0)
+    if depth > DEEPEST or len(text) > LARGEST:
+        raise UserError(
+            f"{key_of(text)[:60]}: found {len(text):,} characters with {depth} brackets inside "
+            f"each other, expected at most {LARGEST:,} and {DEEPEST} (or a file, see --config-dir)"
+        )
     parser = hydra.core.override_parser.overrides_parser.OverridesParser.create()
     try:
         return parser.parse_override(text)
-    except hydra.errors.HydraException:
+    except (hydra.errors.HydraException, ValueError):
         pass
     try:
         parser.parse_override(f"{key}=x")
     except hydra.errors.HydraException:
         raise UserError(
-            f"override: found '{text}', expected a dotted key such as sp.columns before '='"
+            f"override: found {show(text)}, expected a dotted key such as sp.columns before '='"
         ) from None
+    short = printable(value if len(value) <= 60 else f"{value[:57]}...")
     raise UserError(
-        f"{key_of(text)}: cannot read '{value}', expected a number, a word, a list [a,b] or quoted "
-        f"text: '{key}=\"{value}\"'"
+        f"{printable(key_of(text))}: cannot read '{short}', expected a number, a word, a list "
+        f"[a,b] or quoted text: '{key}=\"{short}\"'"
     )

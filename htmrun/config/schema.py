@@ -12,13 +12,14 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from htmrun.backends import devices
-from htmrun.backends.parameters import Parameters
+from htmrun.backends.parameters import NO_EFFECT, Parameters
 from htmrun.components.controls import ControlParameters
 from htmrun.components.likelihood import AnomalyParameters
 from htmrun.components.registry import Section
 from htmrun.components.sources import SourceParameters
+from htmrun.config.store_uri import checked
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$", max_length=128)]
 EpochPeriod = Literal["pass", "minute", "hour", "day", "week", "year"]
 Seed = Annotated[int, Field(ge=0, lt=1 << 63)]
 Window = Annotated[int, Field(ge=1, le=1 << 24)]
@@ -108,6 +109,13 @@ class Tracking(Parameters):
         "none is kept.",
     )
 
+    @field_validator("uri")
+    @classmethod
+    def _check_uri(cls, uri: str | None) -> str | None:
+        if uri is not None:
+            checked(uri)
+        return uri
+
 
 class ClusterParameters(Parameters):
     """What a job takes on a cluster, where `--on ray://HOST` runs arms and seeds."""
@@ -120,10 +128,6 @@ class ClusterParameters(Parameters):
     wait_s: float = Field(
         120.0, ge=0.0, le=1e6, description="Seconds to wait for nodes that have room for a job."
     )
-
-
-NO_EFFECT: dict[str, Any] = {"effect": "none"}
-"""Marks a field that may differ between two runs of a job that give the same bytes."""
 
 
 class Experiment(Parameters):

@@ -13,7 +13,8 @@ from typing import Any
 import yaml
 
 from htmrun._imports import omegaconf
-from htmrun.errors import UserError, nearest
+from htmrun.config.yaml_files import look_through
+from htmrun.errors import UserError, nearest, show
 
 FORMS = {
     "choice": "choice(a, b, ...)",
@@ -126,10 +127,11 @@ def parse(path: str, text: object) -> Dimension:
 
 def _arguments(path: str, text: str, inner: str) -> list[Any]:
     try:
+        look_through(f"[{inner}]", path)
         # OmegaConf's YAML reads 1e-3 as a number, which YAML 1.1 does not.
         values = omegaconf.OmegaConf.to_container(omegaconf.OmegaConf.create(f"[{inner}]"))
-    except (yaml.YAMLError, omegaconf.errors.OmegaConfBaseException):
-        raise UserError(f"{path}: cannot read '{text}', expected values with commas") from None
+    except (UserError, yaml.YAMLError, omegaconf.errors.OmegaConfBaseException, ValueError):
+        raise UserError(f"{path}: cannot read {show(text)}, expected values with commas") from None
     assert isinstance(values, list)
     return values
 

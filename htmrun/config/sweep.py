@@ -158,7 +158,8 @@ def _sorted_out(
     arguments: list[str], config_dir: Path | None
 ) -> tuple[str, list[str], dict[str, str], list[str]]:
     """Return the sweep's choice, its own settings, dimensions, and what is the experiment's."""
-    choice, own, spaces, rest = "default", [], {}, []
+    choice, own, rest = "default", [], []
+    spaces: dict[str, str] = {}
     for text in arguments:
         key, equals, value = text.partition("=")
         if equals and key == "sweep":
@@ -166,10 +167,18 @@ def _sorted_out(
         elif key.lstrip("+~").startswith("sweep."):
             own.append(text)
         elif equals and is_dimension(value):
-            spaces[key.lstrip("+")] = value
+            path = key.lstrip("+")
+            if path in spaces:
+                raise UserError(
+                    f"{path}: found two searches, {spaces[path]} and {value}, expected one"
+                )
+            spaces[path] = value
         else:
             rest.append(text)
     must_be_one_of("sweep", choice, choices("sweep", config_dir))
+    for text in rest:
+        if (path := key_of(text)) in spaces:
+            raise UserError(f"{path}: found {text} and {path}={spaces[path]}, expected one of them")
     return choice, own, spaces, rest
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
+from htmrun.backends.parameters import LARGEST, NO_EFFECT
 from htmrun.config.checks import problems
 from htmrun.config.messages import lines, unknown
-from htmrun.config.schema import Experiment, root_fields
-from htmrun.errors import UserError
+from htmrun.config.schema import WITHOUT_EFFECT, Experiment, root_fields
+from htmrun.errors import UserError, printable
 
 # In the defaults of every experiment; one that its pipeline leaves out need not be deleted.
 STANDARD = ("encoder", "sp", "tm", "classifier", "network")
@@ -19,6 +21,9 @@ STANDARD = ("encoder", "sp", "tm", "classifier", "network")
 
 def validate(raw: Mapping[str, Any]) -> Experiment:
     """Return the experiment that `raw` declares; UserError has one line for each error."""
+    foreign = [*_no_values(raw)]
+    if foreign:
+        raise UserError("\n".join(map(printable, foreign)))
     declared = _pipeline(raw)
     errors = _unknown_roots(raw, declared)
     collected = _collect(raw, declared)
@@ -29,13 +34,42 @@ def validate(raw: Mapping[str, Any]) -> Experiment:
         errors += lines(error, collected)
     else:
         errors += problems(experiment)
+    errors = errors or [*_too_large(raw)]
     if errors:
-        raise UserError("\n".join(errors))
+        raise UserError("\n".join(map(printable, errors)))
     regimes = [experiment.regime(name) for name in (*experiment.arm, *experiment.control)]
     pipelines = (experiment.pipeline, *map(experiment.pipeline_of, regimes))
     names = dict.fromkeys(name for pipeline in pipelines for name in pipeline)
     used = {name: experiment.stages[name] for name in names}
     return experiment.model_copy(update={"stages": used})
+
+
+def _no_values(value: object, path: str = "") -> Iterator[str]:
+    """Yield a line for what YAML has and a configuration has not: bytes, keys that are no names."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            place = f"{path}.{key}" if path else str(key)
+            if isinstance(key, str):
+                yield from _no_values(inner, place)
+            else:
+                yield f"{place}: found a field called {key!r}, expected a name"
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _no_values(inner, f"{path}[{number}]")
+    elif value is not None and not isinstance(value, bool | int | float | str):
+        yield f"{path}: found {type(value).__name__}, expected text, a number, a list or a section"
+
+
+def _too_large(value: object, path: str = "") -> Iterator[str]:
+    """Yield a line for each number whose square is none."""
+    if isinstance(value, float) and LARGEST < abs(value) < math.inf:
+        yield f"{path}: found {value:g}, expected at most {LARGEST:g}, up or down"
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _too_large(inner, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list):
+        for place, inner in enumerate(value):
+            yield from _too_large(inner, f"{path}[{place}]")
 
 
 def unused(raw: Mapping[str, Any]) -> set[str]:
@@ -53,6 +87,15 @@ def plain(experiment: Experiment) -> dict[str, Any]:
         if name == "data":
             result.update({stage: _kind_first(section) for stage, section in stages.items()})
     return result
+
+
+def deciding(experiment: Experiment) -> dict[str, Any]:
+    """Return what `plain` does without the fields that have no effect on results."""
+    values = {name: v for name, v in plain(experiment).items() if name not in WITHOUT_EFFECT}
+    fields = type(experiment.data).model_fields.items()
+    idle = {name for name, info in fields if info.json_schema_extra == NO_EFFECT}
+    values["data"] = {name: v for name, v in values["data"].items() if name not in idle}
+    return values
 
 
 def _kind_first(value: Any) -> Any:

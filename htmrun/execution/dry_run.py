@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from htmrun.backends.devices import cuda_index
+from htmrun.components.memory import size
 from htmrun.config.schema import Experiment
 from htmrun.errors import UserError
 from htmrun.execution.estimate import plan_table
 from htmrun.execution.notes import notes_of
 from htmrun.execution.opening import OpenRun, open_run
-from htmrun.execution.placement import Place, lots, resolve_place, size
+from htmrun.execution.placement import Place, lots, resolve_place
 from htmrun.execution.processes import workers_for
 from htmrun.execution.ray_connection import LOCAL
+from htmrun.execution.room import must_have_room
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,10 @@ def dry_run(experiment: Experiment, on: str = LOCAL) -> DryRun:
         return DryRun(run, rows, "; ".join(filter(None, (note, _asked_of_cluster(run)))))
     if cuda_index(where.device) is None:
         count = workers_for(len(run.jobs), experiment.workers)
+        try:
+            note = note or "".join(must_have_room(run))
+        except UserError as error:
+            note = f"It cannot run here: {error}"
         return DryRun(run, rows, note, count, _most(run, rows, "bytes", count))
     count = min(experiment.workers or len(run.jobs), len(run.jobs))
     most = _most(run, rows, "device_bytes", count)

@@ -13,6 +13,7 @@ from htmrun.backends.cuda import cards
 from htmrun.backends.cuda.cards import Card
 from htmrun.backends.devices import cuda_index
 from htmrun.components import registry
+from htmrun.components.memory import size
 from htmrun.components.registry import component_of
 from htmrun.config.schema import Arm, Experiment
 from htmrun.errors import UserError
@@ -173,13 +174,3 @@ def lots(
         )
     count = max(1, min(wanted or len(jobs), fitting))
     return [list(jobs[i : i + count]) for i in range(0, len(jobs), count)]
-
-
-def size(number: int) -> str:
-    """Return bytes in words, e.g. `1.5 GiB`."""
-    value = float(number)
-    for unit in ("B", "KiB", "MiB"):
-        if value < 1024:
-            return f"{value:.0f} {unit}"
-        value /= 1024
-    return f"{value:.1f} GiB"

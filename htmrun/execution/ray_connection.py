@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from htmrun.errors import UserError
 
@@ -30,7 +31,11 @@ def checked(on: str) -> str:
     if on == LOCAL:
         return on
     host = on.removeprefix("ray://").rstrip("/")
-    if not on.startswith("ray://") or not host:
+    try:
+        whole = on.startswith("ray://") and bool(host) and urlsplit(on).port != 0
+    except ValueError:
+        whole = False
+    if not whole:
         raise UserError(
             f"--on: found '{on}', expected local or ray://HOST[:PORT], e.g. ray://10.0.0.1"
         )

@@ -12,18 +12,19 @@ from typing import Protocol
 
 from htmrun.components import foreign
 from htmrun.components.registry import component_of
-from htmrun.config.schema import WITHOUT_EFFECT, Experiment
-from htmrun.config.validation import plain
+from htmrun.config.schema import Experiment
+from htmrun.config.validation import deciding
 from htmrun.execution.energy import Joules
 from htmrun.execution.jobs import Builder, drift_at, jobs_of
 from htmrun.execution.notes import notes_of
 from htmrun.execution.opening import OpenRun, open_run
 from htmrun.execution.places import workplace
 from htmrun.execution.ray_connection import LOCAL
+from htmrun.execution.room import must_have_room
 from htmrun.execution.signals import terminations_raised
 from htmrun.training.checkpoints import Checkpoints
 from htmrun.training.measures import registry, target
-from htmrun.training.records import Failed, Finished, Record
+from htmrun.training.records import Failed, Finished, Job, Record
 
 
 class Sink(Protocol):
@@ -38,12 +39,14 @@ class Sink(Protocol):
 class Earlier:
     """An experiment run that was cut short: its id, and what of it is kept.
 
-    replaces: what a store has of the jobs that are run anew, by their names.
+    replaces: what a store has of earlier attempts at a job, by its name. kept: what it has of those
+    that finished.
     """
 
     run_id: str
     finished: Sequence[Finished]
-    replaces: Mapping[str, str] = field(default_factory=dict)
+    replaces: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    kept: Mapping[Job, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -51,7 +54,7 @@ class Session:
     """A run with an id, and what has come of it so far.
 
     `results` are the jobs of each arm that ended well, earlier ones included, with what they
-    learned if it `holds_models`; `replaces` as in `Earlier`; `joules` the energy of the whole
+    learned if it `holds_models`; `earlier` what came before; `joules` the energy of the whole
     machine meanwhile; `seconds` count from where kernels were ready. `notes`: what a user should
     know before the figures, a line each.
     """
@@ -59,7 +62,7 @@ class Session:
     run: OpenRun
     run_id: str
     results: dict[str, list[Finished]]
-    replaces: Mapping[str, str] = field(default_factory=dict)
+    earlier: Earlier | None = None
     failed: list[Failed] = field(default_factory=list)
     joules: Joules = field(default_factory=dict)
     holds_models: bool = False
@@ -136,10 +139,12 @@ def begin(experiment: Experiment, on: str = LOCAL, earlier: Earlier | None = Non
     results = {
         name: [record for record in kept if record.job.arm == name] for name in experiment.selected
     }
-    return Session(
-        replace(run, builder=builder), run_id, results,
-        {} if earlier is None else earlier.replaces, notes=notes_of(run.builder),
-    )  # fmt: skip
+    outgrown = must_have_room(run)
+    if builder.checkpoints is not None:
+        for job in done:  # It died before it removed them.
+            builder.checkpoints.forget(job)
+    notes = notes_of(run.builder) + outgrown
+    return Session(replace(run, builder=builder), run_id, results, earlier, notes=notes)
 
 
 def _checkpoints(run: OpenRun, run_id: str) -> Checkpoints | None:
@@ -147,8 +152,7 @@ def _checkpoints(run: OpenRun, run_id: str) -> Checkpoints | None:
     every, tracking = run.experiment.checkpoint_every, run.experiment.tracking
     if every is None or not tracking.enabled or run.on != LOCAL:
         return None
-    decides = {n: v for n, v in plain(run.experiment).items() if n not in WITHOUT_EFFECT}
-    decides |= foreign.tags(run.experiment)
+    decides = deciding(run.experiment) | foreign.tags(run.experiment)
     folder = Path(tracking.dir).absolute() / "checkpoints" / run_id
     return Checkpoints.of(folder, decides, run.builder.source.fingerprint, 60 * every)
 

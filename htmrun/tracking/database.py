@@ -7,12 +7,15 @@ import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from htmrun._imports import mlflow
+from htmrun.errors import UserError
+from htmrun.tracking.scratch import remove_abandoned, scratch
 
 _LOCAL = frozenset(
     ("ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "tmpfs", "overlay", "apfs", "hfs")
@@ -39,6 +42,7 @@ def mlflow_client(uri: str) -> Any:
         "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
     }.items():
         os.environ.setdefault(name, value)
+    _check_variables()
     for logger in ("mlflow", "alembic"):
         logging.getLogger(logger).setLevel(logging.ERROR)
     # It prints a traceback of what is raised anyway, and told in one line.
@@ -49,6 +53,22 @@ def mlflow_client(uri: str) -> Any:
     return mlflow.MlflowClient(tracking_uri=uri)
 
 
+def _check_variables() -> None:
+    """Raise UserError for a variable of MLflow's that it could not read when it needs it."""
+    for variable in vars(import_module("mlflow.environment_variables")).values():
+        if str(getattr(variable, "name", "")).startswith("MLFLOW_") and variable.is_set():
+            try:
+                variable.get()
+            except Exception:
+                raise UserError(
+                    f"{variable.name}: found '{variable.get_raw()}' in the environment, expected "
+                    f"{_VALUES.get(variable.type, 'another value')}"
+                ) from None
+
+
+_VALUES = {int: "an integer", float: "a number", bool: "true or false"}
+
+
 def prepare_database(uri: str, notice: Callable[[str], None]) -> None:
     """Create the SQLite database of `uri` if it is missing, whole or not at all.
 
@@ -56,18 +76,19 @@ def prepare_database(uri: str, notice: Callable[[str], None]) -> None:
     moment, or an interrupted one, would otherwise leave a database that stays broken.
     """
     path = sqlite_file(uri)
-    if path is None or path.exists():
+    if path is None:
         return
-    notice(f"preparing {_short(path)} ...")
+    remove_abandoned(path.parent, f".{path.name}-")
+    if path.exists():
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
-    building = path.with_name(f".{path.name}-{os.getpid()}")
-    try:
+    with scratch(path.parent, f".{path.name}-") as folder:
+        notice(f"preparing {_short(path)} ...")
+        building = folder / path.name
         mlflow_client(f"sqlite:///{building}").search_experiments(max_results=1)
+        # Before others see it: whoever reads it meanwhile would be in the way.
+        _use_write_ahead_log(building)
         _put_in_place(building, path)
-        _use_write_ahead_log(path)
-    finally:
-        for leftover in path.parent.glob(f"{building.name}*"):
-            leftover.unlink()
 
 
 def _put_in_place(building: Path, path: Path) -> None:

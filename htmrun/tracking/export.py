@@ -6,9 +6,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from htmrun.config.store_uri import hide_password
 from htmrun.errors import UserError
 from htmrun.tracking.settings import to_yaml
-from htmrun.tracking.store import hide_password
 from htmrun.tracking.stored import CONFIGURATION, StoredRun, must_have_data, write_results
 
 
@@ -20,7 +20,12 @@ def export(run: StoredRun, folder: Path, *, with_data: bool = True) -> list[str]
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"DIR: found {folder}, which is not empty, expected a new folder")
     must_have_data(run, run.experiment)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"DIR: {folder} cannot be made ({error.strerror}), expected a new folder"
+        ) from None
     try:
         note = _written(run, folder, with_data)
     except OSError:  # What is half there would be in the way of the next try.

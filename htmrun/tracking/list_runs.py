@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 import time
@@ -88,6 +89,12 @@ def listed(
         and all(any(_tag(job, "arm") == arm for job in jobs) for arm in filters.arms)
         and all(_holds(jobs, filters.arms, *each) for each in conditions)
     }
+
+
+def check(filters: Filters) -> None:
+    """Raise UserError for a filter that says nothing, before a store is looked into."""
+    status_known(filters.status)
+    as_read(filters, time.time())
 
 
 def status_known(status: str | None) -> None:
@@ -193,8 +200,8 @@ def condition(text: str) -> tuple[str, str, float]:
     """Return (figure, sign, number) of ``accuracy>0.9``; raises UserError."""
     match = _CONDITION.match(text)
     try:
-        if match is not None:
-            return match[1], match[2], float(match[3])
+        if match is not None and not math.isnan(limit := float(match[3])):
+            return match[1], match[2], limit
     except ValueError:
         pass
     raise UserError(
@@ -214,11 +221,13 @@ def tag(text: str) -> tuple[str, str]:
 def moment(text: str, option: str, now: float) -> float:
     """Return seconds since 1970 of a date, a date with a time, or ``3d`` ago; raises UserError."""
     ago = _AGO.match(text)
-    if ago is not None:
-        return now - timedelta(seconds=float(ago[1]) * _SECONDS[ago[2]]).total_seconds()
     try:
+        if ago is not None:
+            seconds = timedelta(seconds=float(ago[1]) * _SECONDS[ago[2]]).total_seconds()
+            # No further back than there are dates.
+            return datetime.fromtimestamp(now - seconds).timestamp()
         return datetime.fromisoformat(text).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError, OSError):
         raise UserError(
             f"{option}: found '{text}', expected a date (2026-11-23), a date with a time "
             "(2026-11-23T14:30), or how long ago: 30m, 12h, 3d, 2w"

@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from htmrun.config.store_uri import hide_password
 from htmrun.errors import UserError
 from htmrun.tracking import holding
 from htmrun.tracking.database import sqlite_file
 from htmrun.tracking.lines import append_whole
 from htmrun.tracking.operations import Attach, Operation, from_plain, to_plain
 from htmrun.tracking.provenance import process_tags
-from htmrun.tracking.store import Store, experiment_id, hide_password, open_client
+from htmrun.tracking.store import Store, experiment_id, open_client
 
 FOLDER = "outbox"
 

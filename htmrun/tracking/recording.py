@@ -9,12 +9,13 @@ from typing import Any
 
 from htmrun.components import foreign
 from htmrun.config.schema import WITHOUT_EFFECT, Experiment
+from htmrun.config.store_uri import hide_password
+from htmrun.errors import UserError
 from htmrun.execution.jobs import jobs_of
 from htmrun.execution.ray_connection import LOCAL
 from htmrun.execution.saved import Models
 from htmrun.execution.session import Session, main_curve
 from htmrun.tracking import holding
-from htmrun.tracking.store import hide_password
 from htmrun.tracking.tracker import Tracker
 from htmrun.training.records import Job
 
@@ -52,9 +53,10 @@ def recorded(
     models = Models(run.builder, session.run_id, 1e6 * settings.models_mb)
     directory, shown = Path(settings.dir), without_password(resolved)
     with holding.hold(directory, session.run_id), ExitStack() as stack:
+        known = holding.begun(directory, session.run_id) is not None
         holding.tell(directory, session.run_id, shown, tags)
-        tracker = stack.enter_context(
-            Tracker(
+        try:
+            made = Tracker(
                 uri=settings.uri,
                 directory=directory,
                 experiment=settings.experiment or experiment.name,
@@ -63,11 +65,15 @@ def recorded(
                 tags=tags,
                 job_parameters=lambda job: job_parameters(experiment, resolved, job),
                 order=jobs_of(experiment),
-                replaces=session.replaces,
+                earlier=session.earlier,
                 models=models.write if run.builder.hand_over else None,
                 notice=notice,
             )
-        )
+        except UserError:
+            if not known:  # A run that never began leaves nothing behind.
+                holding.ended(directory, session.run_id)
+            raise
+        tracker = stack.enter_context(made)
         yield tracker
         used = {name: joules for name, joules in session.joules.items() if joules is not None}
         tracker.tell_of_the_run(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -13,8 +12,9 @@ from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 from htmrun._imports import mlflow, sqlalchemy
+from htmrun.config.store_uri import checked, hide_password
 from htmrun.errors import UserError
-from htmrun.tracking import moved
+from htmrun.tracking import holding, moved
 from htmrun.tracking.database import mlflow_client, prepare_database, sqlite_file
 from htmrun.tracking.operations import Attach, Begin, Discard, End, Log, Operation
 
@@ -24,7 +24,6 @@ ATTEMPT_TAG = "htmrun.attempt"
 FIRST_STEP = "run `htmrun train experiment=digits` first"
 # MLflow's limits for one log_batch call: 100 parameters, 100 tags, 1000 entities in all.
 _SMALL_BATCH, _METRIC_BATCH = 100, 800
-_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _ROOM = 1 << 16
 _T = TypeVar("_T")
 
@@ -36,21 +35,10 @@ def store_uri(uri: str | None, directory: Path | str) -> str:
     """
     if uri is None:
         return f"sqlite:///{Path(directory).resolve() / 'mlflow.db'}"
-    scheme = uri.partition("://")[0]
-    if "://" not in uri or scheme not in ("http", "https", "databricks"):
-        if scheme.partition("+")[0] not in _DATABASES or "://" not in uri:
-            raise UserError(
-                f"tracking.uri: found '{hide_password(uri)}', expected null, sqlite:///FILE, "
-                "another database (postgresql, mysql, mssql) or http(s)://HOST:PORT"
-            )
-        if scheme == "sqlite":
-            return f"sqlite:///{Path(uri.removeprefix('sqlite:///')).resolve()}"
-    return uri.rstrip("/")
-
-
-def hide_password(uri: str) -> str:
-    """Return `uri` without the user and password that may stand in it."""
-    return re.sub(r"//[^/@\s]*@", "//***@", uri)
+    try:
+        return checked(uri)
+    except ValueError as error:
+        raise UserError(f"tracking.uri: {error}") from None
 
 
 def open_client(uri: str, notice: Callable[[str], None]) -> Any:
@@ -177,7 +165,8 @@ class Store:
     ) -> None:
         """`experiment` is MLflow's id, `run` the experiment run.
 
-        `resume` finds its jobs' runs first, those of one `attempt` unless that is empty.
+        `resume` finds its jobs' runs first, those of one `attempt` unless that is empty, and of
+        jobs that finished before it.
         """
         self.client = client
         self.experiment = experiment
@@ -188,6 +177,9 @@ class Store:
                 known = self.ids.setdefault(found.info.run_name, found.info.run_id)
                 if attempt and known != found.info.run_id:
                     client.delete_run(found.info.run_id)
+            for found in self._runs("") if attempt else ():
+                if found.info.status == "FINISHED":
+                    self.ids.setdefault(found.info.run_name, found.info.run_id)
 
     def _runs(self, attempt: str) -> list[Any]:
         """Return the MLflow runs of an attempt, or of all if it is empty, the newest first."""
@@ -275,3 +267,16 @@ def all_experiments(client: Any) -> Mapping[str, str]:
         token = page.token
         if not token:
             return found
+
+
+def mark_abandoned(client: Any, directory: Path, own: str) -> None:
+    """Mark runs of dead processes KILLED; kill -9 leaves them RUNNING for ever.
+
+    own: the run that this process holds in `directory`.
+    """
+    query = f"attributes.status = 'RUNNING' AND tags.`{RUN_TAG}` LIKE '%'"
+    for run in all_runs(client, list(all_experiments(client)), query):
+        tags = run.data.tags
+        if not holding.at_work(directory, tags[RUN_TAG], tags, own):
+            client.set_tag(run.info.run_id, "htmrun.error", "its process died before the end")
+            client.set_terminated(run.info.run_id, "KILLED")

@@ -14,6 +14,7 @@ import threading
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import chdir, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ import pytest
 
 import htmrun
 from htmrun.cli import main
+from htmrun.components.sources.cells import PLAIN
+from htmrun.components.sources.reading import Reading, RowReader
 from htmrun.execution import feed
 from htmrun.execution.keeping import ROWS, kept
 from htmrun.execution.live import Live
@@ -234,6 +237,27 @@ def test_of_a_file_that_grows_only_what_is_new_is_taken(here: Path, capsys: Caps
     assert answers(capsys, *given, "--data", "all.csv") == []
     whole = Saved.read(model_folder(here, "all"))
     assert htmrun.state_hash(Saved.read(Path("growing")).state) == htmrun.state_hash(whole.state)
+
+
+def test_the_rows_of_one_series_are_chosen_and_a_new_one_starts_anew() -> None:
+    columns = {"value": "load"}
+    given = Reading(
+        columns, (), "", "us", None, PLAIN, "previous", "lot", True, {"sensor": ("1", "b")}
+    )
+    reader = RowReader(given, {"value": 5.0})
+    rows = [{"load": cell, "lot": lot, "sensor": "1.0"} for cell, lot in (("", "x"), ("7", "x"))]
+    assert [reader.wanted({"sensor": cell}) for cell in ("1.0", " b ", "2", "a")] == [
+        True, True, False, False,
+    ]  # fmt: skip
+    chunk = reader.chunk(rows)
+    assert chunk.fields["value"].tolist() == [5.0, 7.0], "the last value of training is repeated"
+    assert np.isnan(chunk.target).tolist() == [True, False], "and is no target"
+    assert chunk.reset.tolist() == [1, 0], "what the last one was is not known"
+    assert reader.chunk(rows[:1]).reset.tolist() == [0]
+    assert reader.chunk([{**rows[0], "lot": "y"}]).reset.tolist() == [1]
+    numbered = RowReader(replace(given, by_text=False))
+    marks = [{"load": "1", "lot": mark, "sensor": "b"} for mark in ("0", "1", "0")]
+    assert numbered.chunk(marks).reset.tolist() == [0, 1, 0]
 
 
 def test_times_that_go_back_are_said(here: Path, capsys: Capsys) -> None:

@@ -12,10 +12,10 @@ from rich.syntax import Syntax
 from rich.text import Text
 
 from htmrun.cli.listing import console, plain_table
+from htmrun.components.memory import available, size
 from htmrun.config.explain import sections
 from htmrun.config.schema import Experiment
 from htmrun.execution.dry_run import DryRun
-from htmrun.execution.placement import size
 
 _LIST_TAG = "tag:yaml.org,2002:seq"
 
@@ -83,7 +83,7 @@ def print_plan(plan: DryRun) -> None:
     if plan.at_once is None:
         print(f"{runs}. Nothing was run.")
         return
-    takes = f"at most {size(plan.bytes)} of state"
+    takes = f"at most {size(plan.bytes)} of state, {size(available())} are free"
     if plan.on_card:
         takes = f"about {size(plan.bytes)} of its memory"
     threads = run.builder.threads

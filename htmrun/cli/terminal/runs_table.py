@@ -21,7 +21,7 @@ from htmrun.sweep.listing import ListedSweep, listed_sweeps
 from htmrun.sweep.listing import as_plain as sweep_as_plain
 from htmrun.tracking.choose_runs import Jobs, choose
 from htmrun.tracking.holding import FOLDER, all_begun, held
-from htmrun.tracking.list_runs import Filters, Listed, as_plain, listed, remove, row, size_of
+from htmrun.tracking.list_runs import Filters, Listed, as_plain, check, listed, remove, row, size_of
 from htmrun.tracking.store import open_existing, store_uri
 
 FORMATS = ("table", "csv", "json")
@@ -33,6 +33,7 @@ def show_runs(
 ) -> None:
     """Print the runs that match, newest first, at most `limit`; raises UserError."""
     must_be_one_of("format", output_format, FORMATS)
+    check(filters)
     _, client = open_existing(uri, directory)
     found = [
         row(name, jobs, directory) for name, jobs in listed(client, filters, directory).items()
@@ -56,8 +57,9 @@ def show_sweeps(
 ) -> None:
     """Print the sweeps that match, newest first, at most `limit`; raises UserError."""
     must_be_one_of("format", output_format, FORMATS)
+    check(filters)
     _, client = open_existing(uri, directory)
-    found = listed_sweeps(client, filters)
+    found = listed_sweeps(client, filters, directory)
     shown = found if limit is None else found[:limit]
     if output_format == "json":
         print(json.dumps([sweep_as_plain(one) for one in shown], indent=2))
@@ -148,6 +150,7 @@ def clean(
             "RUN: found none and no filter, expected runs to remove (--status failed, "
             "--before 30d, an id)"
         )
+    check(filters)
     target, client = open_existing(uri, directory)
     if delete and target != store_uri(uri, directory):
         raise UserError(

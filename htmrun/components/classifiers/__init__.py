@@ -63,6 +63,8 @@ class Readout(ABC):
 
     devices: ClassVar[tuple[str, ...]] = KINDS
     """Kinds of devices that a run with it can have."""
+    size_field: ClassVar[str] = ""
+    """The setting that makes its state large; empty: what stands before it does."""
     field: ClassVar[str | None] = None
     """The field of the data that it reads where no encoder stands before it."""
     needs: ClassVar[tuple[str, str] | None] = None

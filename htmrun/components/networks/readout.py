@@ -40,6 +40,7 @@ class NetworkReadout(HorizonReadout):
 
     field = "image"
     joins_lots = False  # torch shares no launches: a network on the card goes its own way.
+    size_field = "layers"
 
     def __init__(
         self, name: str, network: Network, targets: Targets, reads: tuple[str, ...], size: int,

@@ -11,14 +11,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from htmrun.backends.parameters import Parameters
+from htmrun.backends.parameters import NO_EFFECT, Parameters
 from htmrun.components import registry
+from htmrun.errors import UserError
 
 if TYPE_CHECKING:
     from htmrun.components.sources.reading import Reading
@@ -65,6 +66,18 @@ class SourceParameters(Parameters):
     held_out: str = Field(
         "test", description="validation: other samples than those that results are judged on."
     )
+
+
+MaxBytes = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=1 << 62,
+        description="Bytes, after unpacking, that a file may have; a larger one is refused.",
+        json_schema_extra=NO_EFFECT,
+    ),
+]
+"""The limit of a source that reads files; its default is `htmrun.components.files.MOST_BYTES`."""
 
 
 class Source(ABC):
@@ -187,5 +200,8 @@ def open_source(parameters: SourceParameters, *, base_dir: str | Path | None = N
 
 
 def resolve_path(path: str, base: Path) -> Path:
-    """Return `path` with `~` expanded, relative to `base` unless absolute."""
-    return base / Path(path).expanduser()
+    """Return `path` with `~` expanded, relative to `base` unless absolute; raises UserError."""
+    try:
+        return base / Path(path).expanduser()
+    except RuntimeError as error:
+        raise UserError(f"data.path: found '{path}' ({error}), expected a path") from None

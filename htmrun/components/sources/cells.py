@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from htmrun.backends.parameters import LARGEST
 
 MISSING = frozenset({"", "nan", "-nan", "na", "n/a", "#n/a", "#na", "<na>", "null", "none", "nat"})
 _SPACES = str.maketrans("\u00a0\u202f\u2009\u2212", "   -")
@@ -65,10 +67,24 @@ def is_number(text: str) -> bool:
         return False
 
 
+class Wanted:
+    """Texts of cells that are meant; a number stands for all writings of it."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._texts = set(texts)
+        self._values = {float(text) for text in self._texts if is_number(text)}
+
+    def __contains__(self, cell: str) -> bool:
+        text = cell.strip()
+        if text in self._texts:
+            return True
+        return bool(self._values) and is_number(text) and float(text) in self._values
+
+
 def value_of(text: str, form: NumberFormat) -> float | None:
     """Return the number that a cell holds, NaN if it holds none, None if it is something else."""
     if form.plain and not form.missing and is_number(text):
-        return float(text)
+        return _within(float(text))
     bare = text.translate(_SPACES).strip()
     if bare.lower() in MISSING or bare in form.missing:
         return np.nan
@@ -79,7 +95,11 @@ def value_of(text: str, form: NumberFormat) -> float | None:
             return None
         bare = bare.replace(form.thousands, "") if form.thousands else bare
         bare = bare.replace(form.decimal, ".")
-    return float(bare) if is_number(bare) else None
+    return _within(float(bare)) if is_number(bare) else None
+
+
+def _within(value: float) -> float | None:
+    return value if abs(value) <= LARGEST else None
 
 
 def _pattern(decimal: str, thousands: str) -> re.Pattern[str]:
@@ -100,7 +120,7 @@ _PATTERNS: dict[tuple[str, str], re.Pattern[str]] = {}
 def numbers(cells: Sequence[str], form: NumberFormat | None = None) -> npt.NDArray[np.float64]:
     """Return the cells as float64 (T,), NaN where one is missing.
 
-    Raises ValueError(place of the first cell that is neither a finite number nor missing);
+    Raises ValueError(place of the first cell that is neither a number up to `LARGEST` nor missing);
     Python's 1_000 is text.
     """
     form = PLAIN if form is None else form
@@ -125,7 +145,7 @@ def _all_numbers(cells: Sequence[str]) -> npt.NDArray[np.float64] | None:
         out = np.fromiter(map(float, cells), np.float64, len(cells))
     except ValueError:
         return None
-    return None if np.isinf(out).any() or "_" in "".join(cells) else out
+    return None if (np.abs(out) > LARGEST).any() or "_" in "".join(cells) else out
 
 
 def _all_of_a_style(cells: Sequence[str], form: NumberFormat) -> npt.NDArray[np.float64] | None:

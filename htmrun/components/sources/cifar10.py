@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
+from htmrun.components.files import MOST_BYTES, opened
 from htmrun.components.registry import register
 from htmrun.components.sources import Shapes
 from htmrun.components.sources.download import CIFAR10_FILES, fetch_cifar10
@@ -52,21 +53,16 @@ class Cifar10Source(ImageFiles):
     def parts(self) -> Split:
         """Return the five files of training images joined, and the test images."""
         folder = self.path or fetch_cifar10()
-        parts = [read_cifar(folder / name) for name in CIFAR10_FILES]
+        parts = [read_cifar(folder / name, self.parameters.max_bytes) for name in CIFAR10_FILES]
         images = np.concatenate([part.images for part in parts[:5]])
         labels = np.concatenate([part.labels for part in parts[:5]])
         return LabelledImages(images, labels), parts[5]
 
 
-def read_cifar(file: Path) -> LabelledImages:
+def read_cifar(file: Path, most: int = MOST_BYTES) -> LabelledImages:
     """Return the images (N, 32, 32, 3) of one file of records: a label, then three planes."""
-    try:
-        data = np.fromfile(file, np.uint8)
-    except OSError as error:
-        raise UserError(
-            f"{file}: cannot be read ({error.strerror}), expected a file of CIFAR-10's binary "
-            "version"
-        ) from None
+    with opened(file, "a file of CIFAR-10's binary version", most=most) as content:
+        data = np.frombuffer(content.read(), np.uint8)
     if not len(data) or len(data) % RECORD:
         raise UserError(
             f"{file}: {len(data)} bytes, expected a multiple of {RECORD} (label and pixels)"

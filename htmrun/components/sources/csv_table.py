@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import itertools
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TextIO
 
 from htmrun.components.sources import delimiters
 from htmrun.components.sources.cells import is_number
 from htmrun.components.sources.text_source import TextSource
-from htmrun.errors import UserError, nearest
+from htmrun.errors import UserError, listed, nearest, show
 
 BLOCK_ROWS = 16_384
 PROBE_ROWS = 1_000
+LONGEST_LINE = 1 << 22
+"""Characters in a line at most, so that a file that is no table does not fill the memory."""
 NUPIC_TYPES = frozenset({"float", "int", "integer", "string", "datetime", "bool", "list", "sdr"})
 NUPIC_FLAGS = frozenset({"", "t", "r", "s", "c", "l"})
 
@@ -77,7 +79,7 @@ class CSVTable:
             return self.names.index(name)
         raise UserError(
             f"data.{option}: {self.label} has no column '{name}'; its columns are "
-            f"{', '.join(self.names)}{nearest(name, self.names)}"
+            f"{listed(self.names)}{nearest(name, self.names)}"
         )
 
     def probed(self, column: int) -> list[str]:
@@ -108,7 +110,7 @@ class CSVTable:
         columns = "column" if len(row) == 1 else "columns"
         raise UserError(
             f"{self.place(number)}: found {len(row)} {columns}, expected {width} "
-            f"as in the header ({', '.join(self.names)}){hint}"
+            f"as in the header ({listed(self.names)}){hint}"
         )
 
     def place(self, row: int) -> str:
@@ -119,7 +121,7 @@ class CSVTable:
     def line(self, row: int) -> int | None:
         """Return the line of a data row, counted from 0 below the header; reads up to it."""
         with self.source.open() as text:
-            lines = _Lines(text, self.layout, self._sep_line)
+            lines = _Lines(text, self.label, self.layout, self._sep_line)
             number = -self._head - 1
             for cells in self._reader(lines):
                 number += bool(cells)
@@ -127,44 +129,34 @@ class CSVTable:
                     return lines.number
         return None
 
-    def _reader(self, lines: Iterator[str]) -> csv._reader:  # type: ignore[name-defined,unused-ignore]
+    def _reader(self, lines: Iterable[str]) -> csv._reader:  # type: ignore[name-defined,unused-ignore]
         spaces = self.delimiter == " "
         return csv.reader(lines, delimiter=self.delimiter, strict=True, skipinitialspace=spaces)
 
     def _rows(self) -> Iterator[list[str]]:
-        with self._decoded() as text:
-            lines = _Lines(text, self.layout, self._sep_line)
-            plain: Iterator[str] = lines if lines.filtered else text
-            reader = self._reader(plain)
+        with self.source.open() as text:
+            lines = _Lines(text, self.label, self.layout, self._sep_line)
+            reader = self._reader(lines)
             try:
                 # Blank lines come out as empty lists.
                 yield from filter(None, reader)
             except csv.Error as e:
-                raise UserError(f"{self._at(reader, lines)}: {e}, expected CSV") from None
+                raise UserError(f"{self.label}:{lines.number}: {e}, expected CSV") from None
             except UnicodeDecodeError as e:
                 found = f"byte {e.object[e.start]:#04x} is no {_title(e.encoding)} text"
-                number = max(reader.line_num, lines.number)
                 raise UserError(
-                    f"{self.label}: after line {number}, {found}, expected a CSV file in UTF-8, or "
-                    "its encoding by name (data.encoding=latin-1, cp1252, utf-16 ...)"
+                    f"{self.label}: after line {lines.number}, {found}, expected a CSV file in "
+                    "UTF-8, or its encoding by name (data.encoding=latin-1, cp1252, utf-16 ...)"
                 ) from None
-            except (EOFError, gzip.BadGzipFile) as e:
-                raise UserError(f"{self.label}: broken gzip file ({e})") from None
-
-    def _decoded(self) -> TextIO:
-        return self.source.open()
-
-    def _at(self, reader: csv._reader, lines: _Lines) -> str:  # type: ignore[name-defined,unused-ignore]
-        return f"{self.label}:{lines.number if lines.filtered else reader.line_num}"
 
     def _find_delimiter(self) -> str:
         given = self.layout.delimiter
         if given is not None:
             given = delimiters.named(given)
-            if len(given) != 1:
+            if len(given) != 1 or given in '"\r\n\0':
                 raise UserError(
-                    f"data.delimiter: found '{self.layout.delimiter}', expected one character or "
-                    f"{', '.join(delimiters.NAMES)}"
+                    f"data.delimiter: found {show(self.layout.delimiter)}, expected one character "
+                    f"or {', '.join(delimiters.NAMES)}"
                 )
         first = self._first_lines(1)
         sep = delimiters.from_sep_line(first[0]) if first else None
@@ -181,9 +173,9 @@ class CSVTable:
         """Return lines from the header on, without the blank ones."""
         try:
             with self.source.open() as text:
-                lines = _Lines(text, self.layout, self._sep_line)
+                lines = _Lines(text, self.label, self.layout, self._sep_line)
                 return list(itertools.islice((line for line in lines if line.strip()), count))
-        except (UnicodeDecodeError, EOFError, gzip.BadGzipFile):
+        except UnicodeDecodeError:
             return []  # Said when the rows are read.
 
     def _leave_out_empty_columns(self) -> None:
@@ -211,13 +203,14 @@ class CSVTable:
                 f"{self.label}:1: found '{self.names[0][:40]}', expected a header; if the line is "
                 f"a comment: data.comment='{self.names[0][0]}' (or data.skip_lines=1)"
             )
+        times = Counter(self.names)
         for name in self.names:
             if is_number(name):
                 raise UserError(
                     f"{self.label}:1: found the number '{name}', expected a header with the names "
                     "of the columns"
                 )
-            if self.names.count(name) > 1:
+            if times[name] > 1:
                 raise UserError(
                     f"{self.label}:1: found two columns called '{name}', expected different names"
                 )
@@ -235,24 +228,30 @@ class CSVTable:
             )
 
 
-class _Lines(Iterator[str]):
-    """The lines of a text from the header on, without comments; `number`: of the last one."""
+class _Lines(Iterable[str]):
+    """The lines of a text from the header on, without comments; `number`: of the last one.
 
-    def __init__(self, text: TextIO, layout: Layout, sep_line: bool) -> None:
+    Raises UserError for a line that is longer than those of a table are.
+    """
+
+    def __init__(self, text: TextIO, label: str, layout: Layout, sep_line: bool) -> None:
         self.number = 0
-        self.filtered = bool(layout.comment) or layout.skip_lines > 0 or sep_line
-        self._text = text
+        self._text, self._label = text, label
         self._comment = layout.comment
         self._skip = layout.skip_lines + sep_line
 
-    def __next__(self) -> str:
-        while True:
-            line = next(self._text)
+    def __iter__(self) -> Iterator[str]:
+        while line := self._text.readline(LONGEST_LINE):
             self.number += 1
+            if len(line) == LONGEST_LINE and line[-1] not in "\r\n":
+                raise UserError(
+                    f"{self._label}:{self.number}: found a line of more than {LONGEST_LINE:,} "
+                    "characters, expected a CSV file"
+                )
             if self.number <= self._skip:
                 continue
             if self._comment is None or not line.lstrip().startswith(self._comment):
-                return line
+                yield line
 
 
 def _title(encoding: str) -> str:

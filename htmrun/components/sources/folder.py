@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
+from htmrun.backends.parameters import NO_EFFECT
+from htmrun.components.files import too_large
+from htmrun.components.memory import must_fit
 from htmrun.components.registry import register
 from htmrun.components.sources.images import (
     ImageFiles,
@@ -17,7 +21,7 @@ from htmrun.components.sources.images import (
     Split,
     held_out,
 )
-from htmrun.components.sources.pictures import SUFFIXES, read_picture
+from htmrun.components.sources.pictures import MOST_PIXELS, SUFFIXES, read_picture
 from htmrun.errors import UserError, one_of
 
 HIDDEN = ("__MACOSX", "__pycache__", "@eaDir", "Thumbs.db", "desktop.ini")
@@ -42,6 +46,13 @@ class FolderParameters(ImageFilesParameters):
         le=255,
         description="Grey value behind transparent pixels; null: images that have some are "
         "refused.",
+    )
+    max_pixels: int = Field(
+        MOST_PIXELS,
+        ge=1,
+        le=1 << 40,
+        description="Pixels that an image may have; a larger one is refused.",
+        json_schema_extra=NO_EFFECT,
     )
     test_fraction: float = Field(
         0.2,
@@ -84,9 +95,11 @@ class FolderSource(ImageFiles):
         every_class: bool = True,
     ) -> LabelledImages:  # fmt: skip
         """Return all pictures of a folder; UserError for one of another shape, or for none."""
-        p, pixels, labels, deepest = self.parameters, [], [], Deepest()
-        for label, name in enumerate(names):
-            files = self._files(folder / name)
+        p, deepest = self.parameters, Deepest()
+        pixels: list[npt.NDArray[np.uint8]] = []
+        labels: list[int] = []
+        listed = [self._files(folder / name) for name in names]
+        for label, (name, files) in enumerate(zip(names, listed, strict=True)):
             if not files and every_class:
                 raise UserError(
                     f"{folder / name}: no image in it ({', '.join(SUFFIXES)}), expected some in "
@@ -95,7 +108,7 @@ class FolderSource(ImageFiles):
             if not files:
                 self.said.append(f"{folder}: no image of class '{name}', which is not tested")
             for file in files:
-                array, deep = read_picture(file, p.grey, p.background)
+                array, deep = read_picture(file, p.grey, p.background, p.max_pixels)
                 deepest.add(file, deep)
                 shape = shape or array.shape[:2]
                 if array.shape[:2] != shape:
@@ -103,12 +116,21 @@ class FolderSource(ImageFiles):
                         f"{file}: {array.shape[0]} x {array.shape[1]} pixels, expected "
                         f"{shape[0]} x {shape[1]} as in the first image"
                     )
+                if not pixels:
+                    self._must_fit(folder, array.nbytes * sum(map(len, listed)))
                 pixels.append(array)
                 labels.append(label)
         if not pixels:
             raise UserError(f"{folder}: no images, expected files such as CLASS/1.png")
         deepest.check()
         return LabelledImages(np.stack(pixels), np.array(labels, np.int64))
+
+    def _must_fit(self, folder: Path, size: int) -> None:
+        """Raise UserError where all pictures of a folder are more than may be held in memory."""
+        if size > self.parameters.max_bytes:
+            raise too_large(folder, size, self.parameters.max_bytes)
+        # Once as they come, once together.
+        must_fit(2 * size, f"data.path: the images of {folder} take", "smaller or fewer images")
 
     def _classes(self, folder: Path) -> tuple[str, ...]:
         """Return the names of the folders; UserError where there are not at least two."""

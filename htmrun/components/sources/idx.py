@@ -6,15 +6,17 @@ An IDX file is two zero bytes, a type code, the number of dimensions, one big-en
 
 from __future__ import annotations
 
-import gzip
+import io
 import math
-import zlib
+import os
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import numpy as np
 from pydantic import Field
 
+from htmrun.components.files import MOST_BYTES, MOST_PACKED, Unpacked, opened, take, too_large
+from htmrun.components.memory import must_fit
 from htmrun.components.registry import register
 from htmrun.components.sources import Shapes
 from htmrun.components.sources.download import FASHION_MNIST, MNIST, fetch
@@ -27,52 +29,67 @@ from htmrun.components.sources.images import (
 from htmrun.errors import UserError
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+AXES = 8
+"""Axes that an array has at most; images have three, or four."""
+EXPECTED = "an IDX file"
 
 
-def read_idx(path: Path) -> np.ndarray:
-    """Return the array in an IDX file, plain or gzip; raises UserError if it is anything else."""
-    data = _unpacked(path)
-    if len(data) < 4 or data[0] or data[1]:
+def read_idx(path: Path, most: int = MOST_BYTES) -> np.ndarray:
+    """Return the array in an IDX file, plain or gzip; raises UserError if it is anything else.
+
+    most: bytes of the file, unpacked.
+    """
+    with opened(path, EXPECTED, most=most) as plain:
+        size = os.fstat(plain.fileno()).st_size
+        packed = plain.read(2) == b"\x1f\x8b"
+        plain.seek(0)
+        if not packed:
+            return _array(path, plain, size, None, most)
+        with io.BufferedReader(Unpacked(plain, path, EXPECTED, most)) as file:
+            return _array(path, file, None, size * MOST_PACKED, most)
+
+
+def _array(path: Path, file: BinaryIO, size: int | None, room: int | None, most: int) -> np.ndarray:
+    """Return the array; size: bytes that there are, None: not known, but at most `room`."""
+    head = take(file, 4)
+    if len(head) < 4 or head[0] or head[1]:
         raise UserError(
-            f"{path}: begins with {data[:4].hex(' ') or 'nothing'}, expected an IDX header "
+            f"{path}: begins with {head.hex(' ') or 'nothing'}, expected an IDX header "
             "(00 00, type, dimensions)"
         )
-    kind, dimensions = data[2], data[3]
+    kind, dimensions = head[2], head[3]
     if kind not in TYPES:
         known = ", ".join(f"{code:02x}" for code in TYPES)
         raise UserError(f"{path}: IDX type {kind:02x}, expected one of {known}")
-    start = 4 + 4 * dimensions
-    if len(data) < start:
-        raise UserError(f"{path}: {len(data)} bytes, expected {dimensions} dimensions in a header")
-    shape = tuple(int(n) for n in np.frombuffer(data, ">u4", dimensions, 4))
-    dtype = np.dtype(TYPES[kind])
-    expected = start + math.prod(shape) * dtype.itemsize
-    if len(data) != expected:
+    if not 1 <= dimensions <= AXES:
+        raise UserError(f"{path}: {dimensions} dimensions, expected 1 to {AXES}")
+    lengths, start = take(file, 4 * dimensions), 4 + 4 * dimensions
+    if len(lengths) < 4 * dimensions:
         raise UserError(
-            f"{path}: {len(data)} bytes after unpacking, expected {expected} for shape "
-            f"{' x '.join(map(str, shape))}"
+            f"{path}: {4 + len(lengths)} bytes, expected {dimensions} dimensions in a header"
         )
-    return np.frombuffer(data, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))
-
-
-def _unpacked(path: Path) -> bytes:
-    try:
-        data = path.read_bytes()
-    except OSError as e:
-        raise UserError(f"{path}: cannot be read ({e.strerror}), expected an IDX file") from None
-    if data[:2] != b"\x1f\x8b":
-        return data
-    try:
-        return gzip.decompress(data)
-    except (OSError, EOFError, zlib.error) as e:
-        raise UserError(f"{path}: broken gzip file ({e}), expected an IDX file") from None
+    shape, dtype = tuple(np.frombuffer(lengths, ">u4").tolist()), np.dtype(TYPES[kind])
+    expected = start + math.prod(shape) * dtype.itemsize
+    whole = f"expected {expected} for shape {' x '.join(map(str, shape))}"
+    if size is not None and size != expected:
+        raise UserError(f"{path}: {size} bytes after unpacking, {whole}")
+    if room is not None and expected > room:
+        raise UserError(f"{path}: at most {room} bytes after unpacking, {whole}")
+    if expected > most:
+        raise too_large(path, expected, most)
+    must_fit(expected, f"data.path: {path} takes", "a smaller file")
+    data = take(file, expected - start)
+    if len(data) != expected - start or file.read(1):
+        found = f"{start + len(data)}" if len(data) != expected - start else f"over {expected}"
+        raise UserError(f"{path}: {found} bytes after unpacking, {whole}")
+    return np.frombuffer(data, dtype).reshape(shape).astype(dtype.newbyteorder("="))
 
 
 def find_idx(directory: Path, part: str, what: str) -> Path:
     """Return the file of `part` (train, t10k) and `what` (images-idx3, labels-idx1)."""
     stems = [f"{part}-{what}-ubyte", f"{part}-{what.replace('-', '.')}-ubyte"]
     for name in [n for stem in stems for n in (stem, f"{stem}.gz")]:
-        if (directory / name).is_file():
+        if os.path.lexists(directory / name):
             return directory / name
     if not directory.is_dir():
         raise UserError(f"data.path: {directory} is no directory, expected one with IDX files")
@@ -82,15 +99,15 @@ def find_idx(directory: Path, part: str, what: str) -> Path:
     )
 
 
-def read_labelled(directory: Path, part: str) -> LabelledImages:
+def read_labelled(directory: Path, part: str, most: int = MOST_BYTES) -> LabelledImages:
     """Return the images and labels of one part of a data set."""
     image_file, label_file = (find_idx(directory, part, w) for w in ("images-idx3", "labels-idx1"))
-    images = read_idx(image_file)
+    images = read_idx(image_file, most)
     if images.dtype != np.uint8 or images.ndim != 3:
         raise UserError(
             f"{image_file}: {images.dtype} in {images.ndim} dimensions, expected uint8 in 3"
         )
-    labels = read_idx(label_file)
+    labels = read_idx(label_file, most)
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise UserError(
             f"{label_file}: {labels.dtype} in {labels.ndim} dimensions, expected integers in 1"
@@ -99,8 +116,11 @@ def read_labelled(directory: Path, part: str) -> LabelledImages:
         raise UserError(
             f"{label_file}: {len(labels)} labels, expected {len(images)} as in {image_file.name}"
         )
-    if len(images) == 0:
-        raise UserError(f"{image_file}: no images, expected at least one")
+    if not images.size:
+        raise UserError(
+            f"{image_file}: {len(images)} images of {images.shape[1]} x {images.shape[2]} pixels, "
+            "expected at least one of each"
+        )
     return LabelledImages(images, labels.astype(np.int64))
 
 
@@ -146,4 +166,7 @@ class IdxSource(ImageFiles):
         """Return the images of all four files, downloaded where no path is given."""
         known = {"mnist": MNIST, "fashion_mnist": FASHION_MNIST}
         directory = self.path or fetch(known[self.parameters.dataset])
-        return read_labelled(directory, "train"), read_labelled(directory, "t10k")
+        return (
+            read_labelled(directory, "train", self.parameters.max_bytes),
+            read_labelled(directory, "t10k", self.parameters.max_bytes),
+        )

@@ -18,7 +18,15 @@ from pydantic import Field
 from htmrun.backends import rng
 from htmrun.backends.parameters import round_half_up
 from htmrun.components import registry
-from htmrun.components.sources import Chunk, Shapes, Source, SourceParameters, resolve_path
+from htmrun.components.files import MOST_BYTES
+from htmrun.components.sources import (
+    Chunk,
+    MaxBytes,
+    Shapes,
+    Source,
+    SourceParameters,
+    resolve_path,
+)
 from htmrun.errors import UserError
 
 Limit = Annotated[int | None, Field(ge=1)]
@@ -47,6 +55,7 @@ class ImageFilesParameters(ImagesParameters):
         "of the files; null: all.",
     )
     test_samples: Limit = Field(None, description="The same of the test images; null: all.")
+    max_bytes: MaxBytes = MOST_BYTES
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from htmrun.components.files import MOST_PACKED, opened, parsing, too_large
+from htmrun.components.memory import must_fit
 from htmrun.components.registry import register
 from htmrun.components.sources.images import (
     ImageFiles,
@@ -17,8 +21,10 @@ from htmrun.components.sources.images import (
     LabelledImages,
     Split,
 )
-from htmrun.errors import UserError
+from htmrun.errors import UserError, listed
 
+_LARGEST = (1 << 63) - 1
+"""A label is at most that."""
 Arrays = list[tuple[str, npt.NDArray[Any]]]
 """Arrays by the names that they have in the file."""
 
@@ -56,12 +62,11 @@ class NpzSource(ImageFiles):
 
     def parts(self) -> Split:
         """Return both parts; UserError where an array can be read in two ways, or in none."""
-        try:
-            # Without pickles: an archive is data, never code.
-            with np.load(self.path, allow_pickle=False) as archive:
-                found = [self._array(archive, names) for names in self.ARRAYS]
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
-            raise UserError(f"{self.path}: {error}, expected {self.expected}") from None
+        most = self.parameters.max_bytes
+        with opened(self.path, self.expected, most=most) as file:
+            with parsing(str(self.path), self.expected):
+                archive = zipfile.ZipFile(file)
+            found = [self._array(archive, names) for names in self.ARRAYS]
         images, labels = found[::2], found[1::2]
         for (name, x), (_, y) in zip(images, labels, strict=True):
             self._fit(name, x, y)
@@ -75,12 +80,14 @@ class NpzSource(ImageFiles):
             raise UserError(f"{self.path}: labels are numbers and texts, expected one of them")
         return train, test
 
-    def _array(self, archive: Any, names: tuple[str, str]) -> tuple[str, np.ndarray]:
+    def _array(self, archive: zipfile.ZipFile, names: tuple[str, str]) -> tuple[str, np.ndarray]:
+        known = [name.removesuffix(".npy") for name in archive.namelist()]
         for name in names:
-            if name in archive:
-                return name, np.asarray(archive[name])
+            if name in known:
+                place = archive.namelist()[known.index(name)]
+                return name, read_member(self.path, archive, place, self.parameters.max_bytes)
         raise UserError(
-            f"{self.path}: no array '{names[0]}' or '{names[1]}', found {', '.join(archive)}"
+            f"{self.path}: no array '{names[0]}' or '{names[1]}', found {listed(known) or 'none'}"
         )
 
     def _fit(self, name: str, images: np.ndarray, labels: np.ndarray) -> None:
@@ -90,7 +97,7 @@ class NpzSource(ImageFiles):
                 f"{self.path}: {name} is {images.dtype} of shape {images.shape}, expected uint8 "
                 "(images, height, width) or (images, height, width, channels)"
             )
-        if labels.size != len(labels) or len(labels) != len(images):
+        if labels.shape[:1] != (labels.size,) or len(labels) != len(images):
             raise UserError(
                 f"{self.path}: labels beside {name} are of shape {labels.shape}, expected one for "
                 f"each of {len(images)} images"
@@ -134,14 +141,46 @@ class NpzSource(ImageFiles):
         return np.ascontiguousarray(images[..., 0] if images.shape[3] == 1 else images)
 
 
+def read_member(path: Path, archive: zipfile.ZipFile, place: str, most: int) -> npt.NDArray[Any]:
+    """Return an array of an archive, whose size is checked before it is read; raises UserError."""
+    label, declared = f"{path}: {place.removesuffix('.npy')}", archive.getinfo(place)
+    with parsing(label, "an array of numbers or texts"), archive.open(place) as file:
+        version = np.lib.format.read_magic(file)
+        if version not in _HEADERS:
+            raise UserError(f"{label}: version {version} of NumPy's format, expected 1.0 or 2.0")
+        shape, _, dtype = _HEADERS[version](file)
+        size = math.prod(shape) * dtype.itemsize
+        held = min(declared.file_size, MOST_PACKED * declared.compress_size) - file.tell()
+        if min(shape, default=0) < 0 or dtype.hasobject or size > max(held, 0):
+            raise UserError(
+                f"{label}: {dtype} of shape {shape}, {size:,} bytes, in a part of the archive with "
+                f"{held:,}, expected an array of numbers or texts, and whole"
+            )
+        if size > most:
+            raise too_large(label, size, most)
+        must_fit(size, f"data.path: {label} takes", "fewer images, or smaller ones")
+    with parsing(label, "an array of numbers or texts"), archive.open(place) as file:
+        # Without pickles: an archive is data, never code.
+        return np.lib.format.read_array(file, allow_pickle=False)
+
+
+_HEADERS: dict[tuple[int, int], Callable[[Any], tuple[tuple[int, ...], bool, np.dtype[Any]]]] = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+
+
 def _labels(path: Path, name: str, labels: np.ndarray) -> npt.NDArray[Any]:
     """Return integers or texts (N,); UserError for anything else."""
     flat = labels.reshape(-1)
-    if flat.dtype.kind == "f" and np.isfinite(flat).all() and (flat == np.rint(flat)).all():
+    if flat.dtype.kind == "f" and (np.abs(flat) < _LARGEST).all() and (flat == np.rint(flat)).all():
         return flat.astype(np.int64)
     if flat.dtype.kind == "S":
-        flat = np.char.decode(flat, "utf-8")
+        with parsing(f"{path}: {name}", "integers or texts in UTF-8"):
+            flat = np.char.decode(flat, "utf-8")
     if flat.dtype.kind not in "biuU":
         raise UserError(f"{path}: {name} are {flat.dtype}, expected integers or texts")
     # Signed and unsigned numbers of any size are the same classes.
-    return flat if flat.dtype.kind == "U" else np.array(flat.tolist(), np.int64)
+    if flat.dtype.kind == "u" and flat.max(initial=0) > _LARGEST:
+        raise UserError(f"{path}: {name} reach {flat.max()}, expected at most {_LARGEST}")
+    return flat if flat.dtype.kind == "U" else flat.astype(np.int64)

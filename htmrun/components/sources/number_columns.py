@@ -16,7 +16,7 @@ from htmrun.components.sources.cells import (
     value_of,
 )
 from htmrun.components.sources.csv_table import CSVTable
-from htmrun.errors import UserError
+from htmrun.errors import UserError, listed
 
 if TYPE_CHECKING:
     from htmrun.components.sources.series import SeriesParameters
@@ -38,7 +38,7 @@ def find_value(table: CSVTable, missing: Sequence[str], taken: Collection[int | 
     if len(found) == 1:
         return found[0]
     if found:
-        names = ", ".join(_with_a_cell(table, column, missing) for column in found)
+        names = listed(_with_a_cell(table, column, missing) for column in found)
         raise UserError(
             f"data.value: {table.label} has several numeric columns ({names}), "
             f"expected one of them, e.g. data.value={table.names[found[0]]}"
@@ -46,7 +46,7 @@ def find_value(table: CSVTable, missing: Sequence[str], taken: Collection[int | 
     spaces = len(table.names) == 1 and len(table.names[0].split()) > 1
     raise UserError(
         f"data.value: {table.label} has no column of numbers; its columns are "
-        f"{', '.join(table.names)}{' (data.delimiter=space?)' if spaces else ''}"
+        f"{listed(table.names)}{' (data.delimiter=space?)' if spaces else ''}"
     )
 
 

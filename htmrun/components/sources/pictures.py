@@ -7,7 +7,8 @@ looked at (turned as its EXIF data say), on 256 steps, without anything shining 
 from __future__ import annotations
 
 import io
-import struct
+import math
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from htmrun._imports import PIL
+from htmrun.components.files import opened, parsing, too_large
 from htmrun.errors import UserError
 
 SUFFIXES = (
@@ -29,28 +31,34 @@ SIXTEEN_IN_32 = ("PNG", "PPM")
 _FRAMES_BESIDE = ("MPO",)
 """Formats of single pictures that carry further ones, such as a thumbnail, behind the first."""
 _PHOTOMETRIC = 262
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error)
+MOST_PIXELS = 1 << 26
+"""Pixels that a picture may have unless that is set otherwise."""
+_BYTES_OF_A_PIXEL = 32
+"""More than any format takes, what stands beside the pixels included."""
 
 
 def read_picture(
-    path: Path, grey: bool, background: int | None = None
+    path: Path, grey: bool, background: int | None = None, most: int = MOST_PIXELS
 ) -> tuple[npt.NDArray[np.uint8], int | None]:
     """Return pixels (H, W), or (H, W, 3) where not `grey`; of 16 bits the brightest one, too.
 
     Sixteen bits are cut to eight. background: the grey value that transparent pixels stand on;
-    None: they are refused. Raises UserError, with the path, for what is no single picture.
+    None: they are refused. most: pixels. Raises UserError, with the path, for what is no single
+    picture.
     """
-    try:
-        # From its bytes: Pillow 13 maps a plain TIFF into memory before it turns it, askew.
-        with PIL.Image.open(io.BytesIO(path.read_bytes())) as image:
-            return _pixels(path, image, grey, background)
-    except UserError:
-        raise
-    except PIL.UnidentifiedImageError:
-        raise refused(path, "no image that Pillow knows") from None
-    except (*_BROKEN, PIL.Image.DecompressionBombError) as error:
-        reason = getattr(error, "strerror", None) or f"broken ({error})"
-        raise refused(path, " ".join(str(reason).split())) from None
+    # From its bytes: Pillow 13 maps a plain TIFF into memory before it turns it, askew.
+    with opened(path, "an image", most=_BYTES_OF_A_PIXEL * most) as file:
+        content = file.read()
+    with parsing(str(path), "an image"), warnings.catch_warnings():
+        # Our own limit comes first; what Pillow has to say besides is no line of ours.
+        warnings.simplefilter("ignore")
+        try:
+            with PIL.Image.open(io.BytesIO(content)) as image:
+                if math.prod(image.size) > most:
+                    raise too_large(path, math.prod(image.size), most, "pixels", "max_pixels")
+                return _pixels(path, image, grey, background)
+        except PIL.UnidentifiedImageError:
+            raise refused(path, "no image that Pillow knows") from None
 
 
 def refused(path: Path, found: str, expected: str = "an image") -> UserError:

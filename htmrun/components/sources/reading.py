@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from htmrun.components.sources import Chunk
-from htmrun.components.sources.cells import PLAIN, NumberFormat, is_missing, numbers
+from htmrun.components.sources.cells import PLAIN, NumberFormat, Wanted, is_missing, numbers
 from htmrun.components.sources.date_columns import Dates, together
 from htmrun.components.sources.date_shapes import Order
 from htmrun.errors import UserError, nearest
@@ -114,8 +114,7 @@ class RowReader:
 
     def wanted(self, row: Row) -> bool:
         """Say whether a row is one of those that are read at all."""
-        where = self.reading.where.items()
-        return all(row[column].strip() in texts for column, texts in where)
+        return all(row[column] in Wanted(texts) for column, texts in self.reading.where.items())
 
     def chunk(self, rows: Sequence[Row]) -> Chunk:
         """Return rows as samples; ValueError in words for the first that cannot be read.

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from htmrun.backends.parameters import LARGEST
 from htmrun.components.sources import Chunk
-from htmrun.components.sources.cells import is_missing, is_number, numbers
+from htmrun.components.sources.cells import Wanted, is_missing, is_number, numbers
 from htmrun.components.sources.columns import Columns
 from htmrun.components.sources.csv_table import BLOCK_ROWS, CSVTable
 from htmrun.components.sources.number_columns import hint
@@ -114,10 +115,8 @@ class RowPass:
     def _chosen(self, cells: Cells) -> list[int]:
         chosen = range(len(cells[0]))
         for column, texts in self.columns.where.items():
-            wanted = set(texts)
-            values = {float(text) for text in texts if is_number(text)}
-            known = cells[column]
-            chosen = [i for i in chosen if _is_one_of(known[i].strip(), wanted, values)]  # type: ignore[assignment]
+            wanted, known = Wanted(texts), cells[column]
+            chosen = [i for i in chosen if known[i] in wanted]  # type: ignore[assignment]
         return list(chosen)
 
     def _chunk(self, block: Block) -> Chunk:
@@ -138,9 +137,12 @@ class RowPass:
         except ValueError as e:
             (bad,) = e.args
             cell = cells[column][bad]
+            at_most = f" of at most {LARGEST:g}" if is_number(cell) else ""
+            cell = cell if len(cell) <= 60 else f"{cell[:57]}..."
             raise UserError(
                 f"{self.table.place(int(row[bad]))}: found '{cell}' in column "
-                f"'{self.table.names[column]}', expected a finite number{hint(cell, form)}"
+                f"'{self.table.names[column]}', expected a finite number"
+                f"{at_most or hint(cell, form)}"
             ) from None
 
     def _settle_missing(self, block: Block) -> npt.NDArray[np.bool_]:
@@ -219,10 +221,6 @@ class RowPass:
         known = self._groups
         texts = cells[self.columns.group]
         return np.array([known.setdefault(text.strip(), len(known)) for text in texts], np.int64)
-
-
-def _is_one_of(text: str, wanted: set[str], values: set[float]) -> bool:
-    return text in wanted or (bool(values) and is_number(text) and float(text) in values)
 
 
 def _sorted(blocks: Iterator[Block], by_time: bool) -> Iterator[Block]:

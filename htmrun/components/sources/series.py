@@ -12,15 +12,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from htmrun.backends.parameters import round_half_up
+from htmrun.components.files import MOST_BYTES
 from htmrun.components.registry import register
 from htmrun.components.sources import (
     Chunk,
+    MaxBytes,
     Ranges,
     Shapes,
     Source,
@@ -168,6 +170,18 @@ class SeriesParameters(SourceParameters):
     validation_fraction: float = Field(
         0.5, gt=0.0, lt=1.0, description="Share of the samples that make the first part, if so."
     )
+    max_bytes: MaxBytes = MOST_BYTES
+
+    @model_validator(mode="after")
+    def _check_numbers(self) -> Self:
+        """What stands between digits can be no part of a number itself."""
+        sign = self.thousands
+        if sign is not None and (sign.isalnum() or sign in "+-" or sign == self.decimal):
+            raise ValueError(
+                f"thousands: found '{sign}', expected a sign that is in no number, and not "
+                "data.decimal"
+            )
+        return self
 
 
 @register("source", SeriesParameters)
@@ -186,7 +200,9 @@ class SeriesSource(Source):
             defaults = {"timestamp_format": bundled.timestamp_format, "missing": "previous"}
         else:
             path = resolve_path(parameters.path, base)
-            text = TextSource(str(path), path, encoding=parameters.encoding)
+            text = TextSource(
+                str(path), path, encoding=parameters.encoding, most=parameters.max_bytes
+            )
             self.name = path.name.split(".")[0]
             defaults = {"missing": "error"}
         given = {k: v for k, v in defaults.items() if getattr(parameters, k) is None}
@@ -244,10 +260,24 @@ class SeriesSource(Source):
                 f"{self.table.label}: no rows are left after skip_rows = {p.skip_rows} and "
                 f"missing = {p.missing}{where}"
             )
+        self._must_have(samples)
         reach = {name: (low[name], high[name]) for name in low}
         ranges = first.ranges(samples) if self.ranges_grow else reach
         notes = self._notes(order)
         return Scan(samples, ranges, reach, rows.missing, order.median, tuple(notes))
+
+    def _must_have(self, samples: int) -> None:
+        """Raise UserError where a setting names a sample beyond the last."""
+        p = self.parameters
+        named = {"score_from": p.score_from}
+        # Where a search sees the first part only, the change may come later.
+        named |= {"drift_at": p.drift_at or 0} if p.held_out == "test" else {}
+        for setting, place in named.items():
+            if place >= samples:
+                raise UserError(
+                    f"data.{setting}: found {place}, and {self.table.label} has {samples:,} "
+                    "samples, expected one of them, counted from 0"
+                )
 
     def _notes(self, order: TimeOrder) -> list[str]:
         """Return lines about the times; raises UserError where they are in no order."""

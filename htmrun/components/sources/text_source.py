@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import codecs
-import gzip
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
+from htmrun.components.files import MOST_BYTES, Unpacked, opened
 from htmrun.errors import UserError, nearest
 
 _MARKS = (
@@ -26,37 +26,35 @@ _COMMON = ("utf-8", "utf-16", "latin-1", "cp1252", "iso-8859-15", "shift_jis", "
 class TextSource:
     """A file (gzip if it ends in .gz), or what `text` holds.
 
-    encoding: a name that Python knows; None: what a byte order mark says, else UTF-8.
+    encoding: a name that Python knows; None: what a byte order mark says, else UTF-8. most: bytes
+    of the file, and after unpacking.
     """
 
     label: str
     path: Path | None = None
     text: str = ""
     encoding: str | None = None
+    most: int = MOST_BYTES
 
     def open(self) -> TextIO:
         """Open it from the start; raises UserError if that fails."""
         if self.path is None:
             return io.StringIO(self.text, newline="")
-        try:
-            encoding = self._found()
-            if self.path.suffix == ".gz":
-                return gzip.open(self.path, "rt", encoding=encoding, newline="")
-            return open(self.path, encoding=encoding, newline="")
-        except OSError as e:
-            raise UserError(
-                f"data.path: {self.path} cannot be read ({e.strerror or e}), expected a CSV file"
-            ) from None
-        except EOFError as e:
-            raise UserError(f"{self.label}: broken gzip file ({e})") from None
+        return io.TextIOWrapper(self._bytes(), encoding=self._found(), newline="")
+
+    def _bytes(self) -> BinaryIO:
+        assert self.path is not None
+        file = opened(self.path, "a CSV file", "data.path", self.most)
+        if self.path.suffix == ".gz":
+            return io.BufferedReader(Unpacked(file, self.path, "a CSV file", self.most))
+        return file
 
     def _found(self) -> str:
         """Return the codec, which leaves a byte order mark out."""
-        assert self.path is not None
         if self.encoding is not None:
             name = canonical(self.encoding)
             return "utf-8-sig" if name == "utf-8" else name
-        with gzip.open(self.path) if self.path.suffix == ".gz" else open(self.path, "rb") as f:
+        with self._bytes() as f:
             head = f.read(4)
         return next((name for mark, name in _MARKS if head.startswith(mark)), "utf-8-sig")
 
@@ -66,7 +64,7 @@ def canonical(encoding: str) -> str:
     try:
         found = codecs.lookup(encoding)
         "".encode(found.name)
-    except LookupError:
+    except (LookupError, ValueError):
         raise UserError(
             f"data.encoding: found '{encoding}', expected the name of an encoding, such as "
             f"{', '.join(_COMMON)}{nearest(encoding, _COMMON)}"

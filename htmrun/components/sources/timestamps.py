@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import math
 import re
 from collections.abc import Sequence
 
@@ -12,6 +11,7 @@ import numpy.typing as npt
 
 from htmrun._imports import pandas
 from htmrun.components.sources.date_shapes import EPOCHS, Order, format_of, without_zone
+from htmrun.errors import UserError
 
 Times = npt.NDArray[np.datetime64]
 
@@ -96,8 +96,15 @@ def _parse_one(texts: Sequence[str], form: str) -> Times:
 
 
 def _strptime(texts: Sequence[str], form: str) -> Times:
-    index = pandas.to_datetime(np.array(texts, object), format=form, exact=True, errors="coerce")
-    return index.to_numpy()
+    try:
+        index = pandas.to_datetime(
+            np.array(texts, object), format=form, exact=True, errors="coerce"
+        )
+    except (ValueError, re.error) as error:
+        raise UserError(
+            f"data.timestamp_format: found '{form}' ({error}), expected a format of strptime"
+        ) from None
+    return np.array(index)  # Its own, which can be written to.
 
 
 def _unpacked(text: str) -> str:
@@ -133,7 +140,7 @@ def _since_1970(texts: Sequence[str], form: str) -> Times:
             value = int(text) if text.isdecimal() else float(text)
         except ValueError:
             continue
-        if math.isfinite(value) and abs(value) < high:
+        if abs(value) < high:
             counts[i], fits[i] = round(value * factor), True
     out = counts.astype(f"datetime64[{unit}]")
     out[~fits] = np.datetime64("NaT")

@@ -29,6 +29,8 @@ class Stage(ABC):
 
     devices: ClassVar[tuple[str, ...]] = KINDS
     """Kinds of devices that a run with it can have."""
+    size_field: ClassVar[str] = ""
+    """The setting that makes its state large; empty: what stands before it does."""
     behind: ClassVar[str | None] = None
     """What is expected before it where it cannot follow one of its own kind, in words."""
     competes: ClassVar[bool] = False
@@ -61,6 +63,11 @@ class Stage(ABC):
     @abstractmethod
     def state_bytes(cls, parameters: Any, shape: Shape) -> int:
         """Estimate the bytes of its state on the processor, at most where it grows."""
+
+    @classmethod
+    def first_bytes(cls, parameters: Any, shape: Shape) -> int:
+        """Return the bytes of its state before it has learned anything."""
+        return cls.state_bytes(parameters, shape)
 
     @classmethod
     def card_bytes(cls, parameters: Any, shape: Shape, longest_window: int) -> int:

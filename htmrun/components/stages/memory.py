@@ -29,6 +29,7 @@ class MemoryStage(Stage):
 
     behind = "a temporal memory on an encoder or a spatial pooler"
     predicts = True
+    size_field = "cells_per_column"
 
     def __init__(
         self, name: str, model: object, columns: int, cells_per_column: int, learn: bool = True
@@ -62,6 +63,11 @@ class MemoryStage(Stage):
     def state_bytes(cls, parameters: TemporalMemoryParameters, shape: Shape) -> int:
         """Return what it takes at most, with as many segments as it may have."""
         return tm_footprint.memory(parameters, math.prod(shape))
+
+    @classmethod
+    def first_bytes(cls, parameters: TemporalMemoryParameters, shape: Shape) -> int:
+        """Return what it takes without any segment."""
+        return tm_footprint.empty(parameters, math.prod(shape))
 
     @classmethod
     def card_bytes(

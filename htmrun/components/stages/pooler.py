@@ -29,6 +29,7 @@ class PoolerStage(Stage):
     """Bits to winner columns; `shape`: the columns' grid."""
 
     competes = True
+    size_field = "columns"
 
     def __init__(
         self, name: str, model: object, columns: int, learn: bool = True, shape: Shape | None = None
