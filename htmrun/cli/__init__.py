@@ -82,7 +82,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _fail(str(error))
         except OSError as error:
             if error.filename is None:
-                raise
+                if (line := of_the_disk(error)) is None:
+                    raise
+                return _fail(line)
             return _fail(
                 f"{error.filename}: {error.strerror}, expected a place that can be read and written"
             )
