@@ -85,6 +85,7 @@ OVERRIDES: list[tuple[str, str]] = [
     ("'sp.columns=glob(*)'", "sp.columns"),
     ("'sp.columns=int(x)'", "sp.columns"),
     ("~sp", ""),
+    ("'seeds=[" + ",".join(map(str, range(20_000))) + "]'", "seeds"),
     ("~nothing.here", "nothing.here"),
     ("~", "override"),
     ("++++=1", "override"),
