@@ -72,6 +72,8 @@ def command(
         tuple(run or ()), tuple(metric or ()), everything, tuple(arm or ()), reference, force,
         uri, directory,
     )  # fmt: skip
-    (comparison_table.rank if rank else comparison_table.compare)(choice, output_format, report)
-    if (line := waiting_line(directory)) is not None:
-        print(f"not all is shown: {line}", file=sys.stderr)
+    try:
+        (comparison_table.rank if rank else comparison_table.compare)(choice, output_format, report)
+    finally:  # Also where the store that they wait for does not answer.
+        if (line := waiting_line(directory)) is not None:
+            print(f"not all is shown: {line}", file=sys.stderr)

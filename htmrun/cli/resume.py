@@ -33,7 +33,7 @@ def command(
 
     on = checked(on)
     with taken_up(run, uri, directory, typer.echo) as taken:
-        if not taken.left:
+        if not taken.open:
             kept = taken.earlier
             print(f"run {kept.run_id}: all {len(kept.finished)} jobs finished, nothing to continue")
             return 0

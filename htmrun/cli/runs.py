@@ -48,6 +48,8 @@ def command(
         experiment, tuple(arm or ()), status, since, before, tuple(tag or ()), tuple(where or ())
     )
     show = show_sweeps if sweeps else show_runs
-    show(filters, output_format, limit, uri, directory)
-    if (line := waiting_line(directory)) is not None:
-        print(line, file=sys.stderr)
+    try:
+        show(filters, output_format, limit, uri, directory)
+    finally:  # Also where the store that they wait for does not answer.
+        if (line := waiting_line(directory)) is not None:
+            print(line, file=sys.stderr)

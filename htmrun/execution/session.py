@@ -24,7 +24,7 @@ from htmrun.execution.room import must_have_room
 from htmrun.execution.signals import terminations_raised
 from htmrun.training.checkpoints import Checkpoints
 from htmrun.training.measures import registry, target
-from htmrun.training.records import Failed, Finished, Record
+from htmrun.training.records import Failed, Finished, Job, Record
 
 
 class Sink(Protocol):
@@ -39,12 +39,14 @@ class Sink(Protocol):
 class Earlier:
     """An experiment run that was cut short: its id, and what of it is kept.
 
-    replaces: what a store has of the jobs that are run anew, by their names.
+    replaces: what a store has of earlier attempts at a job, by its name. kept: what it has of those
+    that finished.
     """
 
     run_id: str
     finished: Sequence[Finished]
-    replaces: Mapping[str, str] = field(default_factory=dict)
+    replaces: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    kept: Mapping[Job, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -52,7 +54,7 @@ class Session:
     """A run with an id, and what has come of it so far.
 
     `results` are the jobs of each arm that ended well, earlier ones included, with what they
-    learned if it `holds_models`; `replaces` as in `Earlier`; `joules` the energy of the whole
+    learned if it `holds_models`; `earlier` what came before; `joules` the energy of the whole
     machine meanwhile; `seconds` count from where kernels were ready. `notes`: what a user should
     know before the figures, a line each.
     """
@@ -60,7 +62,7 @@ class Session:
     run: OpenRun
     run_id: str
     results: dict[str, list[Finished]]
-    replaces: Mapping[str, str] = field(default_factory=dict)
+    earlier: Earlier | None = None
     failed: list[Failed] = field(default_factory=list)
     joules: Joules = field(default_factory=dict)
     holds_models: bool = False
@@ -138,10 +140,11 @@ def begin(experiment: Experiment, on: str = LOCAL, earlier: Earlier | None = Non
         name: [record for record in kept if record.job.arm == name] for name in experiment.selected
     }
     outgrown = must_have_room(run)
-    return Session(
-        replace(run, builder=builder), run_id, results,
-        {} if earlier is None else earlier.replaces, notes=notes_of(run.builder) + outgrown,
-    )  # fmt: skip
+    if builder.checkpoints is not None:
+        for job in done:  # It died before it removed them.
+            builder.checkpoints.forget(job)
+    notes = notes_of(run.builder) + outgrown
+    return Session(replace(run, builder=builder), run_id, results, earlier, notes=notes)
 
 
 def _checkpoints(run: OpenRun, run_id: str) -> Checkpoints | None:

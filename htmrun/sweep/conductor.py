@@ -160,6 +160,7 @@ class Conductor:
             return
         self._next_beat = now + BEAT_S
         self._shared.beat([*self._running])
+        self._shared.revive()
         for number in self._shared.stale(set(self._running)):
             self._shared.requeue(number, "its worker is gone")
             self._lines(f"trial {number} lost: its worker is gone; it is run again")

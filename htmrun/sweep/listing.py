@@ -10,8 +10,9 @@ from typing import Any
 
 from htmrun.errors import must_be_one_of
 from htmrun.sweep.record import KIND_TAG, OBJECTIVES_TAG, STATE_TAG, WANTED_TAG
+from htmrun.sweep.study import WORKER_TAG
+from htmrun.tracking import holding
 from htmrun.tracking.list_runs import Filters, as_read, compares, status_known
-from htmrun.tracking.provenance import process_lives
 from htmrun.tracking.settings import legal_name
 from htmrun.tracking.store import all_experiments, all_runs
 
@@ -40,12 +41,17 @@ class ListedSweep:
     run: str
 
 
-def listed_sweeps(client: Any, filters: Filters, now: float | None = None) -> list[ListedSweep]:
-    """Return the sweeps that match, newest first; a condition means a best value. UserError."""
+def listed_sweeps(
+    client: Any, filters: Filters, directory: str, now: float | None = None
+) -> list[ListedSweep]:
+    """Return the sweeps that match, newest first; a condition means a best value. UserError.
+
+    directory: the folder of runs, in which workers have their locks.
+    """
     since, before, tags, conditions = as_read(filters, time.time() if now is None else now)
     status_known(filters.status)
     parents, children = _recorded(client)
-    found = [(run, _listed(run, children.get(run.info.run_id, ()))) for run in parents]
+    found = [(run, _listed(run, children.get(run.info.run_id, ()), directory)) for run in parents]
     _experiment_known(filters.experiment, [one for _, one in found])
     return [
         one
@@ -79,7 +85,7 @@ def _recorded(client: Any) -> tuple[list[Any], dict[str, list[Any]]]:
     return parents, children
 
 
-def _listed(parent: Any, trials: Sequence[Any]) -> ListedSweep:
+def _listed(parent: Any, trials: Sequence[Any], directory: str) -> ListedSweep:
     tags = parent.data.tags
     objectives = _objectives(tags)
     # What a lost worker had begun is run again under another number.
@@ -90,7 +96,7 @@ def _listed(parent: Any, trials: Sequence[Any]) -> ListedSweep:
         sweep=tags.get("htmrun.sweep", ""),
         experiment=tags.get("htmrun.experiment", ""),
         begun=parent.info.start_time / 1000,
-        status=_status(parent, trials),
+        status=_status(parent, trials, directory),
         done=len(ended),
         wanted=None if wanted is None else int(wanted),
         failed=sum(_state(t) == "fail" for t in ended),
@@ -117,13 +123,15 @@ def _best(objectives: Mapping[str, str], complete: Sequence[Any]) -> dict[str, f
     return found
 
 
-def _status(parent: Any, trials: Sequence[Any]) -> str:
-    """Return the parent's state; killed where it says running and none of its processes lives."""
+def _status(parent: Any, trials: Sequence[Any], directory: str) -> str:
+    """Return the parent's state; killed where it says running and none of its workers lives."""
     state = str(parent.info.status)
     if state != "RUNNING":
         return state.lower()
     going = (parent, *(trial for trial in trials if trial.info.status == "RUNNING"))
-    return "running" if any(process_lives(run.data.tags) for run in going) else "killed"
+    tags = [run.data.tags for run in going]
+    works = any(holding.at_work(directory, each.get(WORKER_TAG, ""), each) for each in tags)
+    return "running" if works else "killed"
 
 
 def _state(trial: Any) -> str:

@@ -6,7 +6,7 @@ cut short, is written at the next start of the sweep.
 
 from __future__ import annotations
 
-import tempfile
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,8 +16,10 @@ from htmrun._imports import mlflow
 from htmrun.components import foreign
 from htmrun.errors import UserError
 from htmrun.execution.signals import uninterrupted
-from htmrun.sweep.study import ERROR, FIGURES, HASHES, LOST, OWNER, SharedStudy
-from htmrun.tracking.provenance import code_tags, process_lives, process_tags, version_tags
+from htmrun.sweep.study import ERROR, FIGURES, HASHES, OWNER, SURPLUS, SharedStudy
+from htmrun.sweep.trial import LOST
+from htmrun.tracking.provenance import code_tags, version_tags
+from htmrun.tracking.scratch import scratch
 from htmrun.tracking.settings import flatten, legal_name, to_yaml
 from htmrun.tracking.store import (
     all_runs,
@@ -30,7 +32,7 @@ from htmrun.tracking.store import (
 
 SWEEP_TAG, TRIAL_TAG, KIND_TAG = "htmrun.sweep", "htmrun.trial", "htmrun.kind"
 STATE_TAG, WANTED_TAG, OBJECTIVES_TAG = "htmrun.state", "htmrun.wanted", "htmrun.objectives"
-PARENT = "mlflow_run"
+PARENT, RECORD = "mlflow_run", "record"
 _STATES = {"COMPLETE": "FINISHED", "PRUNED": "FINISHED", "FAIL": "FAILED"}
 _LONGEST = 5000
 
@@ -55,12 +57,12 @@ class SweepRecord:
                 **code_tags(),
                 **version_tags(),
                 **foreign.tags(shared.sweep.base),
-                **process_tags(),
+                **shared.owner,
                 "mlflow.source.name": "htmrun sweep",
             }
             self.parent = self._find_parent()
             # Of whoever took it up last, with as many trials as that one wants.
-            self._log(self.parent, tags={**process_tags(), **self._aim()})
+            self._log(self.parent, tags={**shared.owner, **self._aim()})
             self._children = self._find_children()
         self._warned = False
 
@@ -87,17 +89,25 @@ class SweepRecord:
         return {WANTED_TAG: str(self._shared.wanted), OBJECTIVES_TAG: objectives}
 
     def _make_parent(self) -> str:
-        sweep = self._shared.sweep
-        tags = {**self._tags, KIND_TAG: "sweep"}
-        made = self._client.create_run(self._experiment, tags=tags, run_name=sweep.name)
-        run = str(made.info.run_id)
-        settings = sweep.settings.model_dump(mode="json", exclude={"storage"})
-        self._log(run, parameters=flatten({**settings, "arm": sweep.arm}))
-        self._shared.study.set_user_attr(PARENT, [run, hide_password(self._uri)])
+        sweep, study = self._shared.sweep, self._shared.study
+        if RECORD not in study.user_attrs:
+            study.set_user_attr(RECORD, secrets.token_hex(8))
+        key, value = f"htmrun.{RECORD}", study.user_attrs[RECORD]
+        # Whoever made it may have died before the study knew of it.
+        found = all_runs(self._client, [self._experiment], f"tags.`{key}` = '{value}'")
+        if not found:
+            tags = {**self._tags, key: value, KIND_TAG: "sweep"}
+            found = [self._client.create_run(self._experiment, tags=tags, run_name=sweep.name)]
+        run = str(found[0].info.run_id)
+        if not found[0].data.params:
+            settings = sweep.settings.model_dump(mode="json", exclude={"storage"})
+            self._log(run, parameters=flatten({**settings, "arm": sweep.arm}))
+        study.set_user_attr(PARENT, [run, hide_password(self._uri)])
         return run
 
-    def _find_children(self) -> dict[int, str]:
+    def _find_children(self, also: str = "") -> dict[int, str]:
         query = f"tags.`{SWEEP_TAG}` = '{self._shared.sweep.name}' AND tags.`{TRIAL_TAG}` LIKE '%'"
+        query += also
         found = all_runs(self._client, [self._experiment], query)
         mine = [r for r in found if r.data.tags.get("mlflow.parentRunId") == self.parent]
         return {int(run.data.tags[TRIAL_TAG]): run.info.run_id for run in mine}
@@ -155,8 +165,8 @@ class SweepRecord:
         run = self._children[number] = str(made.info.run_id)
         self._log(run, parameters=flatten(trial.params))
         if configuration is not None:
-            with tempfile.TemporaryDirectory(prefix="htmrun-") as folder:
-                path = Path(folder) / "resolved.yaml"
+            with scratch() as folder:
+                path = folder / "resolved.yaml"
                 path.write_text(to_yaml(configuration), encoding="utf-8")
                 self._client.log_artifact(run, str(path))
         return run
@@ -189,20 +199,15 @@ class SweepRecord:
         self._client.set_terminated(run, status, now + 1)
 
     def _catch_up(self) -> None:
-        query = (
-            f"tags.`{SWEEP_TAG}` = '{self._shared.sweep.name}' AND attributes.status != 'RUNNING'"
-        )
-        written = {
-            run.data.tags.get(TRIAL_TAG)
-            for run in all_runs(self._client, [self._experiment], query)
-        }
+        written = self._find_children(" AND attributes.status != 'RUNNING'")
         for trial in self._shared.study.get_trials(deepcopy=False):
             owner = trial.user_attrs.get(OWNER)
-            abandoned = owner is None or owner == self._shared.owner or not process_lives(owner)
-            never_run = trial.user_attrs.get(LOST) == "surplus"
+            ours = owner in (None, self._shared.owner)
+            abandoned = ours or self._shared.works(owner) is False
+            never_run = trial.user_attrs.get(LOST) == SURPLUS
             if (
                 trial.state.is_finished()
-                and str(trial.number) not in written
+                and trial.number not in written
                 and abandoned
                 and not never_run
             ):
@@ -211,11 +216,12 @@ class SweepRecord:
     def _close(self, status: str, artifacts: list[Path]) -> None:
         for path in artifacts:
             self._client.log_artifact(self.parent, str(path))
-        ended = self._shared.ended()
-        self._log(
-            self.parent,
-            [("trials", float(len(ended)), int(time.time() * 1000), 0)],
-        )
+        if status == "FINISHED":  # Cut short, there will be another figure.
+            ended = self._shared.ended()
+            # The same once more where this is cut short.
+            last = max((t.datetime_complete.timestamp() for t in ended if t.datetime_complete),
+                       default=0.0)  # fmt: skip
+            self._log(self.parent, [("trials", float(len(ended)), int(1000 * last), 0)])
         self._client.set_terminated(self.parent, status)
 
     def _trial(self, number: int) -> Any:

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 def best(shared: SharedStudy) -> list[FrozenTrial]:
     """Return the best trial; with several objectives those that no other beats in all of them.
 
-    Of equals the first is taken.
+    Of equals the first that was begun is taken.
     """
-    trials = sorted(shared.complete(), key=lambda t: t.number)
+    trials = shared.complete()
     signs = [1 if d == "minimize" else -1 for d in shared.objectives.values()]
     costs = {t.number: [s * v for s, v in zip(signs, t.values, strict=True)] for t in trials}
     if len(signs) == 1:

@@ -32,15 +32,15 @@ def distributions(space: Space) -> dict[str, BaseDistribution]:
 
 
 def sampler_for(settings: SweepParameters) -> BaseSampler:
-    """Return the sampler of a study; its seed belongs to (seed, number of the trial)."""
-    from htmrun.sweep.seeding import SeededByTrial
+    """Return the sampler of a study; its seed belongs to (seed, place of the trial)."""
+    from htmrun.sweep.seeding import SeededByPlace
 
-    return SeededByTrial(lambda number: _sampler_of(settings, number))
+    return SeededByPlace(lambda place: _sampler_of(settings, place))
 
 
-def _sampler_of(settings: SweepParameters, number: int) -> BaseSampler:
-    """Return the sampler that chooses the settings of trial `number`."""
-    word = int(rng.hash2(rng.key(settings.seed, rng.Purpose.PROBE), number, 0))
+def _sampler_of(settings: SweepParameters, place: int) -> BaseSampler:
+    """Return the sampler that chooses the settings of the trial at `place`."""
+    word = int(rng.hash2(rng.key(settings.seed, rng.Purpose.PROBE), place, 0))
     seed = word & 0x7FFFFFFF
     known = optuna.samplers
     with warnings.catch_warnings():
@@ -70,4 +70,6 @@ def pruner_for(settings: SweepParameters, objectives: int) -> BasePruner:
         return optuna.pruners.NopPruner()
     if kind == "median":
         return optuna.pruners.MedianPruner(n_startup_trials=settings.prune_after)
-    return optuna.pruners.SuccessiveHalvingPruner()
+    from htmrun.sweep.seeding import CountingPruner
+
+    return CountingPruner(optuna.pruners.SuccessiveHalvingPruner())

@@ -23,8 +23,9 @@ from htmrun.execution.signals import terminations_raised
 from htmrun.sweep.conductor import Conductor, direction_words
 from htmrun.sweep.record import SweepRecord
 from htmrun.sweep.results import best, figures_of, importance, write
-from htmrun.sweep.study import SharedStudy
+from htmrun.sweep.study import SharedStudy, worker_name
 from htmrun.sweep.trial import TrialPlayer, rehearse
+from htmrun.tracking import holding
 from htmrun.training.measures.registry import better
 
 if TYPE_CHECKING:
@@ -49,7 +50,21 @@ def run_sweep(
 
     folder = Path(sweep.base.tracking.dir) / "sweeps" / sweep.name
     where = sweep.settings.storage or str(folder / "study.journal")
-    shared = SharedStudy.open(sweep, where, objectives, source.fingerprint)
+    worker, directory = worker_name(sweep), sweep.base.tracking.dir
+    with holding.hold(directory, worker):
+        shared = SharedStudy.open(sweep, where, objectives, source.fingerprint, worker)
+        return _play(shared, source, (folder, where), on, lines, json_output)
+
+
+def _play(
+    shared: SharedStudy, source: Source, places: tuple[Path, str], on: str,
+    lines: Callable[[str], None], json_output: bool,
+) -> int:  # fmt: skip
+    """Run the trials of an open study and say what came out; see `run_sweep`.
+
+    places: the sweep's folder, and where the study is.
+    """
+    sweep, objectives, (folder, where) = shared.sweep, shared.objectives, places
     lines(
         f"sweep {sweep.name}: {shared.wanted} trials of arm {sweep.arm}, "
         f"{direction_words(objectives)} on validation ({source.name}, "

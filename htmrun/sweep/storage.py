@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import time
@@ -60,8 +61,6 @@ def _journal(path: Path) -> BaseStorage:
                 f"sweep.storage: found {path}, which is no journal of a study, expected one or a "
                 "file that does not exist yet"
             )
-        # Absolute: Optuna's lock is a link with this text. One that led nowhere from its own folder
-        # could not be dated, and would be waited for without end after its owner was killed.
         journal: Any = _Journal(path.absolute())
         return optuna.storages.JournalStorage(journal)
     except OSError as error:
@@ -70,14 +69,31 @@ def _journal(path: Path) -> BaseStorage:
         ) from None
 
 
+class _JournalLock:
+    """Optuna's interface of a lock: on the journal itself, let go of by the kernel."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._descriptor = path, -1
+
+    def acquire(self) -> bool:
+        """Wait until nobody else writes."""
+        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        return True
+
+    def release(self) -> None:
+        """Let others write."""
+        os.close(self._descriptor)
+
+
 class _Journal:
     """Optuna's journal in a file, whose records are written whole or not at all."""
 
     def __init__(self, path: Path) -> None:
-        kept = optuna.storages.journal
-        self._path = path
-        self._lock = kept.JournalFileSymlinkLock(str(path))
-        self.read_logs = kept.JournalFileBackend(str(path), self._lock).read_logs
+        # Optuna's own lock stays behind when its process is killed, and holds others up.
+        self._path, self._lock = path, _JournalLock(path)
+        backend: Any = optuna.storages.journal.JournalFileBackend
+        self.read_logs = backend(str(path), self._lock).read_logs
 
     def append_logs(self, logs: Sequence[Mapping[str, Any]]) -> None:
         """Append records; raises OSError, and leaves what was there."""

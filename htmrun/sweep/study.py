@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from htmrun._imports import optuna
@@ -23,6 +25,8 @@ from htmrun.config.validation import deciding
 from htmrun.errors import UserError
 from htmrun.sweep.samplers import distributions, pruner_for, sampler_for
 from htmrun.sweep.storage import open_storage
+from htmrun.sweep.trial import LOST
+from htmrun.tracking import holding
 from htmrun.tracking.provenance import process_lives, process_tags
 
 if TYPE_CHECKING:
@@ -33,9 +37,15 @@ GRACE_S = 60.0
 """A trial of another machine whose beat stands still for so long has lost its worker."""
 READY_S = 30.0
 
-OWNER, BEAT, LOST, ATTEMPT, ERROR, FIGURES, HASHES = (
-    "owner", "beat", "lost", "attempt", "error", "figures", "hashes",
+OWNER, BEAT, ATTEMPT, ERROR, FIGURES, HASHES = (
+    "owner", "beat", "attempt", "error", "figures", "hashes",
 )  # fmt: skip
+FIRST = "first"
+"""Of a trial that is run again: the number under which it was begun first."""
+WORKER_TAG = "htmrun.worker"
+"""Name of the lock that a worker of a sweep holds."""
+BETWEEN = "~"
+INTERRUPTED, SURPLUS = "interrupted", "surplus"
 
 
 def signature(sweep: Sweep, objectives: Mapping[str, str], data: str) -> dict[str, Any]:
@@ -55,6 +65,21 @@ def signature(sweep: Sweep, objectives: Mapping[str, str], data: str) -> dict[st
     }
 
 
+def worker_name(sweep: Sweep) -> str:
+    """Return a name for the lock of a new worker."""
+    return f"{sweep.name}{BETWEEN}{secrets.token_hex(4)}"
+
+
+def _inside(where: str, sweep: Sweep) -> bool:
+    """Return whether a study is a file in the sweep's own folder of runs."""
+    home = Path(sweep.base.tracking.dir).resolve()
+    return "://" not in where and Path(where).resolve().is_relative_to(home)
+
+
+def _first(trial: FrozenTrial) -> int:
+    return int(trial.user_attrs.get(FIRST, trial.number))
+
+
 @dataclass
 class SharedStudy:
     """The study of one sweep, as one of its workers sees it."""
@@ -64,15 +89,20 @@ class SharedStudy:
     objectives: Mapping[str, str]
     created: bool
     owner: dict[str, str] = field(default_factory=process_tags)
+    at_home: bool = False
+    """Whether all workers have their locks in this one's folder of runs."""
     _seen: dict[int, tuple[Any, float]] = field(default_factory=dict)
 
     # --- opening --------------------------------------------------------------------------
 
     @classmethod
     def open(
-        cls, sweep: Sweep, where: str, objectives: Mapping[str, str], data: str
+        cls, sweep: Sweep, where: str, objectives: Mapping[str, str], data: str, worker: str = ""
     ) -> SharedStudy:
-        """Open the study at `where`, or create it; UserError if another one has its name."""
+        """Open the study at `where`, or create it; UserError if another one has its name.
+
+        worker: the lock that this process holds meanwhile.
+        """
         storage = open_storage(where)
         name = sweep.name
         settings: dict[str, Any] = {
@@ -88,7 +118,8 @@ class SharedStudy:
         except optuna.exceptions.DuplicatedStudyError:
             study = optuna.load_study(**settings)
             created = False
-        shared = cls(study, sweep, objectives, created)
+        owner = {**process_tags(), WORKER_TAG: worker}
+        shared = cls(study, sweep, objectives, created, owner, at_home=_inside(where, sweep))
         if created:
             study.set_user_attr("signature", wanted)
         else:
@@ -98,7 +129,12 @@ class SharedStudy:
     def _must_match(self, wanted: Mapping[str, Any], where: str) -> None:
         deadline = time.monotonic() + READY_S
         while (found := self.study.user_attrs.get("signature")) is None:
-            # Whoever creates the study writes this right after.
+            # Whoever creates the study writes this right after, or is gone.
+            empty = not self.study.user_attrs and not self.study.get_trials(deepcopy=False)
+            if self._alone() and empty:
+                self.created = True
+                self.study.set_user_attr("signature", wanted)
+                return
             if time.monotonic() > deadline:
                 raise UserError(
                     f"sweep.name: '{self.study.study_name}' in {hide_password(where)} is a study "
@@ -116,9 +152,10 @@ class SharedStudy:
 
     def prepare(self) -> None:
         """Enter the trials that are known from the start, once for all workers."""
+        self.revive()
         if self.study.user_attrs.get("ready"):
             return
-        if not self.created:
+        if not (self.created or self._alone()):
             deadline = time.monotonic() + READY_S
             while time.monotonic() < deadline:
                 if self.study.user_attrs.get("ready"):
@@ -149,9 +186,12 @@ class SharedStudy:
         return min(settings.trials, len(grid(self.sweep.space, settings.grid_points)))
 
     def trials(self) -> list[FrozenTrial]:
-        """Return all trials that count, those of lost workers left out, by number."""
+        """Return all trials that count, those of lost workers left out, as they were begun first.
+
+        One that is run again stands where it would have been.
+        """
         found = self.study.get_trials(deepcopy=False)
-        return [t for t in found if not t.user_attrs.get(LOST)]
+        return sorted((t for t in found if not t.user_attrs.get(LOST)), key=_first)
 
     def begun(self) -> list[FrozenTrial]:
         """Return the trials that count and are running or have ended."""
@@ -171,10 +211,11 @@ class SharedStudy:
             trial = self.study.ask(distributions(self.sweep.space))
             trial.set_user_attr(OWNER, self.owner)
             earlier = [t for t in self.begun() if t.number < trial.number]
-            if len(earlier) < self.wanted:
+            again = int(trial.user_attrs.get(FIRST, -1)) in map(_first, earlier)
+            if len(earlier) < self.wanted and not again:
                 return trial
             # Somebody else was faster with the last one.
-            trial.set_user_attr(LOST, "surplus")
+            trial.set_user_attr(LOST, SURPLUS)
             self.fail(trial.number, "more workers than trials were left")
         return None
 
@@ -207,9 +248,26 @@ class SharedStudy:
         except RuntimeError:  # It has ended meanwhile.
             return True
         if self.fail(number, reason):
-            point = trial.system_attrs.get("fixed_params") or trial.params
-            self.study.enqueue_trial(point, user_attrs={ATTEMPT: attempt + 1})
+            self._again(trial, attempt + 1)
         return True
+
+    def _again(self, trial: FrozenTrial, attempt: int) -> None:
+        point = trial.system_attrs.get("fixed_params") or trial.params
+        self.study.enqueue_trial(point, user_attrs={ATTEMPT: attempt, FIRST: _first(trial)})
+
+    def revive(self) -> None:
+        """Run lost trials again whose finder died before it could say so.
+
+        Where two do this at once, `ask` leaves one of them out.
+        """
+        found = self.study.get_trials(deepcopy=False)
+        for trial in found:
+            reason = trial.user_attrs.get(LOST)
+            later = (t for t in found if t.number > trial.number)
+            if reason in (None, SURPLUS) or _first(trial) in map(_first, later):
+                continue
+            self.fail(trial.number, reason)
+            self._again(trial, int(trial.user_attrs.get(ATTEMPT, 1)) + (reason != INTERRUPTED))
 
     def put_back(self, number: int) -> None:
         """Take back a running trial that nobody is to blame for, and have it run again.
@@ -219,12 +277,11 @@ class SharedStudy:
         trial = self.study.get_trials(deepcopy=False)[number]
         attempt = int(trial.user_attrs.get(ATTEMPT, 1))
         try:
-            self._attribute(number, LOST, "interrupted")
+            self._attribute(number, LOST, INTERRUPTED)
         except RuntimeError:
             return
-        if self.fail(number, "interrupted"):
-            point = trial.system_attrs.get("fixed_params") or trial.params
-            self.study.enqueue_trial(point, user_attrs={ATTEMPT: attempt})
+        if self.fail(number, INTERRUPTED):
+            self._again(trial, attempt)
 
     def beat(self, numbers: list[int]) -> None:
         """Say that these trials' worker lives."""
@@ -234,7 +291,8 @@ class SharedStudy:
     def stale(self, own: set[int]) -> list[int]:
         """Return the running trials whose worker is gone.
 
-        On this machine by its process; elsewhere when its beat stands still for GRACE_S.
+        Its lock tells; where that is in another folder, its process on this machine, and elsewhere
+        a beat that stands still for GRACE_S.
         """
         now, found = time.monotonic(), []
         for trial in self.begun():
@@ -245,11 +303,36 @@ class SharedStudy:
             if trial.number not in self._seen or seen != beat:
                 self._seen[trial.number] = (beat, now)
                 since = now
-            gone = owner is not None and not process_lives(owner)
-            # On another host a process counts as alive, so the beat decides there.
-            if gone or now - since > GRACE_S:
+            works = self.works(owner)
+            if works is False or (works is None and now - since > GRACE_S):
                 found.append(trial.number)
         return found
+
+    def works(self, owner: Mapping[str, str] | None) -> bool | None:
+        """Return whether a trial's worker is at work; None where that cannot be told from here.
+
+        owner: what stands in the trial, None if its worker had not come to that.
+        """
+        if owner is None:
+            return False if self._alone() else None
+        held = holding.held(self._folder, owner.get(WORKER_TAG, ""))
+        if held is None and self.at_home and WORKER_TAG in owner:
+            return False
+        if held is None:
+            return None if process_lives(owner) else False
+        return held
+
+    def _alone(self) -> bool:
+        """Return whether certainly no other worker of this sweep is at work."""
+        if not self.at_home:
+            return False
+        names = (self._folder / holding.FOLDER).glob(f"{self.sweep.name}{BETWEEN}*")
+        others = {path.name for path in names} - {self.owner.get(WORKER_TAG)}
+        return not any(holding.held(self._folder, name) for name in others)
+
+    @property
+    def _folder(self) -> Path:
+        return Path(self.sweep.base.tracking.dir)
 
     def set(self, number: int, key: str, value: Any) -> None:
         """Keep something with a trial that runs."""

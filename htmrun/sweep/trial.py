@@ -15,6 +15,9 @@ from htmrun.execution.workers import in_words
 from htmrun.training.measures.measure import RECENT
 from htmrun.training.records import Failed, Finished, Job, Progress
 
+LOST = "lost"
+"""What marks a trial that does not count: its worker is gone, and it is run again."""
+
 
 @dataclass(frozen=True)
 class Task:

@@ -15,6 +15,7 @@ import psutil
 
 from htmrun._imports import mlflow
 from htmrun.errors import UserError
+from htmrun.tracking.scratch import remove_abandoned, scratch
 
 _LOCAL = frozenset(
     ("ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "tmpfs", "overlay", "apfs", "hfs")
@@ -75,19 +76,19 @@ def prepare_database(uri: str, notice: Callable[[str], None]) -> None:
     moment, or an interrupted one, would otherwise leave a database that stays broken.
     """
     path = sqlite_file(uri)
-    if path is None or path.exists():
+    if path is None:
         return
-    building = path.with_name(f".{path.name}-{os.getpid()}")
+    remove_abandoned(path.parent, f".{path.name}-")
+    if path.exists():
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
-    building.touch()  # MLflow would try for minutes where none can be made.
-    notice(f"preparing {_short(path)} ...")
-    try:
+    with scratch(path.parent, f".{path.name}-") as folder:
+        notice(f"preparing {_short(path)} ...")
+        building = folder / path.name
         mlflow_client(f"sqlite:///{building}").search_experiments(max_results=1)
+        # Before others see it: whoever reads it meanwhile would be in the way.
+        _use_write_ahead_log(building)
         _put_in_place(building, path)
-        _use_write_ahead_log(path)
-    finally:
-        for leftover in path.parent.glob(f"{building.name}*"):
-            leftover.unlink()
 
 
 def _put_in_place(building: Path, path: Path) -> None:

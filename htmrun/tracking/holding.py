@@ -61,6 +61,7 @@ def hold(directory: Path | str, run: str) -> Iterator[None]:
     descriptor = _locked(folder, run)
     _held.add(folder)
     try:
+        _tidy(folder)
         _write(folder / "process.json", process_tags())
         yield
     finally:
@@ -181,6 +182,26 @@ def _write(path: Path, content: Mapping[str, Any]) -> None:
             f"tracking.dir: {path} cannot be written ({error.strerror}), expected a folder with "
             "room for a run"
         ) from None
+
+
+def _tidy(own: Path) -> None:
+    """Remove what processes left that died before they told anything, or while they wrote it."""
+    for half in own.glob(".*.json-*"):
+        half.unlink(missing_ok=True)
+    for other in own.parent.iterdir():
+        if other in _held or (other / "run.json").exists():
+            continue
+        with suppress(OSError):
+            other.rmdir()  # It died before it had the lock.
+            continue
+        with suppress(OSError):
+            descriptor = os.open(other / "lock", os.O_RDWR)
+            try:
+                fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if not (other / "run.json").exists():
+                    shutil.rmtree(other, ignore_errors=True)
+            finally:
+                os.close(descriptor)
 
 
 def _remove_if_empty(folder: Path) -> None:

@@ -65,7 +65,7 @@ def recorded(
                 tags=tags,
                 job_parameters=lambda job: job_parameters(experiment, resolved, job),
                 order=jobs_of(experiment),
-                replaces=session.replaces,
+                earlier=session.earlier,
                 models=models.write if run.builder.hand_over else None,
                 notice=notice,
             )

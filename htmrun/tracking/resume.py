@@ -22,7 +22,8 @@ from htmrun.training.records import Finished
 class TakenUp:
     """A run that was cut short: what it runs, how it was asked for, and what of it is kept.
 
-    `left`: how many of its jobs did not come to their end.
+    `left`: how many of its jobs did not come to their end; `open`: whether something is left to do,
+    if only the pictures.
     """
 
     experiment: Experiment
@@ -30,6 +31,7 @@ class TakenUp:
     overrides: Sequence[str]
     earlier: Earlier
     left: int
+    open: bool
 
 
 @contextmanager
@@ -64,10 +66,16 @@ def _taken_up(run: StoredRun, uri: str | None, directory: str) -> TakenUp:
         )
         for s in run.finished
     ]  # fmt: skip
-    cut = {s.job.name: s.mlflow_id for s in run.jobs if s.status != "FINISHED"}
+    replaced = {name: [*ids] for name, ids in run.older.items()}
+    for stored in run.jobs:
+        if stored.status != "FINISHED":
+            replaced.setdefault(stored.job.name, []).append(stored.mlflow_id)
+    ids = {stored.job: stored.mlflow_id for stored in run.finished}
     resolved = {**run.resolved, "tracking": experiment.tracking.model_dump(mode="json")}
     overrides = run.tags.get("htmrun.overrides", "").split(" ")
-    return TakenUp(experiment, resolved, overrides, Earlier(run.run, kept, cut), len(left))
+    earlier = Earlier(run.run, kept, replaced, ids)
+    still_open = bool(left) or holding.begun(directory, run.run) is not None
+    return TakenUp(experiment, resolved, overrides, earlier, len(left), still_open)
 
 
 def _here(run: StoredRun, uri: str | None, directory: str) -> Experiment:

@@ -14,7 +14,7 @@ from urllib.request import urlopen
 from htmrun._imports import mlflow, sqlalchemy
 from htmrun.config.store_uri import checked, hide_password
 from htmrun.errors import UserError
-from htmrun.tracking import moved
+from htmrun.tracking import holding, moved
 from htmrun.tracking.database import mlflow_client, prepare_database, sqlite_file
 from htmrun.tracking.operations import Attach, Begin, Discard, End, Log, Operation
 
@@ -165,7 +165,8 @@ class Store:
     ) -> None:
         """`experiment` is MLflow's id, `run` the experiment run.
 
-        `resume` finds its jobs' runs first, those of one `attempt` unless that is empty.
+        `resume` finds its jobs' runs first, those of one `attempt` unless that is empty, and of
+        jobs that finished before it.
         """
         self.client = client
         self.experiment = experiment
@@ -176,6 +177,9 @@ class Store:
                 known = self.ids.setdefault(found.info.run_name, found.info.run_id)
                 if attempt and known != found.info.run_id:
                     client.delete_run(found.info.run_id)
+            for found in self._runs("") if attempt else ():
+                if found.info.status == "FINISHED":
+                    self.ids.setdefault(found.info.run_name, found.info.run_id)
 
     def _runs(self, attempt: str) -> list[Any]:
         """Return the MLflow runs of an attempt, or of all if it is empty, the newest first."""
@@ -263,3 +267,16 @@ def all_experiments(client: Any) -> Mapping[str, str]:
         token = page.token
         if not token:
             return found
+
+
+def mark_abandoned(client: Any, directory: Path, own: str) -> None:
+    """Mark runs of dead processes KILLED; kill -9 leaves them RUNNING for ever.
+
+    own: the run that this process holds in `directory`.
+    """
+    query = f"attributes.status = 'RUNNING' AND tags.`{RUN_TAG}` LIKE '%'"
+    for run in all_runs(client, list(all_experiments(client)), query):
+        tags = run.data.tags
+        if not holding.at_work(directory, tags[RUN_TAG], tags, own):
+            client.set_tag(run.info.run_id, "htmrun.error", "its process died before the end")
+            client.set_terminated(run.info.run_id, "KILLED")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from htmrun.tracking.choose_runs import known_runs
 from htmrun.tracking.holding import all_begun, begun
 from htmrun.tracking.provenance import version_tags
 from htmrun.tracking.read_runs import find_run
+from htmrun.tracking.scratch import scratch
 from htmrun.tracking.settings import legal_name
 from htmrun.tracking.store import RUN_TAG, open_existing
 from htmrun.training.records import Job
@@ -43,13 +43,17 @@ class StoredJob:
 
 @dataclass(frozen=True)
 class StoredRun:
-    """A whole run; `resolved` is its configuration, `folder` where it was exported to, if so."""
+    """A whole run; `resolved` is its configuration, `folder` where it was exported to, if so.
+
+    older: MLflow's ids of what attempts before the last one left of a job, by its name.
+    """
 
     run: str
     resolved: dict[str, Any]
     tags: Mapping[str, str]
     jobs: tuple[StoredJob, ...]
     folder: Path | None = None
+    older: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def experiment(self) -> Experiment:
@@ -90,11 +94,16 @@ def read_run(wanted: str | None, uri: str | None, directory: str) -> StoredRun:
     # A job that was run twice, e.g. continued, counts as it ended last.
     latest = {run.info.run_name: run for run in found}
     ordered = sorted(latest.values(), key=lambda run: int(run.data.tags.get("htmrun.index", "0")))
+    older: dict[str, list[str]] = {}
+    for run in found:
+        if run is not latest[run.info.run_name]:
+            older.setdefault(run.info.run_name, []).append(run.info.run_id)
     return StoredRun(
         name,
         _resolved(client, name, ordered, directory),
         dict(ordered[0].data.tags),
         tuple(map(_job, ordered)),
+        older=older,
     )
 
 
@@ -138,10 +147,10 @@ def _resolved(client: Any, name: str, runs: Sequence[Any], directory: str) -> di
     """Return the configuration: of the run's folder, or what the first job which has it keeps."""
     if (known := begun(directory, name)) is not None:
         return known.resolved
-    with tempfile.TemporaryDirectory(prefix="htmrun-") as folder:
+    with scratch() as folder:
         for run in runs:
             try:
-                path = client.download_artifacts(run.info.run_id, "resolved.yaml", folder)
+                path = client.download_artifacts(run.info.run_id, "resolved.yaml", str(folder))
             except Exception:  # MLflow raises what its store does; the next job may have it.
                 continue
             found: dict[str, Any] = yaml.safe_load(Path(path).read_text(encoding="utf-8"))

@@ -5,20 +5,19 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 
 from htmrun.execution.saved import FOLDER as MODEL
+from htmrun.execution.session import Earlier
 from htmrun.execution.signals import terminations_raised, uninterrupted
-from htmrun.tracking import holding, layer_plots
 from htmrun.tracking.curves import CurveBook
 from htmrun.tracking.database import fold_log, sqlite_file
 from htmrun.tracking.links import charts, save_view
@@ -34,17 +33,18 @@ from htmrun.tracking.operations import (
     Status,
 )
 from htmrun.tracking.outbox import FOLDER, Outbox, Waiting, cause, send, waiting
-from htmrun.tracking.plots import COLOURS, plot_curves
+from htmrun.tracking.pictures import Pictures
+from htmrun.tracking.plots import COLOURS
 from htmrun.tracking.provenance import code_tags, process_tags, version_tags
+from htmrun.tracking.scratch import scratch
 from htmrun.tracking.settings import flatten, to_yaml
 from htmrun.tracking.store import (
     ATTEMPT_TAG,
     RUN_TAG,
     Store,
-    all_experiments,
-    all_runs,
     experiment_id,
     explained,
+    mark_abandoned,
     open_client,
     store_uri,
 )
@@ -78,49 +78,47 @@ class Tracker:
         tags: Mapping[str, str],
         job_parameters: Callable[[Job], Mapping[str, Any]],
         order: Sequence[Job] = (),
-        replaces: Mapping[str, str] = MappingProxyType({}),
+        earlier: Earlier | None = None,
         models: Callable[[Finished, Path], Iterable[Path]] | None = None,
         notice: Callable[[str], None] = _to_stderr,
     ) -> None:
         """Open the store (`uri`, None: SQLite in `directory`), creating what is missing.
 
         `parameters` is the whole resolved configuration, `job_parameters` gives a job's own;
-        `order` lists all jobs of the run; `replaces` has, by a job's name, MLflow's id of what an
-        earlier attempt left of it, which goes once the new one is recorded; `models` writes what a
-        job learned into a folder and says which files; `tags` go on every run; `notice` takes lines
-        meant for the user. Raises UserError when the store cannot be used.
+        `order` lists all jobs of the run; what `earlier` replaces goes once the new one is
+        recorded, and what it kept belongs into the pictures; `models` writes what a job learned
+        into a folder and says which files; `tags` go on every run; `notice` takes lines meant for
+        the user. Raises UserError when the store cannot be used.
         """
         self.seconds = 0.0
         self.plot_seconds = 0.0
-        self._layers: dict[str, list[layer_plots.Series]] = {}
         begun = time.perf_counter()
         self._uri = store_uri(uri, directory)
-        self._directory = Path(directory)
-        self._experiment = experiment
-        self._run = run_id
+        self._directory, self._experiment, self._run = Path(directory), experiment, run_id
         self._parameters = parameters
         self._job_parameters = job_parameters
-        self._order = list(order)
-        self._replaces = dict(replaces)
-        self._models = models
-        self._notice = notice
+        self._order, self._models, self._notice = list(order), models, notice
+        self._replaces = {} if earlier is None else dict(earlier.replaces)
+        self._kept = {} if earlier is None else dict(earlier.kept)
         client = open_client(self._uri, notice)
         with explained(self._uri):
             number = experiment_id(client, self._uri, experiment, self._directory / "artifacts")
             save_view(client, number, run_id)
         self._store = Store(client, number, run_id)
         self._outbox: Outbox | None = None
+        self._store.ids |= {job.name: run for job, run in self._kept.items()}
         self._book = CurveBook()
+        self._pictures = Pictures(f"{experiment}, {run_id}", self._book, self._order)
         self._machine = MachineMonitor()
         self._open: dict[Job, None] = {}
         self._begun: set[Job] = set()
-        self._places: dict[str, int] = {}
+        self._places = {arm: i for i, arm in enumerate(dict.fromkeys(j.arm for j in order))}
         self._finals: dict[str, None] = {}
         self._next_flush = time.monotonic() + _FLUSH_EVERY_S
         self._losing = False
         self._incomplete: set[str] = set()
         self._status: str | None = None
-        self._termination = ExitStack()
+        self._termination, self._scratch = ExitStack(), ExitStack()
         self._pid = os.getpid()
         self._tags = {
             RUN_TAG: run_id,
@@ -131,11 +129,11 @@ class Tracker:
             **process_tags(),
             **{key: str(value)[:_LONGEST_TAG] for key, value in tags.items()},
         }
-        self._files = tempfile.TemporaryDirectory(prefix="htmrun-")
+        self._files = self._scratch.enter_context(scratch())
         self._resolved = self._file("resolved.yaml", to_yaml(parameters))
         self._send_waiting()
         with explained(self._uri):
-            self._mark_stale()
+            mark_abandoned(client, self._directory, run_id)
         self.preparation_seconds = time.perf_counter() - begun
 
     # --- context: signals and marking what was cut short ---------------------------------
@@ -161,7 +159,7 @@ class Tracker:
                 self.finish("interrupted")
         finally:
             self._termination.close()
-            self._files.cleanup()
+            self._scratch.close()
 
     # --- the public side ---------------------------------------------------------------------
 
@@ -219,6 +217,8 @@ class Tracker:
                 self._end(job, cut)
             if status != "interrupted":  # Whoever interrupts wants the prompt back.
                 self._attach_plots()
+            for name in list(self._replaces) if status == "finished" else ():
+                self._discard(name)  # Of jobs that had finished before.
             self._deliver_outbox()
             self._prepare_charts()
             path = sqlite_file(self._uri)
@@ -246,8 +246,11 @@ class Tracker:
         self._write(Log(job.name, parameters=flatten(own)))
         self._write(Attach(job.name, str(self._resolved)))
         self._write(Attach(job.name, str(self._file("job.yaml", to_yaml(own)))))
-        if job.name in self._replaces:
-            self._write(Discard(job.name, self._replaces.pop(job.name)))
+        self._discard(job.name)
+
+    def _discard(self, job: str) -> None:
+        for run in self._replaces.pop(job, ()):
+            self._write(Discard(job, run))
 
     def _place(self, job: Job) -> int:
         """Return where the job stands in the whole run: a part of it may have run before."""
@@ -270,14 +273,14 @@ class Tracker:
         }
         machine = self._machine.points(job, _now(), last=True)
         self._write(Log(job.name, (*self._book.take(job), *points, *machine), tags=tags))
-        self._layers.setdefault(job.arm, []).append(layer_plots.kept(record.series))
+        self._pictures.keep(job, record.series)
         if record.series:
-            path = Path(self._files.name) / SERIES
+            path = self._files / SERIES
             arrays: dict[str, Any] = dict(record.series)
             np.savez(path, **arrays)  # Not compressed: 8 MB take .05 s instead of .5 s.
             self._write(Attach(job.name, str(path)))
         if record.state and self._models is not None:
-            for path in self._models(record, Path(self._files.name) / MODEL):
+            for path in self._models(record, self._files / MODEL):
                 self._write(Attach(job.name, str(path), MODEL))
         self._end(job, "FINISHED")
 
@@ -306,16 +309,16 @@ class Tracker:
         self._next_flush = now + max(_FLUSH_EVERY_S, _PAUSE * (now - begun))
 
     def _attach_plots(self) -> None:
-        path = Path(self._files.name) / "curves.png"
         begun = time.perf_counter()
-        plot_curves(self._book.curves, path, f"{self._experiment}, {self._run}")
-        layers = Path(self._files.name) / "networks.png"
-        layer_plots.plot_layers(self._layers, layers, f"{self._experiment}, {self._run}")
+        try:
+            self._pictures.recall(self._store.client, self._kept, self._files)
+        except Exception as error:  # Whatever a store raises.
+            self._notice(f"warning: pictures lack jobs that had finished before ({cause(error)})")
+        drawn = self._pictures.draw(self._files)
         self.plot_seconds = time.perf_counter() - begun
-        for file in (path, layers):
-            if file.exists():
-                for job in sorted(self._begun):
-                    self._write(Attach(job.name, str(file), "plots"))
+        for file in drawn:
+            for job in sorted(self._begun | set(self._kept)):
+                self._write(Attach(job.name, str(file), "plots"))
 
     def _prepare_charts(self) -> None:
         """Put the main curve on top of the page behind `url`; the dashboard does it for itself."""
@@ -328,7 +331,7 @@ class Tracker:
             self._notice(f"warning: MLflow did not take the view of the charts ({cause(error)})")
 
     def _file(self, name: str, text: str) -> Path:
-        path = Path(self._files.name) / name
+        path = self._files / name
         path.write_text(text, encoding="utf-8")
         return path
 
@@ -382,16 +385,6 @@ class Tracker:
         for one in waiting(self._directory, self._run):
             if one.uri in ("", self._uri):
                 send(one, self._notice)
-
-    def _mark_stale(self) -> None:
-        """Mark runs of dead processes KILLED; kill -9 leaves them RUNNING for ever."""
-        client = self._store.client
-        query = f"attributes.status = 'RUNNING' AND tags.`{RUN_TAG}` LIKE '%'"
-        for run in all_runs(client, list(all_experiments(client)), query):
-            tags = run.data.tags
-            if not holding.at_work(self._directory, tags[RUN_TAG], tags, self._run):
-                client.set_tag(run.info.run_id, "htmrun.error", "its process died before the end")
-                client.set_terminated(run.info.run_id, "KILLED")
 
     @contextmanager
     def _timed(self) -> Iterator[None]:

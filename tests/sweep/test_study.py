@@ -6,12 +6,14 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 from mlflow import MlflowClient
-from optuna.storages.journal import JournalFileSymlinkLock
 
 from htmrun.config.sweep import Sweep, load_sweep
 from htmrun.config.validation import plain
@@ -23,20 +25,25 @@ from htmrun.sweep.conductor import Conductor
 from htmrun.sweep.record import SweepRecord
 from htmrun.sweep.samplers import distributions
 from htmrun.sweep.storage import open_storage
-from htmrun.sweep.study import ATTEMPT, LOST, OWNER, SharedStudy
-from htmrun.sweep.trial import Ended, Task
+from htmrun.sweep.study import ATTEMPT, FIRST, OWNER, WORKER_TAG, SharedStudy, worker_name
+from htmrun.sweep.trial import LOST, Ended, Task
+from htmrun.tracking import holding
+from htmrun.tracking.provenance import HOST_TAG, START_TAG, process_tags
 from tests.helpers import forked
 from tests.helpers.cut_short import terminated_within
+from tests.helpers.dying import within
 
 OBJECTIVES = {"accuracy": "maximize"}
 
 
 def small(*arguments: str) -> Sweep:
-    return load_sweep(
-        ["experiment=digits", "sp.density=interval(0.05,0.2)", "sp.columns=choice(64,128)",
-         "classifier.learning_rate=log(0.01,0.1)", "sp.potential_fraction=0.5",
-         "sweep.start_with_default=false", *arguments]
-    )  # fmt: skip
+    given = [
+        "sp.density=interval(0.05,0.2)", "sp.columns=choice(64,128)",
+        "classifier.learning_rate=log(0.01,0.1)", "sp.potential_fraction=0.5",
+        "sweep.start_with_default=false", *arguments,
+    ]  # fmt: skip
+    # A field is searched once: the last one counts.
+    return load_sweep(["experiment=digits", *{a.partition("=")[0]: a for a in given}.values()])
 
 
 def opened(where: Path, *arguments: str, data: str = "abc") -> SharedStudy:
@@ -179,20 +186,108 @@ def test_elsewhere_a_beat_that_stands_still_tells(
     assert found == [gone.number]
 
 
-def test_the_lock_of_a_killed_worker_is_given_up_after_a_while(
+def test_the_journals_lock_goes_with_its_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the path is relative, as by default."""
     monkeypatch.chdir(tmp_path)
     held: Any = open_storage("runs/study.journal")
-    lock = held._backend._lock
-    opened(Path("runs/study.journal"))
-    assert lock.acquire()  # And then it is killed.
-    again = JournalFileSymlinkLock(lock._lock_target_file, grace_period=3)
-    asking = threading.Thread(target=again.acquire, daemon=True)
-    asking.start()
-    asking.join(120)
+
+    @contextmanager
+    def writing() -> Iterator[None]:
+        held._backend._lock.acquire()
+        yield
+
+    with within(writing) as kill:
+        asking = threading.Thread(target=opened, args=(Path("runs/study.journal"),), daemon=True)
+        asking.start()
+        asking.join(0.5)
+        assert asking.is_alive(), "somebody writes"
+        kill()
+        asking.join(120)
     assert not asking.is_alive()
+    assert [path.name for path in Path("runs").iterdir()] == ["study.journal"]
+
+
+def test_half_a_line_of_the_journal_is_left_out(tmp_path: Path) -> None:
+    """A full disk cuts it off; the next one would be appended to it."""
+    where = tmp_path / "study.journal"
+    run_all(str(where), 0.0, ("sweep.trials=2",))
+    before = where.read_bytes()
+    where.write_bytes(before + b'{"op_code":8,"worker')
+    run_all(str(where), 0.0, ("sweep.trials=3",))
+    assert len(opened(where).complete()) == 3
+    assert where.read_bytes().startswith(before)
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe", "gp", "nsga2"])
+def test_trials_that_are_lost_change_nothing_of_those_after_them(
+    sampler: str, tmp_path: Path
+) -> None:
+    """TPE and GP draw ten, and let the others follow from what has ended."""
+    arguments = (f"sweep.sampler={sampler}", "sweep.trials=14")
+    run_all(str(tmp_path / "whole"), 0.0, arguments)
+    for cut in (0, 4, 11):
+        shared = opened(tmp_path / "cut", *arguments)
+        while len(shared.complete()) < cut:
+            trial = shared.ask()
+            assert trial is not None
+            shared.tell(trial.number, value_at(trial))
+        trial = shared.ask()
+        assert trial is not None
+        if cut == 4:
+            shared.put_back(trial.number)
+        else:
+            shared.requeue(trial.number, "its worker is gone")
+    run_all(str(tmp_path / "cut"), 0.0, arguments)
+    whole, again = (opened(tmp_path / name, *arguments) for name in ("whole", "cut"))
+    assert points_of(again) == points_of(whole)
+    assert len(again.study.trials) == 14 + 3
+
+
+def test_what_is_lost_is_run_again_where_its_finder_died(tmp_path: Path) -> None:
+    where = tmp_path / "study"
+    shared = opened(where, "sweep.trials=3")
+    trial = shared.ask()
+    assert trial is not None
+    shared.set(trial.number, LOST, "its worker is gone")
+    again = [opened(where, "sweep.trials=3").ask() for _ in range(2)]
+    assert [t.params for t in again[:1] if t is not None] == [trial.params]
+    # Had both found it at the same moment, one would not count.
+    point = {"params": trial.params, "user_attrs": {FIRST: 0}}
+    shared.study.enqueue_trial(**point)
+    last = shared.ask()
+    assert last is not None
+    assert last.params != trial.params
+    assert [t.number for t in shared.begun()] == [1, 2, 4]
+    assert shared.ask() is None
+
+
+def test_a_study_whose_creator_died_at_once_is_taken_up(tmp_path: Path) -> None:
+    where = tmp_path / "runs" / "study"
+    directions = ["maximize"]
+    sweep = small(f"tracking.dir={tmp_path / 'runs'}")
+    optuna.create_study(
+        storage=open_storage(str(where)), study_name=sweep.name, directions=directions
+    )
+    begun = time.monotonic()
+    shared = SharedStudy.open(sweep, str(where), OBJECTIVES, "abc", worker_name(sweep))
+    shared.prepare()
+    assert time.monotonic() - begun < module.READY_S / 2
+    assert shared.ask() is not None
+
+
+def test_a_lock_says_who_lives_whatever_its_process_id_says(tmp_path: Path) -> None:
+    sweep = small(f"tracking.dir={tmp_path}")
+    own, other = worker_name(sweep), worker_name(sweep)
+    reused, elsewhere = {START_TAG: "1.0"}, {HOST_TAG: "elsewhere"}
+    with holding.hold(tmp_path, own), within(lambda: holding.hold(tmp_path, other)) as kill:
+        shared = SharedStudy.open(sweep, str(tmp_path / "study"), OBJECTIVES, "abc", own)
+        owner = {**process_tags(), WORKER_TAG: other}
+        assert [shared.works({**owner, **tags}) for tags in (reused, elsewhere)] == [True, True]
+        assert shared.works(None) is None, "it may be just about to say so"
+        kill()
+        assert [shared.works({**owner, **tags}) for tags in ({}, elsewhere)] == [False, False]
+        assert shared.works(None) is False
 
 
 def test_what_keeps_killing_its_worker_is_given_up(tmp_path: Path) -> None:

@@ -208,6 +208,18 @@ def test_a_resume_that_ends_at_once_has_destroyed_nothing(
     assert len(recorded(here)) == 2
 
 
+@pytest.mark.parametrize("command", ["runs", "compare"])
+def test_what_waits_is_said_where_the_store_does_not_answer(
+    runs: Path, capsys: Capsys, command: str
+) -> None:
+    run_that_fails_in_the_middle(runs)
+    of_a_dead_process(runs / "outbox" / f"{RUN}.jsonl")
+    assert main([command, "--dir", str(runs), "--uri", "http://127.0.0.1:1"]) == 2
+    waits, error = capsys.readouterr().err.splitlines()
+    assert f"records of {RUN} wait in {runs}/outbox" in waits
+    assert "no MLflow server answers" in error
+
+
 def test_sync_says_what_it_sent(runs: Path, capsys: Capsys) -> None:
     place = ("--dir", str(runs))
     assert main(["sync", *place]) == 0

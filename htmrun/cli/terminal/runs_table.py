@@ -59,7 +59,7 @@ def show_sweeps(
     must_be_one_of("format", output_format, FORMATS)
     check(filters)
     _, client = open_existing(uri, directory)
-    found = listed_sweeps(client, filters)
+    found = listed_sweeps(client, filters, directory)
     shown = found if limit is None else found[:limit]
     if output_format == "json":
         print(json.dumps([sweep_as_plain(one) for one in shown], indent=2))

@@ -1,0 +1,73 @@
+"""The pictures that a run ends with: curves of all its jobs, and what their layers do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from htmrun.tracking import layer_plots
+from htmrun.tracking.arrays import series_of
+from htmrun.tracking.curves import CurveBook, Curves
+from htmrun.tracking.plots import plot_curves
+from htmrun.training.measures.measure import RATE
+from htmrun.training.records import Job, Progress
+
+
+class Pictures:
+    """Collects what is drawn in the end; `book` has the curves of what runs now."""
+
+    def __init__(self, title: str, book: CurveBook, order: Sequence[Job]) -> None:
+        """`order`: all jobs of the run; arms are drawn as they come in it."""
+        self._title, self._book, self._order = title, book, list(order)
+        self._layers: dict[Job, layer_plots.Series] = {}
+
+    def keep(self, job: Job, series: layer_plots.Series) -> None:
+        """Take what is drawn of a finished job's arrays."""
+        self._layers[job] = layer_plots.kept(series)
+
+    def recall(self, client: Any, kept: Mapping[Job, str], folder: Path) -> None:
+        """Take in jobs that finished in an earlier attempt, from MLflow's runs of them.
+
+        Raises what the store raises. `folder` is for what has to be downloaded.
+        """
+        for job, run in kept.items():
+            found = client.get_run(run)
+            self.keep(job, series_of(client, found, folder))
+            histories = {
+                name: client.get_metric_history(run, name)
+                for name in found.data.metrics
+                if not name.startswith("system/")
+            }
+            # What is no curve stands at step 0.
+            curves = {n: points for n, points in histories.items() if any(p.step for p in points)}
+            told: dict[int, dict[str, float]] = {}
+            for name, points in curves.items():
+                for point in points:
+                    told.setdefault(point.step, {})[name] = point.value
+            rate = found.data.metrics.get(RATE, float("nan"))
+            for step, metrics in sorted(told.items()):
+                rate = metrics.pop(RATE, rate)
+                self._book.add(Progress(job, step, 0, metrics, rate), 0)
+            self._book.take(job)  # They are written already.
+
+    def draw(self, folder: Path) -> list[Path]:
+        """Draw what there is into `folder`; return the files."""
+        curves, layers = folder / "curves.png", folder / "networks.png"
+        plot_curves(self._in_order(self._book.curves), curves, self._title)
+        arms: dict[str, list[layer_plots.Series]] = {}
+        for job in sorted(self._layers, key=self._place):
+            arms.setdefault(job.arm, []).append(self._layers[job])
+        layer_plots.plot_layers(arms, layers, self._title)
+        return [file for file in (curves, layers) if file.exists()]
+
+    def _place(self, job: Job) -> int:
+        return self._order.index(job) if job in self._order else len(self._order)
+
+    def _in_order(self, curves: Curves) -> Curves:
+        """Return the curves with arms as they come in the run, whatever ended first."""
+        places = {job.arm: place for place, job in reversed([*enumerate(self._order)])}
+        return {
+            metric: dict(sorted(arms.items(), key=lambda one: places.get(one[0], len(places))))
+            for metric, arms in curves.items()
+        }
