@@ -143,8 +143,10 @@ class Command:
                 heard += part
         os.close(self._told)
         _, status = os.waitpid(self.session, 0)
+        # Killed at once, it has not even begun to say anything.
+        said = self._said.read_text() if self._said.exists() else ""
         return Ran(
-            self.session, os.waitstatus_to_exitcode(status), self._said.read_text(),
+            self.session, os.waitstatus_to_exitcode(status), said,
             time.monotonic() - self._begun, self._killed, json.loads(heard or b"{}"),
         )  # fmt: skip
 

@@ -88,6 +88,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _fail(
                 f"{error.filename}: {error.strerror}, expected a place that can be read and written"
             )
+        except MemoryError as error:
+            return _fail(
+                f"out of memory ({error or 'nothing is left'}), expected a smaller experiment; "
+                "--dry-run says what models take"
+            )
         except USAGE_ERRORS as error:
             return _fail(explain(error))
         except (KeyboardInterrupt, typer.Abort):

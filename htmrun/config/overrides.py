@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 # Groups from which several are chosen at once.
 LISTS = ("arm", "control")
-LARGEST = 1 << 19
-"""Characters of an override."""
+LARGEST = 1 << 14
+"""Characters of an override: a long one takes seconds to be read."""
 
 
 def rewrite(overrides: list[str], config_dir: Path | None) -> list[str]:

@@ -45,8 +45,9 @@ def mlflow_client(uri: str) -> Any:
     _check_variables()
     for logger in ("mlflow", "alembic"):
         logging.getLogger(logger).setLevel(logging.ERROR)
-    # It prints a traceback of what is raised anyway, and told in one line.
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    # They print a traceback of what is raised anyway, and told in one line.
+    for logger in ("mlflow.store.db.utils", "sqlalchemy.pool"):
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
     # It keeps where a run's artifacts lie by the run's id alone, which a copy of a folder shares.
     kept = getattr(mlflow.tracking._tracking_service.utils, "_artifact_repos_cache", {})
     kept.clear()

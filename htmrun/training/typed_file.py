@@ -52,7 +52,12 @@ def read(path: Path, title: str) -> Any:
     FileNotFoundError where there is none.
     """
     with path.open("rb") as file:
-        return _load(file, title)
+        try:
+            return _load(file, title)
+        except DAMAGED:
+            raise
+        except Exception as error:  # What a reader of archives raises is documented by none.
+            raise ValueError(f"{type(error).__name__}: {error}") from error
 
 
 def _dump(tree: Any, file: BufferedRandom, title: str) -> None:
