@@ -80,14 +80,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
         except UserError as error:
             return _fail(str(error))
-        except OSError as error:
-            if error.filename is None:
-                if (line := of_the_disk(error)) is None:
-                    raise
-                return _fail(line)
-            return _fail(
-                f"{error.filename}: {error.strerror}, expected a place that can be read and written"
-            )
         except MemoryError as error:
             return _fail(
                 f"out of memory ({error or 'nothing is left'}), expected a smaller experiment; "
@@ -100,10 +92,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except Exception as error:
             if lost.any:  # What an interruption broke off, e.g. a half compiled kernel.
                 return INTERRUPTED
-            if (line := of_the_disk(error)) is None:
+            if (line := _of_a_place(error)) is None:
                 raise
             return _fail(line)
     return result if isinstance(result, int) else 0
+
+
+def _of_a_place(error: Exception) -> str | None:
+    """Return a line about a file or disk that cannot be used; None for what is a mistake here."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}, expected a place that can be read and written"
+    return of_the_disk(error)
 
 
 def _fail(message: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
 from collections.abc import Callable, Mapping
@@ -170,7 +171,8 @@ def waiting(directory: Path | str, own: str = "") -> list[Waiting]:
 
 def waiting_line(directory: Path | str) -> str | None:
     """Return a line that says what waits in `directory`/outbox; None where nothing does."""
-    found = waiting(directory)
+    # Of a folder that is closed to this user others say more.
+    found = waiting(directory) if os.access(directory, os.X_OK) else []
     if not found:
         return None
     runs = ", ".join(dict.fromkeys(one.run or one.path.name for one in found))

@@ -254,7 +254,7 @@ def test_compare_and_dashboard_hand_over_their_options(monkeypatch: pytest.Monke
     assert main(["compare", "2026", "--format", "json", "--dir", "x"]) == 0
     assert main(["dashboard", "--port", "5001", "--uri", "sqlite:///a.db"]) == 0
     chosen = Choice(("2026",), directory="x")
-    assert seen == [(chosen, "json", None), ("sqlite:///a.db", "runs", 5001, False)]
+    assert seen == [(chosen, "json", None), ("sqlite:///a.db", "runs", 5001, False, "127.0.0.1")]
 
 
 def test_errors_of_commands_are_one_line(

@@ -68,7 +68,7 @@ def test_a_run_whose_disk_fills_up_says_so_and_is_whole_once_there_is_room(
     here: Path, capsys: Capsys
 ) -> None:
     # The first job is recorded; of the second, only its beginning.
-    with full_after(8):
+    with full_after(10):
         assert main(["train", *JOBS]) == 1
     said = capsys.readouterr()
     assert "Traceback" not in said.out + said.err

@@ -151,10 +151,9 @@ def test_one_sample_is_enough_where_its_range_is_given(
         assert "rmse_1" not in metrics
 
 
-def test_horizons_and_scores_beyond_the_end_leave_no_figures(series: Path) -> None:
-    for override in ("data.score_from=400", "classifier.horizons=[400]"):
-        finished = run(*stream(series, override))[1]
-        assert not any("rmse" in name for name in finished.metrics)
+def test_horizons_beyond_the_end_leave_no_figures(series: Path) -> None:
+    finished = run(*stream(series, "classifier.horizons=[400]"))[1]
+    assert not any("rmse" in name for name in finished.metrics)
 
 
 def test_the_order_of_horizons_does_not_matter(

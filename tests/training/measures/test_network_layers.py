@@ -99,7 +99,7 @@ def test_the_noise_score_counts_images_right_over_eleven_levels() -> None:
     whole = Chunk({"image": black}, np.ones(7, np.int64), flags, flags)
     source = SimpleNamespace(test=whole.pieces, white=255.0)
     model = Bright()
-    figures, series, _ = noise_score(model, source, 0, None)  # type: ignore[arg-type]
+    figures, series, *_ = noise_score(model, source, 0, None)  # type: ignore[arg-type]
     assert figures == {"noise_score": 7 * 7.0, "noise_score_area": pytest.approx(7 / 11)}
     np.testing.assert_allclose(series["noise_score_curve"], [1] * 7 + [0] * 4)
     counts = [int((np.isclose(shown, 190.4595)).sum((1, 2))[0]) for shown in model.shown]
