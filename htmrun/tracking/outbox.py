@@ -40,15 +40,20 @@ class Outbox:
         self._count = 0
         directory.mkdir(parents=True, exist_ok=True)
         inside = _inside(directory.parent, uri)
+        header = {
+            **({"inside": inside} if inside else {}),
+            "uri": uri, "experiment": experiment, "run": run, "attempt": attempt,
+            "process": process_tags(),
+        }  # fmt: skip
+        # It is there with its header or not at all; half of one goes with the open run's folder.
+        half = holding.folder_of(directory.parent, run) / self.path.name
+        half = half if half.parent.is_dir() else self.path.with_suffix(".half")
         try:
-            self._write({
-                **({"inside": inside} if inside else {}),
-                "uri": uri, "experiment": experiment, "run": run, "attempt": attempt,
-                "process": process_tags(),
-            })  # fmt: skip
-        except OSError:
-            self.path.unlink(missing_ok=True)
-            raise
+            half.unlink(missing_ok=True)
+            append_whole(half, json.dumps(header).encode() + b"\n")
+            half.replace(self.path)
+        finally:
+            half.unlink(missing_ok=True)
 
     def append(self, operation: Operation) -> None:
         """Keep `operation`, with a copy of the file it attaches."""

@@ -17,7 +17,7 @@ from htmrun.errors import of_the_disk
 from htmrun.sweep.storage import open_storage
 from htmrun.tracking.database import fold_log
 from htmrun.tracking.lines import append_whole
-from htmrun.tracking.outbox import Outbox
+from htmrun.tracking.outbox import Outbox, waiting
 from htmrun.training.measures.registry import timed
 from htmrun.training.records import Job
 from tests.helpers.experiments import DIGITS
@@ -201,3 +201,26 @@ def test_what_a_disk_refuses_is_a_line(error: BaseException, line: str | None) -
 def test_the_command_line_says_it(capsys: Capsys, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("htmrun.cli.app", full)
     assert complaint(capsys, "runs").startswith("error: No space left on device")
+
+
+def test_an_outbox_is_there_with_its_header_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that dies in the middle of the first line leaves nothing that waits."""
+
+    def dies(path: Path, data: bytes) -> None:
+        path.write_bytes(data[:9])
+        raise SystemExit
+
+    folder = tmp_path / "outbox"
+    monkeypatch.setattr("htmrun.tracking.outbox.append_whole", dies)
+    monkeypatch.setattr(Path, "unlink", lambda path, missing_ok=False: None)  # It died.
+    with pytest.raises(SystemExit):
+        Outbox(folder, "r", uri="u", experiment="e", attempt="1")
+    assert not list(folder.glob("*.jsonl"))
+    monkeypatch.undo()
+    assert waiting(tmp_path) == []
+    Outbox(folder, "r", uri="u", experiment="e", attempt="2")
+    [one] = waiting(tmp_path, own="r")
+    assert (one.run, one.problem) == ("r", "")
+    assert [path.name for path in folder.iterdir()] == ["r.jsonl"]
