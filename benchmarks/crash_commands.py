@@ -153,7 +153,10 @@ class Command:
     def _kill(self) -> None:
         sent = signal.SIGKILL if self._moment is None else self._moment.sent
         everybody = self._moment is None or self._moment.everybody
-        (os.killpg if everybody else os.kill)(self.session, sent)
+        try:
+            (os.killpg if everybody else os.kill)(self.session, sent)
+        except ProcessLookupError:  # It has not come to make a group of its own.
+            os.kill(self.session, sent)
         self._killed = True
 
 
