@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from htmrun.components import registry
 from htmrun.components.registry import component_of
 from htmrun.components.sources import Source
 from htmrun.config.schema import Arm, Experiment
 from htmrun.execution.jobs import Builder, schedule_of
 from htmrun.training.epochs import Epoch
-from htmrun.training.schedule import Cursor, Growth
+from htmrun.training.schedule import Growth, Schedule
 
 
 def plan_table(experiment: Experiment, source: Source) -> list[dict[str, object]]:
@@ -38,7 +36,12 @@ def plan_table(experiment: Experiment, source: Source) -> list[dict[str, object]
             row |= {
                 "regime": _words(regime, epoch),
                 "samples": samples * experiment.epochs,
-                "commits": _commits(regime, epoch, experiment.epochs, samples),
+                "commits": commits_of(
+                    schedule_of(regime),
+                    experiment.epochs,
+                    samples,
+                    None if epoch is None else epoch.samples,
+                ),
                 "bytes": here,
                 "device_bytes": there,
             }
@@ -57,17 +60,29 @@ def _words(arm: Arm, epoch: Epoch | None) -> str:
     return "; ".join(words)
 
 
-def _commits(arm: Arm, epoch: Epoch | None, passes: int, samples: int) -> int:
-    none = np.zeros(samples, np.uint8)
-    ends = none.copy()
-    ends[-1:] = 1
-    if epoch is not None:
-        ends[epoch.samples - 1 :: epoch.samples] = 1
-    schedule, cursor, commits = schedule_of(arm), Cursor(), 0
-    for _ in range(passes):
-        plan, cursor = schedule.plan(cursor, none, ends)
-        commits += int(plan.commit.sum())
-    return commits
+def commits_of(schedule: Schedule, passes: int, samples: int, epoch: int | None = None) -> int:
+    """Return the windows that a schedule closes in so many passes of `samples`.
+
+    epoch: samples after which one closes in any case, as at the end of a pass; None: only there.
+    Nothing is as long as the data, which may be 2^32 samples.
+    """
+    length, most = epoch or samples, schedule.largest
+
+    def closed(done: int) -> int:
+        """Return how many of the largest windows close from sample `done` of a pass on."""
+        first = min(length - done % length, samples - done)
+        whole, rest = divmod(samples - done - first, length)
+        return -(-first // most) + whole * -(-length // most) + -(-rest // most)
+
+    windows, number, done = 0, 0, 0
+    while number < passes and (window := schedule.window(windows)) < most:
+        done += min(window, length - done % length, samples - done)
+        windows += 1
+        if done == samples:
+            number, done = number + 1, 0
+    if number < passes:
+        windows += closed(done) + (passes - number - 1) * closed(0)
+    return windows
 
 
 def device_bytes(builder: Builder, name: str) -> int:
