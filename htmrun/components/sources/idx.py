@@ -75,8 +75,10 @@ def _array(path: Path, file: BinaryIO, size: int | None, room: int | None, most:
         raise UserError(f"{path}: {size} bytes after unpacking, {whole}")
     if room is not None and expected > room:
         raise UserError(f"{path}: at most {room} bytes after unpacking, {whole}")
-    if expected > most:
-        raise too_large(path, expected, most)
+    # Also an axis of none does not let the others be of any length.
+    largest = start + math.prod(axis or 1 for axis in shape) * dtype.itemsize
+    if largest > most:
+        raise too_large(path, largest, most)
     must_fit(expected, f"data.path: {path} takes", "a smaller file")
     data = take(file, expected - start)
     if len(data) != expected - start or file.read(1):
