@@ -31,6 +31,9 @@ def load(path: Path, expected: str = EXPECTED) -> Any:
         found = omegaconf.OmegaConf.create(text)
     except yaml.MarkedYAMLError as error:
         raise UserError(marked(error, str(path))) from None
+    except omegaconf.errors.OmegaConfBaseException as error:
+        key = f"{error.full_key}: " if getattr(error, "full_key", None) else ""
+        raise UserError(f"{path}: {key}{first_line(error)}, expected valid YAML") from None
     except (yaml.YAMLError, ValueError, OSError) as error:
         raise UserError(f"{path}: {first_line(error)}, expected valid YAML") from None
     if not omegaconf.OmegaConf.is_dict(found):

@@ -10,6 +10,9 @@ KEPT: list[tuple[str, bytes]] = [
     ("csv", b"ts\tload\n1767571200\t1e5\n" + b"9" * 400 + b"\t2\n"),
     # Eight axes, one of which is none, so that their product says nothing of the others.
     ("idx", b"\0\0\x08\x08" + b"\0\0\0\0" + b"\xff" * 28),
+    # References to other fields that cannot be read.
+    ("yaml", b"a:  e.${{;{{{,"),
+    ("yaml", b"a: x&1[, &x [1,\nd: aa${}\n? t\n"),
     # A time with a blank beside it, among others that are read only at a second look.
     ("csv", b"when,load\n2026-01-05 00:00,1\n02236-01/05 01:00,2\n2260-01-05 0500\t,3\n"),
 ]
