@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from htmrun.components.files import parsing
 from htmrun.components.sources.delimiters import find
 from htmrun.components.sources.reading import Reading, Row
 from htmrun.errors import UserError
@@ -54,7 +55,8 @@ class Feed:
         rest = b""
         while True:
             # Only what is there: a pipe that is slow must not hold up the rows before.
-            part = self._stream.read1(_BYTES)  # type: ignore[attr-defined]
+            with parsing(self.label, "CSV or lines of JSON"):
+                part = self._stream.read1(_BYTES)  # type: ignore[attr-defined]
             rest += part
             lines = rest.split(b"\n") if part else [*rest.split(b"\n"), b""]
             rest = lines.pop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import math
@@ -300,6 +301,9 @@ def test_rows_that_are_wrong_stop_it_or_are_left_out(here: Path, capsys: Capsys)
         (["first", "--dir", "first", "-d", "other.csv"],
          "other.csv:1: found the columns when, loads, expected 'load' among them, as in the data "
          "that the model was trained on; did you mean 'loads'?"),
+        (["first", "--dir", "first", "-d", "twice.csv"],
+         "twice.csv:1: found two columns called 'load', expected different names"),
+        (["first", "--dir", "first", "-d", "cut.csv.gz"], "cut.csv.gz: broken ("),
         (["first", "--dir", "first", "-d", "empty.csv"], "--data: empty.csv is empty"),
         (["first", "--dir", "first", "--bad-rows", "ignore"], "--bad-rows: found 'ignore'"),
         (["first", "--dir", "first", "--format", "xml"], "--format: found 'xml'"),
@@ -315,6 +319,8 @@ def test_what_cannot_be_is_said_in_a_line(
 ) -> None:
     (here / "other.csv").write_text(text_of(300, 306).replace("load", "loads"))
     (here / "empty.csv").write_text("")
+    (here / "twice.csv").write_text("when;load;load\n17.01.2026 12:00;1;2\n")
+    (here / "cut.csv.gz").write_bytes(gzip.compress(text_of(300, 306).encode())[:40])
     if arguments == ["damaged"]:
         shutil.copytree(model_folder(here, "first"), here / "damaged", dirs_exist_ok=True)
         data = bytearray((here / "damaged" / FILE).read_bytes())

@@ -83,6 +83,10 @@ class Reading:
     def must_be_there(self, names: Sequence[str], label: str) -> None:
         """Raise UserError where a column is missing in a header."""
         for name in self.columns:
+            if names.count(name) > 1:
+                raise UserError(
+                    f"{label}: found two columns called '{name}', expected different names"
+                )
             if name not in names:
                 raise UserError(
                     f"{label}: found the columns {', '.join(names)}, expected '{name}' among them, "
