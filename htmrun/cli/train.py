@@ -72,8 +72,8 @@ def command(
 
     on = checked(on)
     loaded = load(overrides or [], config_dir)
-    if loaded.own_file is not None:
-        _say_what_was_seen(loaded.own_file, quiet or json_output, write=not dry_run)
+    if loaded.own_file is not None and not quiet and not json_output:
+        _say_what_was_seen(loaded.own_file, write=not dry_run)
     if dry_run:
         _dry_run(loaded, on, json_output)
         return 0
@@ -90,7 +90,7 @@ def command(
     )
 
 
-def _say_what_was_seen(seen: OwnFile, silent: bool, *, write: bool) -> None:
+def _say_what_was_seen(seen: OwnFile, *, write: bool) -> None:
     """Print what an own file was taken for, and write it where it can be edited."""
     path = Path(f"{seen.name}.yaml")
     lines = [f"{seen.look.label}, {seen.look.rows:,} samples:", *(f"  {x}" for x in seen.lines)]
@@ -102,8 +102,7 @@ def _say_what_was_seen(seen: OwnFile, silent: bool, *, write: bool) -> None:
     else:
         path.write_text(seen.text, encoding="utf-8")
         lines.append(f"{path}: written; edit it, then htmrun train {path}")
-    if not silent:
-        typer.echo("\n".join(lines))
+    typer.echo("\n".join(lines))
 
 
 def _report(loaded: Loaded, folder: Path) -> Callable[[str], None]:
