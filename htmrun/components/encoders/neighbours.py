@@ -115,7 +115,7 @@ def cells_of(
 
     Raises UserError for what is too far away to be counted in cells.
     """
-    known: npt.NDArray[np.bool_] = ~np.isnan(places).any(axis=1)
+    known = np.logical_not(np.isnan(places).any(axis=1))
     cells = np.floor(np.where(known[:, None], places, 0.0) / scale)
     far: npt.NDArray[np.bool_] = np.abs(cells).max(axis=1, initial=0.0) > FARTHEST
     if far.any():
