@@ -16,7 +16,7 @@ from htmrun.components.sources import Chunk
 from htmrun.components.sources.reading import Row, RowReader
 from htmrun.errors import UserError
 from htmrun.execution.saved import Saved
-from htmrun.training.measures.anomaly import AnomalyLikelihood
+from htmrun.training.measures.judge import Judge
 from htmrun.training.measures.meters import raw_scores
 
 INTERVAL = (0.05, 0.95)
@@ -49,10 +49,9 @@ class Live:
         memories = [stage for stage in self.model.pipeline.stages if stage.predicts]
         self._memory = memories[-1] if memories else None
         experiment = saved.experiment
-        self._judge = AnomalyLikelihood(experiment.anomaly)
-        self._alarm = experiment.anomaly.alarm
-        if "anomaly" in saved.after:
-            self._judge.load(saved.after["anomaly"])
+        self._judge = Judge(experiment.anomaly, int(saved.facts["samples"]))
+        if "judge" in saved.after:
+            self._judge.load(saved.after)
 
     @property
     def names(self) -> list[str]:
@@ -60,7 +59,10 @@ class Live:
         names = [*(["time"] if self.reader.reading.dates else []), "value"]
         for h in self.model.pipeline.readout.targets.horizons:
             names += [f"forecast_{h}", f"low_{h}", f"high_{h}"]
-        return names + (["anomaly", "likelihood", "alert"] if self._memory else [])
+        if self._memory is None:
+            return names
+        score = ["score"] if self._judge.says_more else []
+        return [*names, "anomaly", "likelihood", *score, "alert"]
 
     def take(self, rows: Sequence[Row]) -> list[Answer]:
         """Return one answer a row; ValueError, in words, for the first that cannot be read.
@@ -89,7 +91,7 @@ class Live:
     def saved(self) -> Saved:
         """Return the model as it is now."""
         after = {
-            "anomaly": self._judge.state(), "reader": self.reader.state(),
+            **self._judge.state(), "reader": self.reader.state(),
             "last": {} if self.last_time is None else {"timestamp": np.array([self.last_time])},
         }  # fmt: skip
         return self._saved.gone_on(self.model, after, self.rows)
@@ -112,22 +114,22 @@ class Live:
             for name, share in zip(("low", "high"), INTERVAL, strict=True):
                 columns[f"{name}_{h}"] = made.quantile(share).tolist()
         if self._memory is not None:
-            columns |= self._anomalies()
+            columns |= self._anomalies(chunk)
         return [
             dict(zip(columns, values, strict=True))
             for values in zip(*columns.values(), strict=True)
         ]
 
-    def _anomalies(self) -> Mapping[str, Sequence[Any]]:
+    def _anomalies(self, chunk: Chunk) -> Mapping[str, Sequence[Any]]:
         assert self._memory is not None
         assert self._memory.cells is not None
         raw = raw_scores(self._memory.cells.hits, self._memory.active_columns)
-        likelihood = self._judge.add(raw)
+        said = self._judge.add(raw, chunk.fields["value"])
+        score = {"score": said.score.tolist()} if self._judge.says_more else {}
         return {
-            "anomaly": raw.tolist(),
-            "likelihood": likelihood.tolist(),
-            "alert": (likelihood >= self._alarm).astype(int).tolist(),
-        }
+            "anomaly": raw.tolist(), "likelihood": said.likelihood.tolist(), **score,
+            "alert": said.alert.astype(int).tolist(),
+        }  # fmt: skip
 
 
 def _made(due: Scores, pending: Scores, count: int) -> Scores:
