@@ -17,7 +17,7 @@ from htmrun.components.sources import Chunk
 from htmrun.components.stages import Stage
 from htmrun.training.measures import windows
 from htmrun.training.measures.anomaly import log_scale
-from htmrun.training.measures.judge import Judge
+from htmrun.training.measures.judge import Judge, Judged
 from htmrun.training.measures.measure import Found, Measure, Run, Saved
 from htmrun.training.measures.meters import raw_scores
 from htmrun.training.measures.prequential import MOST_LOSSES
@@ -63,7 +63,8 @@ class Rows:
 class Anomalies(Measure):
     """What the last temporal memory's surprise is judged to be, over the first pass of a stream.
 
-    Metrics where anomalies are what is asked, or where the data have labels.
+    Metrics where anomalies are what is asked, or where the data have labels. said: of the last
+    piece.
     """
 
     metrics: ClassVar = windows.METRICS
@@ -77,6 +78,7 @@ class Anomalies(Measure):
         self._first_pass = run.total // run.passes
         self._rows = Rows()
         self._unscored = 0
+        self.said: Judged | None = None
         if self._memory is not None:
             self.judge = Judge(run.course.anomaly, self._first_pass, run.source.windows)
 
@@ -88,7 +90,7 @@ class Anomalies(Measure):
         assert memory.cells is not None
         raw = raw_scores(memory.cells.hits, memory.active_columns)
         values = chunk.fields.get("value") if run.source.task == "forecast" else None
-        said = self.judge.add(raw, values)
+        self.said = said = self.judge.add(raw, values)
         more = {} if values is None else {"value": np.asarray(values, np.float64)}
         if "timestamp" in chunk.fields:
             more["time"] = chunk.fields["timestamp"].astype("datetime64[us]").astype(np.int64)
