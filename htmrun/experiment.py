@@ -202,15 +202,15 @@ class Results:
     def _as_run(self) -> ExperimentRun:
         """Return the same as is read back from MLflow of a recorded run."""
         opened = self._session.run
-        source = opened.builder.source
-        run = ExperimentRun(self.run_id, opened.experiment.name, source.task, (self.run_id,))
+        source, task = opened.builder.source, opened.builder.task
+        run = ExperimentRun(self.run_id, opened.experiment.name, task, (self.run_id,))
         run.unfinished = [(failed.job.name, "FAILED") for failed in self.failed]
         for record in self.finished:
             arm, seed = record.job.arm, record.job.seed
             side = run.controls if record.job.control else run.arms
             side += [] if arm in side else [arm]
             run.jobs.setdefault(arm, {})[seed] = record
-            run.data[arm], run.tasks[arm] = source.fingerprint, source.task
+            run.data[arm], run.tasks[arm] = source.fingerprint, task
             for name, value in record.metrics.items():
                 metric = legal_name(name)
                 run.metrics += [] if metric in run.metrics else [metric]

@@ -43,4 +43,4 @@ def command(
     from htmrun.config.compose import load
 
     name = experiment.removeprefix("experiment=")
-    print_fields(load([f"experiment={name}"], config_dir).experiment)
+    print_fields(load([f"experiment={name}"], config_dir, look=False).experiment)

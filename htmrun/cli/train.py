@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from htmrun.config.compose import Loaded
+    from htmrun.config.own_file import OwnFile
 
 NAME = "train"
 HELP = "Run an experiment; without one, list the experiments."
 USAGE = {
     "experiment=NAME": "an experiment: htmrun show lists them",
-    "FILE.yaml": "or a whole configuration, e.g. a sweep's best.yaml",
+    "FILE.yaml": "or a configuration of your own, or a sweep's best.yaml",
     "GROUP=CHOICE": "another choice in a group: sp=local",
     "FIELD=VALUE": "another value: sp.columns=4096 'seeds=[0,1,2]'",
     "~FIELD": "without it: ~control.no_sp",
@@ -71,6 +72,8 @@ def command(
 
     on = checked(on)
     loaded = load(overrides or [], config_dir)
+    if loaded.own_file is not None and not quiet and not json_output:
+        _say_what_was_seen(loaded.own_file, write=not dry_run)
     if dry_run:
         _dry_run(loaded, on, json_output)
         return 0
@@ -85,6 +88,21 @@ def command(
         json_output=json_output,
         afterwards=None if report is None else _report(loaded, report),
     )
+
+
+def _say_what_was_seen(seen: OwnFile, *, write: bool) -> None:
+    """Print what an own file was taken for, and write it where it can be edited."""
+    path = Path(f"{seen.name}.yaml")
+    lines = [f"{seen.look.label}, {seen.look.rows:,} samples:", *(f"  {x}" for x in seen.lines)]
+    if not write:
+        lines.append(f"(a run writes this to {path}, to be edited)")
+    elif path.exists():
+        same = path.read_text(encoding="utf-8", errors="replace") == seen.text
+        lines.append(f"{path}: " + ("as before" if same else "left as it is, this run is not its"))
+    else:
+        path.write_text(seen.text, encoding="utf-8")
+        lines.append(f"{path}: written; edit it, then htmrun train {path}")
+    typer.echo("\n".join(lines))
 
 
 def _report(loaded: Loaded, folder: Path) -> Callable[[str], None]:

@@ -7,11 +7,12 @@ alone does not tell it; once the data are open all shapes are known.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from htmrun.components import registry
 from htmrun.components.registry import component_of
 
 Shape = tuple[int, ...]
@@ -95,12 +96,14 @@ def layout(
     pipeline: Sequence[str], sections: Mapping[str, Any], shape: Shape | None,
     left_out: Collection[str] = (),
 ) -> Layout:  # fmt: skip
-    """Return what stands before the readout.
+    """Return what stands before the readout; of a pipeline without one, all of it.
 
     sections: parameters of each stage. shape: of the encoder's bits, or where there is none of
     the field that the readout reads. left_out: what an arm bypasses.
     """
     *front, last = pipeline
+    if registry.of(sections[last]).family != "readout":
+        front = [*pipeline]
     if not front:
         return Layout(component_of(sections[last]).field, shape, False, (), frozenset(left_out))
     first, *names = front
@@ -112,12 +115,3 @@ def layout(
             found.append(StageLayout(name, sections[name], now, outputs))
             now = outputs[name]
     return Layout(first, shape, True, tuple(found), frozenset(left_out))
-
-
-def windows_of(place: Layout, name: str, readout: Any, frozen: Collection[str]) -> Iterator[Window]:
-    """Yield what limits windows in stages that are not `frozen`, and in the readout `name`."""
-    for stage in place.stages:
-        if stage.name not in frozen:
-            yield from component_of(stage.parameters).windows(stage.name, stage.parameters)
-    if name not in frozen:
-        yield from component_of(readout).windows(name, readout, place, frozen)

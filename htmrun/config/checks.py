@@ -8,7 +8,8 @@ from typing import TypeVar
 from htmrun.components import registry
 from htmrun.components.controls import ControlParameters
 from htmrun.components.encoders import Encoder
-from htmrun.components.layout import Layout, Shape, layout, windows_of
+from htmrun.components.ending import Ending, ending_of
+from htmrun.components.layout import Layout, Shape, layout
 from htmrun.components.registry import component_of
 from htmrun.components.sources import Source
 from htmrun.config.schema import Arm, Experiment, GrowingWindow
@@ -26,7 +27,7 @@ def problems(experiment: Experiment) -> list[str]:
     ]
     if found:
         return found
-    found = [*_arms(experiment)]
+    found = [*_arms(experiment), *_endings(views)]
     for _, view in views:
         found += [*_reads(view), *_data(view), *_shapes(view)]
     found += [*_drift(experiment)]
@@ -64,6 +65,10 @@ def _encoder(experiment: Experiment) -> type[Encoder]:
     return kind
 
 
+def _ending(experiment: Experiment) -> Ending:
+    return ending_of(experiment.pipeline, experiment.stages)
+
+
 def _repeated(names: Sequence[T]) -> list[T]:
     seen: set[T] = set()
     return [name for name in names if name in seen or seen.add(name)]  # type: ignore[func-returns-value]
@@ -88,8 +93,11 @@ def _order(stages: Sequence[str], experiment: Experiment, path: str) -> Iterator
     if not front and not (is_readout and kinds[-1].component.field):
         yield _misplaced(path, last, experiment, "an encoder first and a classifier at the end")
         return
-    if not is_readout:
-        yield _misplaced(path, last, experiment, "a classifier at the end")
+    if kinds[-1].family == "stage" and kinds[-1].component.predicts:
+        front = [*stages]
+    elif not is_readout:
+        expected = "a classifier at the end, or a temporal memory that scores anomalies"
+        yield _misplaced(path, last, experiment, expected)
     for index, (name, kind) in enumerate(zip(front, kinds, strict=False)):
         if kind.family == "readout":
             yield _misplaced(path, name, experiment, "a classifier only at the end")
@@ -104,6 +112,15 @@ def _order(stages: Sequence[str], experiment: Experiment, path: str) -> Iterator
         place = layout(stages, experiment.stages, None)
         if f"{place.last}.{needs[0]}" not in place.outputs:
             yield _misplaced(path, last, experiment, f"{needs[1]} right before it")
+
+
+def _endings(views: Sequence[tuple[str, Experiment]]) -> Iterator[str]:
+    """Say which arms have a classifier, or none, where the experiment has it the other way."""
+    first, *others = [(path, _ending(view).reads) for path, view in views]
+    words = {True: "a classifier at the end", False: "no classifier at the end"}
+    for path, reads in others:
+        if reads != first[1]:
+            yield f"{path}: found {words[reads]}, expected {words[first[1]]} as in {first[0]}"
 
 
 def _misplaced(path: str, name: str, experiment: Experiment, expected: str) -> str:
@@ -133,12 +150,16 @@ def _arms(experiment: Experiment) -> Iterator[str]:
                     f"{group}.{name}.baseline: found '{registry.of(regime).name}' with data.kind "
                     f"'{_data_kind(experiment)}', expected a series to forecast"
                 )
+            elif not _ending(experiment).reads:
+                yield (
+                    f"{group}.{name}.baseline: found '{registry.of(regime).name}', a forecast, in "
+                    f"a pipeline without classifier, expected {group}.{name}=null"
+                )
 
 
 def _regime(experiment: Experiment, path: str, arm: Arm) -> Iterator[str]:
-    pipeline, last = experiment.pipeline, experiment.pipeline[-1]
-    readout = experiment.stages[last]
-    parts = [f"{last}.{part}" for part in component_of(readout).parts(readout)]
+    pipeline, end = experiment.pipeline, _ending(experiment)
+    parts = [f"{end.name}.{part}" for part in end.kind.parts(end.parameters)]
     alone = len(pipeline) == 1
     unknown = False
     for part, known in (("freeze", [*pipeline, *parts]),
@@ -154,14 +175,14 @@ def _regime(experiment: Experiment, path: str, arm: Arm) -> Iterator[str]:
             yield f"{path}.freeze[{index}]: found '{name}', expected a stage that learns"
         if name in arm.bypass:
             yield f"{path}.freeze[{index}]: found '{name}' in bypass too, expected it in one only"
-    cut = [name for name in arm.bypass if name in (pipeline[0], last)]
+    cut = [name for name in arm.bypass if name in (pipeline[0], end.name)]
     for name in cut:
         yield f"{path}.bypass: found '{name}', expected stages between encoder and classifier"
     if arm.bypass and not cut:
         rest = [name for name in pipeline if name not in arm.bypass]
         wrong = [*_order(rest, experiment, f"{path}.bypass")] or [
             f"{path}.bypass: {line}"
-            for line in component_of(readout).problems(last, readout, _layout(experiment, arm))
+            for line in end.kind.problems(end.name, end.parameters, _layout(experiment, arm))
         ]
         if wrong:
             yield from wrong
@@ -171,9 +192,7 @@ def _regime(experiment: Experiment, path: str, arm: Arm) -> Iterator[str]:
 
 def _windows(experiment: Experiment, path: str, arm: Arm) -> Iterator[str]:
     place = "learn_every.limit" if isinstance(arm.learn_every, GrowingWindow) else "learn_every"
-    last = experiment.pipeline[-1]
-    front = _layout(experiment, arm)
-    for window in windows_of(front, last, experiment.stages[last], arm.freeze):
+    for window in _ending(experiment).windows(_layout(experiment, arm), arm.freeze):
         problem = window.problem(arm.longest_window)
         if problem is not None:
             yield f"{path}.{place}: {problem}"
@@ -181,32 +200,31 @@ def _windows(experiment: Experiment, path: str, arm: Arm) -> Iterator[str]:
 
 def _reads(experiment: Experiment) -> Iterator[str]:
     """Check the names of what the readout reads."""
-    last = experiment.pipeline[-1]
-    readout = experiment.stages[last]
-    reads, known = component_of(readout).reads(readout) or (), _layout(experiment).outputs
+    end = _ending(experiment)
+    reads, known = end.kind.reads(end.parameters) or (), _layout(experiment).outputs
     for index, source in enumerate(reads):
         if source not in known:
-            yield mismatch(f"{last}.reads[{index}]", source, known)
+            yield mismatch(f"{end.name}.reads[{index}]", source, known)
     for source in _repeated(reads):
-        yield f"{last}.reads: found '{source}' twice, expected each once"
+        yield f"{end.name}.reads: found '{source}' twice, expected each once"
 
 
 def _data(experiment: Experiment) -> Iterator[str]:
     kind, source = _data_kind(experiment), _source(experiment)
-    last = experiment.pipeline[-1]
-    readout = experiment.stages[last]
+    end = _ending(experiment)
     if len(experiment.pipeline) == 1:
-        wanted = component_of(readout).field
+        wanted = end.kind.field
         having = {n: k.component.fields or () for n, k in registry.kinds("source").items()}
         if wanted not in having[kind]:
             kinds = ", ".join(name for name, fields in having.items() if wanted in fields)
             yield (
-                f"{last}.kind: found '{registry.of(readout).name}' with data.kind '{kind}', "
+                f"{end.name}.kind: found '{registry.of(end.parameters).name}' with data.kind "
+                f"'{kind}', "
                 f"expected one of {kinds}"
             )
     else:
         yield from _fields(experiment, kind, source)
-    yield from component_of(readout).unfit(last, readout, source.task, kind)
+    yield from end.kind.unfit(end.name, end.parameters, source.task, kind)
 
 
 def _fields(experiment: Experiment, kind: str, source: type[Source]) -> Iterator[str]:
@@ -229,7 +247,13 @@ def _fields(experiment: Experiment, kind: str, source: type[Source]) -> Iterator
 
 
 def _drift(experiment: Experiment) -> Iterator[str]:
-    if getattr(experiment.data, "drift_at", None) is not None and experiment.epochs > 1:
+    drift_at = getattr(experiment.data, "drift_at", None)
+    if drift_at is not None and not _ending(experiment).reads:
+        yield (
+            f"data.drift_at: found {drift_at} in a pipeline without classifier, expected null "
+            "(how forecasts come back is measured)"
+        )
+    if drift_at is not None and experiment.epochs > 1:
         yield (
             f"epochs: found {experiment.epochs} with data.drift_at, expected 1 "
             "(a second pass begins before the change again)"
@@ -238,12 +262,11 @@ def _drift(experiment: Experiment) -> Iterator[str]:
 
 def _shapes(experiment: Experiment) -> Iterator[str]:
     """Check what does not fit what stands before it; what is not known yet, building checks."""
-    front, last = _layout(experiment), experiment.pipeline[-1]
+    front, end = _layout(experiment), _ending(experiment)
     for stage in front.stages:
         p = stage.parameters
         yield from component_of(p).problems(stage.name, p, stage.before)
-    readout = experiment.stages[last]
-    yield from component_of(readout).problems(last, readout, front)
+    yield from end.kind.problems(end.name, end.parameters, front)
 
 
 def _layout(experiment: Experiment, arm: Arm | None = None) -> Layout:

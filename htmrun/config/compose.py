@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from htmrun._imports import hydra, omegaconf
-from htmrun.config import yaml_files
-from htmrun.config.catalogue import experiments, folders
-from htmrun.config.overrides import key_of, rewrite
+from htmrun.config import own_file, yaml_files
+from htmrun.config.catalogue import experiments, folders, is_group
+from htmrun.config.overrides import LISTS, check_choice, chosen, key_of, rewrite
+from htmrun.config.own_file import OwnFile
 from htmrun.config.validation import plain, unused, validate
-from htmrun.errors import UserError, one_of
+from htmrun.errors import UserError, one_of, show
 from htmrun.paths import CONF, conf_of_packages
 
 if TYPE_CHECKING:
@@ -32,16 +33,23 @@ _user_folder: ContextVar[Path | None] = ContextVar("user_folder", default=None)
 
 @dataclass(frozen=True)
 class Loaded:
-    """A validated experiment, the same as a plain nested dict, and the overrides as given."""
+    """A validated experiment, the same as a plain nested dict, and the overrides as given.
+
+    own_file: what was seen of the file of an `experiment=csv`.
+    """
 
     experiment: Experiment
     resolved: dict[str, Any]
     overrides: list[str]
+    own_file: OwnFile | None = None
 
 
-def load(overrides: list[str], config_dir: Path | None = None) -> Loaded:
-    """Compose and validate one experiment; UserError has one line for each thing that is wrong."""
-    raw = compose(overrides, config_dir)
+def load(overrides: list[str], config_dir: Path | None = None, *, look: bool = True) -> Loaded:
+    """Compose and validate one experiment; UserError has one line for each thing that is wrong.
+
+    look: false: no file of the user is looked at.
+    """
+    raw, seen = _composed(overrides, config_dir, look)
     experiment = validate(raw)
     idle = unused(raw)
     lines = [
@@ -52,7 +60,7 @@ def load(overrides: list[str], config_dir: Path | None = None) -> Loaded:
     ]
     if lines:
         raise UserError("\n".join(lines))
-    return Loaded(experiment, plain(experiment), list(overrides))
+    return Loaded(experiment, plain(experiment), list(overrides), seen)
 
 
 def is_file(text: str) -> bool:
@@ -63,14 +71,29 @@ def is_file(text: str) -> bool:
 def compose(overrides: list[str], config_dir: Path | None = None) -> dict[str, Any]:
     """Return the composed YAML as a plain dict, interpolations resolved, nothing validated.
 
-    A file among the overrides is a whole configuration, which then needs no experiment.
+    A file among the overrides is a whole configuration, or says on what experiment it builds; then
+    no other is needed.
     """
+    return _composed(overrides, config_dir, look=True)[0]
+
+
+def _composed(
+    overrides: list[str], config_dir: Path | None, look: bool
+) -> tuple[dict[str, Any], OwnFile | None]:
+    raw = _from_yaml(overrides, config_dir)
+    if look and any(text.lstrip("+") == f"experiment={own_file.NAME}" for text in overrides):
+        keys = {key_of(text): text for text in overrides if is_group(key_of(text), config_dir)}
+        return raw, own_file.look(raw, overrides, {k: chosen(text) for k, text in keys.items()})
+    return raw, None
+
+
+def _from_yaml(overrides: list[str], config_dir: Path | None) -> dict[str, Any]:
     search = folders(config_dir)
     files = [text for text in overrides if is_file(text)]
     rewritten = rewrite([text for text in overrides if text not in files], config_dir)
     if files:
         with _one_line_errors(), _searched_first(search[0] if config_dir else None):
-            return _compose(_beside_a_file(rewritten, files), _stored(files))
+            return _compose(*_beside_a_file(rewritten, files, config_dir))
     if not any(key_of(text) == "experiment" for text in overrides) and not (
         config_dir is not None and (config_dir / "config.yaml").is_file()
     ):
@@ -94,28 +117,69 @@ def compose_group(
     return section if isinstance(section, dict) else {}
 
 
-def _stored(files: list[str]) -> str:
-    """Return the name under which Hydra finds the one configuration file."""
+def _beside_a_file(
+    rewritten: list[str], files: list[str], config_dir: Path | None
+) -> tuple[list[str], str]:
+    """Return overrides for a configuration file, and the name under which Hydra finds it.
+
+    UserError for a second file, an experiment beside it, or one that builds on nothing.
+    """
     if len(files) > 1:
         raise UserError(f"override: found the files {', '.join(files)}, expected one")
-    content = yaml_files.load(Path(files[0]), "a YAML file with a whole configuration")
-    if "pipeline" not in content:
-        raise UserError(
-            f"{files[0]}: found no section 'pipeline', expected a whole configuration, such as "
-            "a sweep's best.yaml or a run's resolved.yaml"
-        )
-    hydra.core.config_store.ConfigStore.instance().store(name="htmrun_file", node=content)
-    return "htmrun_file"
-
-
-def _beside_a_file(rewritten: list[str], files: list[str]) -> list[str]:
-    """Return overrides for a configuration without a defaults list; UserError for an experiment."""
     for text in rewritten:
         if key_of(text) == "experiment":
             raise UserError(
                 f"experiment: found beside the file {files[0]}, which is one, expected one of them"
             )
-    return [f"+{text}" if not text.startswith(("+", "~")) else text for text in rewritten]
+    content = yaml_files.load(Path(files[0]), "a YAML file with a whole configuration")
+    if "experiment" in content:
+        plain_content = omegaconf.OmegaConf.to_container(content)
+        _store(_built_on(cast(dict[str, Any], plain_content), files[0], config_dir))
+        return rewritten, FILE
+    if "pipeline" not in content:
+        raise UserError(
+            f"{files[0]}: found no section 'pipeline', expected a whole configuration, such as "
+            "a sweep's best.yaml or a run's resolved.yaml, or an experiment that it builds on "
+            "(experiment: stream)"
+        )
+    _store(content)
+    # It has no defaults list.
+    return [f"+{t}" if not t.startswith(("+", "~")) else t for t in rewritten], FILE
+
+
+FILE = "htmrun_file"
+
+
+def _store(content: dict[str, Any]) -> None:
+    hydra.core.config_store.ConfigStore.instance().store(name=FILE, node=content)
+
+
+def _built_on(content: Mapping[str, Any], file: str, config_dir: Path | None) -> dict[str, Any]:
+    """Return what Hydra makes of a file that names its experiment; `sp: local` chooses in a group.
+
+    So does a list `defaults`. UserError for a choice that there is not.
+    """
+    own = content.get("defaults", [])
+    if not isinstance(own, list):
+        raise UserError(f"{file}: defaults: found {show(own)}, expected a list")
+    first: list[Any] = ["config"]
+    rest: dict[str, Any] = {}
+    for key, value in content.items():
+        if key == "defaults":
+            continue
+        listed = isinstance(value, list) and key in LISTS
+        if not is_group(key, config_dir) or not (isinstance(value, str) or listed):
+            rest[key] = value
+            continue
+        try:
+            check_choice(key, value, config_dir)
+        except UserError as error:
+            raise UserError(f"{file}: {error}") from None
+        first.append({f"override {key}": value})
+    every = [*first, *(entry for entry in own if entry != "_self_"), "_self_"]
+    # Hydra wants what overrides others at the end.
+    every.sort(key=lambda entry: isinstance(entry, dict) and "override" in next(iter(entry), ""))
+    return {"defaults": every, **rest}
 
 
 def _compose(overrides: list[str], name: str = "config") -> dict[str, Any]:

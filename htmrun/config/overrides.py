@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from htmrun._imports import hydra
 from htmrun.config.catalogue import choices, is_group
@@ -63,14 +63,21 @@ def _rewrite(text: str, config_dir: Path | None) -> str:
     value = override.value()
     if value is None:
         return f"{key}=[]" if key in LISTS else f"~{key}"
-    _check_choice(key, value, config_dir)
+    check_choice(key, value, config_dir)
     if override.package is not None:
         return f"+{text.lstrip('+')}"
     # Every shipped group is in the defaults already, so `+experiment=x` can only mean this.
     return text.lstrip("+")
 
 
-def _check_choice(group: str, value: object, config_dir: Path | None) -> None:
+def chosen(text: str) -> Any:
+    """Return what an override that was read before chooses in its group; [] for nothing."""
+    value = _parser().parse_override(text).value()
+    return [] if value is None else value
+
+
+def check_choice(group: str, value: object, config_dir: Path | None) -> None:
+    """Raise UserError for a choice, or one of several, that a group does not have."""
     known = choices(group, config_dir)
     for name in value if isinstance(value, list) else [value]:
         must_be_one_of(group, str(name), known)
@@ -90,7 +97,7 @@ def _parse(text: str, config_dir: Path | None) -> Override:
             f"{key_of(text)[:60]}: found {len(text):,} characters with {depth} brackets inside "
             f"each other, expected at most {LARGEST:,} and {DEEPEST} (or a file, see --config-dir)"
         )
-    parser = hydra.core.override_parser.overrides_parser.OverridesParser.create()
+    parser = _parser()
     try:
         return parser.parse_override(text)
     except (hydra.errors.HydraException, ValueError):
@@ -106,3 +113,7 @@ def _parse(text: str, config_dir: Path | None) -> Override:
         f"{printable(key_of(text))}: cannot read '{short}', expected a number, a word, a list "
         f"[a,b] or quoted text: '{key}=\"{short}\"'"
     )
+
+
+def _parser() -> Any:
+    return hydra.core.override_parser.overrides_parser.OverridesParser.create()

@@ -93,10 +93,9 @@ def device_bytes(builder: Builder, name: str) -> int:
 
 def _bytes(builder: Builder, arm: Arm) -> tuple[int, int]:
     """Estimate the bytes of one pipeline: of its state here, and of a card."""
-    front, readout = builder.layout(arm), builder.readout
-    targets, kind = builder.targets, component_of(readout)
-    here = kind.state_bytes(readout, front, targets)
-    there = kind.card_bytes(readout, front, targets)
+    front, targets, end = builder.layout(arm), builder.targets, builder.ending
+    here = end.kind.state_bytes(end.parameters, front, targets)
+    there = end.kind.card_bytes(end.parameters, front, targets)
     for stage in front.stages:
         p, kind = stage.parameters, component_of(stage.parameters)
         here += kind.state_bytes(p, stage.before)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -12,10 +11,11 @@ from htmrun.backends import Backend, load_backend
 from htmrun.components.classifiers import Site, Targets
 from htmrun.components.controls import Control, ControlParameters
 from htmrun.components.encoders import Encoder, build_encoder
-from htmrun.components.layout import Layout, layout, windows_of
+from htmrun.components.ending import Ending, ending_of
+from htmrun.components.layout import Layout, layout
 from htmrun.components.pipeline import Pipeline, Raw
 from htmrun.components.registry import component_of
-from htmrun.components.sources import Source
+from htmrun.components.sources import Source, Task
 from htmrun.config.schema import Arm, Experiment, GrowingWindow
 from htmrun.errors import UserError
 from htmrun.execution.lockstep import Work
@@ -63,22 +63,26 @@ class Builder:
     """Whether jobs hand over what they learned with their last record."""
 
     @property
-    def readout(self) -> Any:
-        """The parameters of the last stage."""
-        return self.experiment.stages[self.experiment.pipeline[-1]]
+    def ending(self) -> Ending:
+        """The readout, or that there is none."""
+        return ending_of(self.experiment.pipeline, self.experiment.stages)
+
+    @property
+    def task(self) -> Task:
+        """What is asked of the source: what it is made for, without a readout anomalies."""
+        return self.source.task if self.ending.reads else "anomaly"
 
     @property
     def horizons(self) -> tuple[int, ...]:
         """The readout's horizons, in samples, ascending."""
-        horizons: tuple[int, ...] = component_of(self.readout).horizons(self.readout)
-        return horizons
+        end = self.ending
+        return end.kind.horizons(end.parameters)
 
     @property
     def targets(self) -> Targets:
         """What is asked of the readout; raises UserError where it cannot give that."""
-        name = self.experiment.pipeline[-1]
-        targets: Targets = component_of(self.readout).targets_of(name, self.readout, self.source)
-        return targets
+        end = self.ending
+        return end.kind.targets_of(end.name, end.parameters, self.source)
 
     def of(self, arm: Arm) -> Builder:
         """Return a builder whose experiment has the arm's own pipeline, if it has one."""
@@ -91,7 +95,9 @@ class Builder:
         """Return the encoder of one seed, or what stands for it where the readout is alone."""
         first, *rest = self.experiment.pipeline
         if not rest:
-            return Raw(component_of(self.readout).field, self.source.shapes)
+            field = self.ending.kind.field
+            assert field is not None  # Else the pipeline is refused.
+            return Raw(field, self.source.shapes)
         parameters, source = self.experiment.stages[first], self.source
         return build_encoder(parameters, source.shapes, seed, source.ranges, first)
 
@@ -104,9 +110,9 @@ class Builder:
         """Return the pipeline of one arm with one seed, freshly initialised; raises UserError."""
         own = self.of(arm)
         e, encoder, place = own.experiment, own.encoder(seed), own.layout(arm)
-        name, samples = e.pipeline[-1], self.source.samples or 0
+        end, samples = own.ending, self.source.samples or 0
         stated = epochs.stated(e.epoch_length, self.source)
-        for window in windows_of(place, name, own.readout, arm.freeze):
+        for window in end.windows(place, arm.freeze):
             problem = window.problem(arm.longest_window)
             if problem is not None:
                 raise UserError(f"learn_every: {problem}")
@@ -119,10 +125,10 @@ class Builder:
             for stage in place.stages
         ]  # fmt: skip
         site = Site(
-            name, place, self.source, backend, e.device, seed, arm.freeze,
+            end.name, place, self.source, backend, e.device, seed, arm.freeze,
             samples * e.epochs, stated.samples if stated else samples,
         )  # fmt: skip
-        readout = component_of(own.readout).build(own.readout, site)
+        readout = end.kind.build(end.parameters, site)
         return Pipeline(encoder, stages, readout, place.first)
 
     def epoch(self, arm: Arm) -> Epoch | None:

@@ -27,7 +27,6 @@ from htmrun.backends.parameters import (
     TemporalMemoryParameters,
 )
 from htmrun.backends.plan import Flags, Plan
-from htmrun.components.registry import component_of
 from htmrun.config.schema import Arm
 from htmrun.execution.jobs import Builder
 from htmrun.execution.lockstep import Meeting, Request, Work
@@ -293,5 +292,4 @@ def works_together(
 
 
 def _joins(builder: Builder) -> bool:
-    joins: bool = component_of(builder.readout).joins_lots
-    return joins
+    return builder.ending.kind.joins_lots

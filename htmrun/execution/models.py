@@ -10,12 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from htmrun.backends import State
+from htmrun.backends.plan import Plan
 from htmrun.components.classifiers.scores import Scores
 from htmrun.components.pipeline import Pipeline, Raw
 from htmrun.components.sources import Chunk
 from htmrun.config.schema import Arm
 from htmrun.errors import UserError, nearest
 from htmrun.execution.jobs import Builder, schedule_of
+from htmrun.training.measures.meters import raw_scores
 from htmrun.training.schedule import Cursor, Schedule
 
 PIECE = 1024
@@ -53,6 +55,8 @@ class Model:
     ) -> np.ndarray:  # fmt: skip
         """Learn samples in their order and return what was predicted of each before that.
 
+        Of a pipeline without classifier: their raw anomaly scores, float64 (T,), 0 to 1.
+
         samples: a chunk, or fields by name, or the one field that the data have, first axis T;
         then `target` (T,) are classes or values, and `reset` (T,) is 1 where a sequence starts.
         last: an epoch ends with them, a window that is open commits. Raises UserError.
@@ -62,11 +66,10 @@ class Model:
         ends[-1:] = last
         plan, self.cursor = self.schedule.plan(self.cursor, whole.reset, ends)
         starts = range(0, max(len(whole), 1), PIECE)
-        outcomes = [
-            self.pipeline.run(whole.slice(at, at + PIECE), plan.slice(at, at + PIECE))
-            for at in starts
+        answers = [
+            self._learned(whole.slice(at, at + PIECE), plan.slice(at, at + PIECE)) for at in starts
         ]
-        return np.concatenate([self._answers(outcome.scores[0]) for outcome in outcomes])
+        return np.concatenate(answers)
 
     def predict(
         self, samples: Chunk | Mapping[str, npt.ArrayLike] | npt.ArrayLike,
@@ -99,12 +102,26 @@ class Model:
         return self.pipeline.state_hash()
 
     def _scores(self, samples: Any, horizon: int | None, reset: Any) -> Scores:
+        if not self.pipeline.readout.targets.horizons:
+            raise UserError(
+                "predict: found a pipeline without classifier, expected one that predicts; `fit` "
+                "returns anomaly scores"
+            )
         scores = self.pipeline.compute(self._chunk(samples, None, reset)).scores
         for one in scores:
             if horizon in (None, one.horizon):
                 return one
         known = ", ".join(str(one.horizon) for one in scores)
         raise UserError(f"horizon: found {horizon}, expected one of {known}")
+
+    def _learned(self, samples: Chunk, plan: Plan) -> np.ndarray:
+        """Learn samples; return what was predicted of them, or how strange they were."""
+        scores = self.pipeline.run(samples, plan).scores
+        if scores:
+            return self._answers(scores[0])
+        memory = [stage for stage in self.pipeline.stages if stage.predicts][-1]
+        assert memory.cells is not None
+        return raw_scores(memory.cells.hits, memory.active_columns)
 
     def _answers(self, scores: Scores) -> np.ndarray:
         targets = self.pipeline.readout.targets

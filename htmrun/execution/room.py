@@ -51,15 +51,16 @@ def _parts(builder: Builder, name: str) -> Iterator[tuple[str, tuple[int, int]]]
     if not isinstance(regime, Arm):
         return
     own = builder.of(regime)
-    front, readout = own.layout(regime), own.readout
+    front, end = own.layout(regime), own.ending
     for stage in front.stages:
         p, kind = stage.parameters, component_of(stage.parameters)
         before = stage.before
         sizes = kind.first_bytes(p, before), kind.state_bytes(p, before)
         yield _field(stage.name, kind), sizes
-    kind, last = component_of(readout), own.experiment.pipeline[-1]
-    most = kind.state_bytes(readout, front, own.targets)
-    yield _field(last, kind), (most, most)
+    if not end.reads:
+        return
+    most = end.kind.state_bytes(end.parameters, front, own.targets)
+    yield _field(end.name, end.kind), (most, most)
 
 
 def _field(name: str, kind: Any) -> str:

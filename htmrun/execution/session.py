@@ -164,9 +164,7 @@ def new_run_id(name: str) -> str:
 
 def main_metrics(builder: Builder) -> tuple[str, ...]:
     """Return the metrics that the final table shows."""
-    stages = builder.experiment.stages
-    memories = [n for n, stage in stages.items() if getattr(component_of(stage), "predicts", False)]
-    names = registry.main_metrics(builder.source.task, builder.horizons, memories)
+    names = registry.main_metrics(builder.task, builder.horizons, _memories(builder))
     # An area of its own where bits are swapped, the score where pixels are.
     unused = {"noise_score" if builder.experiment.noise_images == 0 else "noise_accuracy_area"}
     if drift_at(builder.experiment) is None:
@@ -176,4 +174,9 @@ def main_metrics(builder: Builder) -> tuple[str, ...]:
 
 def main_curve(builder: Builder) -> str:
     """Return the curve that the progress bars and the dashboard show."""
-    return target.main_curve(builder.source.task, builder.horizons)
+    return target.main_curve(builder.task, builder.horizons, _memories(builder))
+
+
+def _memories(builder: Builder) -> list[str]:
+    stages = builder.experiment.stages.items()
+    return [name for name, p in stages if getattr(component_of(p), "predicts", False)]

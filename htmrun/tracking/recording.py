@@ -41,7 +41,7 @@ def recorded(
         **run.where.tags,
         **({} if run.on == LOCAL else {"htmrun.on": run.on}),
         "htmrun.threads": str(run.builder.threads),
-        "htmrun.task": source.task,
+        "htmrun.task": run.builder.task,
         "htmrun.data": source.name,
         "htmrun.data_hash": source.fingerprint,
         "htmrun.overrides": hide_password(" ".join(overrides)),

@@ -90,6 +90,7 @@ def test_main_figures_of_several_horizons_and_memories() -> None:
         *("rmse_1", "rmse_5", "mape_5", "nll_5", "recovery_samples"),
     )
     assert main_metrics("sequence", (), ("a", "b"))[-3:-1] == ("a/predicted", "b/predicted")
+    assert main_metrics("anomaly", (), ("a", "b"))[-2:] == ("a/predicted", "b/predicted")
     assert main_metrics("other", (1,), ("tm",)) == ()
     assert main_among("forecast", ["rmse_10", "rmse_2", "nll_10"]) == (
         *("rmse_2", "rmse_10", "nll_10"),

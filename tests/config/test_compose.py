@@ -17,8 +17,8 @@ from htmrun.errors import UserError
 from htmrun.paths import CONF
 
 SHIPPED = (
-    "credit_digits", "digits", "drift", "mnist", "reber", "reward_digits", "sequences", "sp_mnist",
-    "sparse_digits", "sparse_mnist", "stream",
+    "credit_digits", "csv", "digits", "drift", "mnist", "reber", "reward_digits", "sequences",
+    "sp_mnist", "sparse_digits", "sparse_mnist", "stream",
 )  # fmt: skip
 MINE = """\
 # @package _global_
@@ -66,7 +66,7 @@ def test_the_shipped_experiments_are_all_listed_and_say_what_they_show() -> None
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_experiment_validates_and_can_be_read_back(name: str) -> None:
-    loaded = load([f"experiment={name}"])
+    loaded = load([f"experiment={name}"], look=False)
     assert loaded.experiment.name == name
     arms = [*loaded.experiment.arm.values(), *loaded.experiment.control.values()]
     own = [getattr(arm, "pipeline", None) or () for arm in arms]

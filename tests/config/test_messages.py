@@ -161,7 +161,18 @@ WRONG = [
     ("pipeline=[encoder,sp,sp,classifier]", "pipeline: found 'sp' twice, expected each stage once"),
     (
         "pipeline=[encoder,sp]",
-        "pipeline: found 'sp' (spatial_pooler), expected a classifier at the end",
+        "pipeline: found 'sp' (spatial_pooler), expected a classifier at the end, or a temporal "
+        "memory that scores anomalies",
+    ),
+    (
+        "pipeline=[encoder,sp,tm]",
+        "pipeline: found no classifier with data.kind 'digits', expected one at the end (without "
+        "it anomalies of a series are scored)",
+    ),
+    (
+        "pipeline=[tm]",
+        "pipeline: found 'tm' (temporal_memory), expected an encoder first and a "
+        "classifier at the end",
     ),
     (
         "classifier=predicted_columns",
@@ -266,6 +277,30 @@ def test_a_baseline_that_is_wrong_keeps_its_path() -> None:
 def test_a_series_cannot_be_forecast_zero_steps_ahead_or_by_symbols() -> None:
     text = complaint("experiment=stream", "classifier.horizons=[0,1]")
     assert text == "classifier.horizons: found 0 with data.kind 'series', expected at least 1"
+
+
+def test_without_a_classifier_there_must_be_a_memory_everywhere_and_nothing_forecasts() -> None:
+    series = ["experiment=stream", "pipeline=[encoder,sp,tm]"]
+    nothing = ["control.persistence=null", "control.seasonal=null"]
+    assert complaint(*series, "control.seasonal=null") == (
+        "control.persistence.baseline: found 'persistence', a forecast, in a pipeline without "
+        "classifier, expected control.persistence=null"
+    )
+    assert complaint(*series, *nothing, "arm.online.bypass=[tm]") == (
+        "arm.online.bypass: found 'sp' (spatial_pooler), expected a classifier at the end, or a "
+        "temporal memory that scores anomalies"
+    )
+    assert complaint(*series, *nothing, "data.drift_at=300") == (
+        "data.drift_at: found 300 in a pipeline without classifier, expected null (how forecasts "
+        "come back is measured)"
+    )
+    assert complaint("experiment=stream", "arm.online.pipeline=[encoder,sp,tm]") == (
+        "arm.online.pipeline: found no classifier at the end, expected a classifier at the end as "
+        "in pipeline"
+    )
+    assert complaint(*series, *nothing, "classifier.buckets=8") == (
+        "classifier.buckets: has no effect, 'classifier' is not in pipeline [encoder, sp, tm]"
+    )
 
 
 def test_bypass_must_leave_an_order_that_works() -> None:

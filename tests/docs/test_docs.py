@@ -119,7 +119,7 @@ def test_train_commands_that_are_only_mentioned_are_valid(page: Path) -> None:
         places = [n + 1 for n, word in enumerate(words) if word == "--on"]
         overrides = [w for n, w in enumerate(words) if not w.startswith("-") and n not in places]
         if overrides and not any(map(is_file, overrides)):
-            load(overrides)
+            load(overrides, look=False)
 
 
 def run_python(page: Path, names: dict[str, Any]) -> None:

@@ -29,6 +29,7 @@ _IDX = ("data.path={idx}", "evaluate_every=60")
 
 SHIPPED: dict[str, tuple[str, ...]] = {
     "credit_digits": _CREDIT,
+    "csv": ("data.path={csv}", "data.value=load", *_STREAM),
     "digits": _POOLED_DIGITS,
     "drift": (*_TWO_PASSES, "epochs=1", "data.steps=800", "data.drift_at=400", "target=0.5"),
     "mnist": (*_IDX, "sp.columns=256"),

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 Shapes = Mapping[str, tuple[int, ...]]
 Ranges = Mapping[str, tuple[float, float]]
-Task = Literal["classification", "sequence", "forecast"]
+Task = Literal["classification", "sequence", "forecast", "anomaly"]
+"""anomaly: of a series whose pipeline has no readout; no source has it as its own."""
 
 
 @dataclass(frozen=True)

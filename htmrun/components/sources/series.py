@@ -184,6 +184,24 @@ class SeriesParameters(SourceParameters):
         return self
 
 
+def open_table(parameters: SeriesParameters, base: Path) -> CSVTable:
+    """Return the table that the parameters name, of which the header and first rows are read."""
+    return _opened(parameters, base)[0]
+
+
+def _opened(parameters: SeriesParameters, base: Path) -> tuple[CSVTable, str, dict[str, str]]:
+    """Return the table, its name, and what its kind of file is read with where nothing is said."""
+    p = parameters
+    layout = Layout(p.delimiter, p.comment, p.skip_lines)
+    if p.path is None:
+        bundled = bundled_series(p.name)
+        settings = {"timestamp_format": bundled.timestamp_format, "missing": "previous"}
+        return CSVTable(bundled.text, layout), str(p.name), settings
+    path = resolve_path(p.path, base)
+    text = TextSource(str(path), path, encoding=p.encoding, most=p.max_bytes)
+    return CSVTable(text, layout), path.name.split(".")[0], {"missing": "error"}
+
+
 @register("source", SeriesParameters)
 class SeriesSource(Source):
     """A table whose column `value` is forecast; the header is read at once, the rows later."""
@@ -193,22 +211,10 @@ class SeriesSource(Source):
     class_names: tuple[str, ...] = ()
 
     def __init__(self, parameters: SeriesParameters, base: Path) -> None:
-        if parameters.path is None:
-            bundled = bundled_series(parameters.name)
-            text = bundled.text
-            self.name: str = parameters.name
-            defaults = {"timestamp_format": bundled.timestamp_format, "missing": "previous"}
-        else:
-            path = resolve_path(parameters.path, base)
-            text = TextSource(
-                str(path), path, encoding=parameters.encoding, most=parameters.max_bytes
-            )
-            self.name = path.name.split(".")[0]
-            defaults = {"missing": "error"}
+        self.table, name, defaults = _opened(parameters, base)
+        self.name: str = name
         given = {k: v for k, v in defaults.items() if getattr(parameters, k) is None}
         self.parameters = parameters.model_copy(update=given)
-        layout = Layout(parameters.delimiter, parameters.comment, parameters.skip_lines)
-        self.table = CSVTable(text, layout)
         self.columns = find_columns(self.table, self.parameters)
         if self.parameters.sort and not self.columns.dates.columns:
             raise UserError(

@@ -21,6 +21,17 @@ FEW = 0.01
 SERIES_AT_MOST = 1000
 
 
+class UnorderedTimesError(UserError):
+    """Times are in no order; what would bring them into one.
+
+    backwards: the newest row comes first. telling: the column that tells series apart.
+    """
+
+    def __init__(self, line: str, *, backwards: bool = False, telling: str | None = None) -> None:
+        super().__init__(line)
+        self.backwards, self.telling = backwards, telling
+
+
 class TimeOrder:
     """Watches the times of a file go by; `steps`: how often each step back or of 0 s occurs."""
 
@@ -139,16 +150,20 @@ class TimeOrder:
         count = sum(left.values())
         from_to = f"from {_text(before)} to {_text(after)}"
         if self.forward <= count // 10:
-            raise UserError(
+            raise UnorderedTimesError(
                 f"{table.place(row)}: times run backwards ({from_to}), the newest row comes first; "
-                "expected data.sort=true, which sorts the rows by time"
+                "expected data.sort=true, which sorts the rows by time",
+                backwards=True,
             )
         telling = telling_column(table, columns, row)
         ways = "data.sort=true sorts the rows by time, data.sort=false takes them as they stand"
         if telling is not None:
             ways = f"{_each_by_itself(table, telling)}; {ways}"
         often = "" if count == 1 else f" (and {count - 1:,} more times)"
-        raise UserError(f"{table.place(row)}: times go back {from_to}{often}; {ways}")
+        raise UnorderedTimesError(
+            f"{table.place(row)}: times go back {from_to}{often}; {ways}",
+            telling=None if telling is None else table.names[telling],
+        )
 
     def _refuse_doubled(self, table: CSVTable, columns: Columns, doubled: int) -> None:
         row, _, time = self.first[0.0]
@@ -163,7 +178,10 @@ class TimeOrder:
         )
         if telling is not None:
             ways = f"{_each_by_itself(table, telling)}; data.sort=false takes them as they stand"
-        raise UserError(f"{table.place(row)}: times {often} ({_text(time)}); {ways}")
+        raise UnorderedTimesError(
+            f"{table.place(row)}: times {often} ({_text(time)}); {ways}",
+            telling=None if telling is None else table.names[telling],
+        )
 
 
 def seconds(steps: npt.NDArray[np.timedelta64] | np.timedelta64) -> npt.NDArray[np.float64]:

@@ -129,6 +129,11 @@ class Run:
         return self.course.epochs if self.source.repeats else 1
 
     @property
+    def task(self) -> Task:
+        """What is asked of the source: what it is made for, without a readout anomalies."""
+        return self.source.task if self.pipeline.readout.targets.horizons else "anomaly"
+
+    @property
     def rate(self) -> float:
         """Training samples per second so far."""
         return self.sample / self.train_seconds if self.train_seconds > 0 else 0.0

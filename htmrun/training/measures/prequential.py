@@ -87,7 +87,7 @@ METRICS = (
            "columns win", "share", "Cui et al. 2017"),
     Metric("{memory}/predicted", "representation", "up", "share of the active columns that the "
            "temporal memory had predicted; 1 minus the anomaly score", "share",
-           "Hawkins, Ahmad 2016", curve=True, main=("sequence",)),
+           "Hawkins, Ahmad 2016", curve=True, main=("sequence", "anomaly")),
     Metric("{memory}/bursting", "representation", "down", "active columns that had not been "
            "predicted", "share", curve=True),
     Metric("{memory}/specificity", "representation", "up", "predicted columns that came", "share"),

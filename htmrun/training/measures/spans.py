@@ -29,8 +29,8 @@ class Spans:
 
     @classmethod
     def of(cls, source: Source, horizons: Iterable[int]) -> Spans | None:
-        """Return what flags the samples of a source; None where horizons are rows."""
-        if source.horizon_unit == "rows":
+        """Return what flags the samples of a source; None where horizons are rows, or none."""
+        if source.horizon_unit == "rows" or not tuple(horizons):
             return None
         step = step_of(source)
         if step is None:

@@ -23,10 +23,12 @@ class Target(Measure):
 
     def finish(self, run: Run) -> Found:
         """Return the samples; nothing if it was never reached."""
-        target, task = run.course.target, run.source.task
+        target, task = run.course.target, run.task
         if target is None:
             return Found()
-        curve = main_curve(task, run.pipeline.readout.targets.horizons)
+        horizons = run.pipeline.readout.targets.horizons
+        memories = [stage.name for stage in run.pipeline.stages if stage.predicts]
+        curve = main_curve(task, horizons, memories)
         lower = _main(task).better == "down"
         for told in run.told:
             value = told.metrics.get(curve)
@@ -35,9 +37,13 @@ class Target(Measure):
         return Found()
 
 
-def main_curve(task: Task, horizons: Sequence[int]) -> str:
-    """Return the curve that stands for a task: of its first main metric, at the nearest horizon."""
-    return f"{RECENT}{_main(task).pattern.replace('{h}', str(min(horizons, default=0)))}"
+def main_curve(task: Task, horizons: Sequence[int], memories: Sequence[str]) -> str:
+    """Return the curve that stands for a task: of its first main metric that has one.
+
+    At the nearest of the `horizons`, of the last of the temporal memories.
+    """
+    places = {"h": min(horizons, default=0), "memory": memories[-1] if memories else ""}
+    return f"{RECENT}{_main(task).pattern.format_map(places)}"
 
 
 def _main(task: Task) -> Metric:
