@@ -196,7 +196,7 @@ def test_what_is_wrong_is_said_in_a_line(
     assert "before settings" in error_of(capsys, "seeds=[0]")
     assert "expected series" in error_of(capsys, str(folder), "experiment=digits")
     assert "no temporal memory" in error_of(
-        capsys, str(folder), "pipeline=[encoder,sp,classifier]", "classifier.reads=null"
+        capsys, str(folder), "pipeline=[encoder,sp,classifier]", "classifier.horizons=[1]"
     )
     assert "expected it alone" in error_of(capsys, str(folder), "seeds=[0]", "--score-only", "x")
     broken = write_corpus(tmp_path / "broken")
