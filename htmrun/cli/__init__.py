@@ -20,6 +20,7 @@ from htmrun.cli import (
     rerun,
     resume,
     runs,
+    series,
     show,
     sweep,
     sync,
@@ -45,8 +46,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 COMMANDS = (
-    train, resume, rerun, export, sweep, predict, nab, show, runs, compare, clean, sync, dashboard,
-    doctor,
+    train, resume, rerun, export, sweep, predict, nab, series, show, runs, compare, clean, sync,
+    dashboard, doctor,
 )  # fmt: skip
 for module in COMMANDS:
     text = f"{module.HELP}\n\n\b\n{two_columns(module.USAGE)}"

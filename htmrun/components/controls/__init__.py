@@ -1,4 +1,4 @@
-"""Controls: forecasts without learning, which show what a metric is worth."""
+"""Controls: forecasts without a temporal memory, which show what a metric is worth."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from htmrun.components.sources.steps import Step, Times
 
 Values = npt.NDArray[np.float64]
 Ages = npt.NDArray[np.int64]
+Rows = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 
 class ControlParameters(Parameters):
-    """What controls without learning have in common: the field `baseline` names their kind."""
+    """What controls that are no arms have in common: the field `baseline` names their kind."""
 
 
 @dataclass(frozen=True)

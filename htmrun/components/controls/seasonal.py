@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
-from htmrun.components.controls import Control, ControlParameters, Series, Values
+from htmrun.components.controls import Control, ControlParameters, Rows, Series, Values
 from htmrun.components.registry import register
 from htmrun.components.sources.steps import Step, span
-
-Rows = npt.NDArray[np.int64]
 
 
 class SeasonalParameters(ControlParameters):

@@ -1,0 +1,1 @@
+"""Tests of controls: forecasts that an arm has to beat."""
