@@ -33,8 +33,8 @@ METRICS = (
     Metric("anomaly/delay_rows", "task", "down", "rows from the beginning of a window to its first "
            "alert, mean over found windows: read it beside the recall", "rows", main=("anomaly",)),
     Metric("anomaly/delay_s", "task", "down", "the same in time", "s"),
-    Metric("anomaly/nab_{reward_low_FP_rate,reward_low_FN_rate}", "task", "up", "the benchmark's score where false alerts cost "
-           "twice, or missed windows do", source="Lavin, Ahmad 2015"),
+    Metric("anomaly/nab_{reward_low_FP_rate,reward_low_FN_rate}", "task", "up", "the benchmark's "
+           "score where false alerts cost twice, or missed windows do", source="Lavin, Ahmad 2015"),
     Metric("anomaly/alerts_per_1000", "task", "none", "alerts in 1,000 rows that are scored",
            "alerts", main=("anomaly",)),
     Metric("anomaly/windows", "cost", "none", "labelled windows that are scored", "windows"),
