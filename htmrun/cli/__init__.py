@@ -15,6 +15,7 @@ from htmrun.cli import (
     doctor,
     environment,
     export,
+    nab,
     predict,
     rerun,
     resume,
@@ -45,7 +46,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 COMMANDS = (
-    train, resume, rerun, export, sweep, predict, series, show, runs, compare, clean, sync,
+    train, resume, rerun, export, sweep, predict, nab, series, show, runs, compare, clean, sync,
     dashboard, doctor,
 )  # fmt: skip
 for module in COMMANDS:
