@@ -79,6 +79,8 @@ class Bits:
     def beside(parts: Sequence[Bits]) -> Bits:
         """Join encodings of the same T samples side by side, in order: sizes add up."""
         samples = len(parts[0])
+        if samples == 1:
+            return _beside_of_one(parts)
         starts = np.concatenate([[0], np.cumsum([p.size for p in parts])]).astype(np.int64)
         row = np.concatenate([np.repeat(np.arange(samples), p.counts()) for p in parts])
         column = np.concatenate(
@@ -87,6 +89,16 @@ class Bits:
         order = np.argsort(row, kind="stable")
         counts = np.sum([p.counts() for p in parts], axis=0)
         return Bits(int(starts[-1]), column[order].astype(np.int32), _offsets(counts))
+
+
+def _beside_of_one(parts: Sequence[Bits]) -> Bits:
+    """Return what `Bits.beside` does of one sample: nothing has to be put in order."""
+    joined, start = [], 0
+    for part in parts:
+        joined.append(part.indices + np.int32(start) if start else part.indices)
+        start += part.size
+    indices = np.concatenate(joined)
+    return Bits(start, indices, np.array([0, len(indices)], np.int64))
 
 
 def _offsets(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -108,6 +108,13 @@ class Tracking(Parameters):
         description="MB that the models of a run's jobs may take together, for htmrun predict; 0: "
         "none is kept.",
     )
+    forecasts_mb: float = Field(
+        500.0,
+        ge=0.0,
+        le=1e9,
+        description="MB that the forecasts of a run's jobs may take together, row by row, for "
+        "htmrun series; 0: none are kept.",
+    )
 
     @field_validator("uri")
     @classmethod
@@ -141,7 +148,7 @@ class Experiment(Parameters):
         ...,
         min_length=1,
         description="Stages in order, each a section of its own: encoder first, classifier or "
-        "network last; or one network.",
+        "network last; or one network; or a temporal memory last, which scores anomalies.",
     )
     data: Annotated[SourceParameters, Section(("source",))] = Field(
         ..., description="Where the samples come from."
@@ -199,7 +206,7 @@ class Experiment(Parameters):
     )
     anomaly: AnomalyParameters = Field(
         AnomalyParameters.model_validate({}),
-        description="How raw anomaly scores of a stream become a likelihood.",
+        description="How raw anomaly scores of a stream become a likelihood and alerts.",
     )
     device: str = Field(
         "cpu",

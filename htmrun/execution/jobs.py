@@ -22,6 +22,7 @@ from htmrun.execution.lockstep import Work
 from htmrun.training import baselines, epochs
 from htmrun.training.checkpoints import Checkpoints
 from htmrun.training.epochs import Epoch
+from htmrun.training.measures.judge import Judge
 from htmrun.training.measures.measure import Run
 from htmrun.training.records import Job, Record
 from htmrun.training.schedule import Course, Cursor, Growth, Schedule
@@ -61,6 +62,8 @@ class Builder:
     """Where jobs keep how far they are; None: nowhere."""
     hand_over: bool = False
     """Whether jobs hand over what they learned with their last record."""
+    forecast_bytes: float = 0.0
+    """Bytes up to which a job keeps what it said of every row of a series; 0: nothing."""
 
     @property
     def ending(self) -> Ending:
@@ -155,12 +158,24 @@ class Builder:
         Kernels are compiled or loaded before any clock runs, and what cannot be built is said
         before anything is recorded. Raises UserError.
         """
+        self.must_judge()
         for name in self.experiment.selected:
             regime = self.experiment.regime(name)
             if isinstance(regime, Arm):
                 self._run_briefly(regime, self.experiment.seeds[0])
             else:
                 self.control(name, regime)
+
+    def must_judge(self) -> None:
+        """Raise UserError where anomalies of these data cannot be judged as it is asked for."""
+        samples, parameters = self.samples(), self.experiment.anomaly
+        if self.source.task == "classification":
+            return
+        try:
+            judge = Judge(parameters, samples, self.source.windows)
+            judge.must_choose(samples)
+        except ValueError as error:
+            raise UserError(f"anomaly.{error}") from None
 
     def _run_briefly(self, arm: Arm, seed: int) -> None:
         pipeline = self.pipeline(arm, seed)
@@ -188,7 +203,7 @@ class Builder:
             control = self.control(job.arm, regime)
             yield from baselines.forecast(
                 job, self.source, self.horizons, control, self.samples(), e.curve_points, stop,
-                epochs=e.epochs,
+                epochs=e.epochs, keep=self.forecast_bytes,
             )  # fmt: skip
 
         return forecasts
@@ -201,6 +216,7 @@ class Builder:
             evaluate_every=e.evaluate_every, curve_points=e.curve_points,
             measure_latency=latency, noise_images=e.noise_images, target=e.target,
             drift_at=drift_at(e), hand_over=self.hand_over, anomaly=e.anomaly,
+            forecast_bytes=self.forecast_bytes,
         )  # fmt: skip
 
     def training(self, job: Job, arm: Arm, made: Pipeline | None = None) -> Work:

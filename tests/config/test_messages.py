@@ -99,8 +99,8 @@ WRONG = [
     # Groups and overrides themselves.
     (
         "encoder=rds",
-        "encoder: found 'rds', expected one of category, date, image, rdse, scalar, "
-        "value_and_date; did you mean 'rdse'?",
+        "encoder: found 'rds', expected one of category, coordinate, date, geospatial, image, log, "
+        "rdse, scalar, value_and_date; did you mean 'rdse'?",
     ),
     (
         "arm=[online,minibach]",
@@ -252,7 +252,7 @@ def test_errors_inside_the_fields_encoder_name_yaml_paths() -> None:
     text = complaint("experiment=stream", "encoder.fields.value.sise=3")
     assert text == "encoder.fields.value.sise: unknown field, found 3; did you mean 'size'?"
     text = complaint("experiment=stream", "encoder.fields.x={kind:rdsee}")
-    assert text.startswith("encoder.fields.x.kind: found 'rdsee', expected one of category, date,")
+    assert text.startswith("encoder.fields.x.kind: found 'rdsee', expected one of category, coord")
     text = complaint("experiment=stream", "encoder.fields.timestamp.weekend.active=0")
     assert text.startswith("encoder.fields.timestamp.weekend.active: found 0, expected an integer")
 

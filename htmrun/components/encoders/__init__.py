@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 import numpy as np
 from pydantic import Field
@@ -24,7 +24,14 @@ Shapes = Mapping[str, tuple[int, ...]]
 Size = Annotated[int, Field(ge=1, le=1 << 24)]
 
 
-class EncoderParameters(Parameters):
+class PartParameters(Parameters):
+    """Parameters of an encoder that may stand beside others, with a setting `optional`."""
+
+    if TYPE_CHECKING:  # Declared where it stands among the others.
+        optional: bool
+
+
+class EncoderParameters(PartParameters):
     """What a user can set on every encoder of one field."""
 
     field: str | None = Field(
@@ -111,7 +118,13 @@ class Encoder(ABC):
     @classmethod
     def reads(cls, parameters: Any) -> Iterator[tuple[str, str, bool]]:
         """Yield what is read: setting that says so, field, and whether it may be absent."""
-        yield "kind", parameters.field or cls.usual, False
+        for field in cls.fields_of(parameters):
+            yield "kind", field, False
+
+    @classmethod
+    def fields_of(cls, parameters: Any, entry: str | None = None) -> tuple[str, ...]:
+        """Return the fields that it reads; `entry`: the one unless the parameters name one."""
+        return (parameters.field or entry or cls.usual,)
 
     @classmethod
     def shape_of(cls, parameters: Any, shapes: Shapes) -> tuple[int, ...] | None:
@@ -127,7 +140,7 @@ class Encoder(ABC):
         cls, parameters: Any, data: Data, seed: int, path: str, entry: str | None = None
     ) -> Self:
         """Return the encoder for some data; `entry`: the field unless the parameters name one."""
-        field = parameters.field or entry or cls.usual
+        (field,) = cls.fields_of(parameters, entry)
         if field not in data.shapes:
             raise no_field(path if entry else f"{path}.field", field, data.shapes)
         shape = data.shapes[field]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from htmrun.backends.parameters import Parameters
 from htmrun.components.encoders import Size
 
 Places = npt.NDArray[np.int64]
+Whole = TypeVar("Whole", int, Places)
 
 
 class BlockParameters(Parameters):
@@ -43,7 +44,23 @@ def block_bits(place: Places, active: int, size: int) -> Bits:
     return Bits(size, rows.ravel().astype(np.int32), offsets(known * np.int64(active)))
 
 
-def round_trip(since: Places, period: Places | int, size: int) -> Places:
+def one_block(place: int, active: int, size: int) -> Bits:
+    """Return what `block_bits` does for one place that is not negative."""
+    beyond = place + active - size
+    if beyond <= 0:
+        indices = np.arange(place, place + active, dtype=np.int32)
+    else:
+        around = np.arange(beyond, dtype=np.int32), np.arange(place, size, dtype=np.int32)
+        indices = np.concatenate(around)
+    return Bits(size, indices, np.array([0, active], np.int64))
+
+
+def no_bits(size: int) -> Bits:
+    """Return one sample without on-bits."""
+    return Bits(size, np.zeros(0, np.int32), np.zeros(2, np.int64))
+
+
+def round_trip(since: Whole, period: Whole | int, size: int) -> Whole:
     """Return the bit of `size` that is nearest to `since` of a `period`, halves upwards.
 
     Whole numbers throughout, 0 <= since < period; what is nearer to the end than to the last

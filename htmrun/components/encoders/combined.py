@@ -11,7 +11,7 @@ from pydantic import Field
 from htmrun.backends.bits import Bits
 from htmrun.backends.parameters import Parameters
 from htmrun.components import registry
-from htmrun.components.encoders import Data, Encoder, EncoderParameters, no_field
+from htmrun.components.encoders import Data, Encoder, PartParameters, no_field
 from htmrun.errors import UserError
 
 
@@ -19,9 +19,9 @@ class FieldsEncoderParameters(Parameters):
     """Several encoders side by side, in the order in which they are listed."""
 
     kind: Literal["fields"] = "fields"
-    fields: dict[
-        str, Annotated[EncoderParameters, registry.Section(("encoder",), EncoderParameters)]
-    ] = Field(min_length=1, description="One encoder per entry, named after its field.")
+    fields: dict[str, Annotated[PartParameters, registry.Section(("encoder",), PartParameters)]] = (
+        Field(min_length=1, description="One encoder per entry, named after its field.")
+    )
 
 
 @registry.register("encoder", FieldsEncoderParameters)
@@ -42,7 +42,8 @@ class CombinedEncoder(Encoder):
     def reads(cls, parameters: FieldsEncoderParameters) -> Iterator[tuple[str, str, bool]]:
         """Yield the field of each entry."""
         for name, entry in parameters.fields.items():
-            yield f"fields.{name}", entry.field or name, entry.optional
+            for field in registry.component_of(entry).fields_of(entry, name):
+                yield f"fields.{name}", field, entry.optional
 
     @classmethod
     def build(
@@ -52,14 +53,17 @@ class CombinedEncoder(Encoder):
         """Return the encoder of the entries whose fields are there; UserError if none is."""
         parts, left_out = [], []
         for name, p in parameters.fields.items():
-            place, field = f"{path}.fields.{name}", p.field or name
-            if field in data.shapes:
-                kind: type[Encoder] = registry.of(p).component
+            kind: type[Encoder] = registry.component_of(p)
+            place, absent = (
+                f"{path}.fields.{name}",
+                [field for field in kind.fields_of(p, name) if field not in data.shapes],
+            )
+            if not absent:
                 parts.append(kind.build(p, data, seed, place, name))
             elif p.optional:
                 left_out.append(name)
             else:
-                raise no_field(place, field, data.shapes)
+                raise no_field(place, absent[0], data.shapes)
         if not parts:
             raise UserError(
                 f"{path}.fields: none of {', '.join(parameters.fields)} is in the data, expected "

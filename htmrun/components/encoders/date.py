@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 import numpy as np
@@ -18,12 +18,24 @@ from pydantic import Field, field_validator, model_validator
 from htmrun.backends.bits import Bits
 from htmrun.backends.parameters import Parameters
 from htmrun.components.encoders import Encoder, EncoderParameters, Input, Size
-from htmrun.components.encoders.blocks import BlockParameters, Places, block_bits, round_trip
+from htmrun.components.encoders.blocks import BlockParameters, block_bits, no_bits, one_block
+from htmrun.components.encoders.date_places import (
+    DAY,
+    FIRST_DAY,
+    NO_TIME,
+    ORDINAL,
+    WEEKEND,
+    Place,
+    day_of_week,
+    holiday,
+    season,
+    time_of_day,
+)
 from htmrun.components.registry import register
 from htmrun.errors import UserError
 
-DAY = 86_400
-Place = Callable[[Places], Places]
+KEPT_BITS = 1 << 20
+"""On-bits of each part's blocks that are kept for single times, at most about so many."""
 
 
 class TimeOfDayParameters(BlockParameters):
@@ -114,17 +126,19 @@ class DateEncoder(Encoder):
         self._parts: list[tuple[str, int, int, Place]] = []
         if p.time_of_day is not None:
             size = p.time_of_day.size
-            self._add("time_of_day", size, p.time_of_day.active, _time_of_day(size))
+            self._add("time_of_day", size, p.time_of_day.active, time_of_day(size))
         if p.day_of_week is not None:
             size = p.day_of_week.size
-            self._add("day_of_week", size, p.day_of_week.active, _day_of_week(size))
+            self._add("day_of_week", size, p.day_of_week.active, day_of_week(size))
         if p.weekend is not None:
-            self._add_choice("weekend", p.weekend.active, _weekend)
+            self._add_choice("weekend", p.weekend.active, WEEKEND)
         if p.season is not None:
-            self._add("season", p.season.size, p.season.active, _season(p.season.size))
+            self._add("season", p.season.size, p.season.active, season(p.season.size))
         if p.holiday is not None:
-            self._add_choice("holiday", p.holiday.active, _holiday(p.holiday.dates))
+            self._add_choice("holiday", p.holiday.active, holiday(p.holiday.dates))
         self.parts = {name: size for name, size, _, _ in self._parts}
+        self._starts = [0, *np.cumsum([*self.parts.values()])[:-1].tolist()]
+        self._blocks: list[dict[int, npt.NDArray[np.int32]]] = [{} for _ in self._parts]
         self.size = sum(self.parts.values())
         self.shape = (self.size,)
 
@@ -132,7 +146,10 @@ class DateEncoder(Encoder):
         self._parts.append((name, size, active, place))
 
     def _add_choice(self, name: str, active: int, chosen: Place) -> None:
-        self._add(name, 2 * active, active, lambda seconds: chosen(seconds) * active)
+        self._add(
+            name, 2 * active, active,
+            Place(lambda s: chosen.of_many(s) * active, lambda s: chosen.of_one(s) * active),
+        )  # fmt: skip
 
     def encode(self, fields: Mapping[str, np.ndarray]) -> Bits:
         """Encode datetime64 (T,)."""
@@ -142,60 +159,32 @@ class DateEncoder(Encoder):
                 f"{self.path}.kind: field '{self.fields[0]}' holds {times.dtype}, expected dates; "
                 "numbers need kind rdse or scalar"
             )
+        if len(times) == 1 and (bits := self._encode_one(times)) is not None:
+            return bits
         absent = np.isnat(times)
         seconds = np.where(absent, np.datetime64(0, "s"), times.astype("datetime64[s]"))
         seconds = seconds.astype(np.int64)
         encoded = []
         for _, size, active, place in self._parts:
-            encoded.append(block_bits(np.where(absent, -1, place(seconds)), active, size))
+            encoded.append(block_bits(np.where(absent, -1, place.of_many(seconds)), active, size))
         return Bits.beside(encoded)
 
-
-def _time_of_day(size: int) -> Place:
-    return lambda seconds: round_trip(seconds % DAY, DAY, size)
-
-
-def weekday(seconds: Places) -> Places:
-    """Return 0 for Monday to 6 for Sunday; 1 January 1970 was a Thursday."""
-    return (seconds // DAY + 3) % 7
-
-
-def _day_of_week(size: int) -> Place:
-    return lambda seconds: round_trip(weekday(seconds), 7, size)
-
-
-def _weekend(seconds: Places) -> Places:
-    return (weekday(seconds) >= 5).astype(np.int64)
-
-
-def _season(size: int) -> Place:
-    def place(seconds: Places) -> Places:
-        year = seconds.astype("datetime64[s]").astype("datetime64[Y]")
-        following = (year.astype(np.int64) + 1).astype("datetime64[Y]")
-        start = _seconds(year)
-        return round_trip(seconds - start, _seconds(following) - start, size)
-
-    return place
-
-
-def _seconds(times: npt.NDArray[np.datetime64]) -> Places:
-    return times.astype("datetime64[s]").astype(np.int64)
-
-
-def _holiday(dates: tuple[str, ...]) -> Place:
-    days = np.array([d for d in dates if len(d) > 5], "datetime64[D]").astype(np.int64)
-    yearly = np.array([_month_day(d) for d in dates if len(d) == 5], np.int64)
-
-    def place(seconds: Places) -> Places:
-        date = (seconds // DAY).astype("datetime64[D]")
-        month = date.astype("datetime64[M]")
-        day_of_month = (date - month).astype(np.int64) + 1
-        code = (month.astype(np.int64) % 12 + 1) * 100 + day_of_month
-        return (np.isin(seconds // DAY, days) | np.isin(code, yearly)).astype(np.int64)
-
-    return place
-
-
-def _month_day(text: str) -> int:
-    month, day = text.split("-")
-    return int(month) * 100 + int(day)
+    def _encode_one(self, times: npt.NDArray[np.datetime64]) -> Bits | None:
+        """Return what `encode` does, in whole numbers of Python; None: beyond its calendar."""
+        seconds = int(times.astype("datetime64[s]").view(np.int64)[0])
+        if seconds == NO_TIME:
+            return no_bits(self.size)
+        if seconds // DAY + FIRST_DAY not in ORDINAL:
+            return None
+        blocks = []
+        for (_, size, active, place), start, kept in zip(
+            self._parts, self._starts, self._blocks, strict=True
+        ):
+            at = place.of_one(seconds)
+            if (block := kept.get(at)) is None:
+                block = one_block(at, active, size).indices + np.int32(start)
+                if len(kept) * active < KEPT_BITS:
+                    kept[at] = block
+            blocks.append(block)
+        indices = np.concatenate(blocks)
+        return Bits(self.size, indices, np.array([0, len(indices)], np.int64))

@@ -17,8 +17,8 @@ from pydantic import Field
 from htmrun.backends import rng
 from htmrun.backends.bits import Bits
 from htmrun.components.encoders import Encoder, EncoderParameters, Input, Size
-from htmrun.components.encoders.blocks import BlockParameters, Places, choose_rows
-from htmrun.components.encoders.numbers import finite_numbers
+from htmrun.components.encoders.blocks import BlockParameters, Places, choose_rows, no_bits
+from htmrun.components.encoders.numbers import finite_numbers, one_number
 from htmrun.components.registry import register
 from htmrun.errors import UserError
 
@@ -93,6 +93,9 @@ class RDSEEncoder(Encoder):
 
     def encode(self, fields: Mapping[str, np.ndarray]) -> Bits:
         """Encode numbers (T,)."""
+        one = one_number(fields, self.fields[0])
+        if one is not None and (bits := self._encode_one(one)) is not None:
+            return bits
         values = finite_numbers(fields, self.fields[0], self.path)
         known = ~np.isnan(values)
         bucket = self.buckets(values[known])
@@ -102,6 +105,19 @@ class RDSEEncoder(Encoder):
             return choose_rows(self._table, self._counts, index, self.size)
         unique, index[known] = np.unique(bucket, return_inverse=True)
         return choose_rows(*self._rows(unique), index, self.size)
+
+    def _encode_one(self, value: float) -> Bits | None:
+        """Return what `encode` does, by the same operations; None: its bucket is in no table."""
+        if math.isnan(value):
+            return no_bits(self.size)
+        scaled = (value - self.low) / self.resolution + 0.5
+        if not -LARGEST_BUCKET < scaled < LARGEST_BUCKET:
+            return None
+        place = math.floor(scaled) - self._first
+        if not 0 <= place < len(self._table):
+            return None
+        on = int(self._counts[place])
+        return Bits(self.size, self._table[place, :on].copy(), np.array([0, on], np.int64))
 
     def notes(self) -> Iterator[str]:
         """Say where values far apart share so many bits that they look alike.

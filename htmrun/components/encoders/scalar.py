@@ -16,8 +16,8 @@ from pydantic import Field
 from htmrun.backends.bits import Bits
 from htmrun.backends.parameters import RangeParameters
 from htmrun.components.encoders import Encoder, EncoderParameters, Input
-from htmrun.components.encoders.blocks import BlockParameters, block_bits
-from htmrun.components.encoders.numbers import finite_numbers
+from htmrun.components.encoders.blocks import BlockParameters, block_bits, no_bits, one_block
+from htmrun.components.encoders.numbers import finite_numbers, one_number
 from htmrun.components.registry import register
 from htmrun.errors import UserError
 
@@ -64,6 +64,9 @@ class ScalarEncoder(Encoder):
     def encode(self, fields: Mapping[str, np.ndarray]) -> Bits:
         """Encode numbers (T,)."""
         p = self.parameters
+        one = one_number(fields, self.fields[0])
+        if one is not None:
+            return self._encode_one(one)
         values = finite_numbers(fields, self.fields[0], self.path)
         absent = np.isnan(values)
         values = np.where(absent, self.low, values)
@@ -77,6 +80,21 @@ class ScalarEncoder(Encoder):
             above = np.clip(values, self.low, self.high) - self.low
             start = np.floor(above * (p.size - p.active) / span + 0.5).astype(np.int64)
         return block_bits(np.where(absent, -1, start), p.active, p.size)
+
+    def _encode_one(self, value: float) -> Bits:
+        """Return what `encode` does: the same operations, one by one."""
+        p = self.parameters
+        if math.isnan(value):
+            return no_bits(p.size)
+        if not p.clip and not p.periodic:
+            self._refuse_outside(np.array([value]))
+        span = self.high - self.low
+        if p.periodic:
+            start = math.floor((value - self.low) % span * p.size / span + 0.5) % p.size
+        else:
+            above = min(max(value, self.low), self.high) - self.low
+            start = math.floor(above * (p.size - p.active) / span + 0.5)
+        return one_block(start, p.active, p.size)
 
     def _refuse_outside(self, values: npt.NDArray[np.float64]) -> None:
         outside = (values < self.low) | (values > self.high)

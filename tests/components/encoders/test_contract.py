@@ -18,6 +18,14 @@ SYMBOLS = {"symbol": RANDOM.integers(0, 5, 40).astype(float)}
 BOTH = {"value": NUMBERS["value"][:40], **TIMES}
 IMAGES = {"image": RANDOM.integers(0, 256, (20, 4, 3)).astype(np.uint8)}
 NO_NUMBERS = ({"value": np.array([1.0, np.inf])}, {"value": np.array(["2020-01-01"], "M8[s]")})
+POSITIVE = {"value": np.exp(RANDOM.normal(0, 5, 60))}
+CELLS = {name: np.round(RANDOM.normal(0, 9, 40)) for name in "xyz"}
+FLIGHT = {
+    "longitude": RANDOM.normal(0, 60, 40).clip(-180, 180),
+    "latitude": RANDOM.normal(0, 30, 40).clip(-85, 85),
+    "height": RANDOM.normal(0, 99, 40),
+    "speed": RANDOM.normal(0, 20, 40),
+}
 
 
 def of(**settings: object) -> Parameters:
@@ -88,4 +96,34 @@ class TestFields(EncoderChecks):
     )
     samples = BOTH
     refused = ({"value": np.array([np.inf]), "timestamp": TIMES["timestamp"][:1]},)
+    seeded = True
+
+
+class TestLog(EncoderChecks):
+    parameters = of(kind="log", size=50, active=5, minimum=0.01, maximum=1000.0)
+    samples = POSITIVE
+    refused = (*NO_NUMBERS, {"value": np.array([1.0, 0.0])}, {"value": np.array([-3.0])})
+
+
+class TestLogThatGoesToZero(EncoderChecks):
+    parameters = of(kind="log", not_positive="lowest", minimum=0.5)
+    samples = NUMBERS
+    refused = NO_NUMBERS
+
+
+class TestCoordinate(EncoderChecks):
+    parameters = of(kind="coordinate", fields=["x", "y", "z"], size=300, active=11, radius=2)
+    samples = CELLS
+    refused = ({"x": np.zeros(1), "y": np.zeros(1), "z": np.array([np.inf])},
+               {"x": np.zeros(1), "y": np.zeros(1), "z": np.array([1e17])})  # fmt: skip
+    seeded = True
+
+
+class TestGeospatial(EncoderChecks):
+    parameters = of(kind="geospatial", altitude="height", speed="speed", active=9, radius=1)
+    samples = FLIGHT
+    refused = tuple(
+        {name: np.full(1, value if name == wrong else 0.0) for name in FLIGHT}
+        for wrong, value in (("longitude", 180.1), ("latitude", -89.0), ("speed", 1e9))
+    )
     seeded = True
