@@ -44,7 +44,10 @@ class Live:
             self.reader.load(saved.after["reader"])
         else:
             last = saved.after.get("last", {})
-            self.reader.last = {n: float(last[n][0]) for n in reading.numeric if n in last}
+            known = (*reading.numeric, *reading.texts)
+            self.reader.last = {n: float(last[n][0]) for n in known if n in last}
+            if reading.rules:
+                self.reader.derived.load(saved.after["derived"])
         self.last_time = _time_of(saved.after.get("last", {}))
         memories = [stage for stage in self.model.pipeline.stages if stage.predicts]
         self._memory = memories[-1] if memories else None
@@ -72,6 +75,7 @@ class Live:
 
     def answer(self, chunk: Chunk) -> list[Answer]:
         """Return what `take` does of rows that the reader has read."""
+        chunk = self.reader.derived.add(chunk)
         if "timestamp" in chunk.fields and len(chunk):
             self.last_time = chunk.fields["timestamp"][-1]
         starts = [0, *(np.flatnonzero(chunk.reset[1:]) + 1).tolist(), len(chunk)]
