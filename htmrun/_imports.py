@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import optuna.storages.journal
     import pandas
     import PIL
+    import pyarrow.parquet
     import scipy
     import sklearn
     import sqlalchemy
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PIL", "hydra", "jinja2", "matplotlib", "mlflow", "omegaconf", "optuna", "pandas",
-    "scipy", "sklearn", "sqlalchemy", "statsmodels", "torch", "vl_convert",
+    "pyarrow", "scipy", "sklearn", "sqlalchemy", "statsmodels", "torch", "vl_convert",
 ]  # fmt: skip
 
 

@@ -53,8 +53,12 @@ def run(
     if not record:
         changed["tracking"] = tracking.model_copy(update={"enabled": False})
     session = begin(loaded.experiment.model_copy(update=changed))
-    builder = replace(session.run.builder, hand_over=models or session.run.builder.hand_over)
+    builder = replace(
+        session.run.builder, hand_over=models or session.run.builder.hand_over,
+        forecast_bytes=1e6 * tracking.forecasts_mb,
+    )  # fmt: skip
     session.run, session.holds_models = replace(session.run, builder=builder), models
+    session.holds_forecasts = True
 
     @contextmanager
     def sinks() -> Iterator[list[Sink]]:
@@ -166,6 +170,19 @@ class Results:
     def series(self, arm: str, seed: int) -> dict[str, np.ndarray]:
         """Return the arrays of a job by name: learning curves, distributions, losses."""
         return self._finished(arm, seed).series
+
+    def forecasts(self, arm: str, seed: int) -> pandas.DataFrame:
+        """Return what a job said of each row of a series: what `htmrun series` prints.
+
+        Raises UserError for a job that there is not, or that kept none (`tracking.forecasts_mb`).
+        """
+        record = self._finished(arm, seed)
+        if not record.forecasts:
+            raise UserError(
+                f"forecasts: none were kept of {record.job.name}, expected a series to forecast "
+                "and tracking.forecasts_mb large enough"
+            )
+        return pandas.DataFrame(record.forecasts)
 
     def comparison(
         self, *metrics: str, reference: str | None = None, arms: Sequence[str] = ()

@@ -15,10 +15,12 @@ from htmrun.cli import (
     doctor,
     environment,
     export,
+    nab,
     predict,
     rerun,
     resume,
     runs,
+    series,
     show,
     sweep,
     sync,
@@ -44,8 +46,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 COMMANDS = (
-    train, resume, rerun, export, sweep, predict, show, runs, compare, clean, sync, dashboard,
-    doctor,
+    train, resume, rerun, export, sweep, predict, nab, series, show, runs, compare, clean, sync,
+    dashboard, doctor,
 )  # fmt: skip
 for module in COMMANDS:
     text = f"{module.HELP}\n\n\b\n{two_columns(module.USAGE)}"

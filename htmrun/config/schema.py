@@ -108,6 +108,13 @@ class Tracking(Parameters):
         description="MB that the models of a run's jobs may take together, for htmrun predict; 0: "
         "none is kept.",
     )
+    forecasts_mb: float = Field(
+        500.0,
+        ge=0.0,
+        le=1e9,
+        description="MB that the forecasts of a run's jobs may take together, row by row, for "
+        "htmrun series; 0: none are kept.",
+    )
 
     @field_validator("uri")
     @classmethod

@@ -61,6 +61,8 @@ class Builder:
     """Where jobs keep how far they are; None: nowhere."""
     hand_over: bool = False
     """Whether jobs hand over what they learned with their last record."""
+    forecast_bytes: float = 0.0
+    """Bytes up to which a job keeps what it said of every row of a series; 0: nothing."""
 
     @property
     def ending(self) -> Ending:
@@ -188,7 +190,7 @@ class Builder:
             control = self.control(job.arm, regime)
             yield from baselines.forecast(
                 job, self.source, self.horizons, control, self.samples(), e.curve_points, stop,
-                epochs=e.epochs,
+                epochs=e.epochs, keep=self.forecast_bytes,
             )  # fmt: skip
 
         return forecasts
@@ -201,6 +203,7 @@ class Builder:
             evaluate_every=e.evaluate_every, curve_points=e.curve_points,
             measure_latency=latency, noise_images=e.noise_images, target=e.target,
             drift_at=drift_at(e), hand_over=self.hand_over, anomaly=e.anomaly,
+            forecast_bytes=self.forecast_bytes,
         )  # fmt: skip
 
     def training(self, job: Job, arm: Arm, made: Pipeline | None = None) -> Work:

@@ -11,16 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from htmrun.components.classifiers.scores import Scores
 from htmrun.components.sources import Chunk
 from htmrun.components.sources.reading import Row, RowReader
 from htmrun.errors import UserError
 from htmrun.execution.saved import Saved
 from htmrun.training.measures.anomaly import AnomalyLikelihood
-from htmrun.training.measures.meters import raw_scores
+from htmrun.training.measures.forecasts import judged, made_here, memory_of, raw_of, time_texts
 
-INTERVAL = (0.05, 0.95)
-"""Between these shares of a forecast's distribution its interval lies."""
 Answer = dict[str, Any]
 
 
@@ -49,11 +46,8 @@ class Live:
             if reading.rules:
                 self.reader.derived.load(saved.after["derived"])
         self.last_time = _time_of(saved.after.get("last", {}))
-        memories = [stage for stage in self.model.pipeline.stages if stage.predicts]
-        self._memory = memories[-1] if memories else None
-        experiment = saved.experiment
-        self._judge = AnomalyLikelihood(experiment.anomaly)
-        self._alarm = experiment.anomaly.alarm
+        self._memory = memory_of(self.model.pipeline.stages)
+        self._judge = AnomalyLikelihood(saved.experiment.anomaly)
         if "anomaly" in saved.after:
             self._judge.load(saved.after["anomaly"])
 
@@ -106,48 +100,15 @@ class Live:
         outcome = model.pipeline.run(chunk, plan)
         columns: dict[str, Sequence[Any]] = {"value": chunk.target.tolist()}
         if "timestamp" in chunk.fields:
-            columns = {"time": [str(t) for t in _short(chunk.fields["timestamp"])], **columns}
-        pending = {scores.horizon: scores for scores in model.pipeline.readout.pending()}
-        estimate = model.pipeline.readout.targets.estimate
-        for due in outcome.scores:
-            made = _made(due, pending[due.horizon], len(chunk))
-            h = due.horizon
-            columns[f"forecast_{h}"] = made.estimate(estimate).tolist()
-            for name, share in zip(("low", "high"), INTERVAL, strict=True):
-                columns[f"{name}_{h}"] = made.quantile(share).tolist()
+            columns = {"time": time_texts(chunk.fields["timestamp"]), **columns}
+        found = made_here(outcome.scores, model.pipeline.readout, len(chunk))
         if self._memory is not None:
-            columns |= self._anomalies()
+            found |= judged(raw_of(self._memory), self._judge)
+        columns |= {name: values.tolist() for name, values in found.items()}
         return [
             dict(zip(columns, values, strict=True))
             for values in zip(*columns.values(), strict=True)
         ]
-
-    def _anomalies(self) -> Mapping[str, Sequence[Any]]:
-        assert self._memory is not None
-        assert self._memory.cells is not None
-        raw = raw_scores(self._memory.cells.hits, self._memory.active_columns)
-        likelihood = self._judge.add(raw)
-        return {
-            "anomaly": raw.tolist(),
-            "likelihood": likelihood.tolist(),
-            "alert": (likelihood >= self._alarm).astype(int).tolist(),
-        }
-
-
-def _made(due: Scores, pending: Scores, count: int) -> Scores:
-    """Return what was predicted at each of the last `count` samples, which are of one sequence.
-
-    due: of these samples, made earlier; pending: of those that come after them.
-    """
-    h = due.horizon
-    own = Scores.joined([due.take(np.arange(count) >= h), pending])
-    return own.take(np.arange(len(own.valid)) >= len(own.valid) - count)
-
-
-def _short(times: np.ndarray) -> np.ndarray:
-    """Return times without a fraction where none of them has one."""
-    whole = times.astype("datetime64[s]")
-    return whole if (whole == times).all() else times
 
 
 def _time_of(last: Mapping[str, np.ndarray]) -> np.datetime64 | None:

@@ -23,6 +23,7 @@ from htmrun.config.validation import plain, validate
 from htmrun.errors import UserError
 from htmrun.execution.jobs import Builder, schedule_of
 from htmrun.execution.models import Model
+from htmrun.execution.quota import Quota
 from htmrun.training import typed_file
 from htmrun.training.records import Finished
 from htmrun.training.schedule import Cursor
@@ -133,33 +134,16 @@ class Saved:
         }  # fmt: skip
 
 
-@dataclass
+@dataclass(frozen=True)
 class Models:
-    """Writes the models of a run's jobs, as long as all of them take no more than `limit` bytes."""
+    """Writes the models of a run's jobs, as long as all of them find room."""
 
     builder: Builder
     run: str
-    limit: float
-    left_out: list[str] = field(default_factory=list)
-    _bytes: int = 0
-
-    @property
-    def line(self) -> str | None:
-        """Say whose model was not kept; None: everybody's was."""
-        if not self.left_out:
-            return None
-        some = ", ".join(self.left_out[:3]) + (" ..." if len(self.left_out) > 3 else "")
-        return (
-            f"note: tracking.models_mb: the models of {len(self.left_out)} jobs ({some}) are not "
-            f"kept, {self.limit / 1e6:g} MB are full"
-        )
+    quota: Quota
 
     def write(self, record: Finished, folder: Path) -> Iterator[Path]:
         """Write a job's model and yield its files; of one that is too much its name is kept."""
         files = Saved.of(self.builder, self.run, record).write(folder)
-        size = sum(file.stat().st_size for file in files)
-        if self._bytes + size > self.limit:
-            self.left_out.append(record.job.name)
-            return
-        self._bytes += size
-        yield from files
+        if self.quota.takes(record.job.name, sum(file.stat().st_size for file in files)):
+            yield from files

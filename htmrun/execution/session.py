@@ -54,9 +54,9 @@ class Session:
     """A run with an id, and what has come of it so far.
 
     `results` are the jobs of each arm that ended well, earlier ones included, with what they
-    learned if it `holds_models`; `earlier` what came before; `joules` the energy of the whole
-    machine meanwhile; `seconds` count from where kernels were ready. `notes`: what a user should
-    know before the figures, a line each.
+    learned if it `holds_models`, and forecasts of every row if it `holds_forecasts`; `earlier` what
+    came before; `joules` the energy of the whole machine meanwhile; `seconds` count from where
+    kernels were ready. `notes`: what a user should know before the figures, a line each.
     """
 
     run: OpenRun
@@ -66,6 +66,7 @@ class Session:
     failed: list[Failed] = field(default_factory=list)
     joules: Joules = field(default_factory=dict)
     holds_models: bool = False
+    holds_forecasts: bool = False
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
 
@@ -116,8 +117,9 @@ class Session:
         if isinstance(record, Failed):
             self.failed.append(record)
         if isinstance(record, Finished):
-            learned = record if self.holds_models else replace(record, state={}, after={})
-            self.results[record.job.arm].append(learned)
+            kept = record if self.holds_models else replace(record, state={}, after={})
+            kept = kept if self.holds_forecasts else replace(kept, forecasts={})
+            self.results[record.job.arm].append(kept)
             if self.run.builder.checkpoints is not None:
                 self.run.builder.checkpoints.forget(record.job)
 
@@ -135,6 +137,7 @@ def begin(experiment: Experiment, on: str = LOCAL, earlier: Earlier | None = Non
     builder = replace(
         run.builder, checkpoints=_checkpoints(run, run_id),
         hand_over=tracking.enabled and tracking.models_mb > 0,
+        forecast_bytes=1e6 * tracking.forecasts_mb * tracking.enabled,
     )  # fmt: skip
     results = {
         name: [record for record in kept if record.job.arm == name] for name in experiment.selected

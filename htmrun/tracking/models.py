@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import unquote, urlparse
 
-from htmrun._imports import mlflow
 from htmrun.errors import UserError, one_of
 from htmrun.execution.saved import FILE, FOLDER, Saved
 from htmrun.tracking.read_runs import ExperimentRun, find_run, gather
-from htmrun.tracking.store import open_existing
+from htmrun.tracking.store import local_artifact, open_existing
 
 
 def find_model(
@@ -50,16 +48,10 @@ def _job(run: ExperimentRun, arm: str | None, seed: int | None) -> Any:
 
 def _local(client: Any, job: Any, folder: str) -> Path:
     """Return the job's model on this disk, a copy where it lies elsewhere."""
-    place, name = urlparse(job.info.artifact_uri or ""), job.info.run_name
-    none = UserError(
-        f"model: none was kept of {name}, expected a run with tracking.models_mb above 0"
-    )
-    if place.scheme in ("", "file"):
-        path = Path(unquote(place.path)) / FOLDER
-        if not path.is_dir():
-            raise none
-        return path
-    try:
-        return Path(client.download_artifacts(job.info.run_id, FOLDER, folder))
-    except (mlflow.exceptions.MlflowException, OSError):
-        raise none from None
+    path = local_artifact(client, job, FOLDER, Path(folder))
+    if path is None or not path.is_dir():
+        raise UserError(
+            f"model: none was kept of {job.info.run_name}, expected a run with tracking.models_mb "
+            "above 0"
+        )
+    return path

@@ -10,6 +10,8 @@ Status = Literal["FINISHED", "FAILED", "KILLED"]
 
 SERIES = "series.npz"
 """Name of the artifact that holds a job's arrays."""
+FORECASTS = "forecasts.parquet"
+"""Name of the artifact that holds what a job said of each row of a series."""
 
 
 class Point(NamedTuple):

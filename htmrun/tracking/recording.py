@@ -12,10 +12,12 @@ from htmrun.config.schema import WITHOUT_EFFECT, Experiment
 from htmrun.config.store_uri import hide_password
 from htmrun.errors import UserError
 from htmrun.execution.jobs import jobs_of
+from htmrun.execution.quota import Quota
 from htmrun.execution.ray_connection import LOCAL
 from htmrun.execution.saved import Models
 from htmrun.execution.session import Session, main_curve
 from htmrun.tracking import holding
+from htmrun.tracking.forecasts import ForecastFiles
 from htmrun.tracking.tracker import Tracker
 from htmrun.training.records import Job
 
@@ -50,7 +52,8 @@ def recorded(
         "htmrun.curve": main_curve(run.builder),
         **({"htmrun.notes": "\n".join(session.notes)} if session.notes else {}),
     }
-    models = Models(run.builder, session.run_id, 1e6 * settings.models_mb)
+    models = Quota("tracking.models_mb", "models", 1e6 * settings.models_mb)
+    forecasts = Quota("tracking.forecasts_mb", "forecasts", 1e6 * settings.forecasts_mb)
     directory, shown = Path(settings.dir), without_password(resolved)
     with holding.hold(directory, session.run_id), ExitStack() as stack:
         known = holding.begun(directory, session.run_id) is not None
@@ -66,7 +69,10 @@ def recorded(
                 job_parameters=lambda job: job_parameters(experiment, resolved, job),
                 order=jobs_of(experiment),
                 earlier=session.earlier,
-                models=models.write if run.builder.hand_over else None,
+                models=Models(run.builder, session.run_id, models).write
+                if run.builder.hand_over
+                else None,
+                forecasts=ForecastFiles(forecasts).write if settings.forecasts_mb else None,
                 notice=notice,
             )
         except UserError:
@@ -80,8 +86,9 @@ def recorded(
             {f"htmrun.energy.{name}_joules": f"{joules:.1f}" for name, joules in used.items()}
         )
         tracker.finish(session.status)
-        if (line := models.line) is not None:
-            notice(line)
+        for line in (models.line, forecasts.line):
+            if line is not None:
+                notice(line)
         if not (tracker.lost or tracker.waits):
             holding.ended(directory, session.run_id)
 

@@ -9,6 +9,7 @@ from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.error import HTTPError, URLError
+from urllib.parse import unquote, urlparse
 from urllib.request import urlopen
 
 from htmrun._imports import mlflow, sqlalchemy
@@ -71,6 +72,21 @@ def open_existing(uri: str | None, directory: Path | str) -> tuple[str, Any]:
     if path is not None and not moved.writable(path):
         target = f"sqlite:///{moved.readable_copy(path)}"
     return target, open_client(target, lambda _: None)
+
+
+def local_artifact(client: Any, job: Any, name: str, folder: Path) -> Path | None:
+    """Return a local copy of an artifact of one of MLflow's runs, None if it has none.
+
+    It is the artifact itself where it lies on this disk; otherwise it is downloaded to `folder`.
+    """
+    place = urlparse(job.info.artifact_uri or "")
+    if place.scheme in ("", "file"):
+        path = Path(unquote(place.path)) / name
+        return path if path.exists() else None
+    try:
+        return Path(client.download_artifacts(job.info.run_id, name, str(folder)))
+    except (mlflow.exceptions.MlflowException, OSError):
+        return None
 
 
 def newest_run(client: Any) -> Any:

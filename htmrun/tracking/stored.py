@@ -26,6 +26,8 @@ from htmrun.tracking.store import RUN_TAG, open_existing
 from htmrun.training.records import Job
 
 VERSION = "htmrun.version."
+COMMAND_TAG = "htmrun.by"
+"""Which command made a run that is no training run, e.g. nab."""
 RESULTS, CONFIGURATION = "results.json", "experiment.yaml"
 
 
@@ -62,7 +64,15 @@ class StoredRun:
         return validate(self.resolved)
 
     def must_have_kinds(self) -> None:
-        """Raise UserError unless other people's kinds that the run used are here, and the same."""
+        """Raise UserError unless other people's kinds that the run used are here, and the same.
+
+        Also where another command than `train` made the run: its jobs are none that can be trained.
+        """
+        if (command := self.tags.get(COMMAND_TAG)) is not None:
+            raise UserError(
+                f"run: {self.run} is of htmrun {command}, expected one of htmrun train; the same "
+                "command makes it again"
+            )
         foreign.must_have(self.tags, f"as when {self.run} was recorded")
 
     @property

@@ -80,6 +80,7 @@ class Tracker:
         order: Sequence[Job] = (),
         earlier: Earlier | None = None,
         models: Callable[[Finished, Path], Iterable[Path]] | None = None,
+        forecasts: Callable[[Finished, Path], Iterable[Path]] | None = None,
         notice: Callable[[str], None] = _to_stderr,
     ) -> None:
         """Open the store (`uri`, None: SQLite in `directory`), creating what is missing.
@@ -87,7 +88,8 @@ class Tracker:
         `parameters` is the whole resolved configuration, `job_parameters` gives a job's own;
         `order` lists all jobs of the run; what `earlier` replaces goes once the new one is
         recorded, and what it kept belongs into the pictures; `models` writes what a job learned
-        into a folder and says which files; `tags` go on every run; `notice` takes lines meant for
+        into a folder and says which files, and so does `forecasts` of what it said of each row;
+        `tags` go on every run; `notice` takes lines meant for
         the user. Raises UserError when the store cannot be used.
         """
         self.seconds = 0.0
@@ -97,7 +99,8 @@ class Tracker:
         self._directory, self._experiment, self._run = Path(directory), experiment, run_id
         self._parameters = parameters
         self._job_parameters = job_parameters
-        self._order, self._models, self._notice = list(order), models, notice
+        self._order, self._notice = list(order), notice
+        self._models, self._forecasts = models, forecasts
         self._replaces = {} if earlier is None else dict(earlier.replaces)
         self._kept = {} if earlier is None else dict(earlier.kept)
         client = open_client(self._uri, notice)
@@ -282,6 +285,9 @@ class Tracker:
         if record.state and self._models is not None:
             for path in self._models(record, self._files / MODEL):
                 self._write(Attach(job.name, str(path), MODEL))
+        if record.forecasts and self._forecasts is not None:
+            for path in self._forecasts(record, self._files):
+                self._write(Attach(job.name, str(path)))
         self._end(job, "FINISHED")
 
     def _failed(self, record: Failed) -> None:

@@ -14,6 +14,7 @@ from htmrun.components.controls import Control, Flags, Series, Values
 from htmrun.components.sources import Source
 from htmrun.components.sources.steps import step_of
 from htmrun.errors import StopRequestedError
+from htmrun.training.measures.forecasts import too_large
 from htmrun.training.measures.measure import RATE, RECENT, Metrics
 from htmrun.training.measures.meters import ForecastMeter
 from htmrun.training.measures.prequential import MOST_LOSSES, has_curve
@@ -26,11 +27,13 @@ from htmrun.training.trainer import CHUNK
 def forecast(
     job: Job, source: Source, horizons: Sequence[int], control: Control, samples: int,
     curve_points: int, stop: Callable[[], bool] = lambda: False, *, epochs: int = 1,
+    keep: float = 0.0,
 ) -> Iterator[Record]:  # fmt: skip
     """Score the forecasts of `control` at each horizon, over the rows that count for the arms, too.
 
     No forecast reaches across a reset, as in the arms. Of several epochs it is the first. A control
-    that forecasts nothing has no figures, but says why.
+    that forecasts nothing has no figures, but says why. keep: bytes up to which what was forecast
+    at each row is handed over.
     """
     begun = time.perf_counter()
     yield Started(job, samples)
@@ -55,7 +58,11 @@ def forecast(
     if not metrics:
         notes = (f"{control.path}: left out, {control.lacking(series)}",)
     metrics |= {RATE: rate, "samples": float(len(y))}
-    yield Finished(job, metrics, state_hash({}), seconds, _losses(y, made), notes=notes)
+    kept, said = _table(y, series, control, sorted(horizons), keep)
+    yield Finished(
+        job, metrics, state_hash({}), seconds, _losses(y, made), notes=(*notes, *said),
+        forecasts=kept,
+    )  # fmt: skip
 
 
 def _read(job: Job, source: Source, stop: Callable[[], bool]) -> tuple[Values, Flags, Series]:
@@ -77,6 +84,38 @@ def _read(job: Job, source: Source, stop: Callable[[], bool]) -> tuple[Values, F
     step = None if stamps is None else step_of(source)
     series = Series(np.where(known, y, given), known, age, stamps, step)
     return y, np.concatenate(scored), series
+
+
+def _table(
+    y: Values, series: Series, control: Control, horizons: Sequence[int], limit: float
+) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    """Return, by column, what was forecast at each row, and what to know of it.
+
+    Nothing where it takes more than `limit` bytes.
+    """
+    size = 8 * len(y) * (2 + len(horizons))
+    if not limit or size > limit:
+        return {}, (too_large(size, limit),) if limit else ()
+    longer = _longer(series, max(horizons, default=0))
+    times = {} if series.times is None else {"time": series.times.astype("datetime64[us]")}
+    made = {f"forecast_{h}": control.forecast(longer, h)[h : h + len(y)] for h in horizons}
+    return {**times, "value": y, **made}, ()
+
+
+def _longer(series: Series, rows: int) -> Series:
+    """Return the series with so many rows more, whose values are not known, a usual step apart."""
+    ahead, times = np.arange(1, rows + 1), series.times
+    if times is not None and len(times):
+        times = times.astype("datetime64[us]")
+        ends = np.full(rows, times[-1])
+        if series.step is not None:
+            ends = series.step.after(times[-1], ahead)
+        times = np.concatenate([times, ends])
+    return Series(
+        np.concatenate([series.values, np.full(rows, np.nan)]),
+        np.concatenate([series.known, np.zeros(rows, np.bool_)]),
+        np.concatenate([series.age, series.age[-1:].sum() + ahead]), times, series.step,
+    )  # fmt: skip
 
 
 def _losses(y: Values, made: Mapping[int, Values]) -> dict[str, np.ndarray]:

@@ -54,7 +54,8 @@ class Finished:
 
     `state`: what was learned, where jobs are asked to hand it over; else empty; `after`: what else
     one needs who goes on from there, by what keeps it. `notes`: what to know beside the figures, a
-    line each.
+    line each. `forecasts`: what was said of each row of a series, by column (see
+    `measures.forecasts`); empty where it is not kept.
     """
 
     job: Job
@@ -65,6 +66,7 @@ class Finished:
     state: dict[str, np.ndarray] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     after: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
+    forecasts: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

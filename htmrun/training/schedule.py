@@ -19,7 +19,10 @@ from htmrun.components.likelihood import AnomalyParameters
 
 @dataclass(frozen=True)
 class Course:
-    """How long to train, how often to look, and whether what was learned is handed over."""
+    """How long to train, how often to look, and whether what was learned is handed over.
+
+    forecast_bytes: what the forecasts of every row may take, to be kept; 0: none are.
+    """
 
     epochs: int = 1
     epoch_length: int | None = None
@@ -30,6 +33,7 @@ class Course:
     target: float | None = None
     drift_at: int | None = None
     hand_over: bool = False
+    forecast_bytes: float = 0.0
     anomaly: AnomalyParameters = field(default_factory=lambda: AnomalyParameters.model_validate({}))
 
 

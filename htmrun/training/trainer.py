@@ -185,16 +185,18 @@ class Trainer:
         after: dict[str, State] = {"last": self._last}
         if run.source.carried:
             after["derived"] = dict(run.source.carried)
+        forecasts: dict[str, np.ndarray] = {}
         for measure in run.measures:
             found = measure.finish(run)
             metrics |= found.metrics
             series |= found.series
             notes |= dict.fromkeys(found.notes)
             after |= found.after
+            forecasts |= found.forecasts
         learned, after = (dict(run.state), after) if run.course.hand_over else ({}, {})
         return Finished(
             run.job, metrics, state_hash(run.state), self._seconds(), series, learned,
-            tuple(notes), after,
+            tuple(notes), after, forecasts,
         )  # fmt: skip
 
     def _curves(self) -> dict[str, np.ndarray]:

@@ -36,7 +36,7 @@ HEAVY = (
 )  # fmt: skip
 
 EXPERIMENTS = (
-    "credit_digits, digits, drift, mnist, reber, reward_digits, sequences, sp_mnist, "
+    "credit_digits, csv, digits, drift, mnist, nab, reber, reward_digits, sequences, sp_mnist, "
     "sparse_digits, sparse_mnist, stream"
 )
 

@@ -17,8 +17,8 @@ from htmrun.errors import UserError
 from htmrun.paths import CONF
 
 SHIPPED = (
-    "credit_digits", "csv", "digits", "drift", "mnist", "reber", "reward_digits", "sequences",
-    "sp_mnist", "sparse_digits", "sparse_mnist", "stream",
+    "credit_digits", "csv", "digits", "drift", "mnist", "nab", "reber", "reward_digits",
+    "sequences", "sp_mnist", "sparse_digits", "sparse_mnist", "stream",
 )  # fmt: skip
 MINE = """\
 # @package _global_

@@ -9,11 +9,14 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import htmrun
 from htmrun.cli import main
 from htmrun.config.compose import is_file, load
+from htmrun.execution.quota import Quota
+from htmrun.tracking.forecasts import ForecastFiles
 from htmrun.training.records import Finished, Job
 from tests.helpers.own_code import fresh_registry
 from tests.helpers.pages import (
@@ -30,7 +33,9 @@ from tests.helpers.pages import (
 from tests.helpers.synthetic import RUN, tracker
 
 WRITTEN = ("yaml", "csv")
-RUNNABLE = ("train", "sweep", "show", "compare", "runs", "clean", "dashboard", "doctor")
+RUNNABLE = (
+    "train", "sweep", "show", "compare", "series", "runs", "clean", "dashboard", "doctor",
+)  # fmt: skip
 
 
 def name_of(page: Path) -> str:
@@ -149,10 +154,10 @@ def try_out(command: Command, place: str, capsys: pytest.CaptureFixture[str]) ->
     assert words[:1] == [] or words[0].startswith("-") or words[0] in RUNNABLE, place
     if words[:1] == ["train"] and len(words) > 1:
         words.append("--dry-run")
-    if words[:1] in (["compare"], ["runs"], ["clean"]) and not Path("runs").exists():
+    if words[:1] in (["compare"], ["series"], ["runs"], ["clean"]) and not Path("runs").exists():
         finished_run()
         capsys.readouterr()
-    if words[:2] == ["compare", "RUN"]:
+    if words[:2] in (["compare", "RUN"], ["series", "RUN"]):
         words[1] = RUN[:12]
     status = main(words)
     captured = capsys.readouterr()
@@ -166,10 +171,13 @@ def try_out(command: Command, place: str, capsys: pytest.CaptureFixture[str]) ->
 
 def finished_run() -> None:
     """Leave a finished experiment run in ./runs, for commands that read one."""
-    with tracker(Path("runs")) as kept:
-        for arm in ("online", "minibatch"):
+    files = ForecastFiles(Quota("tracking.forecasts_mb", "forecasts", 1e6))
+    said = {"value": np.arange(10.0), "forecast_1": np.arange(10.0) + 1}
+    with tracker(Path("runs"), forecasts=files.write) as kept:
+        for arm in ("online", "minibatch", "persistence"):
             figures = {"accuracy": 0.9, "nll": 0.1, "churn": 0.0, "samples": 10.0}
-            kept.handle(Finished(Job(arm, 0), figures, "hash", 1.0))
+            job = Job(arm, 0, control=arm == "persistence")
+            kept.handle(Finished(job, figures, "hash", 1.0, forecasts=said))
 
 
 def test_the_tests_above_can_fail(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -33,6 +33,7 @@ SHIPPED: dict[str, tuple[str, ...]] = {
     "digits": _POOLED_DIGITS,
     "drift": (*_TWO_PASSES, "epochs=1", "data.steps=800", "data.drift_at=400", "target=0.5"),
     "mnist": (*_IDX, "sp.columns=256"),
+    "nab": ("data.rows=480", *_STREAM, "sp.winners=10"),
     "reber": ("data.steps=600", *_SEQUENCES),
     "reward_digits": _CREDIT,
     "sequences": _TWO_PASSES,

@@ -47,6 +47,16 @@ class Step:
         out: Places = times.astype(f"datetime64[{self.unit}]").astype(np.int64)
         return out
 
+    def after(self, time: np.datetime64, steps: Places) -> Times:
+        """Return the times so many steps after `time`, datetime64[us] of the shape of `steps`.
+
+        Days that a month does not have are those of the next one.
+        """
+        month = time.astype(f"datetime64[{self.unit}]")
+        inside = time.astype("datetime64[us]") - month.astype("datetime64[us]")
+        later: Times = (month + self.count * steps).astype("datetime64[us]") + inside
+        return later
+
     def season(self) -> int:
         """Return a season in units of the step, the time from a sample to its like.
 

@@ -162,13 +162,15 @@ class Due(NamedTuple):
 class Found(NamedTuple):
     """What a measure says in the end: metrics, arrays by name, and lines to read beside them.
 
-    after: what a model needs to be measured further, by what keeps it.
+    after: what a model needs to be measured further, by what keeps it. forecasts: what was said of
+    each row of a series, by column.
     """
 
     metrics: Mapping[str, float] = MappingProxyType({})
     series: Mapping[str, np.ndarray] = MappingProxyType({})
     notes: tuple[str, ...] = ()
     after: Mapping[str, State] = MappingProxyType({})
+    forecasts: Mapping[str, np.ndarray] = MappingProxyType({})
 
 
 class Measure:

@@ -8,11 +8,16 @@ the more the further they lie behind the last window. One threshold serves all f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
+
+from htmrun.components.registry import register
+from htmrun.training.measures.measure import Measure, Metric
 
 PROBATION_SHARE = 0.15
 PROBATION_ROWS = 750
@@ -34,9 +39,10 @@ class Profile:
 
 PROFILES = {
     "standard": Profile(1.0, 0.11, 1.0),
-    "low_fp": Profile(1.0, 0.22, 1.0),
-    "low_fn": Profile(1.0, 0.11, 2.0),
+    "reward_low_FP_rate": Profile(1.0, 0.22, 1.0),
+    "reward_low_FN_rate": Profile(1.0, 0.11, 2.0),
 }
+"""By the benchmark's own names."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,20 @@ def probation(rows: int) -> int:
     return min(int(PROBATION_SHARE * rows), PROBATION_ROWS)
 
 
+@dataclass(frozen=True)
+class Detections:
+    """What came of one file under a threshold.
+
+    points: of found and missed windows and false detections together. found: windows with a
+    detection, of `windows`. false: detections outside of all windows.
+    """
+
+    points: float
+    found: int
+    windows: int
+    false: int
+
+
 def best(files: Sequence[Labelled], profile: Profile) -> Result:
     """Return the result under the threshold that serves `profile` best.
 
@@ -78,17 +98,34 @@ def best(files: Sequence[Labelled], profile: Profile) -> Result:
 
 def at_threshold(files: Sequence[Labelled], profile: Profile, threshold: float) -> Result:
     """Return the result under a threshold that was fixed beforehand; ValueError without windows."""
-    thresholds, points = _sweep(files, profile)
-    reached = np.flatnonzero(thresholds >= threshold)
-    return _result(files, profile, float(points[reached[-1]]), threshold)
+    points = [detections(file, profile, threshold).points for file in files]
+    return _result(files, profile, math.fsum(points), threshold)
+
+
+def detections(file: Labelled, profile: Profile, threshold: float) -> Detections:
+    """Return what one file brings under a threshold."""
+    worth, window = _rows(file, profile)
+    # NaN reaches no threshold, as it is the lowest of all scores.
+    there = file.score[probation(len(file.score)) :] >= threshold
+    false = there & (window < 0)
+    earliest = [worth[there & (window == w)].max(initial=-np.inf) for w in range(len(file.windows))]
+    found = [value for value in earliest if value > -np.inf]
+    missed = len(earliest) - len(found)
+    points = math.fsum([*found, -profile.missed * missed, *worth[false]])
+    return Detections(points, len(found), len(earliest), int(false.sum()))
 
 
 def _result(files: Sequence[Labelled], profile: Profile, points: float, level: float) -> Result:
     windows = sum(len(f.windows) for f in files)
     if windows == 0:
         raise ValueError("found no window in any file, expected at least one")
+    return Result(points, normalized(points, windows, profile), level)
+
+
+def normalized(points: float, windows: int, profile: Profile) -> float:
+    """Return points on the scale where 0 detects nothing and 100 is perfect."""
     nothing, perfect = -profile.missed * windows, profile.found * windows
-    return Result(points, 100 * (points - nothing) / (perfect - nothing), level)
+    return 100 * (points - nothing) / (perfect - nothing)
 
 
 def _sweep(
@@ -103,24 +140,18 @@ def _sweep(
         [np.where(w >= 0, w + start, -1) for (_, w), start in zip(parts, first[:-1], strict=True)]
     )
     score = np.where(np.isnan(score), -np.inf, score)
-    found = np.full(int(first[-1]), -profile.missed)
-    total = float(found.sum())
-    thresholds, points = [np.inf], [total]
     order = np.argsort(-score, kind="stable")
-    last = np.append(score[order][1:] != score[order][:-1], True)
-    begin = 0
-    for end in np.flatnonzero(last[: len(order)]).tolist():
-        for row in order[begin : end + 1]:
-            w = window[row]
-            if w < 0:
-                total += worth[row]
-            elif worth[row] > found[w]:
-                total += worth[row] - found[w]
-                found[w] = worth[row]
-        begin = end + 1
-        thresholds.append(float(score[order[end]]))
-        points.append(total)
-    return np.array(thresholds), np.array(points)
+    gain = worth[order]
+    belongs = window[order]
+    for w in range(int(first[-1])):
+        # Only what is better than all detections in the window before it adds something.
+        rows = np.flatnonzero(belongs == w)
+        reached = np.maximum.accumulate(np.concatenate([[-profile.missed], gain[rows]]))
+        gain[rows] = np.diff(reached)
+    nothing = -profile.missed * float(first[-1])
+    last = np.flatnonzero(np.append(score[order][1:] != score[order][:-1], True)[: len(order)])
+    points = nothing + np.cumsum(gain)
+    return np.append(np.inf, score[order][last]), np.append(nothing, points[last])
 
 
 def _rows(
@@ -146,3 +177,23 @@ def _rows(
 
 def _sigmoid(place: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return 2 / (1 + np.exp(_STEEPNESS * place)) - 1
+
+
+@register("measure")
+class NabScore(Measure):
+    """The rows of what `htmrun nab` reports; of a training job nothing is measured."""
+
+    metrics: ClassVar = (
+        Metric("nab/{standard,reward_low_FP_rate,reward_low_FN_rate}", "task", "up",
+               "score of the Numenta Anomaly Benchmark in this profile: 0 detects nothing, 100 is "
+               "perfect; under the one threshold that gives the best, which is chosen on the rows "
+               "that are scored", source="Lavin, Ahmad 2015"),
+        Metric("nab/{standard,reward_low_FP_rate,reward_low_FN_rate}_fixed", "task", "up",
+               "the same under a threshold that nobody chose by its score, `anomaly.alarm`",
+               source="Lavin, Ahmad 2015"),
+        Metric("nab/windows_found", "task", "up", "labelled windows with a detection, under the "
+               "best threshold of the standard profile", "windows"),
+        Metric("nab/false_alerts", "task", "down", "detections outside of all windows, under the "
+               "same threshold", "rows"),
+        Metric("nab/threshold", "cost", "none", "that threshold, of log10(1 - likelihood) / -10"),
+    )  # fmt: skip

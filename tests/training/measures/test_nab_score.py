@@ -15,11 +15,6 @@ import pytest
 from htmrun.training.measures.nab_score import PROFILES, Labelled, at_threshold, best, probation
 
 STANDARD = PROFILES["standard"]
-NAMES = {
-    "standard": "standard",
-    "low_fp": "reward_low_FP_rate",
-    "low_fn": "reward_low_FN_rate",
-}
 
 
 def scores(rows: int, **at: float) -> np.ndarray:
@@ -107,7 +102,7 @@ def test_published_scores_come_out(detector: str) -> None:
     files = [read(folder / "published" / detector, name, labels[name]) for name in sorted(labels)]
     published = json.loads((folder / "published" / "scores.json").read_text())[detector]
     for name, profile in PROFILES.items():
-        expected = published[NAMES[name]]
+        expected = published[name]
         result = best(files, profile)
         assert result.points == pytest.approx(expected["raw_score"], abs=1e-9)
         assert result.normalized == pytest.approx(expected["normalized_score"], abs=1e-9)

@@ -1,0 +1,154 @@
+"""One `htmrun nab`: every file, arm and seed learned, and what the benchmark says of it."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from htmrun.compare.comparison import Comparison, compare_arms
+from htmrun.compare.nab import judging
+from htmrun.compare.nab.corpus import Corpus
+from htmrun.compare.nab.detecting import Detector, Scores, Task, detect, must_detect
+from htmrun.compare.nab.judging import ByFile, Scored
+from htmrun.config.schema import Experiment
+from htmrun.errors import UserError
+from htmrun.execution.jobs import Builder, jobs_of
+from htmrun.execution.processes import must_be_guarded
+from htmrun.execution.session import new_run_id
+from htmrun.tracking.read_runs import ExperimentRun
+from htmrun.training.records import Finished, Job, Progress, Record, Started
+
+RANGE_RULE = "range_rule"
+"""The control that has no memory: a value outside the range so far."""
+
+
+@dataclass
+class Benchmark:
+    """An experiment over a corpus, and what has come of it so far.
+
+    raw: anomaly scores by job and file; scored: results by job, those of controls too. `seconds`
+    of the whole, once it is over.
+    """
+
+    experiment: Experiment
+    corpus: Corpus
+    run_id: str
+    raw: dict[Job, dict[str, Scores]] = field(default_factory=dict)
+    scored: dict[Job, Scored] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def threshold(self) -> float:
+        """The fixed threshold, of `anomaly.alarm`."""
+        return judging.alarm(self.experiment.anomaly)
+
+    @property
+    def jobs(self) -> list[Job]:
+        """Every arm with every seed, then the controls with every seed, of which they see none."""
+        seeds = self.experiment.seeds
+        return [*jobs_of(self.experiment), *(Job(RANGE_RULE, seed, True) for seed in seeds)]
+
+    def prepare(self) -> None:
+        """Build every arm's pipeline once, and compile what it needs; raises UserError."""
+        source = next(iter(self.corpus.files.values())).source
+        must_detect(self.experiment, source)
+        Builder(self.experiment, source).prepare()
+
+    def records(self) -> Generator[Record, None, None]:
+        """Run all jobs and yield their records; raises UserError for the first that fails."""
+        begun = time.perf_counter()
+        learned = jobs_of(self.experiment)
+        longest = sorted(self.corpus.files, key=lambda name: -len(self.corpus.files[name]))
+        tasks = [Task(job, name) for job in learned for name in longest]
+        sources = {name: file.source for name, file in self.corpus.files.items()}
+        found = detect(Detector(self.experiment, sources), tasks, self.experiment.workers)
+        started: dict[Job, float] = {}
+        with closing(found):
+            for one in found:
+                job = one.task.job
+                if job not in started:
+                    started[job] = time.perf_counter()
+                    self.raw[job] = {}
+                    yield Started(job, self.corpus.rows)
+                self.raw[job][one.task.file] = one.raw
+                seconds = time.perf_counter() - started[job]
+                yield from self._news(job, seconds)
+        rule = judging.score(self.corpus, judging.range_rule(self.corpus), self.threshold)
+        for job in self.jobs:
+            if job not in started:
+                self.scored[job] = rule
+                yield Started(job, self.corpus.rows)
+                yield Finished(job, rule.metrics, "", 0.0)
+        self.seconds = time.perf_counter() - begun
+
+    def _news(self, job: Job, seconds: float) -> Iterator[Record]:
+        """Yield how far a job is, and its result once it has all files."""
+        raw, whole = self.raw[job], self.corpus.files
+        rows = sum(map(len, raw.values()))
+        rate = rows / max(seconds, 1e-9)
+        yield Progress(job, rows, 0, {}, rate)
+        if len(raw) == len(whole):
+            self.raw[job] = {name: raw[name] for name in whole}
+            found = judging.score(self.corpus, self.judged(self.raw[job]), self.threshold)
+            self.scored[job] = found
+            yield Finished(job, found.metrics, _hash(self.raw[job]), seconds)
+
+    def judged(self, raw: ByFile) -> dict[str, Scores]:
+        """Return the anomaly scores of a detector by file."""
+        files, p = self.corpus.files, self.experiment.anomaly
+        return {name: judging.judged(files[name], scores, p) for name, scores in raw.items()}
+
+    def arms(self) -> dict[str, dict[int, Scored]]:
+        """Return results by arm or control, and seed."""
+        found: dict[str, dict[int, Scored]] = {}
+        for job in self.jobs:
+            found.setdefault(job.arm, {})[job.seed] = self.scored[job]
+        return found
+
+    def ensembles(self) -> dict[str, dict[str, Scores]]:
+        """Return, of each arm with several seeds, what their mean raw scores are judged to be."""
+        if len(self.experiment.seeds) < 2:
+            return {}
+        by_arm: dict[str, list[ByFile]] = {}
+        for job in jobs_of(self.experiment):
+            by_arm.setdefault(job.arm, []).append(self.raw[job])
+        return {arm: self.judged(judging.ensemble(raws)) for arm, raws in by_arm.items()}
+
+    def comparison(self) -> Comparison:
+        """Return the arms compared in the standard score, paired by seed."""
+        arms, names = self.arms(), [f"nab/{judging.MAIN}", f"nab/{judging.MAIN}_fixed"]
+        run = ExperimentRun(
+            self.run_id, self.experiment.name, "anomaly", (self.run_id,),
+            [name for name in arms if name in self.experiment.arm],
+            [name for name in arms if name not in self.experiment.arm], names,
+            {arm: {name: {seed: found.metrics[name] for seed, found in seeds.items()}
+                   for name in names} for arm, seeds in arms.items()},
+            jobs={arm: dict.fromkeys(seeds) for arm, seeds in arms.items()},
+        )  # fmt: skip
+        return compare_arms(run, names)
+
+
+def open_benchmark(experiment: Experiment, corpus: Corpus) -> Benchmark:
+    """Return the benchmark, nothing learned yet; raises UserError for what cannot work."""
+    must_be_guarded()
+    if experiment.device.startswith(("cuda", "auto")):
+        raise UserError(
+            f"device: found '{experiment.device}', expected cpu or reference: files are learned "
+            "side by side on the processor"
+        )
+    if RANGE_RULE in experiment.selected:
+        raise UserError(f"arms: found {RANGE_RULE}, expected another name, that is a control's")
+    return Benchmark(experiment, corpus, new_run_id(experiment.name))
+
+
+def _hash(raw: ByFile) -> str:
+    """Return the SHA-256 of raw scores, which stand for what was learned."""
+    digest = hashlib.sha256()
+    for name, scores in sorted(raw.items()):
+        digest.update(name.encode() + np.ascontiguousarray(scores, np.float64).tobytes())
+    return digest.hexdigest()

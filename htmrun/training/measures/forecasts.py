@@ -1,0 +1,147 @@
+"""What was said of each row of a series: forecasts, their intervals, anomaly scores, alerts.
+
+Each row has what was made at it, before it was learned, so a table reads as `htmrun predict` writes
+it. Of several passes over one series it is the first: later ones forecast what was learned before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from htmrun.backends.plan import Plan
+from htmrun.components.classifiers import Readout
+from htmrun.components.classifiers.scores import Scores
+from htmrun.components.pipeline import Outcome
+from htmrun.components.registry import register
+from htmrun.components.sources import Chunk
+from htmrun.components.stages import Stage
+from htmrun.training.measures.anomaly import AnomalyLikelihood
+from htmrun.training.measures.measure import Found, Measure, Run, Saved
+from htmrun.training.measures.meters import raw_scores
+
+Columns = dict[str, np.ndarray]
+
+INTERVAL = (0.05, 0.95)
+"""Between these shares of a forecast's distribution its interval lies."""
+ENDS = ("low", "high")
+_NUMBER = 8
+
+
+def made_here(scores: Sequence[Scores], readout: Readout, count: int) -> Columns:
+    """Return `forecast_H`, `low_H` and `high_H` (T,) made at each of the last `count` samples.
+
+    scores: what the pipeline said of these samples, which was made earlier. What was made here is
+    among it as far as it has come true, and otherwise pending.
+    """
+    columns: Columns = {}
+    pending = {one.horizon: one for one in readout.pending()}
+    for due in scores:
+        h, late = due.horizon, pending[due.horizon]
+        made = Scores.joined([due.take(np.arange(count) >= h), late])
+        made = made.take(np.arange(len(made.valid)) >= len(made.valid) - count)
+        columns[f"forecast_{h}"] = made.estimate(readout.targets.estimate)
+        for name, share in zip(ENDS, INTERVAL, strict=True):
+            columns[f"{name}_{h}"] = made.quantile(share)
+    return columns
+
+
+def memory_of(stages: Sequence[Stage]) -> Stage | None:
+    """Return the stage whose anomaly scores count: the last temporal memory, None without one."""
+    memories = [stage for stage in stages if stage.predicts]
+    return memories[-1] if memories else None
+
+
+def raw_of(memory: Stage) -> npt.NDArray[np.float64]:
+    """Return the anomaly scores (T,) of the samples that the memory has just seen."""
+    assert memory.cells is not None
+    return raw_scores(memory.cells.hits, memory.active_columns)
+
+
+def judged(
+    raw: npt.NDArray[np.float64], judge: AnomalyLikelihood
+) -> dict[str, npt.NDArray[np.float64] | npt.NDArray[np.int64]]:
+    """Return `anomaly`, `likelihood` and `alert` (0 or 1), each (T,), of the next raw scores."""
+    likelihood = judge.add(raw)
+    alert = (likelihood >= judge.parameters.alarm).astype(np.int64)
+    return {"anomaly": raw, "likelihood": likelihood, "alert": alert}
+
+
+def time_texts(times: np.ndarray) -> list[str]:
+    """Return times (T,) as texts, without a fraction of a second where none of them has one."""
+    whole = times.astype("datetime64[s]")
+    return [str(time) for time in (whole if (whole == times).all() else times)]
+
+
+def too_large(size: float, limit: float) -> str:
+    """Return the line about a job whose table of `size` bytes is not kept, `limit` being less."""
+    return (
+        f"tracking.forecasts_mb: forecasts row by row take {size / 1e6:,.1f} MB a job, more than "
+        f"{limit / 1e6:g}: they are not kept"
+    )
+
+
+@register("measure")
+class Forecasts(Measure):
+    """Keeps what was said of each row of the first pass, where a series is forecast."""
+
+    order = 65
+
+    def begin(self, run: Run) -> None:
+        """Decide whether there is something to keep, and room for it."""
+        self._chunks: list[Columns] = []
+        self._notes: tuple[str, ...] = ()
+        self._first_pass = run.total // run.passes
+        self._memory = memory_of(run.pipeline.stages)
+        targets, limit = run.pipeline.readout.targets, run.course.forecast_bytes
+        pending = {one.horizon for one in run.pipeline.readout.pending()}
+        self._keep = (
+            limit > 0 and run.source.task == "forecast" and pending.issuperset(targets.horizons)
+        )
+        columns = 2 + 3 * len(targets.horizons) + (0 if self._memory is None else 3)
+        size = self._first_pass * columns * _NUMBER
+        if self._keep and size > limit:
+            self._keep, self._notes = False, (too_large(size, limit),)
+
+    def chunk(self, run: Run, chunk: Chunk, plan: Plan, outcome: Outcome) -> None:
+        """Add what was said of a piece."""
+        if not self._keep or run.sample > self._first_pass:
+            return
+        columns: Columns = {"value": np.asarray(chunk.target, np.float64)}
+        if "timestamp" in chunk.fields:
+            times = chunk.fields["timestamp"].astype("datetime64[us]")
+            columns = {"time": times, **columns}
+        columns |= made_here(outcome.scores, run.pipeline.readout, len(chunk))
+        if self._memory is not None:
+            columns["anomaly"] = raw_of(self._memory)
+        self._chunks.append(columns)
+
+    def finish(self, run: Run) -> Found:
+        """Return the table by column."""
+        found = joined(self._chunks)
+        if "anomaly" in found:
+            found |= judged(found["anomaly"], AnomalyLikelihood(run.course.anomaly))
+        return Found(notes=self._notes, forecasts=found)
+
+    def state(self) -> Saved:
+        """Return what was kept so far; times as microseconds since 1970."""
+        found = joined(self._chunks)
+        if "time" in found:
+            found["time"] = found["time"].astype(np.int64)
+        return {"columns": found}
+
+    def load(self, saved: Saved) -> None:
+        """Go on from what `state` returned."""
+        found: Columns = dict(saved["columns"])
+        if "time" in found:
+            found["time"] = found["time"].astype("datetime64[us]")
+        self._chunks = [found] if found else []
+
+
+def joined(chunks: Sequence[Mapping[str, np.ndarray]]) -> Columns:
+    """Return the columns of consecutive pieces as one table, empty without a piece."""
+    if not chunks:
+        return {}
+    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
