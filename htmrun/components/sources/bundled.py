@@ -1,14 +1,33 @@
-"""Real series that ship inside statsmodels, as CSV text with dates in order."""
+"""Real series: in statsmodels, as CSV text with dates in order; or downloaded once."""
 
 from __future__ import annotations
 
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from htmrun.components.sources.download import Collection
 from htmrun.components.sources.text_source import TextSource
 from htmrun.errors import UserError
+
+_INSTEAD = "give data.path=FILE"
+# The example of NuPIC and its successors: a gym's electricity, 4,391 hours of 2010.
+HOTGYM = Collection(
+    "hotgym", "hotgym",
+    ("https://raw.githubusercontent.com/htm-community/htm.core/master/py/htm/examples/hotgym/",),
+    {"gymdata.csv": "e87aae8f9cda96de730afab4d9464aabc5085eca1279ca79da3cd3149779b027"},
+    _INSTEAD,
+)  # fmt: skip
+# Cui, Ahmad, Hawkins 2016: passengers in 17,520 half hours from July 2014 on.
+TAXI = Collection(
+    "NYC taxi", "nyc_taxi",
+    ("https://raw.githubusercontent.com/numenta/htmresearch/master/projects/sequence_prediction/"
+     "continuous_sequence/data/",),
+    {"nyc_taxi.csv": "092d957f5bb0d2cd62f85098ed2268114a47b4738a5f4b29ea6be4be7349fc4d"},
+    _INSTEAD,
+)  # fmt: skip
+PUBLISHED = {"hotgym": HOTGYM, "nyc_taxi": TAXI}
+"""Series that are downloaded once; the sums are those of the files that docs/results measured."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +38,7 @@ class Bundled:
     timestamp_format: str
 
 
-def bundled_series(name: Literal["co2", "sunspots", "elnino"]) -> Bundled:
+def bundled_series(name: str) -> Bundled:
     """Return a series by name; raises UserError if statsmodels is not there.
 
     co2: weekly carbon dioxide at Mauna Loa 1958-2001, ppm, with gaps (Keeling, Whorf 2004).

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from htmrun.backends.parameters import LARGEST
 from htmrun.components.sources import Chunk
 from htmrun.components.sources.cells import Wanted, is_missing, is_number, numbers
+from htmrun.components.sources.changes import changed
 from htmrun.components.sources.columns import Columns
 from htmrun.components.sources.csv_table import BLOCK_ROWS, CSVTable
 from htmrun.components.sources.number_columns import hint
@@ -138,6 +139,12 @@ class RowPass:
         number = np.arange(self._samples, self._samples + len(reset))
         self._samples += len(reset)
         scored = number >= self.parameters.score_from
+        changes = self.parameters.changes
+        if changes:
+            times = block.fields.get("timestamp")
+            filled = changed(changes, block.fields["value"], number, times)
+            came = changed(changes, block.came, number, times)
+            block = replace(block, fields={**block.fields, "value": filled}, came=came)
         return Chunk(block.fields, block.came, reset.astype(np.uint8), scored.astype(np.uint8))
 
     def _numbers(self, cells: Cells, column: int, row: Ints) -> npt.NDArray[np.float64]:

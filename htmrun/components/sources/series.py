@@ -29,10 +29,12 @@ from htmrun.components.sources import (
     SourceParameters,
     resolve_path,
 )
-from htmrun.components.sources.bundled import bundled_series
+from htmrun.components.sources.bundled import PUBLISHED, bundled_series
+from htmrun.components.sources.changes import Change
 from htmrun.components.sources.columns import find_columns
 from htmrun.components.sources.csv_table import CSVTable, Layout
 from htmrun.components.sources.derived import Derived, DerivedParameters, Rule
+from htmrun.components.sources.download import fetch
 from htmrun.components.sources.first_rows import SHARE, FirstRows, rows_of
 from htmrun.components.sources.reading import Reading
 from htmrun.components.sources.rows import RowPass
@@ -67,11 +69,12 @@ class SeriesParameters(SourceParameters):
     """A series to forecast: a CSV file, or one that ships inside statsmodels."""
 
     kind: Literal["series"] = "series"
-    path: str | None = Field(None, description="CSV file; null: the bundled series called `name`.")
-    name: Literal["co2", "sunspots", "elnino"] = Field(
+    path: str | None = Field(None, description="CSV file; null: the series called `name`.")
+    name: Literal["co2", "sunspots", "elnino", "hotgym", "nyc_taxi"] = Field(
         "co2",
-        description="Bundled series: weekly CO2 at Mauna Loa, yearly sunspots, monthly El Nino "
-        "sea temperature. Unused with a path.",
+        description="Weekly CO2 at Mauna Loa, yearly sunspots, monthly El Nino sea temperature, "
+        "which are there; hourly energy of a gym, half-hourly taxi passengers of New York, which "
+        "are downloaded once and checked. Unused with a path.",
     )
     value: str | None = Field(
         None, description="Column that is forecast; null: the only column of numbers."
@@ -176,6 +179,11 @@ class SeriesParameters(SourceParameters):
         description="First sample after a change that is known: how a model recovers from it "
         "is measured, in series of up to a million samples; null: none.",
     )
+    changes: tuple[Change, ...] = Field(
+        (),
+        description="Changes that are made to the value on purpose, one after the other, e.g. "
+        "[{begins: 1000, hours: [7, 11], factor: 0.8}].",
+    )
     held_out: Literal["test", "validation"] = Field(
         "test",
         description="test: the whole series; validation: only its first part is used, the rest "
@@ -222,6 +230,9 @@ def _opened(parameters: SeriesParameters, base: Path) -> tuple[CSVTable, str, di
     """Return the table, its name, and what its kind of file is read with where nothing is said."""
     p = parameters
     layout = Layout(p.delimiter, p.comment, p.skip_lines)
+    if p.path is None and p.name in PUBLISHED:
+        path = fetch(PUBLISHED[p.name]) / next(iter(PUBLISHED[p.name].digests))
+        return CSVTable(TextSource(p.name, path), layout), p.name, {"missing": "error"}
     if p.path is None:
         bundled = bundled_series(p.name)
         settings = {"timestamp_format": bundled.timestamp_format, "missing": "previous"}
@@ -251,6 +262,12 @@ class SeriesSource(Source):
                 f"data.sort: found true and no column of dates in {self.table.label}, expected one "
                 "(data.timestamp)"
             )
+        for place, change in enumerate(self.parameters.changes):
+            if change.needs_dates and not self.columns.dates.columns:
+                raise UserError(
+                    f"data.changes[{place}]: found hours or weekdays, and {self.table.label} has "
+                    "no column of dates, expected one (data.timestamp)"
+                )
 
     @classmethod
     def asked_for(cls, parameters: SeriesParameters) -> Mapping[str, str]:
@@ -344,7 +361,9 @@ class SeriesSource(Source):
         p = self.parameters
         named = {"score_from": p.score_from}
         # Where a search sees the first part only, the change may come later.
-        named |= {"drift_at": p.drift_at or 0} if p.held_out == "test" else {}
+        if p.held_out == "test":
+            named |= {"drift_at": p.drift_at or 0}
+            named |= {f"changes[{i}].begins": change.begins for i, change in enumerate(p.changes)}
         for setting, place in named.items():
             if place >= samples:
                 raise UserError(
@@ -418,7 +437,9 @@ class SeriesSource(Source):
         p = self.parameters
         settings = p.model_dump(include={"missing", "skip_rows", "rows", "score_from"})
         settings |= {"delimiter": self.table.delimiter, "columns": self.columns.settings}
-        later = {"encoding", "comment", "skip_lines", "horizon_unit", "texts", "derived"}
+        later = {
+            "encoding", "comment", "skip_lines", "horizon_unit", "changes", "texts", "derived",
+        }  # fmt: skip
         later |= {"sort"} if p.sort else set()
         settings |= p.model_dump(include=later, exclude_defaults=True)
         if self.parameters.held_out == "validation":
