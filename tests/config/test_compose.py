@@ -17,7 +17,7 @@ from htmrun.errors import UserError
 from htmrun.paths import CONF
 
 SHIPPED = (
-    "credit_digits", "csv", "digits", "drift", "mnist", "nab", "reber", "reward_digits",
+    "anomaly", "credit_digits", "csv", "digits", "drift", "mnist", "nab", "reber", "reward_digits",
     "sequences", "sp_mnist", "sparse_digits", "sparse_mnist", "stream",
 )  # fmt: skip
 MINE = """\
