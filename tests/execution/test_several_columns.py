@@ -179,14 +179,19 @@ def test_columns_that_no_encoder_names_have_one_of_the_usual_kind() -> None:
         (["data.value=[load,heat]", "data.values=[heat]"], r"data\.value: found 'heat' twice"),
         (["data.value=[]"], r"data\.value"),
         (["data.value=[load,'a/b']"], r"data\.value\[1\]: found 'a/b', .* rename the column"),
-        (["data.value=[load,heat]", "encoder=rdse"],
-         r"data\.value\[1\]: found 'heat', which no encoder reads"),
     ],
 )  # fmt: skip
 def test_what_cannot_be(settings: list[str], message: str) -> None:
     with pytest.raises(UserError, match=message) as error:
         load(["experiment=stream", *settings])
     assert "\n" not in str(error.value)
+
+
+def test_an_encoder_of_one_field_reads_no_further_column() -> None:
+    one = ["experiment=digits", "data=series", "encoder=rdse", "classifier.horizons=[1]",
+           "pipeline=[encoder,sp,classifier]", "noise_images=0"]  # fmt: skip
+    with pytest.raises(UserError, match=r"data\.value\[1\]: found 'heat', which no encoder reads"):
+        load([*one, "data.value=[load,heat]"])
 
 
 def test_a_column_that_is_not_there(home: Path) -> None:

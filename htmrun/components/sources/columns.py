@@ -20,10 +20,11 @@ class Columns:
     """Places of columns in a table.
 
     numeric: field name -> column, "value" first. dates: where times stand, and how they are
-    written. texts: field name -> column of texts. predicted: fields
-    that are forecast besides the value. reset, sequence, group: column or None; a
-    sequence column starts a new sequence wherever its text changes, a group column tells series
-    apart. where: column -> texts of the rows that are read. numbers: how numbers are written.
+    written. texts: field name -> column of texts. predicted: fields that are forecast besides the
+    value. reset, sequence, group: column or None; a sequence column starts a new sequence wherever
+    its text changes, a group column tells series apart. where: column -> texts of the rows that are
+    read. numbers: how numbers are written.
+    label: column of flags, or None.
     """
 
     numeric: dict[str, int]
@@ -35,6 +36,7 @@ class Columns:
     numbers: NumberFormat = PLAIN
     texts: dict[str, int] = field(default_factory=dict)
     predicted: tuple[str, ...] = ()
+    label: int | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -59,6 +61,8 @@ class Columns:
         if self.numbers != PLAIN:
             n = self.numbers
             found["numbers"] = [n.decimal, n.thousands, list(n.missing), list(n.units)]
+        if self.label is not None:
+            found["label"] = self.label
         return found
 
 
@@ -92,7 +96,14 @@ def find_columns(table: CSVTable, parameters: SeriesParameters) -> Columns:
     group = None if p.group_by is None else table.column(p.group_by, "group_by")
     where = {table.column(name, "where"): _texts(wanted) for name, wanted in p.where.items()}
     value = None if first is None else table.column(first, "value")
+    label = None if p.label is None else table.column(p.label, "label")
     taken = {*extra.values(), *texts.values(), reset, sequence, group, *where, value} - {None}
+    if label in taken:
+        raise UserError(
+            f"data.label: '{p.label}' has another use in this experiment, expected a column of its "
+            "own"
+        )
+    taken |= {label} - {None}
     declared = _flagged(table, "t")
     if declared is None and "datetime" in table.types:
         declared = table.types.index("datetime")
@@ -102,10 +113,10 @@ def find_columns(table: CSVTable, parameters: SeriesParameters) -> Columns:
         value = find_value(table, missing, taken | set(dates.columns) | set(dates.unread))
     numeric = {"value": value, **extra}
     used = [*numeric.values(), *([] if reset is None else [reset])]
-    apart = {*used, *texts.values(), *dates.columns, *dates.unread, sequence, group, *where}
+    apart = {*used, *texts.values(), *dates.columns, *dates.unread, sequence, group, *where, label}
     other = [column for column in range(len(table.names)) if column not in apart]
     numbers = number_format(table, p, used, other)
-    return Columns(numeric, dates, reset, sequence, group, where, numbers, texts, predicted)
+    return Columns(numeric, dates, reset, sequence, group, where, numbers, texts, predicted, label)
 
 
 def _flagged(table: CSVTable, flag: str) -> int | None:
