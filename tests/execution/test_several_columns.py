@@ -188,8 +188,7 @@ def test_what_cannot_be(settings: list[str], message: str) -> None:
 
 
 def test_an_encoder_of_one_field_reads_no_further_column() -> None:
-    one = ["experiment=digits", "data=series", "encoder=rdse", "classifier.horizons=[1]",
-           "pipeline=[encoder,sp,classifier]", "noise_images=0"]  # fmt: skip
+    one = ["experiment=stream", "one={kind: rdse}", "pipeline=[one,sp,tm,classifier]"]
     with pytest.raises(UserError, match=r"data\.value\[1\]: found 'heat', which no encoder reads"):
         load([*one, "data.value=[load,heat]"])
 
