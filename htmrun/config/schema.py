@@ -148,7 +148,7 @@ class Experiment(Parameters):
         ...,
         min_length=1,
         description="Stages in order, each a section of its own: encoder first, classifier or "
-        "network last; or one network.",
+        "network last; or one network; or a temporal memory last, which scores anomalies.",
     )
     data: Annotated[SourceParameters, Section(("source",))] = Field(
         ..., description="Where the samples come from."
@@ -206,7 +206,7 @@ class Experiment(Parameters):
     )
     anomaly: AnomalyParameters = Field(
         AnomalyParameters.model_validate({}),
-        description="How raw anomaly scores of a stream become a likelihood.",
+        description="How raw anomaly scores of a stream become a likelihood and alerts.",
     )
     device: str = Field(
         "cpu",

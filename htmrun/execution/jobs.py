@@ -22,6 +22,7 @@ from htmrun.execution.lockstep import Work
 from htmrun.training import baselines, epochs
 from htmrun.training.checkpoints import Checkpoints
 from htmrun.training.epochs import Epoch
+from htmrun.training.measures.judge import Judge
 from htmrun.training.measures.measure import Run
 from htmrun.training.records import Job, Record
 from htmrun.training.schedule import Course, Cursor, Growth, Schedule
@@ -157,12 +158,24 @@ class Builder:
         Kernels are compiled or loaded before any clock runs, and what cannot be built is said
         before anything is recorded. Raises UserError.
         """
+        self.must_judge()
         for name in self.experiment.selected:
             regime = self.experiment.regime(name)
             if isinstance(regime, Arm):
                 self._run_briefly(regime, self.experiment.seeds[0])
             else:
                 self.control(name, regime)
+
+    def must_judge(self) -> None:
+        """Raise UserError where anomalies of these data cannot be judged as it is asked for."""
+        samples, parameters = self.samples(), self.experiment.anomaly
+        if self.source.task == "classification":
+            return
+        try:
+            judge = Judge(parameters, samples, self.source.windows)
+            judge.must_choose(samples)
+        except ValueError as error:
+            raise UserError(f"anomaly.{error}") from None
 
     def _run_briefly(self, arm: Arm, seed: int) -> None:
         pipeline = self.pipeline(arm, seed)

@@ -15,8 +15,8 @@ from htmrun.components.sources import Chunk
 from htmrun.components.sources.reading import Row, RowReader
 from htmrun.errors import UserError
 from htmrun.execution.saved import Saved
-from htmrun.training.measures.anomaly import AnomalyLikelihood
 from htmrun.training.measures.forecasts import judged, made_here, memory_of, raw_of, time_texts
+from htmrun.training.measures.judge import Judge
 
 Answer = dict[str, Any]
 
@@ -44,9 +44,9 @@ class Live:
             self.reader.last = {n: float(last[n][0]) for n in reading.numeric if n in last}
         self.last_time = _time_of(saved.after.get("last", {}))
         self._memory = memory_of(self.model.pipeline.stages)
-        self._judge = AnomalyLikelihood(saved.experiment.anomaly)
-        if "anomaly" in saved.after:
-            self._judge.load(saved.after["anomaly"])
+        self._judge = Judge(saved.experiment.anomaly, int(saved.facts["samples"]))
+        if "judge" in saved.after:
+            self._judge.load(saved.after)
 
     @property
     def names(self) -> list[str]:
@@ -54,7 +54,10 @@ class Live:
         names = [*(["time"] if self.reader.reading.dates else []), "value"]
         for h in self.model.pipeline.readout.targets.horizons:
             names += [f"forecast_{h}", f"low_{h}", f"high_{h}"]
-        return names + (["anomaly", "likelihood", "alert"] if self._memory else [])
+        if self._memory is None:
+            return names
+        score = ["score"] if self._judge.says_more else []
+        return [*names, "anomaly", "likelihood", *score, "alert"]
 
     def take(self, rows: Sequence[Row]) -> list[Answer]:
         """Return one answer a row; ValueError, in words, for the first that cannot be read.
@@ -83,7 +86,7 @@ class Live:
     def saved(self) -> Saved:
         """Return the model as it is now."""
         after = {
-            "anomaly": self._judge.state(), "reader": self.reader.state(),
+            **self._judge.state(), "reader": self.reader.state(),
             "last": {} if self.last_time is None else {"timestamp": np.array([self.last_time])},
         }  # fmt: skip
         return self._saved.gone_on(self.model, after, self.rows)
@@ -99,7 +102,8 @@ class Live:
             columns = {"time": time_texts(chunk.fields["timestamp"]), **columns}
         found = made_here(outcome.scores, model.pipeline.readout, len(chunk))
         if self._memory is not None:
-            found |= judged(raw_of(self._memory), self._judge)
+            raw = raw_of(self._memory)
+            found |= judged(raw, self._judge.add(raw, chunk.fields["value"]), self._judge)
         columns |= {name: values.tolist() for name, values in found.items()}
         return [
             dict(zip(columns, values, strict=True))

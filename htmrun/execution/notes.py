@@ -109,7 +109,7 @@ def _of_arm(builder: Builder, arm: Arm, front: Iterable[str], on: int | None) ->
         kind = component_of(stage.parameters)
         if stage.name not in arm.freeze:
             yield from kind.notes(stage.name, stage.parameters, on, samples)
-        probation = builder.experiment.anomaly.probation
+        probation = builder.experiment.anomaly.begin(builder.samples())[1]
         if kind.predicts and builder.source.task != "classification" and samples <= probation:
             yield (
                 f"anomaly.probation: {probation} rows are not judged, and there are {samples}: no "

@@ -24,6 +24,7 @@ from htmrun.execution.room import must_have_room
 from htmrun.execution.signals import terminations_raised
 from htmrun.training.checkpoints import Checkpoints
 from htmrun.training.measures import registry, target
+from htmrun.training.measures.windows import OF_LABELS
 from htmrun.training.records import Failed, Finished, Job, Record
 
 
@@ -172,6 +173,8 @@ def main_metrics(builder: Builder) -> tuple[str, ...]:
     unused = {"noise_score" if builder.experiment.noise_images == 0 else "noise_accuracy_area"}
     if drift_at(builder.experiment) is None:
         unused.add("recovery_samples")
+    if builder.source.windows is None:
+        unused |= set(OF_LABELS)
     return tuple(name for name in names if name not in unused)
 
 

@@ -87,7 +87,8 @@ def test_the_final_table_shows_what_compare_shows_first() -> None:
 
 def test_main_figures_of_several_horizons_and_memories() -> None:
     assert main_metrics("forecast", (1, 5), ()) == (
-        *("rmse_1", "rmse_5", "mape_5", "nll_5", "recovery_samples"),
+        *("rmse_1", "rmse_5", "mape_5", "nll_5", "anomaly/nab_standard", "anomaly/f1"),
+        "recovery_samples",
     )
     assert main_metrics("sequence", (), ("a", "b"))[-3:-1] == ("a/predicted", "b/predicted")
     assert main_metrics("anomaly", (), ("a", "b"))[-2:] == ("a/predicted", "b/predicted")

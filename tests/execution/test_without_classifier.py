@@ -113,7 +113,7 @@ def test_a_run_is_shown_compared_and_repeated(here: Path, capsys: Capsys) -> Non
     assert "rmse" not in said
     assert "anomaly" in (here / "page" / "report.html").read_text()
     assert main(["runs", "--dir", "first"]) == 0
-    assert "tm/predicted" in capsys.readouterr().out
+    assert "anomaly/alerts_per_1000: online" in capsys.readouterr().out
 
 
 def test_a_job_cut_short_goes_on_to_the_same_end(

@@ -160,6 +160,15 @@ class Source(ABC):
         return ()
 
     @property
+    def windows(self) -> tuple[tuple[int, int], ...] | None:
+        """First and last sample of each stretch that is labelled as an anomaly, both inside.
+
+        Ascending and apart; None where the data have no labels. May read all data once. Nothing
+        learns from them, but a threshold may be chosen by those of the first samples.
+        """
+        return None
+
+    @property
     @abstractmethod
     def fingerprint(self) -> str:
         """SHA-256 (hex) of the data and of what decides which samples are used."""

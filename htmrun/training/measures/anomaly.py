@@ -28,8 +28,13 @@ Counts = npt.NDArray[np.int64]
 class AnomalyLikelihood:
     """The likelihood of one stream; feed it raw scores in order, in pieces of any size."""
 
-    def __init__(self, parameters: AnomalyParameters | None = None) -> None:
+    def __init__(self, parameters: AnomalyParameters | None = None, samples: int = 0) -> None:
+        """`samples`: of the whole stream, for a probation that is a share of it.
+
+        Raises ValueError, in words, for a probation that leaves no score to say what is usual.
+        """
         self.parameters = parameters or AnomalyParameters.model_validate({})
+        self._learning, self._probation = self.parameters.begin(samples)
         self._seen = 0
         # The last raw scores, and as many averages as a distribution may be made of.
         self._raw, self._averages = np.zeros(0, np.int64), np.zeros(0, np.int64)
@@ -46,7 +51,7 @@ class AnomalyLikelihood:
             raise ValueError("found a raw anomaly score outside 0 to 1, expected a share")
         new = self._average(np.rint(raw * _ONE).astype(np.int64))
         rows = np.arange(self._seen, self._seen + len(new))
-        judged = rows >= p.probation
+        judged = rows >= self._probation
         tail = np.full(len(new), 0.5)
         if judged.any():
             mean, deviation = self._usual(rows[judged])
@@ -89,8 +94,8 @@ class AnomalyLikelihood:
         """
         p = self.parameters
         first = int(rows[-1]) + 1 - len(self._averages)
-        estimated = np.maximum(p.probation, rows - rows % p.reestimate_every)
-        begin = np.maximum(p.learning, estimated - p.history)
+        estimated = np.maximum(self._probation, rows - rows % p.reestimate_every)
+        begin = np.maximum(self._learning, estimated - p.history)
         sums = np.concatenate([[0], np.cumsum(self._averages)])
         squares = np.concatenate([[0], np.cumsum(self._averages**2)])
         b, e = begin - first, estimated - first
@@ -115,18 +120,39 @@ def _complement(likelihood: float) -> float:
     return round(1 - likelihood, 10)
 
 
-def out_of_range(values: npt.NDArray[np.float64], margin: float = 0.05) -> npt.NDArray[np.bool_]:
-    """Flag values beyond everything before them by more than `margin` of its range, bool (T,).
+class Beyond:
+    """Flags values beyond everything before them; feed it values in order, in pieces of any size.
 
-    An encoder has no bits of its own for what it has never met, so a memory may miss it. Nothing
-    is flagged while all values so far are equal.
+    An encoder has no bits of its own for what it has never met, so a memory may miss it.
     """
-    out = np.zeros(len(values), np.bool_)
-    if len(values) > 1:
-        high, low = np.maximum.accumulate(values)[:-1], np.minimum.accumulate(values)[:-1]
-        slack = (high - low) * margin
-        out[1:] = (high > low) & ((values[1:] > high + slack) | (values[1:] < low - slack))
-    return out
+
+    def __init__(self, margin: float) -> None:
+        """`margin`: by which share of the range so far a value must be beyond it."""
+        self._margin = margin
+        self._low, self._high = np.inf, -np.inf
+
+    def add(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+        """Return, bool (T,), which are; none while all values so far are equal."""
+        high = np.maximum.accumulate(np.concatenate([[self._high], values]))
+        low = np.minimum.accumulate(np.concatenate([[self._low], values]))
+        self._low, self._high = float(low[-1]), float(high[-1])
+        high, low = high[:-1], low[:-1]
+        wide = high > low
+        slack = np.where(wide, high - low, 0.0) * self._margin
+        return wide & ((values > high + slack) | (values < low - slack))
+
+    def state(self) -> State:
+        """Return the range so far."""
+        return {"range": np.array([self._low, self._high])}
+
+    def load(self, state: State) -> None:
+        """Take over what `state` returned; ValueError on other names or shapes."""
+        self._low, self._high = map(float, checked(state, self.state())["range"])
+
+
+def out_of_range(values: npt.NDArray[np.float64], margin: float = 0.05) -> npt.NDArray[np.bool_]:
+    """Return what `Beyond` does of a whole series, bool (T,)."""
+    return Beyond(margin).add(values)
 
 
 def log_scale(likelihood: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -18,7 +18,8 @@ from htmrun.components.pipeline import Outcome
 from htmrun.components.registry import register
 from htmrun.components.sources import Chunk
 from htmrun.components.stages import Stage
-from htmrun.training.measures.anomaly import AnomalyLikelihood
+from htmrun.training.measures.anomalies import Anomalies
+from htmrun.training.measures.judge import Judge, Judged
 from htmrun.training.measures.measure import Found, Measure, Run, Saved
 from htmrun.training.measures.meters import raw_scores
 
@@ -60,13 +61,14 @@ def raw_of(memory: Stage) -> npt.NDArray[np.float64]:
     return raw_scores(memory.cells.hits, memory.active_columns)
 
 
-def judged(
-    raw: npt.NDArray[np.float64], judge: AnomalyLikelihood
-) -> dict[str, npt.NDArray[np.float64] | npt.NDArray[np.int64]]:
-    """Return `anomaly`, `likelihood` and `alert` (0 or 1), each (T,), of the next raw scores."""
-    likelihood = judge.add(raw)
-    alert = (likelihood >= judge.parameters.alarm).astype(np.int64)
-    return {"anomaly": raw, "likelihood": likelihood, "alert": alert}
+def judged(raw: npt.NDArray[np.float64], said: Judged, judge: Judge) -> Columns:
+    """Return `anomaly`, `likelihood` and `alert` (0 or 1), each (T,), of rows that were judged.
+
+    Between them `score`, where that is another figure than the likelihood.
+    """
+    score = {"score": said.score} if judge.says_more else {}
+    alert = said.alert.astype(np.int64)
+    return {"anomaly": raw, "likelihood": said.likelihood, **score, "alert": alert}
 
 
 def time_texts(times: np.ndarray) -> list[str]:
@@ -100,7 +102,9 @@ class Forecasts(Measure):
         self._keep = (
             limit > 0 and run.source.task == "forecast" and pending.issuperset(targets.horizons)
         )
-        columns = 2 + 3 * len(targets.horizons) + (0 if self._memory is None else 3)
+        columns = 2 + 3 * len(targets.horizons)
+        if self._keep and self._memory is not None:
+            columns += 4 if run.measure(Anomalies).judge.says_more else 3
         size = self._first_pass * columns * _NUMBER
         if self._keep and size > limit:
             self._keep, self._notes = False, (too_large(size, limit),)
@@ -115,15 +119,14 @@ class Forecasts(Measure):
             columns = {"time": times, **columns}
         columns |= made_here(outcome.scores, run.pipeline.readout, len(chunk))
         if self._memory is not None:
-            columns["anomaly"] = raw_of(self._memory)
+            anomalies = run.measure(Anomalies)
+            assert anomalies.said is not None
+            columns |= judged(raw_of(self._memory), anomalies.said, anomalies.judge)
         self._chunks.append(columns)
 
     def finish(self, run: Run) -> Found:
         """Return the table by column."""
-        found = joined(self._chunks)
-        if "anomaly" in found:
-            found |= judged(found["anomaly"], AnomalyLikelihood(run.course.anomaly))
-        return Found(notes=self._notes, forecasts=found)
+        return Found(notes=self._notes, forecasts=joined(self._chunks))
 
     def state(self) -> Saved:
         """Return what was kept so far; times as microseconds since 1970."""

@@ -310,23 +310,14 @@ class CellMeter:
     columns that came.
     """
 
-    def __init__(self, keep_anomalies: bool = False) -> None:
+    def __init__(self) -> None:
         self._sums = np.zeros(4)
-        self._anomalies: list[npt.NDArray[np.float64]] | None = [] if keep_anomalies else None
 
     def add(
         self, hits: np.ndarray, bursting: np.ndarray, active: np.ndarray, predicted: int
     ) -> None:
         """Add a chunk: columns hit, bursting and active per sample; predicted ones in all."""
         self._sums += [hits.sum(), bursting.sum(), active.sum(), predicted]
-        if self._anomalies is not None:
-            self._anomalies.append(raw_scores(hits, active))
-
-    def anomalies(self) -> npt.NDArray[np.float64] | None:
-        """Return each sample's `raw_scores`, if they are kept."""
-        if self._anomalies is None:
-            return None
-        return np.concatenate([np.zeros(0), *self._anomalies])
 
     def metrics(self) -> Metrics:
         """Return the metrics by name; empty if no column was active."""
@@ -340,12 +331,11 @@ class CellMeter:
 
     def state(self) -> Saved:
         """Return what was added so far."""
-        return {"sums": self._sums, "anomalies": self.anomalies()}
+        return {"sums": self._sums}
 
     def load(self, saved: Saved) -> None:
         """Go on from what `state` returned."""
         self._sums = saved["sums"]
-        self._anomalies = None if saved["anomalies"] is None else [saved["anomalies"]]
 
 
 def raw_scores(hits: np.ndarray, active: np.ndarray) -> npt.NDArray[np.float64]:

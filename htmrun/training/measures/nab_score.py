@@ -50,11 +50,18 @@ class Labelled:
     """The anomaly scores of one file and its windows.
 
     score: float64 (T,), the higher the stranger; NaN counts as the lowest. windows: first and last
-    row of each, both inside, ascending and apart.
+    row of each, both inside, ascending and apart. first: the first row that is scored; None: that
+    of the benchmark.
     """
 
     score: npt.NDArray[np.float64]
     windows: Sequence[tuple[int, int]] = ()
+    first: int | None = None
+
+    @property
+    def start(self) -> int:
+        """The first row that is scored."""
+        return probation(len(self.score)) if self.first is None else self.first
 
 
 @dataclass(frozen=True)
@@ -106,7 +113,7 @@ def detections(file: Labelled, profile: Profile, threshold: float) -> Detections
     """Return what one file brings under a threshold."""
     worth, window = _rows(file, profile)
     # NaN reaches no threshold, as it is the lowest of all scores.
-    there = file.score[probation(len(file.score)) :] >= threshold
+    there = file.score[file.start :] >= threshold
     false = there & (window < 0)
     earliest = [worth[there & (window == w)].max(initial=-np.inf) for w in range(len(file.windows))]
     found = [value for value in earliest if value > -np.inf]
@@ -134,7 +141,7 @@ def _sweep(
     """Return every threshold that makes a difference, falling from infinity, and its points."""
     parts = [_rows(f, profile) for f in files]
     first = np.cumsum([0, *(len(f.windows) for f in files)])
-    score = np.concatenate([f.score[probation(len(f.score)) :] for f in files])
+    score = np.concatenate([f.score[f.start :] for f in files])
     worth = np.concatenate([w for w, _ in parts])
     window = np.concatenate(
         [np.where(w >= 0, w + start, -1) for (_, w), start in zip(parts, first[:-1], strict=True)]
@@ -158,7 +165,7 @@ def _rows(
     file: Labelled, profile: Profile
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     """Return what a detection at each scored row is worth, and the row's window or -1."""
-    start = probation(len(file.score))
+    start = file.start
     rows = np.arange(start, len(file.score))
     worth = np.full(len(rows), -profile.false)
     window = np.full(len(rows), -1, np.int64)

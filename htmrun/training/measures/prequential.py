@@ -8,12 +8,10 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from htmrun.backends import State
 from htmrun.backends.plan import Plan
 from htmrun.components.pipeline import Outcome, Pipeline
 from htmrun.components.registry import register
 from htmrun.components.sources import Chunk, Task
-from htmrun.training.measures.anomaly import AnomalyLikelihood, log_scale
 from htmrun.training.measures.measure import (
     LAST_PASS,
     LATER,
@@ -112,7 +110,7 @@ class Meters:
             for h in asked.horizons
         }
         self.columns = {s.name: ActivityMeter(s.columns) for s in pipeline.stages if s.competes}
-        self.cells = {s.name: CellMeter(keep_losses) for s in pipeline.stages if s.predicts}
+        self.cells = {s.name: CellMeter() for s in pipeline.stages if s.predicts}
 
     def add(
         self, chunk: Chunk, outcome: Outcome, pipeline: Pipeline, due: Mapping[int, Flags]
@@ -243,35 +241,13 @@ class Prequential(Measure):
         kept = {h: meter.losses() for h, meter in self._parts["all"].scores.items()}
         return {f"loss/{h}": values for h, values in kept.items() if values is not None}
 
-    def anomalies(self) -> dict[str, npt.NDArray[np.float32]]:
-        """Return the raw anomaly score of every sample and its likelihood, float32.
-
-        Named `anomaly/raw`, `anomaly/likelihood` and `anomaly/log_likelihood` (0 to 1), of the last
-        temporal memory; empty without one, and wherever `losses` is.
-        """
-        return self._judged()[0]
-
-    def _judged(self) -> tuple[dict[str, npt.NDArray[np.float32]], dict[str, State]]:
-        """Return what `anomalies` does, and what judges the scores that come after these."""
-        cells = self._parts["all"].cells.values()
-        kept = [raw for m in cells if (raw := m.anomalies()) is not None]
-        if not kept:
-            return {}, {}
-        judge = AnomalyLikelihood(self._run.course.anomaly)
-        likelihood = judge.add(kept[-1])
-        series = {
-            "raw": kept[-1], "likelihood": likelihood, "log_likelihood": log_scale(likelihood)
-        }  # fmt: skip
-        found = {f"anomaly/{n}": values.astype(np.float32) for n, values in series.items()}
-        return found, {"anomaly": judge.state()}
-
     def activity(self) -> dict[str, npt.NDArray[np.float64]]:
         """Return, by pooler, the share of the last fifth of the samples that each column won."""
         tail = self._parts.get("last tail", self._parts["tail"])
         return {name: meter.frequency for name, meter in tail.columns.items()}
 
     def finish(self, run: Run) -> Found:
-        """Return the prequential metrics, and losses and anomaly scores sample by sample.
+        """Return the prequential metrics, and losses sample by sample.
 
         Forecasts: over all scored samples. Sequences: `accuracy` and the rest over the last fifth,
         `prequential/...` over all. Classification: `prequential/...` over all. All of the first
@@ -284,8 +260,7 @@ class Prequential(Measure):
         elif run.source.task == "sequence":
             out |= tail
         out |= self._parts["tail"].stage_metrics() | self._last_pass()
-        anomalies, judge = self._judged()
-        return Found(out, self.losses() | anomalies, self._parts["all"].notes(), judge)
+        return Found(out, self.losses(), self._parts["all"].notes())
 
     def _last_pass(self) -> Metrics:
         if "last pass" not in self._parts:

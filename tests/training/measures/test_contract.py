@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from htmrun.testing import MeasureChecks
 from htmrun.testing.measures import SMALL
+from htmrun.training.measures.anomalies import Anomalies
 from htmrun.training.measures.drift import Drift
 from htmrun.training.measures.held_out import HeldOut
 from htmrun.training.measures.inside import Inside
@@ -29,6 +30,16 @@ NETWORK = (
 class TestPrequential(MeasureChecks):
     measure = Prequential
     overrides = STREAM
+
+
+class TestAnomalies(MeasureChecks):
+    measure = Anomalies
+    overrides = (
+        "experiment=stream", "seeds=[0]", "arms=[online]", "pipeline=[encoder,sp,tm]",
+        "control.persistence=null", "control.seasonal=null", "sp.columns=128",
+        "tm.activation_threshold=3", "tm.matching_threshold=2", "tm.new_synapses=4",
+        "anomaly.choose=budget", "anomaly.first_rows=450", "anomaly.budget=30",
+    )  # fmt: skip
 
 
 class TestDrift(MeasureChecks):
