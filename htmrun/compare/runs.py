@@ -8,12 +8,14 @@ from pathlib import Path
 
 from htmrun.compare.comparison import Comparison, compare_arms, reference_arm
 from htmrun.compare.overranks import OverRanks, over_ranks
-from htmrun.compare.report import log_report, write_report
+from htmrun.compare.report import PAGE, log_report, write_report
+from htmrun.compare.report.series_page import PAGE as SERIES_PAGE
 from htmrun.compare.selection import select
 from htmrun.compare.streams import stream_differences
 from htmrun.compare.unequal import unequal
 from htmrun.errors import UserError
 from htmrun.tracking.arrays import Series, read_series
+from htmrun.tracking.forecasts import read_tables
 from htmrun.tracking.read_runs import ExperimentRun, keep_arms, merge, read
 from htmrun.tracking.store import open_existing
 
@@ -106,10 +108,13 @@ def report_runs(choice: Choice, folder: Path, compared: Compared) -> tuple[Path,
 
     Raises UserError if the folder cannot be written to.
     """
-    path = write_report(folder, compared.comparison, compared.run, compared.series)
+    run = compared.run
+    client = open_existing(choice.uri, choice.directory)[1]
+    tables = read_tables(client, run) if run.task == "forecast" else {}
+    path = write_report(folder, compared.comparison, run, compared.series, tables)
+    pages = (PAGE, *([SERIES_PAGE] if tables else []))
     try:
-        client = open_existing(choice.uri, choice.directory)[1]
-        return path, f"logged as artifact 'report' of {log_report(client, compared.run, folder)}"
+        return path, f"logged as artifact 'report' of {log_report(client, run, folder, pages)}"
     except OSError as error:  # The runs lie on media that cannot be written.
         return path, f"not logged ({error.strerror or error})"
 

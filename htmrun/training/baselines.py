@@ -42,9 +42,11 @@ def forecast(
     due = {}
     if spans is not None and series.times is not None:
         due = spans.due(series.times, (series.age == 0).astype(np.uint8))
+    longer = _longer(series, max(horizons, default=0))
+    every = {h: control.forecast(longer, h) for h in sorted(horizons)}
     made = {
-        h: np.where(counts & due.get(h, True), control.forecast(series, h), np.nan)
-        for h in sorted(horizons)
+        h: np.where(counts & due.get(h, True), values[: len(y)], np.nan)
+        for h, values in every.items()
     }
     metrics, notes = _metrics(y, made, 0, len(y))
     seconds = time.perf_counter() - begun
@@ -58,7 +60,7 @@ def forecast(
     if not metrics:
         notes = (f"{control.path}: left out, {control.lacking(series)}",)
     metrics |= {RATE: rate, "samples": float(len(y))}
-    kept, said = _table(y, series, control, sorted(horizons), keep)
+    kept, said = _table(y, series, every, keep)
     yield Finished(
         job, metrics, state_hash({}), seconds, _losses(y, made), notes=(*notes, *said),
         forecasts=kept,
@@ -87,32 +89,37 @@ def _read(job: Job, source: Source, stop: Callable[[], bool]) -> tuple[Values, F
 
 
 def _table(
-    y: Values, series: Series, control: Control, horizons: Sequence[int], limit: float
+    y: Values, series: Series, every: Mapping[int, Values], limit: float
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
     """Return, by column, what was forecast at each row, and what to know of it.
 
-    Nothing where it takes more than `limit` bytes.
+    every: by horizon the forecast of each row, and of as many behind the last. Nothing is returned
+    where it takes more than `limit` bytes.
     """
-    size = 8 * len(y) * (2 + len(horizons))
+    size = 8 * len(y) * (2 + len(every))
     if not limit or size > limit:
         return {}, (too_large(size, limit),) if limit else ()
-    longer = _longer(series, max(horizons, default=0))
     times = {} if series.times is None else {"time": series.times.astype("datetime64[us]")}
-    made = {f"forecast_{h}": control.forecast(longer, h)[h : h + len(y)] for h in horizons}
+    made = {f"forecast_{h}": values[h : h + len(y)].copy() for h, values in every.items()}
     return {**times, "value": y, **made}, ()
 
 
 def _longer(series: Series, rows: int) -> Series:
-    """Return the series with so many rows more, whose values are not known, a usual step apart."""
+    """Return the series with so many rows more, a usual step apart, whose values are not known.
+
+    What is forecast of them is what is said at the last rows.
+    """
     ahead, times = np.arange(1, rows + 1), series.times
-    if times is not None and len(times):
+    if not len(series.values):
+        return series
+    if times is not None:
         times = times.astype("datetime64[us]")
         ends = np.full(rows, times[-1])
         if series.step is not None:
             ends = series.step.after(times[-1], ahead)
         times = np.concatenate([times, ends])
     return Series(
-        np.concatenate([series.values, np.full(rows, np.nan)]),
+        np.concatenate([series.values, np.repeat(series.values[-1:], rows)]),
         np.concatenate([series.known, np.zeros(rows, np.bool_)]),
         np.concatenate([series.age, series.age[-1:].sum() + ahead]), times, series.step,
     )  # fmt: skip

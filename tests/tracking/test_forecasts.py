@@ -207,6 +207,15 @@ def test_a_file_is_written_whole(here: Path, capsys: Capsys) -> None:
     assert "error: --out: cannot write to none/out.csv: No such file" in capsys.readouterr().err
 
 
+def test_the_report_has_a_page_of_the_whole_series(here: Path, capsys: Capsys) -> None:
+    assert main(["compare", "latest", "--report", "page"]) == 0
+    assert "logged as artifact 'report' of online-s002" in capsys.readouterr().err
+    assert '<a href="series.html">' in Path("page/report.html").read_text(encoding="utf-8")
+    logged = list(here.glob("runs/artifacts/*/*/artifacts/report/*"))
+    assert sorted(path.name for path in logged) == ["report.html", "series.html"]
+    assert Path("page/series.html").stat().st_size < 200_000
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [

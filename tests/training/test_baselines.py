@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from htmrun.components.controls import Control
+from htmrun.components.controls import Control, Series
 from htmrun.components.controls.persistence import Persistence, PersistenceParameters
 from htmrun.components.controls.seasonal import Seasonal, SeasonalParameters
+from htmrun.components.registry import kinds
 from htmrun.components.sources import Chunk, Source
 from htmrun.components.sources.series import SeriesParameters, SeriesSource
 from htmrun.components.sources.steps import span, usual_step
 from htmrun.errors import StopRequestedError
-from htmrun.training.baselines import forecast
+from htmrun.training.baselines import _longer, forecast
 from htmrun.training.records import Finished, Job, Progress, Started
 from tests.helpers.experiments import DATA
 
@@ -258,3 +259,27 @@ def test_known_figures_of_hotgym() -> None:
     assert naive["rmse_5"] == pytest.approx(25.70, abs=0.005)
     week = by_date(source, [1, 5]).metrics
     assert week["rmse_1"] == week["rmse_5"] == pytest.approx(6.62, abs=0.005)
+
+
+@pytest.mark.parametrize("dated", [True, False])
+@pytest.mark.parametrize("kind", kinds("control"))
+def test_what_follows_the_last_row_changes_nothing_before(kind: str, dated: bool) -> None:
+    """Controls are asked for rows behind the last one, too; forecasts of the others stay."""
+    count, h = 700, 5
+    rng, hours = np.random.default_rng(3), np.arange(count)
+    known = rng.random(count) > 0.05
+    values = 50 + 20 * np.sin(2 * np.pi * hours / 24) + rng.normal(size=count)
+    times = np.datetime64("2026-01-05T00", "us") + hours * np.timedelta64(1, "h") if dated else None
+    step = None if times is None else usual_step(times, hours > 0)
+    series = Series(values, known, hours, times, step)
+    found = kinds("control")[kind]
+    period = None if kind in ("persistence", "knn", "ridge") else 24
+    asked = {} if period is None else {"period": period}
+    made = found.component(found.parameters.model_validate(asked), None, "control.x")
+    longer = _longer(series, h)
+    assert longer.age.tolist() == list(range(count + h))
+    assert times is None or longer.times[-1] == times[-1] + np.timedelta64(h, "h")
+    whole, short = made.forecast(longer, h), made.forecast(series, h)
+    assert whole[:count].tobytes() == short.tobytes()
+    assert np.isfinite(short[-50:]).any()
+    assert np.isfinite(whole[count:]).any(), "rows behind the last one are forecast"

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-from markupsafe import Markup
 
 from htmrun._imports import jinja2, vl_convert
 from htmrun.compare.comparison import Comparison, compare_arms
 from htmrun.compare.numbers import probability
 from htmrun.compare.overranks import OverRanks
-from htmrun.compare.report import facts
+from htmrun.compare.report import facts, series_page
 from htmrun.compare.report.blocks import Chart, legend_columns
 from htmrun.compare.report.charts import charts
+from htmrun.compare.report.packing import script
 from htmrun.compare.report.ranked import critical_difference
 from htmrun.compare.report.style import config
 from htmrun.compare.selection import select
@@ -24,6 +22,7 @@ from htmrun.compare.statistics import SIGNIFICANT
 from htmrun.compare.tables import Words, means, rank_tables, tables
 from htmrun.errors import UserError
 from htmrun.tracking.arrays import Series
+from htmrun.tracking.forecasts import Tables
 from htmrun.tracking.read_runs import ExperimentRun
 from htmrun.training.measures.registry import meanings
 
@@ -33,37 +32,44 @@ ARTIFACT = "report"
 _PNG_WIDTH = 460
 
 
-def write_report(folder: Path, comparison: Comparison, run: ExperimentRun, series: Series) -> Path:
+def write_report(
+    folder: Path, comparison: Comparison, run: ExperimentRun, series: Series,
+    tables: Tables | None = None,
+) -> Path:  # fmt: skip
     """Write report.html and plots/*.png into `folder`, creating it; return the page's path.
+
+    With `tables`, what was said of each row, also series.html, in which one can look at all of it.
 
     Raises UserError if the folder cannot be written to.
     """
     made = charts(run, comparison, series)
-    return _write(folder, render(comparison, run, made), made)
+    others = {series_page.PAGE: series_page.render_series(run, tables, series)} if tables else {}
+    return _write(folder, render(comparison, run, made, others), made, others)
 
 
 def write_ranks(folder: Path, found: OverRanks, runs: Sequence[ExperimentRun]) -> Path:
     """Write the same of a ranking over data sets; raises UserError as `write_report` does."""
     made = [critical_difference(found.ranking)]
-    return _write(folder, render_ranks(found, runs, made), made)
+    return _write(folder, render_ranks(found, runs, made), made, {})
 
 
-def _write(folder: Path, page: str, made: Sequence[Chart]) -> Path:
+def _write(folder: Path, page: str, made: Sequence[Chart], others: Mapping[str, str]) -> Path:
     try:
         (folder / PLOTS).mkdir(parents=True, exist_ok=True)
         for chart in made:
             (folder / PLOTS / f"{chart.name}.png").write_bytes(png(chart))
         path = folder / PAGE
-        path.write_text(page, encoding="utf-8")
+        for name, text in {**others, PAGE: page}.items():
+            (folder / name).write_text(text, encoding="utf-8")
     except OSError as error:
         raise UserError(f"--report: cannot write to {folder}: {error.strerror}") from None
     return path
 
 
-def log_report(client: Any, run: ExperimentRun, folder: Path) -> str:
-    """Store the page with the first job of each experiment run; return their names.
+def log_report(client: Any, run: ExperimentRun, folder: Path, pages: Sequence[str]) -> str:
+    """Store the pages in `folder` with the first job of each experiment run; return their names.
 
-    The other jobs do not get a copy: the page belongs to all of them and is found at the first.
+    The other jobs do not get a copy: the pages belong to all of them and are found at the first.
     """
     first: dict[str, Any] = {}
     for seeds in run.jobs.values():
@@ -75,7 +81,8 @@ def log_report(client: Any, run: ExperimentRun, folder: Path) -> str:
             ):
                 first[tags["htmrun.run"]] = job
     for job in first.values():
-        client.log_artifact(job.info.run_id, str(folder / PAGE), ARTIFACT)
+        for page in pages:
+            client.log_artifact(job.info.run_id, str(folder / page), ARTIFACT)
     return ", ".join(f"{job.info.run_name} ({job.info.run_id})" for job in first.values())
 
 
@@ -91,13 +98,16 @@ def png(chart: Chart) -> bytes:
     return drawn
 
 
-def render(comparison: Comparison, run: ExperimentRun, made: Sequence[Chart]) -> str:
-    """Return the page."""
+def render(
+    comparison: Comparison, run: ExperimentRun, made: Sequence[Chart], others: Iterable[str] = ()
+) -> str:
+    """Return the page; others: names of the pages beside it."""
     every = compare_arms(
         run, select(run.metrics, run.task, everything=True), reference=comparison.reference
     )
     return _page(
         made,
+        others=list(others),
         intro="",
         title=f"{comparison.experiment}: {', '.join(comparison.arms)}",
         facts=facts.facts(run),
@@ -123,6 +133,7 @@ def render_ranks(found: OverRanks, runs: Sequence[ExperimentRun], made: Sequence
     names = " ".join(run.run for run in runs)
     return _page(
         made,
+        others=[],
         intro="Every run is one data set. In each the arms are ranked by the mean of its main "
         "figure over the seeds.",
         title=f"{', '.join(arm for _, arm in ordered)} over {len(found.sets)} data sets",
@@ -157,14 +168,8 @@ def _page(made: Sequence[Chart], **parts: Any) -> str:
     both = {"light": config(dark=False) | {"background": "transparent"}, "dark": config(dark=True)}
     return environment.get_template("page.html.jinja").render(
         charts=made,
-        specs=_script({c.name: c.spec for c in made}),
-        configs=_script(both),
+        specs=script({c.name: c.spec for c in made}),
+        configs=script(both),
         bundle=vl_convert.javascript_bundle(),  # type: ignore[call-arg]
         **parts,
     )
-
-
-def _script(value: Any) -> Any:
-    """Return JSON that may stand inside a script element."""
-    text = json.dumps(value, separators=(",", ":"))
-    return Markup(text.replace("<", "\\u003c"))

@@ -13,10 +13,14 @@ HEAT = "cividis"
 FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
 
 
+def colours(dark: bool) -> list[str]:
+    """Return the colours of arms in their order, on dark or light paper."""
+    return [*_ON_DARK, "#d0d0d0"] if dark else [*COLOURS[:-1], "#555555"]
+
+
 def config(dark: bool) -> dict[str, Any]:
     """Return Vega-Lite's configuration for dark or light paper."""
     ink, faint, grid = ("#d8dce2", "#9aa3af", "#2f3640") if dark else ("#222", "#666", "#e5e5e5")
-    colours = [*_ON_DARK, "#d0d0d0"] if dark else [*COLOURS[:-1], "#555555"]
     return {
         "background": "transparent" if dark else "white",
         "font": FONT,
@@ -46,7 +50,7 @@ def config(dark: bool) -> dict[str, Any]:
         "header": {"labelColor": ink, "titleColor": ink},
         "title": {"color": ink, "fontWeight": "normal", "anchor": "start"},
         "view": {"stroke": None},
-        "range": {"category": colours},
+        "range": {"category": colours(dark)},
         "rule": {"color": faint},
         "line": {"strokeWidth": 2},
     }
