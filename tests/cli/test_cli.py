@@ -36,8 +36,8 @@ HEAVY = (
 )  # fmt: skip
 
 EXPERIMENTS = (
-    "credit_digits, csv, digits, drift, mnist, nab, reber, reward_digits, sequences, sp_mnist, "
-    "sparse_digits, sparse_mnist, stream"
+    "anomaly, credit_digits, csv, digits, drift, mnist, nab, reber, reward_digits, sequences, "
+    "sp_mnist, sparse_digits, sparse_mnist, stream"
 )
 
 
@@ -181,7 +181,7 @@ def test_show_lists_experiments_and_groups(capsys: pytest.CaptureFixture[str]) -
     assert main(["show"]) == 0
     text = capsys.readouterr().out
     assert "Handwritten digits" in text
-    assert "cla, knn, predicted_columns, sdr" in text
+    assert "cla, knn, mlp, predicted_columns, sdr" in text
 
 
 def test_show_explains_an_experiment(capsys: pytest.CaptureFixture[str]) -> None:

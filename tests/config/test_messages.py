@@ -66,7 +66,7 @@ WRONG = [
     ),
     (
         "sp.horizons=[1]",
-        "sp.horizons: found [1], a field of kind cla or knn or network or sdr, not of "
+        "sp.horizons: found [1], a field of kind cla or knn or mlp or network or sdr, not of "
         "spatial_pooler; ~sp.horizons drops it",
     ),
     (
