@@ -237,12 +237,24 @@ def _fields(experiment: Experiment, kind: str, source: type[Source]) -> Iterator
                 f"{name}.{setting}: found an encoder of '{field}', expected one of "
                 f"'{', '.join(source.fields)}', all that data.kind '{kind}' has"
             )
+    yield from _names(experiment, source)
     for setting, field in source.asked_for(experiment.data).items():
         if field not in (read for _, read, _ in reads):
             entry = _encoder(experiment).further.format(field)
             yield (
                 f"data.{setting}: found '{field}', which no encoder reads, expected "
                 f"{name}.{entry}, or the column left out"
+            )
+
+
+def _names(experiment: Experiment, source: type[Source]) -> Iterator[str]:
+    """Say which encoders read names as numbers."""
+    name, named = experiment.pipeline[0], source.names_only(experiment.data)
+    for setting, field, kind in _encoder(experiment).kinds_by_field(experiment.stages[name]):
+        if field in named and not component_of(kind).nominal:
+            yield (
+                f"{name}.{setting}: found '{registry.of(kind).name}' for the texts of '{field}', "
+                "of which none is near another, expected category"
             )
 
 

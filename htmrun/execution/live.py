@@ -41,7 +41,10 @@ class Live:
             self.reader.load(saved.after["reader"])
         else:
             last = saved.after.get("last", {})
-            self.reader.last = {n: float(last[n][0]) for n in reading.numeric if n in last}
+            known = (*reading.numeric, *reading.texts)
+            self.reader.last = {n: float(last[n][0]) for n in known if n in last}
+            if reading.rules:
+                self.reader.derived.load(saved.after["derived"])
         self.last_time = _time_of(saved.after.get("last", {}))
         self._memory = memory_of(self.model.pipeline.stages)
         self._judge = Judge(saved.experiment.anomaly, int(saved.facts["samples"]))
@@ -69,6 +72,7 @@ class Live:
 
     def answer(self, chunk: Chunk) -> list[Answer]:
         """Return what `take` does of rows that the reader has read."""
+        chunk = self.reader.derived.add(chunk)
         if "timestamp" in chunk.fields and len(chunk):
             self.last_time = chunk.fields["timestamp"][-1]
         starts = [0, *(np.flatnonzero(chunk.reset[1:]) + 1).tolist(), len(chunk)]

@@ -183,6 +183,8 @@ class Trainer:
         series = self._curves()
         notes: dict[str, None] = {}
         after: dict[str, State] = {"last": self._last}
+        if run.source.carried:
+            after["derived"] = dict(run.source.carried)
         forecasts: dict[str, np.ndarray] = {}
         for measure in run.measures:
             found = measure.finish(run)

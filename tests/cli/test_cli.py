@@ -181,7 +181,7 @@ def test_show_lists_experiments_and_groups(capsys: pytest.CaptureFixture[str]) -
     assert main(["show"]) == 0
     text = capsys.readouterr().out
     assert "Handwritten digits" in text
-    assert "predicted_columns, sdr" in text
+    assert "cla, knn, mlp, predicted_columns, sdr" in text
 
 
 def test_show_explains_an_experiment(capsys: pytest.CaptureFixture[str]) -> None:

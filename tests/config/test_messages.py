@@ -66,8 +66,8 @@ WRONG = [
     ),
     (
         "sp.horizons=[1]",
-        "sp.horizons: found [1], a field of kind network or sdr, not of spatial_pooler; "
-        "~sp.horizons drops it",
+        "sp.horizons: found [1], a field of kind cla or knn or mlp or network or sdr, not of "
+        "spatial_pooler; ~sp.horizons drops it",
     ),
     (
         "encoder=value_and_date",

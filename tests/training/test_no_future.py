@@ -41,6 +41,9 @@ PIPELINES: dict[str, tuple[str, ...]] = {
     "mode": ("classifier.estimate=mode",),
     "half known": ("classifier.minimum=0",),
     "network": NETWORK,
+    "cla": ("classifier=cla", "~classifier.learning_rate"),
+    "knn": ("classifier=knn", "~classifier.learning_rate"),
+    "mlp": ("classifier=mlp", "classifier.units=8"),
 }
 
 

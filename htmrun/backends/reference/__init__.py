@@ -3,5 +3,6 @@
 from htmrun.backends.reference.sdr_classifier import SDRClassifier
 from htmrun.backends.reference.spatial_pooler import SpatialPooler
 from htmrun.backends.reference.temporal_memory import TemporalMemory
+from htmrun.backends.reference.votes import bit_votes, nearest_votes
 
-__all__ = ["SDRClassifier", "SpatialPooler", "TemporalMemory"]
+__all__ = ["SDRClassifier", "SpatialPooler", "TemporalMemory", "bit_votes", "nearest_votes"]

@@ -90,6 +90,8 @@ class Encoder(ABC):
     """The field that is read where the parameters name none."""
     grids: ClassVar[bool] = False
     """Whether it reads grids such as images, or single values."""
+    nominal: ClassVar[bool] = False
+    """Whether numbers are names to it, of which none is near another."""
     further: ClassVar[str] = "field={}"
     """What is set below the encoder's section to have one more field read."""
 
@@ -125,6 +127,12 @@ class Encoder(ABC):
     def fields_of(cls, parameters: Any, entry: str | None = None) -> tuple[str, ...]:
         """Return the fields that it reads; `entry`: the one unless the parameters name one."""
         return (parameters.field or entry or cls.usual,)
+
+    @classmethod
+    def kinds_by_field(cls, parameters: Any) -> Iterator[tuple[str, str, Any]]:
+        """Yield the setting, each field and the parameters of the encoder that reads it."""
+        for field in cls.fields_of(parameters):
+            yield "kind", field, parameters
 
     @classmethod
     def shape_of(cls, parameters: Any, shapes: Shapes) -> tuple[int, ...] | None:

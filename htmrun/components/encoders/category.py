@@ -54,6 +54,7 @@ class CategoryEncoder(Encoder):
     """
 
     usual = "symbol"
+    nominal = True
 
     def __init__(self, p: CategoryEncoderParameters, field: Input, seed: int) -> None:
         super().__init__(p, field, seed)

@@ -46,6 +46,15 @@ class CombinedEncoder(Encoder):
                 yield f"fields.{name}", field, entry.optional
 
     @classmethod
+    def kinds_by_field(
+        cls, parameters: FieldsEncoderParameters
+    ) -> Iterator[tuple[str, str, PartParameters]]:
+        """Yield those of each entry."""
+        for name, entry in parameters.fields.items():
+            for field in registry.component_of(entry).fields_of(entry, name):
+                yield f"fields.{name}.kind", field, entry
+
+    @classmethod
     def build(
         cls, parameters: FieldsEncoderParameters, data: Data, seed: int, path: str,
         entry: str | None = None,

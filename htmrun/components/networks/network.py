@@ -9,7 +9,7 @@ poolers inside commit the same window by their own rule.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any
 
@@ -23,13 +23,14 @@ from htmrun.backends.plan import Plan
 from htmrun.backends.state import checked
 from htmrun.components.networks.chain import Chain
 from htmrun.components.networks.credit import Credit
-from htmrun.components.networks.optimizer import make_optimizer
+from htmrun.components.networks.optimizer import REMEMBERED, make_optimizer
 from htmrun.components.networks.parameters import NetworkParameters
 from htmrun.components.networks.shapes import image_shape
 from htmrun.components.networks.weights import Weighted
 from htmrun.errors import UserError
 
 Images = npt.NDArray[np.uint8]
+Targets = npt.NDArray[np.int64]
 Probabilities = npt.NDArray[np.float32]
 
 PIECE = 256
@@ -192,6 +193,10 @@ class Network:
             pooler.load_model_state(self.chain.poolers[name].model_state())
         return twin
 
+    def rename(self, become: Callable[[Targets], Targets]) -> None:
+        """Let the classes of the open window become others."""
+        self._targets = become(self._targets)
+
     def learning_rate(self) -> float:
         """Return the learning rate of the next commit."""
         o, done = self.parameters.optimizer, self._learned / self._samples
@@ -268,6 +273,12 @@ class Network:
                     f"state {name!r} is {array.dtype}{array.shape}, expected float32{shape}"
                 )
             found.setdefault(int(place), {})[own] = torch.from_numpy(np.array(array))
+        whole = REMEMBERED[self.parameters.optimizer.method]
+        for number, kept in found.items():
+            if set(kept) != whole:
+                raise ValueError(
+                    f"state holds {sorted(kept)} of optimizer.{number}, expected {sorted(whole)}"
+                )
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": found, "param_groups": groups})
 

@@ -9,6 +9,13 @@ from torch import nn
 
 from htmrun.components.networks.parameters import OptimizerParameters
 
+REMEMBERED = {
+    "sgd": frozenset[str](), "momentum": frozenset({"momentum_buffer"}),
+    "rmsprop": frozenset({"step", "square_avg"}),
+    "adam": frozenset({"step", "exp_avg", "exp_avg_sq"}),
+}  # fmt: skip
+"""What torch keeps of each parameter that has made a step, by method."""
+
 
 def make_optimizer(p: OptimizerParameters, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
     """Return torch's optimizer over `parameters`; the learning rate is set at each commit."""

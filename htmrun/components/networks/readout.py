@@ -113,8 +113,6 @@ class NetworkReadout(HorizonReadout):
     @classmethod
     def build(cls, parameters: NetworkParameters, site: Site) -> NetworkReadout:
         """Return a network with fresh weights; UserError where layers do not fit what it reads."""
-        from htmrun.components.networks.network import Network
-
         cls.check_reads(site.name, parameters, site.front)
         reads, shape = site.front.read(parameters.reads), input_shape(site.front, parameters)
         # Images are turned by the network itself, channels first.
@@ -123,12 +121,7 @@ class NetworkReadout(HorizonReadout):
         assert given is not None
         targets = cls.targets_of(site.name, parameters, site.source)
         white = None if site.front.bits else float(getattr(site.source, "white", 255.0))
-        network = Network(
-            parameters, given, targets.classes, site.seed, site.backend,
-            samples=site.samples, per_epoch=site.per_epoch, frozen=_layers(site.frozen),
-            bypassed=_layers(site.front.left_out), white=white, device=_torch_device(site.device),
-            path=site.name,
-        )  # fmt: skip
+        network = build_network(parameters, given, targets.classes, site, white)
         learn = site.name not in site.frozen
         return cls(site.name, network, targets, reads, math.prod(shape), learn=learn)
 
@@ -179,6 +172,20 @@ class NetworkReadout(HorizonReadout):
 
     def _dense(self, bits: Bits) -> np.ndarray:
         return bits.dense().reshape(len(bits), *self.network.shape)
+
+
+def build_network(
+    parameters: NetworkParameters, given: Shape, classes: int, site: Site, white: float | None
+) -> Network:
+    """Return a network with fresh weights for a readout; see `Network` for `given` and `white`."""
+    from htmrun.components.networks.network import Network
+
+    return Network(
+        parameters, given, classes, site.seed, site.backend,
+        samples=site.samples, per_epoch=site.per_epoch, frozen=_layers(site.frozen),
+        bypassed=_layers(site.front.left_out), white=white, device=_torch_device(site.device),
+        path=site.name,
+    )  # fmt: skip
 
 
 def input_shape(front: Layout, parameters: NetworkParameters) -> Shape | None:

@@ -8,7 +8,7 @@ changes nothing but the sizes of the pieces.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
@@ -96,6 +96,8 @@ class Source(ABC):
     """What encoders can read, the same whatever the parameters; None: the data tell."""
     white: ClassVar[float] = 1.0
     """Value of the brightest pixel."""
+    carried: Mapping[str, np.ndarray] = {}
+    """What rows after the last of a whole pass depend on, once there was one; see `reading`."""
 
     if TYPE_CHECKING:  # Attributes or properties, as a source likes.
 
@@ -197,6 +199,11 @@ class Source(ABC):
     def asked_for(cls, parameters: Any) -> Mapping[str, str]:
         """Return fields that are given to the encoder because a setting names them, by setting."""
         return {}
+
+    @classmethod
+    def names_only(cls, parameters: Any) -> Collection[str]:
+        """Return fields whose numbers are names, of which nearness says nothing."""
+        return ()
 
 
 def open_source(parameters: SourceParameters, *, base_dir: str | Path | None = None) -> Source:

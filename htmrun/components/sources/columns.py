@@ -20,9 +20,9 @@ class Columns:
     """Places of columns in a table.
 
     numeric: field name -> column, "value" first. dates: where times stand, and how they are
-    written. reset, sequence, group: column or None; a sequence column starts a new sequence
-    wherever its text changes, a group column tells series apart. where: column -> texts of the
-    rows that are read. numbers: how numbers are written.
+    written. texts: field name -> column of texts. reset, sequence, group: column or None; a
+    sequence column starts a new sequence wherever its text changes, a group column tells series
+    apart. where: column -> texts of the rows that are read. numbers: how numbers are written.
     """
 
     numeric: dict[str, int]
@@ -32,6 +32,7 @@ class Columns:
     group: int | None = None
     where: dict[int, tuple[str, ...]] = field(default_factory=dict)
     numbers: NumberFormat = PLAIN
+    texts: dict[str, int] = field(default_factory=dict)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -64,11 +65,19 @@ def find_columns(table: CSVTable, parameters: SeriesParameters) -> Columns:
     """
     p = parameters
     extra = {name: table.column(name, "values") for name in p.values}
-    for name in ("value", "timestamp"):
-        if name in extra:
+    texts = {name: table.column(name, f"texts.{name}") for name in p.texts}
+    for option, names in (("values", extra), ("texts", texts)):
+        for name in ("value", "timestamp"):
+            if name in names:
+                raise UserError(
+                    f"data.{option}: found '{name}', which is the name of a field of its own (see "
+                    f"data.{name}), expected other columns"
+                )
+    for name in texts:
+        if name in extra or name == p.value:
             raise UserError(
-                f"data.values: found '{name}', which is the name of a field of its own (see "
-                f"data.{name}), expected other columns"
+                f"data.texts.{name}: found a column that is read as numbers too (data."
+                f"{'values' if name in extra else 'value'}), expected it in one place"
             )
     reset = _flagged(table, "r") if p.reset is None else table.column(p.reset, "reset")
     sequence = _flagged(table, "s") if p.reset is None else None
@@ -77,7 +86,7 @@ def find_columns(table: CSVTable, parameters: SeriesParameters) -> Columns:
     group = None if p.group_by is None else table.column(p.group_by, "group_by")
     where = {table.column(name, "where"): _texts(wanted) for name, wanted in p.where.items()}
     value = None if p.value is None else table.column(p.value, "value")
-    taken = {*extra.values(), reset, sequence, group, *where, value} - {None}
+    taken = {*extra.values(), *texts.values(), reset, sequence, group, *where, value} - {None}
     declared = _flagged(table, "t")
     if declared is None and "datetime" in table.types:
         declared = table.types.index("datetime")
@@ -87,10 +96,10 @@ def find_columns(table: CSVTable, parameters: SeriesParameters) -> Columns:
         value = find_value(table, missing, taken | set(dates.columns) | set(dates.unread))
     numeric = {"value": value, **extra}
     used = [*numeric.values(), *([] if reset is None else [reset])]
-    apart = {*used, *dates.columns, *dates.unread, sequence, group, *where}
+    apart = {*used, *texts.values(), *dates.columns, *dates.unread, sequence, group, *where}
     other = [column for column in range(len(table.names)) if column not in apart]
     numbers = number_format(table, p, used, other)
-    return Columns(numeric, dates, reset, sequence, group, where, numbers)
+    return Columns(numeric, dates, reset, sequence, group, where, numbers, texts)
 
 
 def _flagged(table: CSVTable, flag: str) -> int | None:

@@ -18,6 +18,7 @@ class FirstRows:
         self._most = most
         self._kept: dict[str, list[np.ndarray]] = {name: [] for name in names}
         self._held = 0
+        self._first: dict[str, float] = {}
         self._other: dict[str, float] = {}
 
     def add(self, fields: Mapping[str, np.ndarray]) -> None:
@@ -26,21 +27,28 @@ class FirstRows:
             values = fields[name]
             if self._held < self._most:
                 kept.append(values[: self._most - self._held].astype(np.float64))
-            if name not in self._other and kept and len(kept[0]):
-                differs = np.flatnonzero((values != kept[0][0]) & ~np.isnan(values))
+            known = values[~np.isnan(values)]
+            if name not in self._first and len(known):
+                self._first[name] = float(known[0])
+            if name not in self._other and name in self._first:
+                differs = np.flatnonzero(known != self._first[name])
                 if len(differs):
-                    self._other[name] = float(values[differs[0]])
+                    self._other[name] = float(known[differs[0]])
         self._held += len(next(iter(fields.values()))) if fields else 0
 
     def ranges(self, samples: int) -> dict[str, tuple[float, float]]:
         """Return lowest and highest value of each field in the rows that count.
 
-        Where all of them are equal, the first value that differs counts, too.
+        Where all of them are equal, the first value that differs counts, too. A field that has no
+        value in them has none.
         """
         found = {}
         for name, kept in self._kept.items():
             values = np.concatenate(kept)[: rows_of(self._most, samples)]
-            low, high = float(np.nanmin(values)), float(np.nanmax(values))
+            values = values[~np.isnan(values)]
+            if not len(values):
+                continue
+            low, high = float(values.min()), float(values.max())
             if low == high:
                 other = self._other.get(name, low)
                 low, high = min(low, other), max(high, other)

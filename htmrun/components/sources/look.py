@@ -214,6 +214,11 @@ def _left_out(source: SeriesSource, times: Times | None) -> Iterator[str]:
         )
     words = [c for c in others if c not in numbers and 1 < len(set(texts[c])) <= FEW]
     if words:
-        yield f"not used: {listed(table.names[column] for column in words)} (texts)"
+        names = [table.names[column] for column in words]
+        name = names[0]
+        yield (
+            f"not used: {listed(names)} (texts); to use one: 'data.texts={{{name}: []}}' "
+            f"encoder.fields.{name}.kind=category"
+        )
     if times is None:
         yield "no dates: a season is not known (control.seasonal.period=ROWS gives the control one)"

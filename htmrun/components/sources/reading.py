@@ -13,6 +13,8 @@ from htmrun.components.sources import Chunk
 from htmrun.components.sources.cells import PLAIN, NumberFormat, Wanted, is_missing, numbers
 from htmrun.components.sources.date_columns import Dates, together
 from htmrun.components.sources.date_shapes import Order
+from htmrun.components.sources.derived import Derived, Rule
+from htmrun.components.sources.texts import Vocabulary
 from htmrun.errors import UserError, nearest
 
 if TYPE_CHECKING:
@@ -27,7 +29,8 @@ class Reading:
     """Columns by name, and how their cells are written; see `columns.Columns`.
 
     starts: a column that starts new sequences, by numbers that are not 0, or where its text changes
-    if `by_text`. where: texts of rows that are read, by column. delimiter: between columns.
+    if `by_text`. where: texts of rows that are read, by column. delimiter: between columns. texts:
+    columns of texts by field; vocabularies: the texts of each. rules: of what is derived.
     """
 
     numeric: Mapping[str, str]
@@ -41,9 +44,15 @@ class Reading:
     by_text: bool = False
     where: Mapping[str, Sequence[str]] = field(default_factory=dict)
     delimiter: str = ","
+    texts: Mapping[str, str] = field(default_factory=dict)
+    vocabularies: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    rules: Mapping[str, Rule] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, table: CSVTable, found: Columns, missing: str) -> Reading:
+    def of(
+        cls, table: CSVTable, found: Columns, missing: str,
+        vocabularies: Mapping[str, Sequence[str]], rules: Mapping[str, Rule],
+    ) -> Reading:  # fmt: skip
         """Return how a table's rows are read; missing: what becomes of missing values."""
         names = table.names
         group = found.group if found.group is not None else found.sequence
@@ -56,24 +65,30 @@ class Reading:
             None if starts is None else names[starts], group is not None,
             {names[column]: texts for column, texts in found.where.items()},
             table.delimiter,
+            {name: names[column] for name, column in found.texts.items()}, vocabularies, rules,
         )  # fmt: skip
 
     def facts(self) -> dict[str, Any]:
         """Return all of it as plain values, for `known`."""
-        return {**vars(self), "numbers": vars(self.numbers)}
+        rules = {name: vars(rule) for name, rule in self.rules.items()}
+        return {**vars(self), "numbers": vars(self.numbers), "rules": rules}
 
     @classmethod
     def known(cls, facts: Mapping[str, Any]) -> Reading:
         """Return the reading whose `facts` these are."""
         form = dict(facts["numbers"])
         form |= {name: tuple(form[name]) for name in ("missing", "units")}
-        return cls(**{**facts, "dates": tuple(facts["dates"]), "numbers": NumberFormat(**form)})
+        # Models of earlier versions know of none.
+        rules = {name: Rule(**rule) for name, rule in facts.get("rules", {}).items()}
+        given = {"dates": tuple(facts["dates"]), "numbers": NumberFormat(**form), "rules": rules}
+        return cls(**{**facts, **given})
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that each row must have."""
         starts = () if self.starts is None else (self.starts,)
-        return tuple(dict.fromkeys((*self.numeric.values(), *self.dates, *starts, *self.where)))
+        fields = (*self.numeric.values(), *self.texts.values())
+        return tuple(dict.fromkeys((*fields, *self.dates, *starts, *self.where)))
 
     @property
     def plain(self) -> Reading:
@@ -108,13 +123,19 @@ class RowReader:
     mark: str | None = None
     restart: bool = False
 
+    def __post_init__(self) -> None:
+        self.derived = Derived(self.reading.rules)
+        known = self.reading.vocabularies
+        self._vocabularies = {name: Vocabulary(texts) for name, texts in known.items()}
+
     def state(self) -> dict[str, Any]:
         """Return all that later rows depend on; plain values."""
-        return {"last": dict(self.last), "mark": self.mark}
+        return {"last": dict(self.last), "mark": self.mark, "derived": self.derived.state()}
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state` returned."""
         self.last, self.mark = dict(state["last"]), state["mark"]
+        self.derived.load(state.get("derived", {}))
 
     def wanted(self, row: Row) -> bool:
         """Say whether a row is one of those that are read at all."""
@@ -123,7 +144,8 @@ class RowReader:
     def chunk(self, rows: Sequence[Row]) -> Chunk:
         """Return rows as samples; ValueError in words for the first that cannot be read.
 
-        Nothing is kept of rows of which one is wrong.
+        Nothing is kept of rows of which one is wrong. What is derived is added by `derived`, to
+        the samples that are taken.
         """
         reading, fields, last = self.reading, dict[str, np.ndarray](), dict(self.last)
         came = np.zeros(0)
@@ -132,6 +154,10 @@ class RowReader:
             if name == "value":
                 came = values.copy()
             fields[name] = self._filled(values, name, column, last)
+        for name, column in reading.texts.items():
+            cells = [row[column] for row in rows]
+            codes = self._vocabularies[name].numbers(cells, reading.numbers.missing)
+            fields[name] = self._filled(codes, name, column, last, "a text")
         if reading.dates:
             fields["timestamp"] = self._times(rows)
         reset = self._resets(rows)
@@ -151,12 +177,17 @@ class RowReader:
             ) from None
 
     def _filled(
-        self, values: npt.NDArray[np.float64], name: str, column: str, last: dict[str, float]
+        self,
+        values: npt.NDArray[np.float64],
+        name: str,
+        column: str,
+        last: dict[str, float],
+        what: str = "a number",
     ) -> npt.NDArray[np.float64]:
         for i in np.flatnonzero(np.isnan(values)):
             before = values[i - 1] if i else last.get(name, np.nan)
             if self.reading.missing != "previous" or np.isnan(before):
-                raise ValueError(f"found no value in column '{column}', expected a number")
+                raise ValueError(f"found no value in column '{column}', expected {what}")
             values[i] = before
         if len(values):
             last[name] = float(values[-1])

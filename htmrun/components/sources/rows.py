@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from htmrun.components.sources.changes import changed
 from htmrun.components.sources.columns import Columns
 from htmrun.components.sources.csv_table import BLOCK_ROWS, CSVTable
 from htmrun.components.sources.number_columns import hint
+from htmrun.components.sources.texts import Vocabulary
 from htmrun.components.sources.timestamps import Times
 from htmrun.errors import UserError
 
@@ -55,8 +56,14 @@ class RowPass:
     the samples of the chunk that came last.
     """
 
-    def __init__(self, table: CSVTable, columns: Columns, parameters: SeriesParameters) -> None:
+    def __init__(
+        self, table: CSVTable, columns: Columns, parameters: SeriesParameters,
+        vocabularies: Mapping[str, Vocabulary],
+    ) -> None:  # fmt: skip
+        """vocabularies: of the columns of texts, by field."""
         self.table = table
+        self._vocabularies = vocabularies
+        self._fields = {**columns.numeric, **columns.texts}
         self.columns = columns
         self.parameters = parameters
         self.missing = 0
@@ -106,6 +113,9 @@ class RowPass:
         fields: dict[str, np.ndarray] = {
             name: self._numbers(cells, column, row) for name, column in self.columns.numeric.items()
         }
+        for name, column in self.columns.texts.items():
+            missing = self.columns.numbers.missing
+            fields[name] = self._vocabularies[name].numbers(cells[column], missing)
         if self.columns.dates.columns:
             fields["timestamp"] = self._times(cells, row)
         sequence = self._sequence + np.cumsum(self._starts(cells, row))
@@ -157,7 +167,7 @@ class RowPass:
         keep = np.ones(len(block.row), bool)
         if "timestamp" in block.fields:
             keep &= ~np.isnat(block.fields["timestamp"])
-        for name, column in self.columns.numeric.items():
+        for name, column in self._fields.items():
             absent = np.isnan(block.fields[name])
             if absent.any():
                 self.missing += int(absent.sum())
@@ -186,10 +196,11 @@ class RowPass:
             self._last[int(block.group[place]), name] = float(block.fields[name][place])
 
     def _refuse(self, column: int, row: int) -> None:
+        what = "a text" if column in self.columns.texts.values() else "a number"
         way_out = (
-            "a number to begin with (data.skip_rows, or data.missing=skip)"
+            f"{what} to begin with (data.skip_rows, or data.missing=skip)"
             if self.parameters.missing == "previous"
-            else "a number (or data.missing=skip or previous)"
+            else f"{what} (or data.missing=skip or previous)"
         )
         raise UserError(
             f"{self.table.place(row)}: found no value in column '{self.table.names[column]}', "

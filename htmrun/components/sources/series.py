@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -33,14 +33,18 @@ from htmrun.components.sources.bundled import PUBLISHED, bundled_series
 from htmrun.components.sources.changes import Change
 from htmrun.components.sources.columns import find_columns
 from htmrun.components.sources.csv_table import CSVTable, Layout
+from htmrun.components.sources.derived import Derived, DerivedParameters, Rule
 from htmrun.components.sources.download import fetch
-from htmrun.components.sources.first_rows import FirstRows, rows_of
+from htmrun.components.sources.first_rows import SHARE, FirstRows, rows_of
 from htmrun.components.sources.reading import Reading
 from htmrun.components.sources.rows import RowPass
-from htmrun.components.sources.steps import uneven
+from htmrun.components.sources.steps import step_among, uneven
 from htmrun.components.sources.text_source import TextSource
+from htmrun.components.sources.texts import OtherTexts, Vocabulary, first_texts
 from htmrun.components.sources.time_order import TimeOrder
-from htmrun.errors import UserError
+from htmrun.errors import UserError, one_of
+
+Ends = dict[str, tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,8 @@ class Scan:
     """
 
     samples: int
-    ranges: dict[str, tuple[float, float]]
-    reach: dict[str, tuple[float, float]]
+    ranges: Ends
+    reach: Ends
     missing: int
     median_step: float | None
     notes: tuple[str, ...] = ()
@@ -77,6 +81,16 @@ class SeriesParameters(SourceParameters):
     )
     values: tuple[str, ...] = Field(
         (), description="Further numeric columns, given to the encoder under their own names."
+    )
+    texts: dict[str, tuple[str, ...]] = Field(
+        {},
+        description="Columns of texts, given to category encoders under their own names, and the "
+        "texts of each; []: those of the first rows. Any other text is one more category.",
+    )
+    derived: dict[str, DerivedParameters] = Field(
+        {},
+        description="Fields that are worked out from others, given to the encoder under the names "
+        "of the entries: a value so long ago, a difference, a place in the range.",
     )
     timestamp: str | tuple[str, ...] | None = Field(
         None,
@@ -191,6 +205,21 @@ class SeriesParameters(SourceParameters):
             )
         return self
 
+    @model_validator(mode="after")
+    def _check_derived(self) -> Self:
+        """A derived field has a name of its own, and is of a column that is read."""
+        fields = ("value", *self.values)
+        for name, entry in self.derived.items():
+            if name in (*fields, "timestamp", *self.texts):
+                raise ValueError(
+                    f"derived.{name}: found the name of a field that there is, expected another"
+                )
+            if entry.of not in fields:
+                raise ValueError(
+                    f"derived.{name}.of: found '{entry.of}', {one_of(entry.of, fields)}"
+                )
+        return self
+
 
 def open_table(parameters: SeriesParameters, base: Path) -> CSVTable:
     """Return the table that the parameters name, of which the header and first rows are read."""
@@ -227,6 +256,7 @@ class SeriesSource(Source):
         given = {k: v for k, v in defaults.items() if getattr(parameters, k) is None}
         self.parameters = parameters.model_copy(update=given)
         self.columns = find_columns(self.table, self.parameters)
+        self._must_have_dates()
         if self.parameters.sort and not self.columns.dates.columns:
             raise UserError(
                 f"data.sort: found true and no column of dates in {self.table.label}, expected one "
@@ -241,13 +271,30 @@ class SeriesSource(Source):
 
     @classmethod
     def asked_for(cls, parameters: SeriesParameters) -> Mapping[str, str]:
-        """The further columns."""
-        return {f"values[{i}]": name for i, name in enumerate(parameters.values)}
+        """The further columns, and what is derived."""
+        # A column that is there to be derived from need not be encoded.
+        p, used = parameters, {entry.of for entry in parameters.derived.values()}
+        columns = {f"values[{i}]": name for i, name in enumerate(p.values) if name not in used}
+        further = {f"texts.{name}": name for name in p.texts}
+        return columns | further | {f"derived.{name}": name for name in p.derived}
+
+    @classmethod
+    def names_only(cls, parameters: SeriesParameters) -> Collection[str]:
+        """The columns of texts."""
+        return parameters.texts
+
+    def _must_have_dates(self) -> None:
+        for name, entry in self.parameters.derived.items():
+            if entry.unit != "rows" and not self.columns.dates.columns:
+                raise UserError(
+                    f"data.derived.{name}.unit: found '{entry.unit}' and no column of dates in "
+                    f"{self.table.label}, expected rows or one (data.timestamp)"
+                )
 
     @cached_property
     def shapes(self) -> Shapes:
-        """Scalars: value, timestamp if there is one, and the further columns."""
-        names = [*self.columns.numeric]
+        """Scalars: value, timestamp if there is one, the further columns, what is derived."""
+        names = [*self.columns.numeric, *self.columns.texts, *self.parameters.derived]
         if self.columns.dates.columns:
             names.insert(1, "timestamp")
         return dict.fromkeys(names, ())
@@ -257,23 +304,24 @@ class SeriesSource(Source):
         """Samples that are used: the first part, if only validation is to be seen; None: all."""
         if self.parameters.held_out == "test":
             return None
-        samples = sum(map(len, self._pass().chunks()))
+        samples = sum(map(len, self._pass(self._growing()).chunks()))
         return max(1, round_half_up(samples * self.parameters.validation_fraction))
 
     @cached_property
     def scan(self) -> Scan:
         """One pass over all rows that are used; raises UserError at the first that is wrong."""
         samples = 0
-        low = dict.fromkeys(self.columns.numeric, np.inf)
-        high = dict.fromkeys(self.columns.numeric, -np.inf)
-        rows, order = self._pass(), TimeOrder()
-        first = FirstRows(self.columns.numeric, self.parameters.range_rows)
-        for chunk in self._used(rows):
+        names = [*self.columns.numeric, *self.parameters.derived]
+        low, high = dict.fromkeys(names, np.inf), dict.fromkeys(names, -np.inf)
+        rows, order = self._pass(self.vocabularies), TimeOrder()
+        first, others = FirstRows(names, self.parameters.range_rows), OtherTexts(self.vocabularies)
+        for chunk in self._samples(rows):
             first.add(chunk.fields)
             samples += len(chunk)
             for name in low:
-                low[name] = min(low[name], float(chunk.fields[name].min()))
-                high[name] = max(high[name], float(chunk.fields[name].max()))
+                low[name] = min(low[name], float(np.fmin.reduce(chunk.fields[name])))
+                high[name] = max(high[name], float(np.fmax.reduce(chunk.fields[name])))
+            others.add(chunk.fields, rows.rows)
             if "timestamp" in chunk.fields:
                 order.add(chunk.fields["timestamp"], chunk.reset, rows.rows[: len(chunk)])
         if not samples:
@@ -285,9 +333,28 @@ class SeriesSource(Source):
             )
         self._must_have(samples)
         reach = {name: (low[name], high[name]) for name in low}
-        ranges = first.ranges(samples) if self.ranges_grow else reach
-        notes = self._notes(order)
-        return Scan(samples, ranges, reach, rows.missing, order.median, tuple(notes))
+        ranges = first.ranges(samples) if self.ranges_grow else dict(reach)
+        self._settle_ranges(ranges, reach, samples)
+        listed = [*self._notes(order), *others.notes(self.table, self.parameters.texts)]
+        return Scan(samples, ranges, reach, rows.missing, order.median, tuple(listed))
+
+    def _settle_ranges(self, ranges: Ends, reach: Ends, samples: int) -> None:
+        """Set the ranges that follow from the rule of a derived field, and those of texts."""
+        for name, entry in self.parameters.derived.items():
+            if reach[name][0] > reach[name][1]:
+                what = "two different values" if entry.what == "place" else (
+                    f"a sample with another {entry.lag:,} {entry.unit} before it"
+                )  # fmt: skip
+                raise UserError(
+                    f"data.derived.{name}: found no value of it in {samples:,} samples, expected "
+                    f"{what}"
+                )
+            if entry.what == "lag":
+                ranges[name] = ranges[entry.of]
+            elif entry.what == "place":
+                ranges[name] = (0.0, 1.0)
+        for name, vocabulary in self.vocabularies.items():
+            ranges[name] = reach[name] = (0.0, float(vocabulary.other))
 
     def _must_have(self, samples: int) -> None:
         """Raise UserError where a setting names a sample beyond the last."""
@@ -318,7 +385,9 @@ class SeriesSource(Source):
     @property
     def reading(self) -> Reading:
         """How rows are read."""
-        return Reading.of(self.table, self.columns, self.parameters.missing or "error")
+        texts = {name: vocabulary.texts for name, vocabulary in self.vocabularies.items()}
+        missing = self.parameters.missing or "error"
+        return Reading.of(self.table, self.columns, missing, texts, self.rules)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -368,9 +437,10 @@ class SeriesSource(Source):
         p = self.parameters
         settings = p.model_dump(include={"missing", "skip_rows", "rows", "score_from"})
         settings |= {"delimiter": self.table.delimiter, "columns": self.columns.settings}
-        later = {"encoding", "comment", "skip_lines", "horizon_unit", "changes"} | (
-            {"sort"} if p.sort else set()
-        )
+        later = {
+            "encoding", "comment", "skip_lines", "horizon_unit", "changes", "texts", "derived",
+        }  # fmt: skip
+        later |= {"sort"} if p.sort else set()
         settings |= p.model_dump(include=later, exclude_defaults=True)
         if self.parameters.held_out == "validation":
             settings["validation"] = self.parameters.validation_fraction
@@ -385,8 +455,42 @@ class SeriesSource(Source):
 
     def train(self, seed: int, epoch: int, chunk: int) -> Iterator[Chunk]:
         """Yield the rows in the order of the file, whatever `seed` and `epoch` are."""
-        for block in self._used(self._pass()):
+        for block in self._samples(self._pass(self.vocabularies)):
             yield from block.pieces(chunk)
+
+    def _samples(self, rows: RowPass) -> Iterator[Chunk]:
+        """Yield the samples that are used, with what is derived."""
+        derived = Derived(self.rules)
+        for block in self._used(rows):
+            yield derived.add(block)
+        self.carried = derived.state()  # Of a pass that came to its end, and of no other.
+
+    @cached_property
+    def rules(self) -> dict[str, Rule]:
+        """How fields are derived; reads the beginning of the rows for the usual step of time."""
+        wanted, step = self.parameters.derived, None
+        timed = [name for name, entry in wanted.items() if entry.unit != "rows"]
+        if timed:
+            step = step_among(self._used(self._pass(self._growing())))
+            if step is None:
+                raise UserError(
+                    f"data.derived.{timed[0]}.unit: found '{wanted[timed[0]].unit}' and no date "
+                    "later than another, expected rows"
+                )
+        return {name: Rule.of_parameters(entry, step) for name, entry in wanted.items()}
+
+    @cached_property
+    def vocabularies(self) -> dict[str, Vocabulary]:
+        """The texts of each column of texts; reads all rows once where they are not listed."""
+        given = self.parameters.texts
+        growing, found = self._growing(), dict[str, tuple[str, ...]]()
+        if not all(given.values()):
+            most = self.parameters.range_rows if self.ranges_grow else None
+            found = first_texts(self._used(self._pass(growing)), growing, most, SHARE)
+        return {name: Vocabulary(texts or found[name]) for name, texts in given.items()}
+
+    def _growing(self) -> dict[str, Vocabulary]:
+        return {name: Vocabulary(grows=True) for name in self.parameters.texts}
 
     def _used(self, rows: RowPass) -> Iterator[Chunk]:
         """Yield the samples that are used; nothing of what comes after them shows anywhere."""
@@ -398,5 +502,5 @@ class SeriesSource(Source):
                 if left <= 0:
                     return
 
-    def _pass(self) -> RowPass:
-        return RowPass(self.table, self.columns, self.parameters)
+    def _pass(self, vocabularies: Mapping[str, Vocabulary]) -> RowPass:
+        return RowPass(self.table, self.columns, self.parameters, vocabularies)

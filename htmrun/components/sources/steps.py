@@ -6,13 +6,14 @@ before the 31st of March is the March before, and so is a year before the first 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from htmrun.components.sources import Source
+from htmrun.components.sources import Chunk, Source
 
 Places = npt.NDArray[np.int64]
 Times = npt.NDArray[np.datetime64]
@@ -114,7 +115,7 @@ def uneven(source: Source) -> str | None:
 
     Reads the beginning of the source.
     """
-    times, follows = _beginning(source)
+    times, follows = _beginning(source.train(0, 0, _CHUNK))
     step = None if times is None else usual_step(times, follows)
     if times is None or step is None:
         return None
@@ -131,16 +132,21 @@ def uneven(source: Source) -> str | None:
 
 def step_of(source: Source) -> Step | None:
     """Return the usual step of a source's samples; None without dates. Reads its beginning."""
-    times, follows = _beginning(source)
+    return step_among(source.train(0, 0, _CHUNK))
+
+
+def step_among(chunks: Iterable[Chunk]) -> Step | None:
+    """Return the usual step of samples; None without dates. Reads their beginning."""
+    times, follows = _beginning(chunks)
     return None if times is None else usual_step(times, follows)
 
 
-def _beginning(source: Source) -> tuple[Times | None, npt.NDArray[np.bool_]]:
+def _beginning(chunks: Iterable[Chunk]) -> tuple[Times | None, npt.NDArray[np.bool_]]:
     """Return the times of the first samples, None without dates, and which follow another."""
     times: list[Times] = []
     follows: list[npt.NDArray[np.bool_]] = []
     kept = 0
-    for chunk in source.train(0, 0, _CHUNK):
+    for chunk in chunks:
         stamps = chunk.fields.get("timestamp")
         if stamps is None:
             return None, np.zeros(0, np.bool_)

@@ -17,6 +17,7 @@ from htmrun.components.registry import Section
 
 ADAPTER = TypeAdapter(Annotated[Parameters, Section(("encoder",))])
 NUMBERS = st.floats(allow_infinity=False, width=64) | st.integers(-60, 60).map(lambda n: n / 4)
+EIGHTHS = st.integers(-80, 80).map(lambda n: n / 8)
 SECONDS = st.integers(-(1 << 42), 1 << 42) | st.integers(0, 1 << 31)
 
 
@@ -42,6 +43,7 @@ def same(encoder: Encoder, column: np.ndarray) -> None:
 SCALARS = {
     "plain": build(kind="scalar", size=50, active=7),
     "periodic": build(kind="scalar", size=36, active=5, periodic=True),
+    "halves": build(kind="scalar", size=23, active=7, minimum=0, maximum=32),
     "narrow": build(kind="scalar", minimum=0.1, maximum=0.3),
     "log": build(kind="log", minimum=1e-3, maximum=2e5, not_positive="lowest", size=60),
 }
@@ -51,6 +53,7 @@ SCALARS = {
 @given(value=NUMBERS)
 @example(value=float("nan"))
 @example(value=-0.0)
+@example(value=1.0)  # Half way between two bits of "halves".
 @example(value=12.25)
 @example(value=1e308)
 def test_a_number(name: str, value: float) -> None:
@@ -60,7 +63,9 @@ def test_a_number(name: str, value: float) -> None:
 
 
 @settings(deadline=None)
-@given(values=st.lists(st.floats(-1e6, 1e6) | st.just(float("nan")), min_size=1, max_size=20))
+@given(
+    values=st.lists(st.floats(-1e6, 1e6) | EIGHTHS | st.just(float("nan")), min_size=1, max_size=20)
+)
 def test_a_number_of_an_rdse_whatever_its_table_holds(values: list[float]) -> None:
     encoder = build(kind="rdse", size=400, active=13, resolution=0.25)
     for value in values:

@@ -76,6 +76,25 @@ class TestNpz(SourceChecks):
         return True
 
 
+class TestSeriesWithFurtherFields(SourceChecks):
+    parameters = SeriesParameters(
+        path="fields.csv", value="load", texts={"day": ()}, values=("heat",), range_rows=4,
+        derived={"change": {}, "week": {"what": "lag", "unit": "season"}, "d": {"of": "heat",
+        "what": "place"}, "before": {"what": "lag", "lag": 3}},
+    )  # fmt: skip
+    others = (parameters.model_copy(update={"texts": {"day": ("Tuesday",)}}),)
+    varies = False
+
+    def write(self, folder: Path, changed: bool) -> bool:
+        hours = np.datetime64("2026-01-05T00") + np.arange(0, 12 * 300, 12)
+        rows = [
+            f"{hour},{i * 7 % 100 + i / 1000 + changed},{hour.item():%A},{i % 31}\n"
+            for i, hour in enumerate(hours)
+        ]
+        (folder / "fields.csv").write_text("when,load,day,heat\n" + "".join(rows))
+        return True
+
+
 class TestSeries(SourceChecks):
     parameters = SeriesParameters(path="load.csv")
     others = (SeriesParameters(path="load.csv", rows=30), SeriesParameters(path="load.csv",
