@@ -68,7 +68,12 @@ def _data(data: dict[str, Any], folder: Path, with_data: bool) -> tuple[dict[str
         shutil.copytree(source, target, ignore=left_out)
     else:
         shutil.copyfile(source, target)
-    return {**data, "path": f"data/{target.name}"}, f"The data are in data/{target.name}."
+    found = {**data, "path": f"data/{target.name}"}
+    if data.get("labels") is not None:
+        labels = Path(data["labels"]).expanduser()
+        found["labels"] = f"data/labels{labels.suffix}"
+        shutil.copyfile(labels, folder / found["labels"])
+    return found, f"The data are in data/{target.name}."
 
 
 def _requirements(run: StoredRun) -> str:

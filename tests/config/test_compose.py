@@ -17,7 +17,7 @@ from htmrun.errors import UserError
 from htmrun.paths import CONF
 
 SHIPPED = (
-    "credit_digits", "csv", "digits", "drift", "mnist", "nab", "reber", "reward_digits",
+    "anomaly", "credit_digits", "csv", "digits", "drift", "mnist", "nab", "reber", "reward_digits",
     "sequences", "sp_mnist", "sparse_digits", "sparse_mnist", "stream",
 )  # fmt: skip
 MINE = """\
@@ -80,8 +80,8 @@ def test_every_shipped_experiment_validates_and_can_be_read_back(name: str) -> N
 # What fits digits; others are refused for what they are, not for how they are written.
 FITTING = {
     "encoder": {"image"}, "data": {"digits", "idx", "cifar10"}, "sp": {"default", "local"},
-    "tm": {"default"}, "classifier": {"sdr"}, "cluster": {"default"}, "anomaly": {"default"},
-    "tracking": {"mlflow", "none"},
+    "tm": {"default"}, "classifier": {"cla", "knn", "mlp", "sdr"}, "cluster": {"default"},
+    "anomaly": {"default"}, "tracking": {"mlflow", "none"},
 }  # fmt: skip
 
 

@@ -28,6 +28,7 @@ _CREDIT = ("data.test_fraction=0.97", "epochs=1", "noise_images=2")
 _IDX = ("data.path={idx}", "evaluate_every=60")
 
 SHIPPED: dict[str, tuple[str, ...]] = {
+    "anomaly": ("data.rows=2000", *_STREAM, "sp.winners=10"),
     "credit_digits": _CREDIT,
     "csv": ("data.path={csv}", "data.value=load", *_STREAM),
     "digits": _POOLED_DIGITS,

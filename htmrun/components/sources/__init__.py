@@ -216,9 +216,9 @@ def open_source(parameters: SourceParameters, *, base_dir: str | Path | None = N
     return kind(parameters, Path(base_dir) if base_dir is not None else Path.cwd())
 
 
-def resolve_path(path: str, base: Path) -> Path:
+def resolve_path(path: str, base: Path, field: str = "path") -> Path:
     """Return `path` with `~` expanded, relative to `base` unless absolute; raises UserError."""
     try:
         return base / Path(path).expanduser()
     except RuntimeError as error:
-        raise UserError(f"data.path: found '{path}' ({error}), expected a path") from None
+        raise UserError(f"data.{field}: found '{path}' ({error}), expected a path") from None

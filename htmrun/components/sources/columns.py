@@ -23,6 +23,7 @@ class Columns:
     written. texts: field name -> column of texts. reset, sequence, group: column or None; a
     sequence column starts a new sequence wherever its text changes, a group column tells series
     apart. where: column -> texts of the rows that are read. numbers: how numbers are written.
+    label: column of flags, or None.
     """
 
     numeric: dict[str, int]
@@ -33,6 +34,7 @@ class Columns:
     where: dict[int, tuple[str, ...]] = field(default_factory=dict)
     numbers: NumberFormat = PLAIN
     texts: dict[str, int] = field(default_factory=dict)
+    label: int | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -55,6 +57,8 @@ class Columns:
         if self.numbers != PLAIN:
             n = self.numbers
             found["numbers"] = [n.decimal, n.thousands, list(n.missing), list(n.units)]
+        if self.label is not None:
+            found["label"] = self.label
         return found
 
 
@@ -86,7 +90,14 @@ def find_columns(table: CSVTable, parameters: SeriesParameters) -> Columns:
     group = None if p.group_by is None else table.column(p.group_by, "group_by")
     where = {table.column(name, "where"): _texts(wanted) for name, wanted in p.where.items()}
     value = None if p.value is None else table.column(p.value, "value")
+    label = None if p.label is None else table.column(p.label, "label")
     taken = {*extra.values(), *texts.values(), reset, sequence, group, *where, value} - {None}
+    if label in taken:
+        raise UserError(
+            f"data.label: '{p.label}' has another use in this experiment, expected a column of its "
+            "own"
+        )
+    taken |= {label} - {None}
     declared = _flagged(table, "t")
     if declared is None and "datetime" in table.types:
         declared = table.types.index("datetime")
@@ -96,10 +107,10 @@ def find_columns(table: CSVTable, parameters: SeriesParameters) -> Columns:
         value = find_value(table, missing, taken | set(dates.columns) | set(dates.unread))
     numeric = {"value": value, **extra}
     used = [*numeric.values(), *([] if reset is None else [reset])]
-    apart = {*used, *texts.values(), *dates.columns, *dates.unread, sequence, group, *where}
+    apart = {*used, *texts.values(), *dates.columns, *dates.unread, sequence, group, *where, label}
     other = [column for column in range(len(table.names)) if column not in apart]
     numbers = number_format(table, p, used, other)
-    return Columns(numeric, dates, reset, sequence, group, where, numbers, texts)
+    return Columns(numeric, dates, reset, sequence, group, where, numbers, texts, label)
 
 
 def _flagged(table: CSVTable, flag: str) -> int | None:

@@ -15,6 +15,7 @@ from htmrun.components.sources.cells import Wanted, is_missing, is_number, numbe
 from htmrun.components.sources.changes import changed
 from htmrun.components.sources.columns import Columns
 from htmrun.components.sources.csv_table import BLOCK_ROWS, CSVTable
+from htmrun.components.sources.labels import Flags, read_flags
 from htmrun.components.sources.number_columns import hint
 from htmrun.components.sources.texts import Vocabulary
 from htmrun.components.sources.timestamps import Times
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 Cells = Sequence[Sequence[str]]
 Ints = npt.NDArray[np.int64]
 
+_FLAGS = "\0flags"
+"""Stands among the fields of a block, and is a name that no column has."""
 ROWS_SORTED = 50_000_000
 """Rows that are held in memory at most, where they are sorted or grouped."""
 
@@ -53,7 +56,7 @@ class RowPass:
     """Reads a table once from top to bottom; `missing` counts missing values so far.
 
     `parameters.missing` must be one of error, skip, previous. rows: places below the header of
-    the samples of the chunk that came last.
+    the samples of the chunk that came last; flags: their labels, empty without any.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class RowPass:
         self.parameters = parameters
         self.missing = 0
         self.rows: Ints = np.empty(0, np.int64)
+        self.flags: Flags = np.zeros(0, np.bool_)
         self._samples = 0
         self._last: dict[tuple[int, str], float] = {}
         # Sequences are numbered, so a start in a row that is left out shows in the next one.
@@ -120,6 +124,8 @@ class RowPass:
             fields["timestamp"] = self._times(cells, row)
         sequence = self._sequence + np.cumsum(self._starts(cells, row))
         self._sequence = int(sequence[-1])
+        if self.columns.label is not None:
+            fields[_FLAGS] = self._flags(cells[self.columns.label], row)
         came = fields["value"].copy()
         yield Block(fields, came, sequence, self._group(cells, len(row)), row)
 
@@ -132,6 +138,8 @@ class RowPass:
 
     def _chunk(self, block: Block) -> Chunk:
         self.rows = block.row
+        if _FLAGS in block.fields:  # What is no field of the chunk no model can read.
+            self.flags = block.fields.pop(_FLAGS)
         groups = np.concatenate([[self._last_sequence[0]], block.group])
         sequences = np.concatenate([[self._last_sequence[1]], block.sequence])
         reset = (np.diff(groups) != 0) | (np.diff(sequences) != 0)
@@ -160,6 +168,18 @@ class RowPass:
                 f"{self.table.place(int(row[bad]))}: found '{cell}' in column "
                 f"'{self.table.names[column]}', expected a finite number"
                 f"{at_most or hint(cell, form)}"
+            ) from None
+
+    def _flags(self, cells: Sequence[str], row: Ints) -> Flags:
+        try:
+            return read_flags(cells)
+        except ValueError as e:
+            (bad,) = e.args
+            assert self.columns.label is not None
+            raise UserError(
+                f"{self.table.place(int(row[bad]))}: found '{cells[bad]}' in column "
+                f"'{self.table.names[self.columns.label]}' (data.label), expected 0, 1, true or "
+                "false"
             ) from None
 
     def _settle_missing(self, block: Block) -> npt.NDArray[np.bool_]:

@@ -36,6 +36,8 @@ from htmrun.components.sources.csv_table import CSVTable, Layout
 from htmrun.components.sources.derived import Derived, DerivedParameters, Rule
 from htmrun.components.sources.download import fetch
 from htmrun.components.sources.first_rows import SHARE, FirstRows, rows_of
+from htmrun.components.sources.labels import Flagged, Timed, Windows, read_labels
+from htmrun.components.sources.planted import FLAG, planted_text
 from htmrun.components.sources.reading import Reading
 from htmrun.components.sources.rows import RowPass
 from htmrun.components.sources.steps import step_among, uneven
@@ -54,7 +56,8 @@ class Scan:
     samples: rows that are used. ranges: lowest and highest value per numeric field, as far as a
     model may know them. reach: of all rows.
     missing: values that were missing. median_step: seconds between samples, over the first
-    100,000 of them; None without timestamps. notes: lines about the times.
+    100,000 of them; None without timestamps. notes: lines about the times and labels. windows:
+    first and last row of what is labelled; None without labels.
     """
 
     samples: int
@@ -63,6 +66,7 @@ class Scan:
     missing: int
     median_step: float | None
     notes: tuple[str, ...] = ()
+    windows: Windows | None = None
 
 
 class SeriesParameters(SourceParameters):
@@ -70,11 +74,15 @@ class SeriesParameters(SourceParameters):
 
     kind: Literal["series"] = "series"
     path: str | None = Field(None, description="CSV file; null: the series called `name`.")
-    name: Literal["co2", "sunspots", "elnino", "hotgym", "nyc_taxi"] = Field(
+    name: Literal["co2", "sunspots", "elnino", "hotgym", "nyc_taxi", "planted"] = Field(
         "co2",
         description="Weekly CO2 at Mauna Loa, yearly sunspots, monthly El Nino sea temperature, "
         "which are there; hourly energy of a gym, half-hourly taxi passengers of New York, which "
-        "are downloaded once and checked. Unused with a path.",
+        "are downloaded once and checked; planted: hours with anomalies that are known. Unused "
+        "with a path.",
+    )
+    variant: int = Field(
+        0, ge=0, lt=1 << 32, description="Which of many series, for name=planted; each has others."
     )
     value: str | None = Field(
         None, description="Column that is forecast; null: the only column of numbers."
@@ -179,6 +187,16 @@ class SeriesParameters(SourceParameters):
         description="First sample after a change that is known: how a model recovers from it "
         "is measured, in series of up to a million samples; null: none.",
     )
+    labels: str | None = Field(
+        None,
+        description="File of labelled windows, both ends inside: JSON as the Numenta Anomaly "
+        "Benchmark has it, or CSV with columns start and end; null: none.",
+    )
+    label: str | None = Field(
+        None,
+        description="Column of labels: 1 or true where a row is anomalous, 0 or false elsewhere; "
+        "null: none.",
+    )
     changes: tuple[Change, ...] = Field(
         (),
         description="Changes that are made to the value on purpose, one after the other, e.g. "
@@ -233,6 +251,9 @@ def _opened(parameters: SeriesParameters, base: Path) -> tuple[CSVTable, str, di
     if p.path is None and p.name in PUBLISHED:
         path = fetch(PUBLISHED[p.name]) / next(iter(PUBLISHED[p.name].digests))
         return CSVTable(TextSource(p.name, path), layout), p.name, {"missing": "error"}
+    if p.path is None and p.name == "planted":
+        source = TextSource(p.name, text=planted_text(p.variant))
+        return CSVTable(source, layout), p.name, {"missing": "error", "label": FLAG}
     if p.path is None:
         bundled = bundled_series(p.name)
         settings = {"timestamp_format": bundled.timestamp_format, "missing": "previous"}
@@ -253,6 +274,13 @@ class SeriesSource(Source):
     def __init__(self, parameters: SeriesParameters, base: Path) -> None:
         self.table, name, defaults = _opened(parameters, base)
         self.name: str = name
+        labels = parameters.labels
+        self._labels_path = None if labels is None else resolve_path(labels, base, "labels")
+        if labels is not None and parameters.label is not None:
+            raise UserError(
+                f"data.labels: found {labels} and data.label = {parameters.label}, expected one of "
+                "them"
+            )
         given = {k: v for k, v in defaults.items() if getattr(parameters, k) is None}
         self.parameters = parameters.model_copy(update=given)
         self.columns = find_columns(self.table, self.parameters)
@@ -314,10 +342,15 @@ class SeriesSource(Source):
         names = [*self.columns.numeric, *self.parameters.derived]
         low, high = dict.fromkeys(names, np.inf), dict.fromkeys(names, -np.inf)
         rows, order = self._pass(self.vocabularies), TimeOrder()
+        labels = self._labels()
         first, others = FirstRows(names, self.parameters.range_rows), OtherTexts(self.vocabularies)
         for chunk in self._samples(rows):
             first.add(chunk.fields)
             samples += len(chunk)
+            if isinstance(labels, Flagged):
+                labels.add(rows.flags[: len(chunk)], chunk.reset)
+            elif labels is not None:
+                labels.add(chunk.fields["timestamp"])
             for name in low:
                 low[name] = min(low[name], float(np.fmin.reduce(chunk.fields[name])))
                 high[name] = max(high[name], float(np.fmax.reduce(chunk.fields[name])))
@@ -336,7 +369,35 @@ class SeriesSource(Source):
         ranges = first.ranges(samples) if self.ranges_grow else dict(reach)
         self._settle_ranges(ranges, reach, samples)
         listed = [*self._notes(order), *others.notes(self.table, self.parameters.texts)]
-        return Scan(samples, ranges, reach, rows.missing, order.median, tuple(listed))
+        windows = None if labels is None else labels.windows(self._complete)
+        listed += [] if labels is None else labels.notes
+        found = samples, ranges, reach, rows.missing, order.median
+        return Scan(*found, tuple(listed), windows)
+
+    def _labels(self) -> Flagged | Timed | None:
+        """Return what finds labelled windows; raises UserError for a file that cannot be used."""
+        p = self.parameters
+        if self._labels_path is None:
+            return None if p.label is None else Flagged()
+        if not self.columns.dates.columns or p.group_by is not None:
+            found = "data.group_by" if p.group_by is not None else "no column of dates"
+            raise UserError(
+                f"data.labels: windows are times, and {self.table.label} has {found}, expected "
+                "data.label=COLUMN"
+            )
+        series = self.table.label if p.path is None else str(self.table.source.path)
+        return read_labels(self._labels_path, series, self.columns.dates)
+
+    @property
+    def _complete(self) -> bool:
+        """Whether no rows are left out on purpose."""
+        p = self.parameters
+        return not (p.skip_rows or p.rows or p.where or p.held_out == "validation")
+
+    @property
+    def windows(self) -> Windows | None:
+        """First and last row of what is labelled; reads all rows once."""
+        return self.scan.windows if self._labels_path or self.columns.label is not None else None
 
     def _settle_ranges(self, ranges: Ends, reach: Ends, samples: int) -> None:
         """Set the ranges that follow from the rule of a derived field, and those of texts."""
@@ -451,6 +512,8 @@ class SeriesSource(Source):
         else:
             with open(source.path, "rb") as f:
                 digest.update(hashlib.file_digest(f, "sha256").digest())
+        if self._labels_path is not None:
+            digest.update(json.dumps(self.windows).encode())
         return digest.hexdigest()
 
     def train(self, seed: int, epoch: int, chunk: int) -> Iterator[Chunk]:

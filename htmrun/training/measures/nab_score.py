@@ -173,7 +173,8 @@ def _rows(
         length = right - left + 1
         behind = rows > right
         distance = (rows[behind] - right) / max(length - 1, 1)
-        worth[behind] = profile.false * np.where(distance > _FAR, -1.0, _sigmoid(distance))
+        near = _sigmoid(np.minimum(distance, _FAR))
+        worth[behind] = profile.false * np.where(distance > _FAR, -1.0, near)
     for w, (left, right) in enumerate(file.windows):
         inside = (rows >= left) & (rows <= right)
         place = -(right - rows[inside] + 1) / (right - left + 1)
