@@ -45,9 +45,13 @@ SHIPPED: dict[str, tuple[str, ...]] = {
     "sparse_mnist": (*_IDX, "epochs=2", "noise_images=10", "data.validation_fraction=0.2"),
     "stream": ("data.rows=480", *_STREAM),
     "taxi": (*_CSV, "data.score_from=40", "control.ridge.season=false"),
-    "taxi_perturbed": (*_CSV, "data.score_from=40", "data.drift_at=200",
-                       "data.changes=[{{begins: 200, hours: [0, 12], factor: 1.2}}]",
-                       "control.ridge.season=false"),
+    "taxi_perturbed": (
+        *_CSV,
+        "data.score_from=40",
+        "data.drift_at=200",
+        "data.changes=[{{begins: 200, hours: [0, 12], factor: 1.2}}]",
+        "control.ridge.season=false",
+    ),
 }
 """Overrides by experiment; `{idx}` and `{csv}` stand for data written by `write_data`."""
 MORE: dict[str, tuple[str, ...]] = {
