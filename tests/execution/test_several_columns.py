@@ -19,9 +19,12 @@ from htmrun.config.compose import load
 from htmrun.errors import UserError
 from htmrun.execution.jobs import Builder, jobs_of
 from htmrun.execution.saved import Saved
+from htmrun.training import trainer
+from htmrun.training.checkpoints import Keeper
 from htmrun.training.measures.registry import better, main_among
 from htmrun.training.records import Finished
 from tests.execution.test_predict import MEMORY
+from tests.training.test_checkpoints import CutShortError, Until, records, result
 
 FIRST, ALL = 200, 330
 BASE = (
@@ -199,3 +202,18 @@ def test_a_column_that_is_not_there(home: Path) -> None:
     ).experiment
     with pytest.raises(UserError, match=r"data\.value: .* no column 'heet'.*did you mean 'heat'"):
         open_source(experiment.data)
+
+
+def test_a_job_cut_short_goes_on_to_the_same_end(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment = load([*BOTH, f"data.path={home}/all.csv", "epochs=2"]).experiment
+    builder = Builder(experiment, open_source(experiment.data))
+    whole = result([*records(builder, "online")])
+    assert "last_pass/rmse_1/heat" in whole[0]
+    monkeypatch.setattr(trainer, "CHUNK", 37)
+    keeper = Keeper(tmp_path / "job", "this", 1e9)
+    for chances in (3, 9):
+        with pytest.raises(CutShortError):
+            [*records(builder, "online", Until(keeper, chances))]
+    assert result([*records(builder, "online", keeper)]) == whole
