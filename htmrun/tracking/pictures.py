@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from htmrun.tracking import layer_plots
+from htmrun.tracking import layer_plots, series_plots
 from htmrun.tracking.arrays import series_of
 from htmrun.tracking.curves import CurveBook, Curves
+from htmrun.tracking.forecasts import Table, table_of
 from htmrun.tracking.plots import plot_curves
+from htmrun.tracking.stretches import Glimpse, glimpse
 from htmrun.training.measures.measure import RATE
 from htmrun.training.records import Job, Progress
 
@@ -21,10 +23,14 @@ class Pictures:
         """`order`: all jobs of the run; arms are drawn as they come in it."""
         self._title, self._book, self._order = title, book, list(order)
         self._layers: dict[Job, layer_plots.Series] = {}
+        self._glimpses: dict[Job, Glimpse] = {}
 
-    def keep(self, job: Job, series: layer_plots.Series) -> None:
-        """Take what is drawn of a finished job's arrays."""
+    def keep(self, job: Job, series: layer_plots.Series, table: Table) -> None:
+        """Take what is drawn of a finished job's arrays, and of what it said of each row."""
         self._layers[job] = layer_plots.kept(series)
+        seen = glimpse(series, table)
+        if seen is not None:
+            self._glimpses[job] = seen
 
     def recall(self, client: Any, kept: Mapping[Job, str], folder: Path) -> None:
         """Take in jobs that finished in an earlier attempt, from MLflow's runs of them.
@@ -33,7 +39,8 @@ class Pictures:
         """
         for job, run in kept.items():
             found = client.get_run(run)
-            self.keep(job, series_of(client, found, folder))
+            arrays, table = (of(client, found, folder) for of in (series_of, table_of))
+            self.keep(job, arrays, table)
             histories = {
                 name: client.get_metric_history(run, name)
                 for name in found.data.metrics
@@ -59,7 +66,19 @@ class Pictures:
         for job in sorted(self._layers, key=self._place):
             arms.setdefault(job.arm, []).append(self._layers[job])
         layer_plots.plot_layers(arms, layers, self._title)
-        return [file for file in (curves, layers) if file.exists()]
+        return [file for file in (curves, layers, *self._series(folder)) if file.exists()]
+
+    def _series(self, folder: Path) -> list[Path]:
+        """Draw forecasts, errors over time and anomalies; return where they would be."""
+        found: dict[str, dict[int, Glimpse]] = {}
+        for job in sorted(self._glimpses, key=self._place):
+            found.setdefault(job.arm, {})[job.seed] = self._glimpses[job]
+        controls = list(dict.fromkeys(job.arm for job in self._glimpses if job.control))
+        paths = [folder / f"{name}.png" for name in ("forecasts", "errors", "anomalies")]
+        series_plots.plot_forecasts(found, controls, paths[0], self._title)
+        series_plots.plot_errors(found, controls, paths[1], self._title)
+        series_plots.plot_anomalies(found, paths[2], self._title)
+        return paths
 
     def _place(self, job: Job) -> int:
         return self._order.index(job) if job in self._order else len(self._order)

@@ -276,7 +276,7 @@ class Tracker:
         }
         machine = self._machine.points(job, _now(), last=True)
         self._write(Log(job.name, (*self._book.take(job), *points, *machine), tags=tags))
-        self._pictures.keep(job, record.series)
+        self._pictures.keep(job, record.series, record.forecasts)
         if record.series:
             path = self._files / SERIES
             arrays: dict[str, Any] = dict(record.series)

@@ -14,10 +14,16 @@ import numpy as np
 import pandas
 import pytest
 
-from htmrun.compare.report.series_page import packed, render_series, unpacked, windows
-from htmrun.tracking.forecasts import Tables
+from htmrun.cli.terminal.comparison_table import compare
+from htmrun.compare.report.series_page import packed, render_series, unpacked
+from htmrun.compare.runs import Choice
+from htmrun.execution.quota import Quota
+from htmrun.tracking.forecasts import ForecastFiles, Tables
 from htmrun.tracking.read_runs import ExperimentRun
+from htmrun.tracking.stretches import windows
 from htmrun.training.measures.anomaly import log_scale
+from htmrun.training.records import Finished, Job
+from tests.helpers.synthetic import tracker
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 ROWS = 3000
@@ -268,3 +274,49 @@ def test_a_short_series_without_memory_or_errors_is_shown_too(browser: Any, tmp_
         assert page.get_by_role("button", name="alert").count() == 0
         page.evaluate("readout(5)")
         assert "value not yet known" in page.locator("#readout").inner_text()
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a recorded run whose jobs kept what they said of each row."""
+    store = tmp_path_factory.mktemp("store")
+    files = ForecastFiles(Quota("tracking.forecasts_mb", "forecasts", 1e9))
+    tags = {"htmrun.task": "forecast", "htmrun.data": "load", "htmrun.data_hash": "abc"}
+    with tracker(store, tags=tags, forecasts=files.write) as made:
+        for seed in (0, 1):
+            tables, losses = told(ROWS, 0)
+            for arm in ("online", "persistence"):
+                job = Job(arm, seed, control=arm == "persistence")
+                figures = {"rmse_1": 1.0 + seed, "rmse_5": 2.0, "samples": float(ROWS)}
+                made.handle(
+                    Finished(job, figures, "hash", 1.0, losses[arm][0], forecasts=tables[arm][0])
+                )
+    compare(Choice(directory=str(store)), report=store / "report")
+    return store / "report"
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [400, 1280])
+def test_the_report_draws_the_series_and_leads_to_the_page(
+    width: int, report: Path, browser: Any, tmp_path: Path
+) -> None:
+    path = report / "report.html"
+    context = browser.new_context(offline=True, viewport={"width": width, "height": 900})
+    page = context.new_page()
+    said: list[str] = []
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("console", lambda m: said.append(m.text) if m.type in ("error", "warning") else None)
+    page.goto(path.as_uri())
+    for name in ("forecast-1", "forecast-5", "error-1", "error-5", "anomalies"):
+        page.wait_for_selector(f"#{name} svg.marks", timeout=120_000)
+        box, drawn = (page.locator(f"#{name}{s}").bounding_box() for s in ("", " svg.marks"))
+        assert drawn["width"] <= box["width"] + 1, name
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    dates = page.locator("#forecast-5 .role-axis-label text").all_text_contents()
+    assert any(re.fullmatch(r"\d+ May", text) for text in dates), dates
+    keep = Path(os.environ.get("HTMRUN_SCREENSHOTS", tmp_path))
+    page.screenshot(path=keep / f"report-series-{width}.png", full_page=True)
+    page.get_by_role("link", name="The whole series").click()
+    page.wait_for_selector("body[data-ready]", timeout=60_000)
+    context.close()
+    assert said == []

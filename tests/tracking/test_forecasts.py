@@ -214,6 +214,14 @@ def test_the_report_has_a_page_of_the_whole_series(here: Path, capsys: Capsys) -
     logged = list(here.glob("runs/artifacts/*/*/artifacts/report/*"))
     assert sorted(path.name for path in logged) == ["report.html", "series.html"]
     assert Path("page/series.html").stat().st_size < 200_000
+    drawn = {path.stem for path in Path("page/plots").iterdir()}
+    assert {"forecast-1", "forecast-5", "error-1", "error-5", "anomalies"} <= drawn
+
+
+def test_the_run_has_its_pictures(here: Path) -> None:
+    for job in here.glob("runs/artifacts/*/*/artifacts"):
+        pictures = {path.name for path in (job / "plots").iterdir()}
+        assert pictures == {"curves.png", "forecasts.png", "errors.png", "anomalies.png"}
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def write_report(
 
     Raises UserError if the folder cannot be written to.
     """
-    made = charts(run, comparison, series)
+    made = charts(run, comparison, series, tables)
     others = {series_page.PAGE: series_page.render_series(run, tables, series)} if tables else {}
     return _write(folder, render(comparison, run, made, others), made, others)
 
@@ -89,11 +89,14 @@ def log_report(client: Any, run: ExperimentRun, folder: Path, pages: Sequence[st
 def png(chart: Chart) -> bytes:
     """Return the chart as PNG on white paper."""
     spec = dict(chart.spec)
+    width = _PNG_WIDTH * 2 if spec.get("usermeta", {}).get("wide") else _PNG_WIDTH
     if spec.get("width") == "container":
-        spec["width"] = _PNG_WIDTH
+        spec["width"] = width
+    if "vconcat" in spec:
+        spec["vconcat"] = [one | {"width": width} for one in spec["vconcat"]]
     spec["title"] = chart.title
     look = config(dark=False)
-    look["legend"]["columns"] = legend_columns(spec, _PNG_WIDTH)
+    look["legend"]["columns"] = legend_columns(spec, width)
     drawn: bytes = vl_convert.vegalite_to_png(spec, scale=2, config=look)
     return drawn
 

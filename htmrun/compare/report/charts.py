@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 from htmrun.compare.comparison import Comparison
+from htmrun.compare.report.along import along
 from htmrun.compare.report.answers import by_seed, differences, offers, over_windows
 from htmrun.compare.report.blocks import Chart
 from htmrun.compare.report.inside import distributions, maps
 from htmrun.compare.report.learning import curves, levels, over_samples
 from htmrun.tracking.arrays import Series
+from htmrun.tracking.forecasts import Tables
 from htmrun.tracking.read_runs import ExperimentRun
+from htmrun.tracking.stretches import glimpse
 
 
-def charts(run: ExperimentRun, comparison: Comparison, series: Series) -> list[Chart]:
-    """Return every chart for which there are data."""
+def charts(
+    run: ExperimentRun, comparison: Comparison, series: Series, tables: Tables | None = None
+) -> list[Chart]:
+    """Return every chart for which there are data; tables: what was said of each row."""
+    seen = {
+        arm: {
+            seed: one
+            for seed, table in sorted(seeds.items())
+            if (one := glimpse(series.get(arm, {}).get(seed, {}), table)) is not None
+        }
+        for arm, seeds in (tables or {}).items()
+    }
     made: list[Chart | None] = [
         *differences(comparison),
         by_seed(run, comparison),
+        *along(run, {arm: seeds for arm, seeds in seen.items() if seeds}),
         *curves(run, series),
         offers(run, comparison),
         over_windows(run, comparison),

@@ -21,6 +21,7 @@ from htmrun.compare.report.style import colours
 from htmrun.tracking.arrays import Series
 from htmrun.tracking.forecasts import Table, Tables
 from htmrun.tracking.read_runs import ExperimentRun
+from htmrun.tracking.stretches import windows
 from htmrun.training.measures.anomaly import log_scale
 
 PAGE = "series.html"
@@ -120,17 +121,6 @@ def _job(table: Table, series: Mapping[str, np.ndarray]) -> dict[str, Any]:
         columns["likelihood"] = packed(log_scale(table["likelihood"]))
     alerts = np.flatnonzero(table["alert"]).tolist() if "alert" in table else []
     return {"columns": columns, "alerts": alerts}
-
-
-def windows(table: Table) -> list[list[int]]:
-    """Return the first and last row of each labelled stretch; none without labels."""
-    if "label" not in table:
-        return []
-    edges = np.diff((table["label"] != 0).astype(np.int8), prepend=0, append=0)
-    return [
-        [int(first), int(last) - 1]
-        for first, last in zip(np.flatnonzero(edges > 0), np.flatnonzero(edges < 0), strict=True)
-    ]
 
 
 def packed(values: npt.NDArray[np.float64]) -> dict[str, Any]:

@@ -188,7 +188,7 @@ function readout(row) {
   });
   const value = row < shown.frame.rows ? short(shown.value[row]) : "not yet known";
   $("readout").replaceChildren(
-    node("div", {}, node("strong", {}, place(row)), ` (row ${row.toLocaleString("en")}): value ${value}`),
+    node("div", {}, node("strong", {}, place(row)), `${shown.times ? ` (row ${row.toLocaleString("en")})` : ""}: value ${value}`),
     node("table", {}, node("tr", {}, ...head.map((text) => node("th", {}, text))), ...lines));
 }
 

@@ -53,4 +53,5 @@ def config(dark: bool) -> dict[str, Any]:
         "range": {"category": colours(dark)},
         "rule": {"color": faint},
         "line": {"strokeWidth": 2},
+        "style": {"value": {"color": ink, "stroke": ink, "strokeWidth": 1.3}},
     }
