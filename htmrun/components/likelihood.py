@@ -63,6 +63,11 @@ class AnomalyParameters(Parameters):
     only_first: bool = Field(
         True, description="Of consecutive alarms the first alone counts at full height."
     )
+    apart: Rows = Field(
+        1,
+        description="Samples that alarms lie apart at most to count as consecutive, for "
+        "`only_first`.",
+    )
     alarm: PositiveFraction = Field(
         0.99999,
         description="Likelihood from which a sample is an alarm, for `only_first` and `threshold`.",

@@ -11,7 +11,7 @@ from pathlib import Path
 from htmrun.cli.terminal import nab_tables
 from htmrun.cli.terminal.live import LiveView
 from htmrun.cli.terminal.terminal import console_for
-from htmrun.compare.nab import judging, layout
+from htmrun.compare.nab import layout
 from htmrun.compare.nab.corpus import read_corpus
 from htmrun.compare.nab.recording import recorded
 from htmrun.compare.nab.report import Report, others_of, report_of, to_json
@@ -108,8 +108,7 @@ def _write(out: Path, benchmark: Benchmark) -> None:
         layout.write(out, name, corpus, benchmark.judged(raw))
     for arm, scores in benchmark.ensembles().items():
         layout.write(out, f"htmrun_{arm}_ensemble", corpus, scores)
-    rule = judging.range_rule(corpus)
-    layout.write(out, "htmrun_range_rule", corpus, rule)
+    layout.write(out, "htmrun_range_rule", corpus, benchmark.range_rule())
 
 
 def _closing(benchmark: Benchmark, kept: Path | None, results: Path | None) -> Sequence[str]:

@@ -10,7 +10,9 @@ import numpy.typing as npt
 
 from htmrun.compare.nab.corpus import Corpus, File
 from htmrun.components.likelihood import AnomalyParameters
-from htmrun.training.measures.anomaly import AnomalyLikelihood, log_scale, out_of_range
+from htmrun.errors import UserError
+from htmrun.training.measures.anomaly import out_of_range
+from htmrun.training.measures.judge import Judge
 from htmrun.training.measures.nab_score import (
     PROFILES,
     Detections,
@@ -19,12 +21,12 @@ from htmrun.training.measures.nab_score import (
     at_threshold,
     best,
     detections,
-    probation,
 )
 
 Scores = npt.NDArray[np.float64]
 ByFile = Mapping[str, Scores]
 
+MARGIN = 0.05
 MAIN = "standard"
 """The profile whose best threshold the tables of single files are made with."""
 
@@ -53,7 +55,7 @@ class Scored:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The figures by name, as they are recorded; see `BENCHMARK` in `nab_score`."""
+        """The figures by name, as they are recorded; see `NabScore`."""
         found = {f"nab/{name}": result.normalized for name, result in self.best.items()}
         found |= {f"nab/{name}_fixed": result.normalized for name, result in self.fixed.items()}
         return found | {
@@ -62,25 +64,29 @@ class Scored:
         }  # fmt: skip
 
 
-def alarm(parameters: AnomalyParameters) -> float:
-    """Return the fixed threshold: the likelihood of `anomaly.alarm` on the scale of `judged`."""
-    return float(log_scale(np.array([parameters.alarm]))[0])
+def judges(corpus: Corpus, parameters: AnomalyParameters) -> float:
+    """Return the fixed threshold, once it is certain that every file can be judged.
+
+    Raises UserError for a probation that leaves nothing to judge by, and for thresholds that differ
+    from file to file: the benchmark has one for all.
+    """
+    if parameters.choose != "fixed":
+        raise UserError(
+            f"anomaly.choose: found {parameters.choose}, expected fixed: in the benchmark one "
+            "threshold serves all files"
+        )
+    for name, file in corpus.files.items():
+        try:
+            level = Judge(parameters, len(file)).threshold
+        except ValueError as error:
+            raise UserError(f"anomaly.{error} ({name})") from None
+    assert level is not None, "a fixed threshold is known beforehand"
+    return level
 
 
 def judged(file: File, raw: Scores, parameters: AnomalyParameters) -> Scores:
-    """Return a file's anomaly scores (T,) from 0 to 1: its likelihood, or 1 out of range."""
-    return np.where(out_of_range(file.values), 1.0, likelihood(raw, parameters))
-
-
-def likelihood(raw: Scores, parameters: AnomalyParameters) -> Scores:
-    """Return the likelihood on a logarithmic scale (`log_scale`), (T,).
-
-    Nothing is said before the benchmark's probation is over, the first half of which is never taken
-    as usual.
-    """
-    first = max(1, probation(len(raw)))
-    own = parameters.model_copy(update={"probation": first, "learning": first // 2})
-    return log_scale(AnomalyLikelihood(own).add(raw))
+    """Return a file's anomaly scores (T,), judged from its raw scores as in training."""
+    return Judge(parameters, len(file)).add(raw, file.values).score
 
 
 def ensemble(raws: Sequence[ByFile]) -> dict[str, Scores]:
@@ -88,9 +94,16 @@ def ensemble(raws: Sequence[ByFile]) -> dict[str, Scores]:
     return {name: np.mean([raw[name] for raw in raws], axis=0) for name in raws[0]}
 
 
-def range_rule(corpus: Corpus) -> dict[str, Scores]:
-    """Return the scores of a control that has no memory: 1 where a value is out of range."""
-    return {name: out_of_range(f.values).astype(np.float64) for name, f in corpus.files.items()}
+def range_rule(corpus: Corpus, parameters: AnomalyParameters) -> dict[str, Scores]:
+    """Return the scores of a control that has no memory: 1 where a value is out of range, else 0.
+
+    By the margin of `anomaly.out_of_range`, or 5 % where that is null.
+    """
+    margin = MARGIN if parameters.out_of_range is None else parameters.out_of_range
+    return {
+        name: out_of_range(file.values, margin).astype(np.float64)
+        for name, file in corpus.files.items()
+    }
 
 
 def score(corpus: Corpus, scores: ByFile, threshold: float) -> Scored:

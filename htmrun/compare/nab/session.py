@@ -31,21 +31,17 @@ RANGE_RULE = "range_rule"
 class Benchmark:
     """An experiment over a corpus, and what has come of it so far.
 
-    raw: anomaly scores by job and file; scored: results by job, those of controls too. `seconds`
-    of the whole, once it is over.
+    threshold: the fixed one; raw: anomaly scores by job and file; scored: results by job, those of
+    controls too. `seconds` of the whole, once it is over.
     """
 
     experiment: Experiment
     corpus: Corpus
     run_id: str
+    threshold: float
     raw: dict[Job, dict[str, Scores]] = field(default_factory=dict)
     scored: dict[Job, Scored] = field(default_factory=dict)
     seconds: float = 0.0
-
-    @property
-    def threshold(self) -> float:
-        """The fixed threshold, of `anomaly.alarm`."""
-        return judging.alarm(self.experiment.anomaly)
 
     @property
     def jobs(self) -> list[Job]:
@@ -78,7 +74,7 @@ class Benchmark:
                 self.raw[job][one.task.file] = one.raw
                 seconds = time.perf_counter() - started[job]
                 yield from self._news(job, seconds)
-        rule = judging.score(self.corpus, judging.range_rule(self.corpus), self.threshold)
+        rule = judging.score(self.corpus, self.range_rule(), self.threshold)
         for job in self.jobs:
             if job not in started:
                 self.scored[job] = rule
@@ -102,6 +98,10 @@ class Benchmark:
         """Return the anomaly scores of a detector by file."""
         files, p = self.corpus.files, self.experiment.anomaly
         return {name: judging.judged(files[name], scores, p) for name, scores in raw.items()}
+
+    def range_rule(self) -> dict[str, Scores]:
+        """Return the control's scores by file."""
+        return judging.range_rule(self.corpus, self.experiment.anomaly)
 
     def arms(self) -> dict[str, dict[int, Scored]]:
         """Return results by arm or control, and seed."""
@@ -143,7 +143,8 @@ def open_benchmark(experiment: Experiment, corpus: Corpus) -> Benchmark:
         )
     if RANGE_RULE in experiment.selected:
         raise UserError(f"arms: found {RANGE_RULE}, expected another name, that is a control's")
-    return Benchmark(experiment, corpus, new_run_id(experiment.name))
+    level = judging.judges(corpus, experiment.anomaly)
+    return Benchmark(experiment, corpus, new_run_id(experiment.name), level)
 
 
 def _hash(raw: ByFile) -> str:

@@ -22,6 +22,9 @@ _ONE = 1 << 20
 _SCALE = -10.0
 """log10 of the smallest distance from 1 that `log_scale` tells apart."""
 
+_NEVER = 1 << 40
+"""Samples since an alarm, where there was none."""
+
 Counts = npt.NDArray[np.int64]
 
 
@@ -38,7 +41,8 @@ class AnomalyLikelihood:
         self._seen = 0
         # The last raw scores, and as many averages as a distribution may be made of.
         self._raw, self._averages = np.zeros(0, np.int64), np.zeros(0, np.int64)
-        self._alarmed = False
+        # Samples from the latest alarm to the next sample.
+        self._since = _NEVER
 
     def add(self, raw: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return the likelihood (0 to 1) after each raw score (0 to 1), both float64 (T,).
@@ -66,14 +70,14 @@ class AnomalyLikelihood:
         return {
             "raw": self._raw.copy(), "averages": self._averages.copy(),
             "seen": np.array([self._seen], np.int64),
-            "alarmed": np.array([self._alarmed], np.uint8),
+            "since": np.array([self._since], np.int64),
         }  # fmt: skip
 
     def load(self, state: State) -> None:
         """Take over what `state` returned; ValueError on other names or shapes."""
         taken = checked(state, self.state(), frozenset({"raw", "averages"}))
         self._raw, self._averages = taken["raw"], taken["averages"]
-        self._seen, self._alarmed = int(taken["seen"][0]), bool(taken["alarmed"][0])
+        self._seen, self._since = int(taken["seen"][0]), int(taken["since"][0])
 
     def _average(self, new: Counts) -> Counts:
         """Return the average of the last scores at each new one, in units of 1 / _ONE."""
@@ -108,11 +112,14 @@ class AnomalyLikelihood:
     def _only_first(self, tail: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return 1 - likelihood, that of alarms right behind an alarm brought down."""
         p = self.parameters
-        alarm = tail <= _complement(p.alarm)
-        before = np.concatenate([[self._alarmed], alarm[:-1]]) if len(alarm) else alarm
-        if len(alarm):
-            self._alarmed = bool(alarm[-1])
-        return np.where(alarm & before & p.only_first, _complement(p.later), tail)
+        alarm, rows = tail <= _complement(p.alarm), np.arange(len(tail))
+        # Of each sample and the next one: the latest alarm before it.
+        latest = np.maximum.accumulate(
+            np.concatenate([[-self._since], np.where(alarm, rows, -_NEVER)])
+        )
+        self._since = min(len(tail) - int(latest[-1]), _NEVER)
+        near = rows - latest[:-1] <= p.apart
+        return np.where(alarm & near & p.only_first, _complement(p.later), tail)
 
 
 def _complement(likelihood: float) -> float:

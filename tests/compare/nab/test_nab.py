@@ -18,6 +18,7 @@ from htmrun.compare.nab.corpus import read_corpus
 from htmrun.compare.nab.detecting import Detector, Task
 from htmrun.compare.nab.published import FOUR, WHOLE, published
 from htmrun.compare.nab.report import others_of
+from htmrun.components.likelihood import AnomalyParameters
 from htmrun.components.sources.series import SeriesParameters
 from htmrun.config.compose import load
 from htmrun.training.records import Job
@@ -165,7 +166,7 @@ def test_results_that_lack_files_are_scored_on_the_others_and_said(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     corpus = read_corpus(folder, SERIES)
-    rule = judging.range_rule(corpus)
+    rule = judging.range_rule(corpus, AnomalyParameters.model_validate({}))
     layout.write(tmp_path, "few", corpus, {"steps/jump.csv": rule["steps/jump.csv"]})
     capsys.readouterr()
     assert main(["nab", str(folder), "--score-only", str(tmp_path)]) == 0
@@ -197,6 +198,10 @@ def test_what_is_wrong_is_said_in_a_line(
     assert "expected series" in error_of(capsys, str(folder), "experiment=digits")
     assert "no temporal memory" in error_of(
         capsys, str(folder), "pipeline=[encoder,sp,classifier]", "classifier.horizons=[1]"
+    )
+    assert "expected fixed" in error_of(capsys, str(folder), "anomaly.choose=budget")
+    assert "probation: 5 is not above learning = 100" in error_of(
+        capsys, str(folder), "anomaly.probation=5", "anomaly.learning=100"
     )
     assert "expected it alone" in error_of(capsys, str(folder), "seeds=[0]", "--score-only", "x")
     broken = write_corpus(tmp_path / "broken")

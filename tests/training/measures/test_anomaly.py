@@ -34,12 +34,12 @@ def logs(x: np.ndarray, **settings: float) -> np.ndarray:
     return log_scale(AnomalyLikelihood(AnomalyParameters.model_validate(settings)).add(x))
 
 
-@pytest.mark.parametrize("only_first", [True, False])
-def test_it_is_the_tail_of_averages_among_averages(only_first: bool) -> None:
-    x, p = raw(500), FEW.model_copy(update={"only_first": only_first})
+@pytest.mark.parametrize(("only_first", "apart"), [(True, 1), (False, 1), (True, 7)])
+def test_it_is_the_tail_of_averages_among_averages(only_first: bool, apart: int) -> None:
+    x, p = raw(500), FEW.model_copy(update={"only_first": only_first, "apart": apart})
     found = AnomalyLikelihood(p).add(x)
     averages = [x[max(0, t - 4) : t + 1].mean() for t in range(500)]
-    was_alarm, alarms = False, 0
+    before, alarms = [], 0
     for t, average in enumerate(averages):
         expected = 0.5
         if t >= 20:
@@ -48,11 +48,12 @@ def test_it_is_the_tail_of_averages_among_averages(only_first: bool) -> None:
                 mean, variance = max(np.mean(usual), 0.02), max(np.var(usual), 0.001 / 5)
             expected = norm.cdf((average - mean) / np.sqrt(variance))
         alarm = expected >= 0.95
-        alarms += alarm and was_alarm
+        was_alarm = any(t - earlier <= apart for earlier in before)
+        alarms += bool(alarm and was_alarm)
         expected = 0.9 if only_first and alarm and was_alarm else expected
-        was_alarm = alarm
+        before += [t] if alarm else []
         assert found[t] == pytest.approx(expected, abs=1e-4), t
-    assert alarms > 5
+    assert alarms > {1: 5, 7: 8}[apart]
 
 
 def test_nothing_is_known_during_probation() -> None:
@@ -61,13 +62,14 @@ def test_nothing_is_known_during_probation() -> None:
     assert (found[20:] != 0.5).all()
 
 
+@pytest.mark.parametrize("apart", [1, 9])
 @pytest.mark.parametrize("piece", [1, 7, 64])
-def test_how_a_stream_is_cut_or_resumed_does_not_show(piece: int) -> None:
-    x = raw(700, 3)
-    whole = AnomalyLikelihood(FEW).add(x)
-    parts, likelihood = [], AnomalyLikelihood(FEW)
+def test_how_a_stream_is_cut_or_resumed_does_not_show(piece: int, apart: int) -> None:
+    x, p = raw(700, 3), FEW.model_copy(update={"apart": apart})
+    whole = AnomalyLikelihood(p).add(x)
+    parts, likelihood = [], AnomalyLikelihood(p)
     for a in range(0, len(x), piece):
-        kept, likelihood = likelihood.state(), AnomalyLikelihood(FEW)
+        kept, likelihood = likelihood.state(), AnomalyLikelihood(p)
         likelihood.load(kept)
         parts.append(likelihood.add(x[a : a + piece]))
     assert np.array_equal(np.concatenate(parts), whole)
