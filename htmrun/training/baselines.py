@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -49,13 +50,15 @@ def forecast(
     if spans is not None and series.times is not None:
         due = spans.due(series.times, (series.age == 0).astype(np.uint8))
     longer = _longer(series, max(horizons, default=0))
-    every = {h: control.forecast(longer, h) for h in sorted(horizons)}
+    read_s = time.perf_counter() - begun
+    every, made_s = _forecasts(control, longer, sorted(horizons))
+    begun = time.perf_counter()
     made = {
         h: np.where(counts & due.get(h, True), values[: len(y)], np.nan)
         for h, values in every.items()
     }
     metrics, notes = _metrics(y, made, 0, len(y))
-    seconds = time.perf_counter() - begun
+    seconds = read_s + made_s + time.perf_counter() - begun
     rate = len(y) / max(seconds, 1e-9)
     curve = points(len(y) * epochs, curve_points, len(y))
     for start, end in pairwise(point for point in curve if point <= len(y)):
@@ -77,6 +80,35 @@ def forecast(
         job, metrics, state_hash({}), seconds, _losses(y, made) | judged, notes=(*notes, *said),
         forecasts=kept,
     )  # fmt: skip
+
+
+MADE: dict[bytes, tuple[dict[int, Values], float]] = {}
+"""What was forecast last and the seconds that it took, by series and settings: controls have no
+chance in them, so that the next seed asks for the same."""
+MOST_MADE = 8
+
+
+def _forecasts(
+    control: Control, series: Series, horizons: Sequence[int]
+) -> tuple[dict[int, Values], float]:
+    """Return the forecasts (T,) by horizon, and the seconds in which they were made."""
+    asked = hashlib.sha256(f"{type(control)} {control.parameters!r} {horizons}".encode())
+    step = "" if series.step is None else repr(series.step)
+    asked.update(f"{step} {None if series.times is None else series.times.dtype}".encode())
+    for array in (series.values, series.known, series.age, series.times):
+        asked.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
+    key = asked.digest()
+    if key not in MADE:
+        begun = time.perf_counter()
+        every = {h: control.forecast(series, h) for h in horizons}
+        made = every, time.perf_counter() - begun
+        if len(series.values) > MOST_LOSSES:
+            return made  # Not worth its memory.
+        for old in list(MADE)[: max(0, len(MADE) + 1 - MOST_MADE)]:
+            MADE.pop(old, None)
+        MADE[key] = made
+        return made
+    return MADE[key]
 
 
 def _read(job: Job, source: Source, stop: Callable[[], bool]) -> tuple[Values, Flags, Series]:

@@ -23,6 +23,7 @@ _STREAM = (
     "sp.columns=128", "sp.density=0.08", "tm.cells_per_column=4", "tm.activation_threshold=4",
     "tm.matching_threshold=2", "tm.new_synapses=8",
 )  # fmt: skip
+_CSV = ("data.path={csv}", "data.value=load", "data.missing=previous", *_STREAM)
 _NETWORK = ("data.test_fraction=0.95", "epochs=2", "noise_images=5")
 _CREDIT = ("data.test_fraction=0.97", "epochs=1", "noise_images=2")
 _IDX = ("data.path={idx}", "evaluate_every=60")
@@ -33,6 +34,7 @@ SHIPPED: dict[str, tuple[str, ...]] = {
     "csv": ("data.path={csv}", "data.value=load", *_STREAM),
     "digits": _POOLED_DIGITS,
     "drift": (*_TWO_PASSES, "epochs=1", "data.steps=800", "data.drift_at=400", "target=0.5"),
+    "hotgym": (*_CSV, "control.ridge.season=false"),
     "mnist": (*_IDX, "sp.columns=256"),
     "nab": ("data.rows=480", *_STREAM, "sp.winners=10"),
     "reber": ("data.steps=600", *_SEQUENCES),
@@ -42,6 +44,14 @@ SHIPPED: dict[str, tuple[str, ...]] = {
     "sparse_digits": _NETWORK,
     "sparse_mnist": (*_IDX, "epochs=2", "noise_images=10", "data.validation_fraction=0.2"),
     "stream": ("data.rows=480", *_STREAM),
+    "taxi": (*_CSV, "data.score_from=40", "control.ridge.season=false"),
+    "taxi_perturbed": (
+        *_CSV,
+        "data.score_from=40",
+        "data.drift_at=200",
+        "data.changes=[{{begins: 200, hours: [0, 12], factor: 1.2}}]",
+        "control.ridge.season=false",
+    ),
 }
 """Overrides by experiment; `{idx}` and `{csv}` stand for data written by `write_data`."""
 MORE: dict[str, tuple[str, ...]] = {

@@ -285,3 +285,29 @@ def test_what_follows_the_last_row_changes_nothing_before(kind: str, dated: bool
     assert whole[:count].tobytes() == short.tobytes()
     assert np.isfinite(short[-50:]).any()
     assert np.isfinite(whole[count:]).any(), "rows behind the last one are forecast"
+
+
+def test_the_next_seed_is_not_forecast_anew() -> None:
+    """Controls have no chance in them; another series, or other settings, are another matter."""
+
+    class Counted(Persistence):
+        asked = 0
+
+        def forecast(self, series: Series, horizon: int) -> np.ndarray:
+            Counted.asked += 1
+            return super().forecast(series, horizon)
+
+    def last(values: list[float], seed: int) -> Finished:
+        counted = Counted(PersistenceParameters(), None, "control.x")  # type: ignore[arg-type]
+        *_, found = forecast(Job("naive", seed), Values(values), [1, 2], counted, 0, 10)  # type: ignore[arg-type]
+        assert isinstance(found, Finished)
+        return found
+
+    first, second = last([1, 5, 2, 8, 3], 0), last([1, 5, 2, 8, 3], 1)
+    assert Counted.asked == 2
+    timed = {"samples_per_s"}
+    assert {k: v for k, v in first.metrics.items() if k not in timed} == {
+        k: v for k, v in second.metrics.items() if k not in timed
+    }
+    assert last([1, 5, 2, 8, 4], 0).metrics["rmse_1"] != first.metrics["rmse_1"]
+    assert Counted.asked == 4

@@ -102,7 +102,7 @@ class Forecasts(Measure):
         self._keep = (
             limit > 0 and run.source.task == "forecast" and pending.issuperset(targets.horizons)
         )
-        columns = 2 + 3 * len(targets.horizons)
+        columns = 2 + 3 * len(targets.horizons) + (run.source.windows is not None)
         if self._keep and self._memory is not None:
             columns += 4 if run.measure(Anomalies).judge.says_more else 3
         size = self._first_pass * columns * _NUMBER
@@ -125,8 +125,13 @@ class Forecasts(Measure):
         self._chunks.append(columns)
 
     def finish(self, run: Run) -> Found:
-        """Return the table by column."""
-        return Found(notes=self._notes, forecasts=joined(self._chunks))
+        """Return the table by column; `label` is 1 in labelled windows, where data have labels."""
+        found = joined(self._chunks)
+        if found and run.source.windows is not None:
+            found["label"] = np.zeros(len(found["value"]), np.int64)
+            for first, last in run.source.windows:
+                found["label"][first : last + 1] = 1
+        return Found(notes=self._notes, forecasts=found)
 
     def state(self) -> Saved:
         """Return what was kept so far; times as microseconds since 1970."""

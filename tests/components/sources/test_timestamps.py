@@ -6,9 +6,11 @@ import datetime
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from htmrun.components.sources.date_readings import best, readings
-from htmrun.components.sources.timestamps import parse, unit_of
+from htmrun.components.sources.timestamps import FEW, parse, read, unit_of
 
 START = datetime.datetime(2010, 7, 2)
 HOURS = [START + datetime.timedelta(hours=h) for h in range(400)]
@@ -182,3 +184,20 @@ def test_numbers_are_dates_only_where_asked():
     assert find_format(["2010"], years=True) == "%Y"
     with pytest.raises(ValueError, match="is no time like"):
         parse(["2010-01-01", ""], "%Y-%m-%d")
+
+
+@given(
+    st.sampled_from(["%Y-%m-%d %H:%M:%S", "%d.%m.%Y %H:%M", "%m/%d/%y %H:%M", "%Y-%m-%dT%H:%M",
+                     "%Y%m%d", "%d %b %Y", "%B %d, %Y", "[%d/%b/%Y:%H:%M:%S]"]),
+    st.datetimes(datetime.datetime(1000, 1, 1), datetime.datetime(2200, 1, 1)),
+    st.sampled_from(["", " ", "x", "\u0661", "0", "-"]), st.integers(0, 20),
+)  # fmt: skip
+def test_a_few_texts_are_read_as_many_are(
+    form: str, time: datetime.datetime, extra: str, place: int
+) -> None:
+    """One row of a pipe takes another way than a file."""
+    text = time.strftime(form)
+    for one in (text, text[:place] + extra + text[place:], text[:place]):
+        (few,) = read([one], form)
+        many = read([one] * (FEW + 1), form)
+        assert np.array_equal(np.array([few] * (FEW + 1)), many, equal_nan=True), one
