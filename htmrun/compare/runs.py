@@ -15,6 +15,7 @@ from htmrun.compare.streams import stream_differences
 from htmrun.compare.unequal import unequal
 from htmrun.errors import UserError
 from htmrun.tracking.arrays import Series, read_series
+from htmrun.tracking.forecasts import TASKS as SERIES_TASKS
 from htmrun.tracking.forecasts import read_tables
 from htmrun.tracking.read_runs import ExperimentRun, keep_arms, merge, read
 from htmrun.tracking.store import open_existing
@@ -110,7 +111,7 @@ def report_runs(choice: Choice, folder: Path, compared: Compared) -> tuple[Path,
     """
     run = compared.run
     client = open_existing(choice.uri, choice.directory)[1]
-    tables = read_tables(client, run) if run.task == "forecast" else {}
+    tables = read_tables(client, run) if run.task in SERIES_TASKS else {}
     path = write_report(folder, compared.comparison, run, compared.series, tables)
     pages = (PAGE, *([SERIES_PAGE] if tables else []))
     try:

@@ -18,6 +18,8 @@ from htmrun.tracking.scratch import scratch
 from htmrun.tracking.store import local_artifact, open_existing
 from htmrun.training.records import Finished
 
+TASKS = ("forecast", "anomaly")
+"""Tasks of the experiments that run over a series of values."""
 Table = dict[str, np.ndarray]
 Tables = dict[str, dict[int, Table]]
 """Columns by name, by seed, by arm."""
@@ -96,7 +98,7 @@ def find_tables(
     bare = [job.info.run_name for arm, seed, job in jobs if seed not in tables.get(arm, {})]
     if not tables:
         some = ", ".join(bare[:3]) + (", ..." if len(bare) > 3 else "")
-        why = "" if run.task == "forecast" else f", whose task is {run.task},"
+        why = "" if run.task in TASKS else f", whose task is {run.task},"
         raise UserError(
             f"forecasts: none were kept of {some or run.run}{why} expected a run that forecasts a "
             "series, with tracking.forecasts_mb large enough"

@@ -77,12 +77,12 @@ Glimpses = Mapping[str, Mapping[int, Glimpse]]
 def glimpse(series: Mapping[str, np.ndarray], table: Table) -> Glimpse | None:
     """Return what is drawn of a job with these arrays and this table, each of which may be empty.
 
-    None where nothing was forecast.
+    None where nothing was said of its rows.
     """
     losses = {int(n[5:]): a for n, a in series.items() if n.startswith("loss/") and len(a)}
     # A further column has its name behind a slash.
     made = sorted(int(n[9:]) for n in table if n.startswith("forecast_") and "/" not in n)
-    if not made:  # Losses alone may be those of symbols.
+    if not made and "likelihood" not in table:  # Losses alone may be those of symbols.
         return None
     x = axis(table)
     errors = {h: errors_of(loss, x) for h, loss in losses.items() if len(loss) == len(x)}

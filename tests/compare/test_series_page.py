@@ -276,6 +276,26 @@ def test_a_short_series_without_memory_or_errors_is_shown_too(browser: Any, tmp_
         assert "value not yet known" in page.locator("#readout").inner_text()
 
 
+@pytest.mark.browser
+def test_anomalies_without_forecasts_are_shown_with_their_labels(
+    browser: Any, tmp_path: Path
+) -> None:
+    online = told()[0]["online"][0]
+    table = {n: online[n] for n in ("time", "value", "likelihood", "alert")}
+    table["label"] = (np.arange(ROWS) // 100 == 7).astype(int)
+    path = tmp_path / "anomalies.html"
+    path.write_text(render_series(RUN, {"online": {0: table}}, {}), encoding="utf-8")
+    with opened(browser, path) as page:
+        titles = page.locator(".panel h2").all_text_contents()
+        assert [title.partition(":")[0] for title in titles] == ["Value", "How unusual"]
+        assert page.get_by_label("Ahead").count() == 0
+        assert "labelled windows are shaded" in page.inner_text("main")
+        assert page.evaluate("shown.frame.windows") == [[700, 799]]
+        page.evaluate("readout(700)")
+        head = page.locator("#readout th").all_text_contents()
+        assert head == ["", "log-likelihood", ""]
+
+
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of a recorded run whose jobs kept what they said of each row."""

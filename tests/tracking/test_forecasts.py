@@ -48,7 +48,8 @@ def rows() -> list[dict[str, str]]:
         when = np.datetime64("2026-01-05T00:00:00") + np.timedelta64(i, "h")
         value = 50 + 20 * math.sin(2 * math.pi * i / 24) + (i * 7919 % 13) / 4
         load = "" if i == 40 else f"{value:.2f}"
-        found.append({"when": str(when), "load": load, "start": str(int(i == 77))})
+        odd = str(int(60 <= i < 70 or i == COUNT - 1))
+        found.append({"when": str(when), "load": load, "start": str(int(i == 77)), "odd": odd})
     return found
 
 
@@ -57,7 +58,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with the rows and a recorded run over them."""
     folder = tmp_path_factory.mktemp("home")
     with (folder / "load.csv").open("w") as file:
-        writer = csv.DictWriter(file, ["when", "load", "start"])
+        writer = csv.DictWriter(file, ["when", "load", "start", "odd"])
         writer.writeheader()
         writer.writerows(rows())
     with chdir(folder):
@@ -144,6 +145,12 @@ def test_errors_of_the_forecasts_are_those_that_were_scored(here: Path) -> None:
     with pytest.raises(htmrun.UserError, match="none were kept of online-s002"):
         htmrun.run(stream(Path("load.csv"), *SETTINGS, "arms=[online]",
                           "tracking.forecasts_mb=0")).forecasts("online", 2)  # fmt: skip
+
+
+def test_labelled_windows_stand_beside_what_was_said_of_them(here: Path) -> None:
+    label = finish(builder("arms=[online]", "data.label=odd")).forecasts["label"]
+    assert label.tolist() == [int(row["odd"]) for row in rows()]
+    assert "label" not in finish(builder("arms=[online]")).forecasts
 
 
 def test_of_several_passes_it_is_the_first(here: Path) -> None:

@@ -165,19 +165,26 @@ def _anomalies(run: ExperimentRun, found: Glimpses) -> Chart | None:
         {"x": x, "low": known(low), "high": known(high)}
         for x, low, high in zip(places(one.x), one.low, one.high, strict=True)
     ]
-    alerts = [{"arm": arm, "x": x} for arm, line in lines.items() for x in places(line.alerts)]
+    # A row of triangles for each arm, at the upper edge.
+    alerts: list[Spec] = [
+        {
+            "data": {"values": [{"arm": arm, "x": x} for x in places(line.alerts)]},
+            "mark": {"type": "point", "shape": "triangle-down", "filled": True, "size": 60,
+                     "opacity": 1},
+            "encoding": {"x": across, "y": {"value": 4 + 9 * row},
+                         "color": colour(run) | {"legend": None},
+                         "tooltip": [{"field": "arm"}, shown_as(one.x)]},
+        }
+        for row, (arm, line) in enumerate(lines.items()) if len(line.alerts)
+    ]  # fmt: skip
     tall = {"height": 110}
     panels: list[Spec] = [
         tall | {"layer": [
             *shade,
-            {"data": {"values": values}, "mark": {"type": "rule", "style": "value"},
+            {"data": {"values": values}, "mark": {"type": "area", "style": "reach"},
              "encoding": {"x": across, "y": quantity("low", "value", axis=_ENDS),
                           "y2": {"field": "high"}}},
-            {"data": {"values": alerts},
-             "mark": {"type": "point", "shape": "triangle-down", "filled": True, "size": 70,
-                      "opacity": 1, "yOffset": 4},
-             "encoding": {"x": across, "y": {"value": 0}, "color": colour(run) | {"legend": None},
-                          "tooltip": [{"field": "arm"}, shown_as(one.x)]}},
+            *alerts,
         ]},
     ]  # fmt: skip
     for arm, line in lines.items():

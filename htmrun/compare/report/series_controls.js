@@ -39,9 +39,9 @@ function choices() {
     parts.push(select("Data", names, chosen.frame, (v) => { chosen.frame = +v; start(); }));
   }
   if (seeds.length > 1) parts.push(select("Seed", seeds.map((s) => [s, s]), chosen.seed, (v) => { chosen.seed = +v; again(); }));
-  parts.push(select("Ahead", horizons.map((h) => [h, `${h} row${h > 1 ? "s" : ""}`]), chosen.horizon, (v) => { chosen.horizon = +v; again(); }));
+  if (horizons.length) parts.push(select("Ahead", horizons.map((h) => [h, `${h} row${h > 1 ? "s" : ""}`]), chosen.horizon, (v) => { chosen.horizon = +v; again(); }));
   const spans = windowsFor(DATA.frames[chosen.frame].rows).map((n) => [n, n === 1 ? "each row" : `over ${n.toLocaleString("en")} rows`]);
-  parts.push(select("Error", spans, chosen.window, (v) => { chosen.window = +v; build(); }));
+  if (horizons.length) parts.push(select("Error", spans, chosen.window, (v) => { chosen.window = +v; build(); }));
   $("choices").replaceChildren(...parts);
   $("arms").replaceChildren(...jobs().map(({ arm }) => {
     const box = node("input", { type: "checkbox", checked: !chosen.off.has(arm) });

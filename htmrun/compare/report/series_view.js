@@ -59,7 +59,7 @@ async function unpack() {
 
 // What each panel draws: its title, columns with uPlot's settings, and bands between columns.
 function panels() {
-  const value = { title: "Value and forecast", columns: [], bands: [] };
+  const value = { title: horizons.length ? "Value and forecast" : "Value", columns: [], bands: [] };
   const error = { title: chosen.window > 1 ? `Error: RMSE of the last ${chosen.window.toLocaleString("en")} rows` : "Absolute error", columns: [], bands: [], zero: true };
   const odd = { title: "How unusual: log-likelihood of an anomaly (1 is the highest)", columns: [], bands: [], unit: true };
   for (const one of visible()) {
@@ -177,13 +177,15 @@ const place = (row) => (shown.times ? dateOf(shown.times[row]) : `row ${row.toLo
 
 // The figures of one row.
 function readout(row) {
-  const head = ["", `forecast, ${chosen.horizon} ahead`, "90 % interval", "error", "log-likelihood", ""];
+  // Where nothing is forecast there are no such columns.
+  const told = chosen.horizon !== undefined;
+  const head = ["", ...(told ? [`forecast, ${chosen.horizon} ahead`, "90 % interval", "error"] : []), "log-likelihood", ""];
   const lines = visible().map(({ job, forecast, low, high, error, likelihood }) => {
     const get = (column) => (column ? short(column[row]) : "–");
     const name = node("td", {}, job.arm);
     name.style.color = colourOf(job.arm);
-    return node("tr", {}, name, node("td", {}, get(forecast)), node("td", {}, low ? `${get(low)} to ${get(high)}` : "–"),
-      node("td", {}, get(error)), node("td", {}, get(likelihood)),
+    const made = [get(forecast), low ? `${get(low)} to ${get(high)}` : "–", get(error)];
+    return node("tr", {}, name, ...(told ? made : []).map((text) => node("td", {}, text)), node("td", {}, get(likelihood)),
       node("td", { className: "alert" }, job.alerts.includes(row) ? "alert" : ""));
   });
   const value = row < shown.frame.rows ? short(shown.value[row]) : "not yet known";

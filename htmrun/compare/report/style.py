@@ -53,5 +53,8 @@ def config(dark: bool) -> dict[str, Any]:
         "range": {"category": colours(dark)},
         "rule": {"color": faint},
         "line": {"strokeWidth": 2},
-        "style": {"value": {"color": ink, "stroke": ink, "strokeWidth": 1.3}},
+        "style": {
+            "value": {"color": ink, "stroke": ink, "strokeWidth": 1.3},
+            "reach": {"color": faint, "fill": faint, "stroke": faint, "strokeWidth": 0.8},
+        },
     }

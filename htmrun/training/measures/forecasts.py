@@ -113,6 +113,7 @@ class Forecasts(Measure):
             limit > 0 and run.source.task == "forecast" and pending.issuperset(targets.horizons)
         )
         columns = 1 + (1 + 3 * len(targets.horizons)) * (1 + len(run.pipeline.others))
+        columns += run.source.windows is not None
         if self._keep and self._memory is not None:
             columns += 4 if run.measure(Anomalies).judge.says_more else 3
         size = self._first_pass * columns * _NUMBER
@@ -136,8 +137,13 @@ class Forecasts(Measure):
         self._chunks.append(columns)
 
     def finish(self, run: Run) -> Found:
-        """Return the table by column."""
-        return Found(notes=self._notes, forecasts=joined(self._chunks))
+        """Return the table by column; `label` is 1 in labelled windows, where data have labels."""
+        found = joined(self._chunks)
+        if found and run.source.windows is not None:
+            found["label"] = np.zeros(len(found["value"]), np.int64)
+            for first, last in run.source.windows:
+                found["label"][first : last + 1] = 1
+        return Found(notes=self._notes, forecasts=found)
 
     def state(self) -> Saved:
         """Return what was kept so far; times as microseconds since 1970."""
