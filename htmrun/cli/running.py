@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from htmrun.cli.terminal import LiveView
+from htmrun.cli.terminal.last_alerts import last_alerts
 from htmrun.config.schema import Experiment, Tracking
 from htmrun.config.store_uri import hide_password
 from htmrun.execution import energy
@@ -56,7 +57,8 @@ def run_experiment(
     session.play(sinks(), view.notice)
     view.result(
         session.run_id, session.status, session.results, metrics,
-        _closing_lines(session, tracker), session.joules, (*session.notes, *session.remarks),
+        [*_alerts(session), *_closing_lines(session, tracker)], session.joules,
+        (*session.notes, *session.remarks),
     )  # fmt: skip
     if afterwards is not None:
         afterwards(session.run_id)
@@ -88,6 +90,11 @@ def _place_option(experiment: Experiment) -> str:
     if experiment.tracking.dir != Tracking.model_fields["dir"].default:
         return f" --dir {shlex.quote(experiment.tracking.dir)}"
     return ""
+
+
+def _alerts(session: Session) -> list[str]:
+    """Return the last alerts, where anomalies are what was asked."""
+    return last_alerts(session.results) if session.run.builder.task == "anomaly" else []
 
 
 def _closing_lines(session: Session, tracker: Tracker | None) -> list[str]:

@@ -150,11 +150,6 @@ def _arms(experiment: Experiment) -> Iterator[str]:
                     f"{group}.{name}.baseline: found '{registry.of(regime).name}' with data.kind "
                     f"'{_data_kind(experiment)}', expected a series to forecast"
                 )
-            elif not _ending(experiment).reads:
-                yield (
-                    f"{group}.{name}.baseline: found '{registry.of(regime).name}', a forecast, in "
-                    f"a pipeline without classifier, expected {group}.{name}=null"
-                )
 
 
 def _regime(experiment: Experiment, path: str, arm: Arm) -> Iterator[str]:

@@ -76,6 +76,11 @@ class Builder:
         return self.source.task if self.ending.reads else "anomaly"
 
     @property
+    def judges(self) -> bool:
+        """Whether anomalies have figures: where they are asked for, or the data have labels."""
+        return self.task == "anomaly" or self.source.windows is not None
+
+    @property
     def horizons(self) -> tuple[int, ...]:
         """The readout's horizons, in samples, ascending."""
         end = self.ending
@@ -204,6 +209,7 @@ class Builder:
             yield from baselines.forecast(
                 job, self.source, self.horizons, control, self.samples(), e.curve_points, stop,
                 epochs=e.epochs, keep=self.forecast_bytes,
+                anomaly=e.anomaly if self.judges else None,
             )  # fmt: skip
 
         return forecasts

@@ -23,8 +23,9 @@ MUCH_WIDER = 2.0
 def notes_of(builder: Builder) -> tuple[str, ...]:
     """Return one line for each thing; of what holds of some arms only, their names stand behind.
 
-    Raises UserError where an arm cannot be built.
+    Raises UserError where an arm cannot be built, or anomalies not be judged.
     """
+    builder.must_judge()
     experiment = builder.experiment
     regimes = {name: experiment.regime(name) for name in experiment.selected}
     arms = {name: regime for name, regime in regimes.items() if isinstance(regime, Arm)}

@@ -12,10 +12,13 @@ import numpy as np
 from htmrun.backends.state import state_hash
 from htmrun.components.classifiers.horizons import ages
 from htmrun.components.controls import Control, Flags, Series, Values
+from htmrun.components.likelihood import AnomalyParameters
 from htmrun.components.sources import Source
 from htmrun.components.sources.steps import step_of
 from htmrun.errors import StopRequestedError
+from htmrun.training.measures.anomalies import scores_of, verdict
 from htmrun.training.measures.forecasts import too_large
+from htmrun.training.measures.judge import Judge
 from htmrun.training.measures.measure import RATE, RECENT, Metrics
 from htmrun.training.measures.meters import ForecastMeter
 from htmrun.training.measures.prequential import MOST_LOSSES, has_curve
@@ -24,17 +27,20 @@ from htmrun.training.records import Finished, Job, Progress, Record, Started
 from htmrun.training.schedule import points
 from htmrun.training.trainer import CHUNK
 
+NO_LABELS = ", and without labels (data.labels, data.label) it has no figures here"
+
 
 def forecast(
     job: Job, source: Source, horizons: Sequence[int], control: Control, samples: int,
     curve_points: int, stop: Callable[[], bool] = lambda: False, *, epochs: int = 1,
-    keep: float = 0.0,
+    keep: float = 0.0, anomaly: AnomalyParameters | None = None,
 ) -> Iterator[Record]:  # fmt: skip
     """Score the forecasts of `control` at each horizon, over the rows that count for the arms, too.
 
     No forecast reaches across a reset, as in the arms. Of several epochs it is the first. A control
     that forecasts nothing has no figures, but says why. keep: bytes up to which what was forecast
-    at each row is handed over.
+    at each row is handed over. anomaly: what its errors, or its scores, are judged by as anomalies,
+    where these are asked for; else None.
     """
     begun = time.perf_counter()
     yield Started(job, samples)
@@ -60,12 +66,18 @@ def forecast(
         recent = {f"{RECENT}{name}": value for name, value in found.items() if has_curve(name)}
         if recent:
             yield Progress(job, end, 0, recent, rate)
-    if not metrics:
-        notes = (f"{control.path}: left out, {control.lacking(series)}",)
+    judged: dict[str, np.ndarray] = {}
+    if not control.forecasts and horizons:
+        notes = (f"{control.path}: it forecasts nothing{'' if anomaly else NO_LABELS}",)
+    elif not metrics and not _says_anything(control, series):
+        notes, anomaly = (f"{control.path}: left out, {control.lacking(series)}",), None
+    if anomaly is not None:
+        found, judged = _judged(control, series, counts, source, anomaly)
+        metrics |= found
     metrics |= {RATE: rate, "samples": float(len(y))}
     kept, said = _table(y, series, every, keep)
     yield Finished(
-        job, metrics, state_hash({}), seconds, _losses(y, made), notes=(*notes, *said),
+        job, metrics, state_hash({}), seconds, _losses(y, made) | judged, notes=(*notes, *said),
         forecasts=kept,
     )  # fmt: skip
 
@@ -118,6 +130,26 @@ def _read(job: Job, source: Source, stop: Callable[[], bool]) -> tuple[Values, F
     step = None if stamps is None else step_of(source)
     series = Series(np.where(known, y, given), known, age, stamps, step)
     return y, np.concatenate(scored), series
+
+
+def _says_anything(control: Control, series: Series) -> bool:
+    return not control.forecasts or bool((~np.isnan(control.forecast(series, 1))).any())
+
+
+def _judged(
+    control: Control, series: Series, counts: Flags, source: Source, anomaly: AnomalyParameters
+) -> tuple[Metrics, dict[str, np.ndarray]]:
+    """Return figures and series of a control's anomaly scores, as `Anomalies` does of an arm's."""
+    raw = control.score(series)
+    judge = Judge(control.judged_by(anomaly), len(raw), source.windows)
+    said = judge.add(raw, series.values)
+    times = np.zeros(0, np.int64)
+    if series.times is not None:
+        times = series.times.astype("datetime64[us]").astype(np.int64)
+    columns = {"raw": raw, **said._asdict(), "value": series.values, "time": times}
+    unscored = int(counts.argmax()) if counts.any() else len(counts)
+    found, more = verdict(judge, columns, max(judge.first, unscored), source.windows)
+    return found, scores_of(columns) | more if len(raw) <= MOST_LOSSES else {}
 
 
 def _table(

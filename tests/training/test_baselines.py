@@ -262,7 +262,9 @@ def test_known_figures_of_hotgym() -> None:
 
 
 @pytest.mark.parametrize("dated", [True, False])
-@pytest.mark.parametrize("kind", kinds("control"))
+@pytest.mark.parametrize(
+    "kind", [name for name, kind in kinds("control").items() if kind.component.forecasts]
+)
 def test_what_follows_the_last_row_changes_nothing_before(kind: str, dated: bool) -> None:
     """Controls are asked for rows behind the last one, too; forecasts of the others stay."""
     count, h = 700, 5

@@ -5,6 +5,7 @@ Prequential: what is said of a row depends on no row after it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -18,11 +19,14 @@ from htmrun.components.stages import Stage
 from htmrun.training.measures import windows
 from htmrun.training.measures.anomaly import log_scale
 from htmrun.training.measures.judge import Judge, Judged
-from htmrun.training.measures.measure import Found, Measure, Run, Saved
+from htmrun.training.measures.measure import Found, Measure, Metrics, Run, Saved
 from htmrun.training.measures.meters import raw_scores
 from htmrun.training.measures.prequential import MOST_LOSSES
 
 Singles = npt.NDArray[np.float32]
+ALERT = "alert/"
+"""Names of the columns of alerts begin with this."""
+_TYPES: dict[str, npt.DTypeLike] = {"alert": np.bool_, "time": np.int64}
 
 
 class Rows:
@@ -109,33 +113,16 @@ class Anomalies(Measure):
         if rows.count > MOST_LOSSES:
             note = f"anomalies are judged and not scored: {rows.count:,} rows are above a million"
             return Found(after=self.judge.state(), notes=(note,) if self._asked(run) else ())
-        likelihood = rows.all("likelihood")
-        series = {"raw": rows.all("raw"), "likelihood": likelihood,
-                  "log_likelihood": log_scale(likelihood)}  # fmt: skip
-        found = {f"anomaly/{name}": a.astype(np.float32) for name, a in series.items()}
+        columns = {name: rows.all(name, _TYPES.get(name, np.float64)) for name in rows.names}
+        found = scores_of(columns)
         if not self._asked(run):
             return Found({}, found, (), self.judge.state())
-        found["anomaly/score"] = rows.all("score").astype(np.float32)
-        alert, times = rows.all("alert", np.bool_), rows.all("time", np.int64)
         first = max(self.judge.first, self._unscored)
-        out = windows.figures(alert, first, run.source.windows, times if len(times) else None)
-        if self.judge.threshold is not None:
-            out["anomaly/threshold"] = self.judge.threshold
-        return Found(out, found | self._alerts(run, alert, first), (), self.judge.state())
+        out, more = verdict(self.judge, columns, first, run.source.windows)
+        return Found(out, found | more, (), self.judge.state())
 
     def _asked(self, run: Run) -> bool:
         return run.task == "anomaly" or run.source.windows is not None
-
-    def _alerts(self, run: Run, alert: npt.NDArray[np.bool_], first: int) -> dict[str, np.ndarray]:
-        """Return a column each of the alerts that are scored; times in microseconds since 1970."""
-        at = np.flatnonzero(alert)
-        at = at[at >= first]
-        found = {"row": at, "window": windows.hit(run.source.windows, at)}
-        for name in ("time", "value", "raw", "likelihood", "score"):
-            column = self._rows.all(name, np.int64 if name == "time" else np.float64)
-            if len(column):
-                found[name] = column[at]
-        return {f"alert/{name}": column for name, column in found.items()}
 
     def state(self) -> Saved:
         """Return what was judged so far, and what judges on."""
@@ -149,3 +136,33 @@ class Anomalies(Measure):
             self._rows.load(saved["rows"])
             self._unscored = int(saved["unscored"])
             self.judge.load(saved)
+
+
+def scores_of(columns: Mapping[str, np.ndarray]) -> dict[str, Singles]:
+    """Return the series `anomaly/raw`, `/likelihood` and `/log_likelihood`, float32 (T,)."""
+    likelihood = columns["likelihood"]
+    logarithm = log_scale(likelihood)
+    series = {"raw": columns["raw"], "likelihood": likelihood, "log_likelihood": logarithm}
+    return {f"anomaly/{name}": values.astype(np.float32) for name, values in series.items()}
+
+
+def verdict(
+    judge: Judge, columns: Mapping[str, np.ndarray], first: int, labels: windows.Windows | None
+) -> tuple[Metrics, dict[str, np.ndarray]]:
+    """Return the figures of rows that were judged, their score, and a column each of the alerts.
+
+    columns: of `Rows`, by name; first: the first row that is scored. Times of alerts are
+    microseconds since 1970.
+    """
+    alert, times = columns["alert"], columns["time"]
+    out = windows.figures(alert, first, labels, times if len(times) else None)
+    if judge.threshold is not None:
+        out["anomaly/threshold"] = judge.threshold
+    at = np.flatnonzero(alert)
+    at = at[at >= first]
+    found: dict[str, np.ndarray] = {"anomaly/score": columns["score"].astype(np.float32),
+             f"{ALERT}row": at, f"{ALERT}window": windows.hit(labels, at)}  # fmt: skip
+    for name in ("time", "value", "raw", "likelihood", "score"):
+        if len(columns[name]):
+            found[f"{ALERT}{name}"] = columns[name][at]
+    return out, found

@@ -26,7 +26,9 @@ WHOLE = {
     "rows": series(wave(ROWS), dated=False, missing=[77]),
 }
 pytestmark = [
-    pytest.mark.parametrize("kind", registry.kinds("control")),
+    pytest.mark.parametrize(
+        "kind", [name for name, k in registry.kinds("control").items() if k.component.forecasts]
+    ),
     pytest.mark.parametrize("of", WHOLE),
     pytest.mark.parametrize("horizon", [1, 5]),
 ]
