@@ -296,6 +296,37 @@ def test_anomalies_without_forecasts_are_shown_with_their_labels(
         assert head == ["", "log-likelihood", ""]
 
 
+DRAWN = """async () => {
+  const taken = [];
+  for (let i = 0; i < 9; i++) {
+    show(i * 100, 49999 - i * 300);
+    const begun = performance.now();
+    await new Promise(done => requestAnimationFrame(() => setTimeout(done)));
+    taken.push(performance.now() - begun);
+  }
+  return taken;
+}"""
+
+
+@pytest.mark.browser
+def test_fifty_thousand_rows_are_small_and_soon_drawn(browser: Any, tmp_path: Path) -> None:
+    arms = ["online", "minibatch", "epoch_boost"]
+    run = ExperimentRun("1", "load", "forecast", arms=arms, controls=["persistence", "seasonal"])
+    tables: Tables = {}
+    series: dict[str, dict[int, Any]] = {}
+    found, losses = told(50_000)
+    for name in run.everybody:
+        like = "persistence" if name in run.controls else "online"
+        tables[name], series[name] = found[like], losses[like]
+    path = tmp_path / "long.html"
+    path.write_text(render_series(run, tables, series), encoding="utf-8")
+    assert path.stat().st_size < 5_500_000
+    with opened(browser, path) as page:
+        taken = page.evaluate(DRAWN)
+    print(f"{path.stat().st_size / 1e6:.1f} MB, drawn in {min(taken):.0f} to {max(taken):.0f} ms")
+    assert np.median(taken) < 1000
+
+
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of a recorded run whose jobs kept what they said of each row."""
