@@ -250,7 +250,7 @@ def test_an_interrupted_run_ends_in_a_line(folder: Path, tmp_path: Path) -> None
     assert process.returncode == 130
     assert "Traceback" not in err
     assert err.splitlines()[-1] == (
-        "interrupted: 0 of 4 jobs finished; the same command starts afresh"
+        "interrupted: 0 of 5 jobs finished; the same command starts afresh"
     )
 
 
