@@ -7,7 +7,7 @@ one after the other and every result is what sample-by-sample running would give
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,8 @@ class Outcome:
 
     activity: Activity
     scores: list[Scores]
+    others: dict[str, list[Scores]] = field(default_factory=dict)
+    """Scores of further columns that are forecast, by field."""
 
 
 class Raw:
@@ -55,8 +57,13 @@ class Pipeline:
         stages: Sequence[Stage],
         readout: Readout,
         first: str = "encoder",
+        others: Mapping[str, Readout] | None = None,
     ) -> None:
-        """`first`: what the encoder is called in the configuration."""
+        """`first`: what the encoder is called in the configuration; `others`: further readouts.
+
+        Each forecasts a further column from the same bits, by field.
+        """
+        self.others = dict(others or {})
         self.encoder, self.stages, self.readout = encoder, list(stages), readout
         self.first = first
 
@@ -66,7 +73,11 @@ class Pipeline:
         activity: Activity = {self.first: bits}
         for stage in self.stages:
             bits = stage.run(bits, plan, activity)
-        return Outcome(activity, self.readout.answer(activity, chunk.target, plan))
+        others = {
+            name: readout.answer(activity, chunk.others[name], plan)
+            for name, readout in self.others.items()
+        }
+        return Outcome(activity, self.readout.answer(activity, chunk.target, plan), others)
 
     def compute(self, chunk: Chunk) -> Outcome:
         """Predict from frozen state; leaves no trace."""
@@ -78,7 +89,8 @@ class Pipeline:
         bits = encoded
         for stage in self.stages:
             bits = stage.compute(bits, reset, activity)
-        return Outcome(activity, self.readout.compute(activity, reset))
+        others = {n: readout.compute(activity, reset) for n, readout in self.others.items()}
+        return Outcome(activity, self.readout.compute(activity, reset), others)
 
     def classes_of(self, target: np.ndarray) -> npt.NDArray[np.int64]:
         """Return the class of each target: itself, or the bucket of a value."""
@@ -86,8 +98,8 @@ class Pipeline:
 
     @property
     def parts(self) -> list[Stage | Readout]:
-        """The stages and the readout."""
-        return [*self.stages, self.readout]
+        """The stages and the readouts."""
+        return [*self.stages, self.readout, *self.others.values()]
 
     def state(self) -> State:
         """Return every array that a later result depends on, named STAGE/ARRAY."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from htmrun.config.fields import allowed, fields_of, follow
@@ -49,14 +49,23 @@ def lines(error: ValidationError, raw: Mapping[str, Any]) -> list[str]:
             len(loc) > len(detail["loc"]) and loc[: len(detail["loc"])] == detail["loc"]
             for loc in refused
         )
-        if not (detail["type"] == "too_short" and inner):
+        if not (detail["type"] == "too_short" and inner) and not _is_branch(detail, refused):
             found.extend(_describe(detail, raw))
     return list(dict.fromkeys(found))
 
 
 def _is_tag(key: int | str) -> bool:
     """Say whether pydantic put `key` into a place for a branch of a union or a dict's key."""
-    return isinstance(key, str) and (key.startswith("=") or key == "[key]")
+    return isinstance(key, str) and (key.startswith(("=", "tuple[")) or key == "[key]")
+
+
+def _is_branch(detail: ErrorDetails, refused: Collection[tuple[int | str, ...]]) -> bool:
+    """Say whether a line is of the text in `text or a list of texts`: the list's says more."""
+    *before, last = detail["loc"]
+    lists = (
+        loc for loc in refused if len(loc) > len(before) and list(loc[: len(before)]) == before
+    )
+    return last == "str" and any(str(loc[len(before)]).startswith("tuple[") for loc in lists)
 
 
 def path_of(keys: Sequence[int | str]) -> str:

@@ -26,7 +26,7 @@ def validate(raw: Mapping[str, Any]) -> Experiment:
         raise UserError("\n".join(map(printable, foreign)))
     declared = _pipeline(raw)
     errors = _unknown_roots(raw, declared)
-    collected = _collect(raw, declared)
+    collected = _encoding_all(_collect(raw, declared))
     try:
         # JSON, because only there strict types go together with lists that become tuples.
         experiment = Experiment.model_validate_json(json.dumps(collected), strict=True)
@@ -118,6 +118,28 @@ def _pipeline(raw: Mapping[str, Any]) -> list[str]:
 
 def _names(value: object) -> list[str]:
     return [name for name in value if isinstance(name, str)] if isinstance(value, list) else []
+
+
+def _encoding_all(collected: dict[str, Any]) -> dict[str, Any]:
+    """Return the sections with an encoder of each column that is forecast and that none reads.
+
+    Where encoders of several fields stand side by side, that is one of the usual kind.
+    """
+    data, stages = collected.get("data"), collected.get("stages")
+    value = data.get("value") if isinstance(data, dict) else None
+    if not isinstance(value, list) or not isinstance(stages, dict):
+        return collected
+    found = dict(stages)
+    for name, section in stages.items():
+        fields = section.get("fields") if isinstance(section, dict) else None
+        if isinstance(fields, dict) and section.get("kind") == "fields":
+            read = {(e.get("field") or n) if isinstance(e, dict) else n for n, e in fields.items()}
+            more = {
+                column: {"kind": "rdse"} for column in value[1:]
+                if isinstance(column, str) and column not in read and column not in fields
+            }  # fmt: skip
+            found[name] = {**section, "fields": {**fields, **more}}
+    return {**collected, "stages": found}
 
 
 def _collect(raw: Mapping[str, Any], names: list[str]) -> dict[str, Any]:

@@ -94,8 +94,9 @@ def device_bytes(builder: Builder, name: str) -> int:
 def _bytes(builder: Builder, arm: Arm) -> tuple[int, int]:
     """Estimate the bytes of one pipeline: of its state here, and of a card."""
     front, targets, end = builder.layout(arm), builder.targets, builder.ending
-    here = end.kind.state_bytes(end.parameters, front, targets)
-    there = end.kind.card_bytes(end.parameters, front, targets)
+    readouts = 1 + (len(builder.source.predicted) if targets.horizons else 0)
+    here = readouts * end.kind.state_bytes(end.parameters, front, targets)
+    there = readouts * end.kind.card_bytes(end.parameters, front, targets)
     for stage in front.stages:
         p, kind = stage.parameters, component_of(stage.parameters)
         here += kind.state_bytes(p, stage.before)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from htmrun.backends import Backend, load_backend
-from htmrun.components.classifiers import Site, Targets
+from htmrun.components.classifiers import Readout, Site, Targets
 from htmrun.components.controls import Control, ControlParameters
 from htmrun.components.encoders import Encoder, build_encoder
 from htmrun.components.ending import Ending, ending_of
@@ -16,15 +16,17 @@ from htmrun.components.layout import Layout, layout
 from htmrun.components.pipeline import Pipeline, Raw
 from htmrun.components.registry import component_of
 from htmrun.components.sources import Source, Task
+from htmrun.components.sources.one_column import OneColumn
 from htmrun.config.schema import Arm, Experiment, GrowingWindow
 from htmrun.errors import UserError
 from htmrun.execution.lockstep import Work
 from htmrun.training import baselines, epochs
 from htmrun.training.checkpoints import Checkpoints
 from htmrun.training.epochs import Epoch
+from htmrun.training.measures.further_columns import named
 from htmrun.training.measures.judge import Judge
 from htmrun.training.measures.measure import Run
-from htmrun.training.records import Job, Record
+from htmrun.training.records import Finished, Job, Record
 from htmrun.training.schedule import Course, Cursor, Growth, Schedule
 from htmrun.training.trainer import Trainer
 
@@ -137,7 +139,20 @@ class Builder:
             samples * e.epochs, stated.samples if stated else samples,
         )  # fmt: skip
         readout = end.kind.build(end.parameters, site)
-        return Pipeline(encoder, stages, readout, place.first)
+        return Pipeline(encoder, stages, readout, place.first, self._others(end, site))
+
+    def _others(self, end: Ending, site: Site) -> dict[str, Readout]:
+        """Return a readout of each further column that is forecast, beside the one of `site`."""
+        found = {}
+        if end.kind.horizons(end.parameters):
+            for name in self.source.predicted:
+                own = f"{end.name}.{name}"
+                frozen = {*site.frozen, *({own} if end.name in site.frozen else ())}
+                view = OneColumn(self.source, name)
+                found[name] = end.kind.build(
+                    end.parameters, replace(site, name=own, source=view, frozen=frozen)
+                )
+        return found
 
     def epoch(self, arm: Arm) -> Epoch | None:
         """Return what an epoch of an arm is; None: a pass. Raises UserError.
@@ -206,13 +221,31 @@ class Builder:
 
         def forecasts(stop: Callable[[], bool]) -> Iterator[Record]:
             control = self.control(job.arm, regime)
-            yield from baselines.forecast(
+            own = baselines.forecast(
                 job, self.source, self.horizons, control, self.samples(), e.curve_points, stop,
                 epochs=e.epochs, keep=self.forecast_bytes,
                 anomaly=e.anomaly if self.judges else None,
             )  # fmt: skip
+            for record in own:
+                if isinstance(record, Finished) and self.source.predicted:
+                    record = self._with_others(record, stop)
+                yield record
 
         return forecasts
+
+    def _with_others(self, record: Finished, stop: Callable[[], bool]) -> Finished:
+        """Return a control's record with the figures of the further columns."""
+        metrics, notes = dict(record.metrics), list(record.notes)
+        regime = self.experiment.regime(record.job.arm)
+        assert isinstance(regime, ControlParameters)
+        for name in self.source.predicted:
+            view = replace(self, source=OneColumn(self.source, name))
+            found, said = baselines.figures(
+                record.job, view.source, self.horizons, view.control(record.job.arm, regime), stop
+            )
+            metrics |= named(found, name)
+            notes += [f"{name}: {note}" for note in said]
+        return replace(record, metrics=metrics, notes=tuple(notes))
 
     def course(self, arm: Arm, *, latency: bool = True) -> Course:
         """Return how long a job of an arm trains and how often it looks."""

@@ -15,7 +15,15 @@ from htmrun.components.sources import Chunk
 from htmrun.components.sources.reading import Row, RowReader
 from htmrun.errors import UserError
 from htmrun.execution.saved import Saved
-from htmrun.training.measures.forecasts import judged, made_here, memory_of, raw_of, time_texts
+from htmrun.training.measures.forecasts import (
+    ENDS,
+    judged,
+    made_here,
+    memory_of,
+    of_others,
+    raw_of,
+    time_texts,
+)
 from htmrun.training.measures.judge import Judge
 
 Answer = dict[str, Any]
@@ -55,8 +63,11 @@ class Live:
     def names(self) -> list[str]:
         """The names of what an answer holds."""
         names = [*(["time"] if self.reader.reading.dates else []), "value"]
-        for h in self.model.pipeline.readout.targets.horizons:
-            names += [f"forecast_{h}", f"low_{h}", f"high_{h}"]
+        horizons = self.model.pipeline.readout.targets.horizons
+        names += [f"{what}_{h}" for h in horizons for what in ("forecast", *ENDS)]
+        for column in self.model.pipeline.others:
+            names.append(f"value/{column}")
+            names += [f"{what}_{h}/{column}" for h in horizons for what in ("forecast", *ENDS)]
         if self._memory is None:
             return names
         score = ["score"] if self._judge.says_more else []
@@ -65,8 +76,8 @@ class Live:
     def take(self, rows: Sequence[Row]) -> list[Answer]:
         """Return one answer a row; ValueError, in words, for the first that cannot be read.
 
-        forecast_H: made at this row, of the value H rows later, with its 90 % interval. Nothing
-        has changed where a row cannot be read.
+        forecast_H: made at this row, of the value H rows later, with its 90 % interval;
+        forecast_H/COLUMN: of a further column. Nothing has changed where a row cannot be read.
         """
         return self.answer(self.reader.chunk(rows))
 
@@ -105,6 +116,7 @@ class Live:
         if "timestamp" in chunk.fields:
             columns = {"time": time_texts(chunk.fields["timestamp"]), **columns}
         found = made_here(outcome.scores, model.pipeline.readout, len(chunk))
+        found |= of_others(outcome, model.pipeline, chunk)
         if self._memory is not None:
             raw = raw_of(self._memory)
             found |= judged(raw, self._judge.add(raw, chunk.fields["value"]), self._judge)

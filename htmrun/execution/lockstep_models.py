@@ -292,4 +292,5 @@ def works_together(
 
 
 def _joins(builder: Builder) -> bool:
-    return builder.ending.kind.joins_lots
+    # Further readouts of a pipeline have no group of their own.
+    return builder.ending.kind.joins_lots and not builder.source.predicted

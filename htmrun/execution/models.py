@@ -137,12 +137,13 @@ class Model:
             return samples
         encoder = self.pipeline.encoder
         read = (encoder.field,) if isinstance(encoder, Raw) else encoder.fields
+        further = tuple(self.pipeline.others) if taught else ()
         if not isinstance(samples, Mapping):
             if len(read) > 1:
                 raise UserError(f"samples: found one array, expected fields {', '.join(read)}")
             samples = {read[0]: samples}
         fields = {name: np.asarray(values) for name, values in samples.items()}
-        lacking = [name for name in read if name not in fields]
+        lacking = [name for name in (*read, *further) if name not in fields]
         if lacking or (taught and target is None):
             missing = lacking[0] if lacking else "target"
             raise UserError(f"{missing}: found none, expected an array of as many samples")
@@ -152,4 +153,6 @@ class Model:
         for name, array in (*fields.items(), ("target", target), ("reset", reset)):
             if len(array) != count:
                 raise UserError(f"{name}: found {len(array)} samples, expected {count}")
-        return Chunk(fields, target, reset, np.ones(count, np.uint8))
+        # What is learned of further columns is what their encoders read.
+        others = {name: fields[name].astype(np.float64) for name in further}
+        return Chunk(fields, target, reset, np.ones(count, np.uint8), others)

@@ -175,7 +175,8 @@ def main_metrics(builder: Builder) -> tuple[str, ...]:
         unused.add("recovery_samples")
     if builder.source.windows is None:
         unused |= set(OF_LABELS)
-    return tuple(name for name in names if name not in unused)
+    further = [f"rmse_{h}/{c}" for c in builder.source.predicted for h in builder.horizons]
+    return (*(name for name in names if name not in unused), *further)
 
 
 def main_curve(builder: Builder) -> str:

@@ -80,7 +80,8 @@ def glimpse(series: Mapping[str, np.ndarray], table: Table) -> Glimpse | None:
     None where nothing was said of its rows.
     """
     losses = {int(n[5:]): a for n, a in series.items() if n.startswith("loss/") and len(a)}
-    made = sorted(int(n[9:]) for n in table if n.startswith("forecast_"))
+    # A further column has its name behind a slash.
+    made = sorted(int(n[9:]) for n in table if n.startswith("forecast_") and "/" not in n)
     if not made and "likelihood" not in table:  # Losses alone may be those of symbols.
         return None
     x = axis(table)

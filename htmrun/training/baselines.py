@@ -45,18 +45,11 @@ def forecast(
     begun = time.perf_counter()
     yield Started(job, samples)
     y, counts, series = _read(job, source, stop)
-    spans = Spans.of(source, horizons)
-    due = {}
-    if spans is not None and series.times is not None:
-        due = spans.due(series.times, (series.age == 0).astype(np.uint8))
     longer = _longer(series, max(horizons, default=0))
     read_s = time.perf_counter() - begun
     every, made_s = _forecasts(control, longer, sorted(horizons))
     begun = time.perf_counter()
-    made = {
-        h: np.where(counts & due.get(h, True), values[: len(y)], np.nan)
-        for h, values in every.items()
-    }
+    made = _counting(every, counts, source, series)
     metrics, notes = _metrics(y, made, 0, len(y))
     seconds = read_s + made_s + time.perf_counter() - begun
     rate = len(y) / max(seconds, 1e-9)
@@ -80,6 +73,32 @@ def forecast(
         job, metrics, state_hash({}), seconds, _losses(y, made) | judged, notes=(*notes, *said),
         forecasts=kept,
     )  # fmt: skip
+
+
+def figures(
+    job: Job, source: Source, horizons: Sequence[int], control: Control,
+    stop: Callable[[], bool] = lambda: False,
+) -> tuple[Metrics, tuple[str, ...]]:  # fmt: skip
+    """Return the errors at each horizon over all rows that count, and what to know beside them."""
+    y, counts, series = _read(job, source, stop)
+    every, _ = _forecasts(control, series, sorted(horizons))
+    metrics, notes = _metrics(y, _counting(every, counts, source, series), 0, len(y))
+    lacking = f"{control.path}: left out, {control.lacking(series)}"
+    return metrics, notes if metrics else (lacking,)
+
+
+def _counting(
+    every: Mapping[int, Values], counts: Flags, source: Source, series: Series
+) -> dict[int, Values]:
+    """Return forecasts by horizon (T,), NaN where they do not count."""
+    spans = Spans.of(source, [*every])
+    due = {}
+    if spans is not None and series.times is not None:
+        due = spans.due(series.times, (series.age == 0).astype(np.uint8))
+    return {
+        h: np.where(counts & due.get(h, True), values[: len(counts)], np.nan)
+        for h, values in every.items()
+    }
 
 
 MADE: dict[bytes, tuple[dict[int, Values], float]] = {}

@@ -108,7 +108,8 @@ def _write(out: Path, benchmark: Benchmark) -> None:
         layout.write(out, name, corpus, benchmark.judged(raw))
     for arm, scores in benchmark.ensembles().items():
         layout.write(out, f"htmrun_{arm}_ensemble", corpus, scores)
-    layout.write(out, "htmrun_range_rule", corpus, benchmark.range_rule())
+    for name, (scores, _) in benchmark.controls().items():
+        layout.write(out, f"htmrun_{name}", corpus, scores)
 
 
 def _closing(benchmark: Benchmark, kept: Path | None, results: Path | None) -> Sequence[str]:

@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from htmrun.compare.nab.corpus import Corpus, File
+from htmrun.components.controls import Control, ControlParameters, Series
 from htmrun.components.likelihood import AnomalyParameters
+from htmrun.components.registry import component_of
 from htmrun.errors import UserError
 from htmrun.training.measures.anomaly import out_of_range
 from htmrun.training.measures.judge import Judge
@@ -87,6 +89,24 @@ def judges(corpus: Corpus, parameters: AnomalyParameters) -> float:
 def judged(file: File, raw: Scores, parameters: AnomalyParameters) -> Scores:
     """Return a file's anomaly scores (T,), judged from its raw scores as in training."""
     return Judge(parameters, len(file)).add(raw, file.values).score
+
+
+def baseline(
+    corpus: Corpus, path: str, parameters: ControlParameters, anomaly: AnomalyParameters
+) -> tuple[dict[str, Scores], float]:
+    """Return the scores by file of a control that learns nothing, and its fixed threshold.
+
+    Judged as it asks to be where it stands beside arms in training.
+    """
+    found: dict[str, Scores] = {}
+    for name, file in corpus.files.items():
+        control: Control = component_of(parameters)(parameters, file.source, path)
+        rows = np.arange(len(file))
+        raw = control.score(Series(file.values, np.ones(len(file), np.bool_), rows))
+        judge = Judge(control.judged_by(anomaly), len(file))
+        found[name] = judge.add(raw, file.values).score
+    assert judge.threshold is not None, "a fixed threshold is known beforehand"
+    return found, judge.threshold
 
 
 def ensemble(raws: Sequence[ByFile]) -> dict[str, Scores]:

@@ -40,7 +40,7 @@ def recorded(
     }  # fmt: skip
 
     def parameters(job: Job) -> dict[str, Any]:
-        if job.arm in experiment.selected:
+        if job.arm in experiment.selected:  # All but the range rule.
             return job_parameters(experiment, resolved, job)
         return {"arm": job.arm, "seed": job.seed}
 

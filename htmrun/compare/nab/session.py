@@ -15,7 +15,8 @@ from htmrun.compare.nab import judging
 from htmrun.compare.nab.corpus import Corpus
 from htmrun.compare.nab.detecting import Detector, Scores, Task, detect, must_detect
 from htmrun.compare.nab.judging import ByFile, Scored
-from htmrun.config.schema import Experiment
+from htmrun.components.controls import ControlParameters
+from htmrun.config.schema import Arm, Experiment
 from htmrun.errors import UserError
 from htmrun.execution.jobs import Builder, jobs_of
 from htmrun.execution.processes import must_be_guarded
@@ -44,10 +45,23 @@ class Benchmark:
     seconds: float = 0.0
 
     @property
+    def learned(self) -> list[Job]:
+        """Every arm with every seed."""
+        e = self.experiment
+        return [job for job in jobs_of(e) if isinstance(e.regime(job.arm), Arm)]
+
+    @property
+    def baselines(self) -> dict[str, ControlParameters]:
+        """The chosen controls that learn nothing, by name."""
+        found = {name: self.experiment.regime(name) for name in self.experiment.selected}
+        return {name: p for name, p in found.items() if not isinstance(p, Arm)}
+
+    @property
     def jobs(self) -> list[Job]:
         """Every arm with every seed, then the controls with every seed, of which they see none."""
+        names = (*self.baselines, RANGE_RULE)
         seeds = self.experiment.seeds
-        return [*jobs_of(self.experiment), *(Job(RANGE_RULE, seed, True) for seed in seeds)]
+        return [*self.learned, *(Job(name, seed, True) for seed in seeds for name in names)]
 
     def prepare(self) -> None:
         """Build every arm's pipeline once, and compile what it needs; raises UserError."""
@@ -58,9 +72,8 @@ class Benchmark:
     def records(self) -> Generator[Record, None, None]:
         """Run all jobs and yield their records; raises UserError for the first that fails."""
         begun = time.perf_counter()
-        learned = jobs_of(self.experiment)
         longest = sorted(self.corpus.files, key=lambda name: -len(self.corpus.files[name]))
-        tasks = [Task(job, name) for job in learned for name in longest]
+        tasks = [Task(job, name) for job in self.learned for name in longest]
         sources = {name: file.source for name, file in self.corpus.files.items()}
         found = detect(Detector(self.experiment, sources), tasks, self.experiment.workers)
         started: dict[Job, float] = {}
@@ -74,12 +87,12 @@ class Benchmark:
                 self.raw[job][one.task.file] = one.raw
                 seconds = time.perf_counter() - started[job]
                 yield from self._news(job, seconds)
-        rule = judging.score(self.corpus, self.range_rule(), self.threshold)
-        for job in self.jobs:
-            if job not in started:
-                self.scored[job] = rule
+        for name, (scores, level) in self.controls().items():
+            scored = judging.score(self.corpus, scores, level)
+            for job in (job for job in self.jobs if job.arm == name):
+                self.scored[job] = scored
                 yield Started(job, self.corpus.rows)
-                yield Finished(job, rule.metrics, "", 0.0)
+                yield Finished(job, scored.metrics, "", 0.0)
         self.seconds = time.perf_counter() - begun
 
     def _news(self, job: Job, seconds: float) -> Iterator[Record]:
@@ -99,9 +112,14 @@ class Benchmark:
         files, p = self.corpus.files, self.experiment.anomaly
         return {name: judging.judged(files[name], scores, p) for name, scores in raw.items()}
 
-    def range_rule(self) -> dict[str, Scores]:
-        """Return the control's scores by file."""
-        return judging.range_rule(self.corpus, self.experiment.anomaly)
+    def controls(self) -> dict[str, tuple[dict[str, Scores], float]]:
+        """Return the scores by file of what has no memory, and the fixed threshold of each."""
+        corpus, anomaly = self.corpus, self.experiment.anomaly
+        found = {
+            name: judging.baseline(corpus, f"control.{name}", parameters, anomaly)
+            for name, parameters in self.baselines.items()
+        }
+        return found | {RANGE_RULE: (judging.range_rule(corpus, anomaly), self.threshold)}
 
     def arms(self) -> dict[str, dict[int, Scored]]:
         """Return results by arm or control, and seed."""
@@ -115,7 +133,7 @@ class Benchmark:
         if len(self.experiment.seeds) < 2:
             return {}
         by_arm: dict[str, list[ByFile]] = {}
-        for job in jobs_of(self.experiment):
+        for job in self.learned:
             by_arm.setdefault(job.arm, []).append(self.raw[job])
         return {arm: self.judged(judging.ensemble(raws)) for arm, raws in by_arm.items()}
 

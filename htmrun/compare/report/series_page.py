@@ -112,7 +112,7 @@ def _job(table: Table, series: Mapping[str, np.ndarray]) -> dict[str, Any]:
     columns = {
         name: packed(column)
         for name, column in table.items()
-        if name.partition("_")[0] in ("forecast", "low", "high")
+        if name.partition("_")[0] in ("forecast", "low", "high") and "/" not in name
     }
     for name, losses in series.items():
         if name.startswith("loss/") and len(losses) == len(table["value"]):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -39,12 +39,14 @@ class Chunk:
         field was filled with; it is neither learned as a target nor scored.
     reset: uint8 (T,); 1: a new sequence starts at this sample.
     scored: uint8 (T,); 1: predictions of this sample's target count in the metrics.
+    others: targets of further columns that are forecast, float64 (T,) by field, as `target`.
     """
 
     fields: dict[str, np.ndarray]
     target: np.ndarray
     reset: npt.NDArray[np.uint8]
     scored: npt.NDArray[np.uint8]
+    others: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.target)
@@ -53,7 +55,8 @@ class Chunk:
         """Return samples start..stop; arrays are views."""
         fields = {name: column[start:stop] for name, column in self.fields.items()}
         part = slice(start, stop)
-        return Chunk(fields, self.target[part], self.reset[part], self.scored[part])
+        others = {name: column[part] for name, column in self.others.items()}
+        return Chunk(fields, self.target[part], self.reset[part], self.scored[part], others)
 
     def pieces(self, chunk: int) -> Iterator[Chunk]:
         """Yield the samples in order, at most `chunk` at a time."""
@@ -96,6 +99,8 @@ class Source(ABC):
     """What encoders can read, the same whatever the parameters; None: the data tell."""
     white: ClassVar[float] = 1.0
     """Value of the brightest pixel."""
+    predicted: tuple[str, ...] = ()
+    """Fields that are forecast besides the value."""
     carried: Mapping[str, np.ndarray] = {}
     """What rows after the last of a whole pass depend on, once there was one; see `reading`."""
 

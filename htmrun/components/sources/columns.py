@@ -20,9 +20,10 @@ class Columns:
     """Places of columns in a table.
 
     numeric: field name -> column, "value" first. dates: where times stand, and how they are
-    written. texts: field name -> column of texts. reset, sequence, group: column or None; a
-    sequence column starts a new sequence wherever its text changes, a group column tells series
-    apart. where: column -> texts of the rows that are read. numbers: how numbers are written.
+    written. texts: field name -> column of texts. predicted: fields that are forecast besides the
+    value. reset, sequence, group: column or None; a sequence column starts a new sequence wherever
+    its text changes, a group column tells series apart. where: column -> texts of the rows that are
+    read. numbers: how numbers are written.
     label: column of flags, or None.
     """
 
@@ -34,6 +35,7 @@ class Columns:
     where: dict[int, tuple[str, ...]] = field(default_factory=dict)
     numbers: NumberFormat = PLAIN
     texts: dict[str, int] = field(default_factory=dict)
+    predicted: tuple[str, ...] = ()
     label: int | None = None
 
     @property
@@ -50,6 +52,8 @@ class Columns:
             "reset": self.reset,
             "sequence": self.sequence,
         }
+        if self.predicted:
+            found["predicted"] = self.predicted
         if self.group is not None:
             found["group"] = self.group
         if self.where:
@@ -68,7 +72,9 @@ def find_columns(table: CSVTable, parameters: SeriesParameters) -> Columns:
     Raises UserError naming the setting, or the cell, where a column is missing or several would do.
     """
     p = parameters
-    extra = {name: table.column(name, "values") for name in p.values}
+    first, predicted = p.predicted
+    further = {name: table.column(name, "value") for name in predicted}
+    extra = further | {name: table.column(name, "values") for name in p.values}
     texts = {name: table.column(name, f"texts.{name}") for name in p.texts}
     for option, names in (("values", extra), ("texts", texts)):
         for name in ("value", "timestamp"):
@@ -78,10 +84,10 @@ def find_columns(table: CSVTable, parameters: SeriesParameters) -> Columns:
                     f"data.{name}), expected other columns"
                 )
     for name in texts:
-        if name in extra or name == p.value:
+        if name in extra or name == first:
             raise UserError(
                 f"data.texts.{name}: found a column that is read as numbers too (data."
-                f"{'values' if name in extra else 'value'}), expected it in one place"
+                f"{'values' if name in p.values else 'value'}), expected it in one place"
             )
     reset = _flagged(table, "r") if p.reset is None else table.column(p.reset, "reset")
     sequence = _flagged(table, "s") if p.reset is None else None
@@ -89,7 +95,7 @@ def find_columns(table: CSVTable, parameters: SeriesParameters) -> Columns:
         reset, sequence = None, reset
     group = None if p.group_by is None else table.column(p.group_by, "group_by")
     where = {table.column(name, "where"): _texts(wanted) for name, wanted in p.where.items()}
-    value = None if p.value is None else table.column(p.value, "value")
+    value = None if first is None else table.column(first, "value")
     label = None if p.label is None else table.column(p.label, "label")
     taken = {*extra.values(), *texts.values(), reset, sequence, group, *where, value} - {None}
     if label in taken:
@@ -110,7 +116,7 @@ def find_columns(table: CSVTable, parameters: SeriesParameters) -> Columns:
     apart = {*used, *texts.values(), *dates.columns, *dates.unread, sequence, group, *where, label}
     other = [column for column in range(len(table.names)) if column not in apart]
     numbers = number_format(table, p, used, other)
-    return Columns(numeric, dates, reset, sequence, group, where, numbers, texts, label)
+    return Columns(numeric, dates, reset, sequence, group, where, numbers, texts, predicted, label)
 
 
 def _flagged(table: CSVTable, flag: str) -> int | None:

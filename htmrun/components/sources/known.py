@@ -18,7 +18,8 @@ def facts_of(source: Source) -> dict[str, Any]:
     facts = {name: getattr(source, name) for name in FACTS}
     shapes = {name: list(shape) for name, shape in source.shapes.items()}
     ranges = {name: list(ends) for name, ends in source.ranges.items()}
-    return facts | {"shapes": shapes, "ranges": ranges, "class_names": list(source.class_names)}
+    lists = {"class_names": list(source.class_names), "predicted": list(source.predicted)}
+    return facts | {"shapes": shapes, "ranges": ranges} | lists
 
 
 class Known(Source):
@@ -36,6 +37,8 @@ class Known(Source):
             "ranges": {name: tuple(ends) for name, ends in facts["ranges"].items()},
         }
         vars(self).update({name: facts[name] for name in FACTS} | pairs)
+        # Models of earlier versions have none.
+        self.predicted = tuple(facts.get("predicted", ()))
 
     def train(self, seed: int, epoch: int, chunk: int) -> Iterator[Chunk]:
         """There is nothing."""

@@ -31,6 +31,7 @@ class Reading:
     starts: a column that starts new sequences, by numbers that are not 0, or where its text changes
     if `by_text`. where: texts of rows that are read, by column. delimiter: between columns. texts:
     columns of texts by field; vocabularies: the texts of each. rules: of what is derived.
+    predicted: fields that are forecast besides the value.
     """
 
     numeric: Mapping[str, str]
@@ -47,6 +48,7 @@ class Reading:
     texts: Mapping[str, str] = field(default_factory=dict)
     vocabularies: Mapping[str, Sequence[str]] = field(default_factory=dict)
     rules: Mapping[str, Rule] = field(default_factory=dict)
+    predicted: Sequence[str] = ()
 
     @classmethod
     def of(
@@ -66,6 +68,7 @@ class Reading:
             {names[column]: texts for column, texts in found.where.items()},
             table.delimiter,
             {name: names[column] for name, column in found.texts.items()}, vocabularies, rules,
+            found.predicted,
         )  # fmt: skip
 
     def facts(self) -> dict[str, Any]:
@@ -148,11 +151,13 @@ class RowReader:
         the samples that are taken.
         """
         reading, fields, last = self.reading, dict[str, np.ndarray](), dict(self.last)
-        came = np.zeros(0)
+        came, others = np.zeros(0), dict[str, np.ndarray]()
         for name, column in reading.numeric.items():
             values = self._numbers([row[column] for row in rows], column)
             if name == "value":
                 came = values.copy()
+            elif name in reading.predicted:
+                others[name] = values.copy()
             fields[name] = self._filled(values, name, column, last)
         for name, column in reading.texts.items():
             cells = [row[column] for row in rows]
@@ -164,7 +169,7 @@ class RowReader:
         self.last, self.restart = last, False
         if reading.starts is not None and rows:
             self.mark = rows[-1][reading.starts].strip()
-        return Chunk(fields, came, reset, np.ones(len(rows), np.uint8))
+        return Chunk(fields, came, reset, np.ones(len(rows), np.uint8), others)
 
     def _numbers(self, cells: Sequence[str], column: str) -> npt.NDArray[np.float64]:
         form = self.reading.numbers

@@ -36,20 +36,24 @@ ROWS_SORTED = 50_000_000
 @dataclass(frozen=True)
 class Block:
     """Rows that are used: fields as in a `Chunk`, and of each row the value that came (NaN: none),
-    the number of its sequence, of its series, and its place below the header."""
+    the number of its sequence, of its series, its place below the header, and what came of the
+    other fields that are forecast."""
 
     fields: dict[str, np.ndarray]
     came: npt.NDArray[np.float64]
     sequence: Ints
     group: Ints
     row: Ints
+    others: dict[str, npt.NDArray[np.float64]]
 
     def take(self, places: npt.NDArray[np.int64] | npt.NDArray[np.bool_] | slice) -> Block:
         """Return these rows in this order."""
         fields = {name: column[places] for name, column in self.fields.items()}
+        others = {name: column[places] for name, column in self.others.items()}
         return Block(
-            fields, self.came[places], self.sequence[places], self.group[places], self.row[places]
-        )
+            fields, self.came[places], self.sequence[places], self.group[places], self.row[places],
+            others,
+        )  # fmt: skip
 
 
 class RowPass:
@@ -127,7 +131,8 @@ class RowPass:
         if self.columns.label is not None:
             fields[_FLAGS] = self._flags(cells[self.columns.label], row)
         came = fields["value"].copy()
-        yield Block(fields, came, sequence, self._group(cells, len(row)), row)
+        others = {name: fields[name].copy() for name in self.columns.predicted}
+        yield Block(fields, came, sequence, self._group(cells, len(row)), row, others)
 
     def _chosen(self, cells: Cells) -> list[int]:
         chosen = range(len(cells[0]))
@@ -153,7 +158,8 @@ class RowPass:
             filled = changed(changes, block.fields["value"], number, times)
             came = changed(changes, block.came, number, times)
             block = replace(block, fields={**block.fields, "value": filled}, came=came)
-        return Chunk(block.fields, block.came, reset.astype(np.uint8), scored.astype(np.uint8))
+        flags = reset.astype(np.uint8), scored.astype(np.uint8)
+        return Chunk(block.fields, block.came, *flags, block.others)
 
     def _numbers(self, cells: Cells, column: int, row: Ints) -> npt.NDArray[np.float64]:
         form = self.columns.numbers
@@ -278,6 +284,7 @@ def _sorted(blocks: Iterator[Block], by_time: bool) -> Iterator[Block]:
         np.concatenate([block.sequence for block in held]),
         np.concatenate([block.group for block in held]),
         np.concatenate([block.row for block in held]),
+        {name: np.concatenate([b.others[name] for b in held]) for name in held[0].others},
     )
     held.clear()
     order = np.argsort(whole.fields["timestamp"], kind="stable") if by_time else whole.row.argsort()

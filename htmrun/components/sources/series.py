@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -84,8 +85,10 @@ class SeriesParameters(SourceParameters):
     variant: int = Field(
         0, ge=0, lt=1 << 32, description="Which of many series, for name=planted; each has others."
     )
-    value: str | None = Field(
-        None, description="Column that is forecast; null: the only column of numbers."
+    value: str | tuple[str, ...] | None = Field(
+        None,
+        description="Column that is forecast, or several like [load,price]; null: the only column "
+        "of numbers.",
     )
     values: tuple[str, ...] = Field(
         (), description="Further numeric columns, given to the encoder under their own names."
@@ -223,10 +226,34 @@ class SeriesParameters(SourceParameters):
             )
         return self
 
+    @property
+    def predicted(self) -> tuple[str | None, tuple[str, ...]]:
+        """The column that is forecast, and those that are forecast besides it, by name."""
+        if self.value is None or isinstance(self.value, str):
+            return self.value, ()
+        first, *others = self.value
+        return first, tuple(others)
+
+    @model_validator(mode="after")
+    def _check_predicted(self) -> Self:
+        """What is forecast besides the value has a name of its own, which metrics can bear."""
+        if self.value == ():
+            raise ValueError("value: found [], expected a column or several")
+        first, others = self.predicted
+        for place, name in enumerate(others, 1):
+            if name == first or others.count(name) > 1 or name in self.values:
+                raise ValueError(f"value: found '{name}' twice (or in values), expected it once")
+            if not re.fullmatch(r"[\w.\- ]+", name):
+                raise ValueError(
+                    f"value[{place}]: found '{name}', which is to end names of metrics, expected "
+                    "letters, digits, blanks and _ . - alone; rename the column"
+                )
+        return self
+
     @model_validator(mode="after")
     def _check_derived(self) -> Self:
         """A derived field has a name of its own, and is of a column that is read."""
-        fields = ("value", *self.values)
+        fields = ("value", *self.predicted[1], *self.values)
         for name, entry in self.derived.items():
             if name in (*fields, "timestamp", *self.texts):
                 raise ValueError(
@@ -284,6 +311,7 @@ class SeriesSource(Source):
         given = {k: v for k, v in defaults.items() if getattr(parameters, k) is None}
         self.parameters = parameters.model_copy(update=given)
         self.columns = find_columns(self.table, self.parameters)
+        self.predicted = self.columns.predicted
         self._must_have_dates()
         if self.parameters.sort and not self.columns.dates.columns:
             raise UserError(
@@ -302,7 +330,8 @@ class SeriesSource(Source):
         """The further columns, and what is derived."""
         # A column that is there to be derived from need not be encoded.
         p, used = parameters, {entry.of for entry in parameters.derived.values()}
-        columns = {f"values[{i}]": name for i, name in enumerate(p.values) if name not in used}
+        columns = {f"value[{i}]": name for i, name in enumerate(p.predicted[1], 1)}
+        columns |= {f"values[{i}]": name for i, name in enumerate(p.values) if name not in used}
         further = {f"texts.{name}": name for name in p.texts}
         return columns | further | {f"derived.{name}": name for name in p.derived}
 

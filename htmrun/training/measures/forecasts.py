@@ -14,7 +14,7 @@ import numpy.typing as npt
 from htmrun.backends.plan import Plan
 from htmrun.components.classifiers import Readout
 from htmrun.components.classifiers.scores import Scores
-from htmrun.components.pipeline import Outcome
+from htmrun.components.pipeline import Outcome, Pipeline
 from htmrun.components.registry import register
 from htmrun.components.sources import Chunk
 from htmrun.components.stages import Stage
@@ -46,6 +46,16 @@ def made_here(scores: Sequence[Scores], readout: Readout, count: int) -> Columns
         columns[f"forecast_{h}"] = made.estimate(readout.targets.estimate)
         for name, share in zip(ENDS, INTERVAL, strict=True):
             columns[f"{name}_{h}"] = made.quantile(share)
+    return columns
+
+
+def of_others(outcome: Outcome, pipeline: Pipeline, chunk: Chunk) -> Columns:
+    """Return `value/COLUMN` and what `made_here` does of each further column that is forecast."""
+    columns: Columns = {}
+    for name, readout in pipeline.others.items():
+        columns[f"value/{name}"] = np.asarray(chunk.others[name], np.float64)
+        made = made_here(outcome.others[name], readout, len(chunk))
+        columns |= {f"{what}/{name}": values for what, values in made.items()}
     return columns
 
 
@@ -102,7 +112,8 @@ class Forecasts(Measure):
         self._keep = (
             limit > 0 and run.source.task == "forecast" and pending.issuperset(targets.horizons)
         )
-        columns = 2 + 3 * len(targets.horizons) + (run.source.windows is not None)
+        columns = 1 + (1 + 3 * len(targets.horizons)) * (1 + len(run.pipeline.others))
+        columns += run.source.windows is not None
         if self._keep and self._memory is not None:
             columns += 4 if run.measure(Anomalies).judge.says_more else 3
         size = self._first_pass * columns * _NUMBER
@@ -118,6 +129,7 @@ class Forecasts(Measure):
             times = chunk.fields["timestamp"].astype("datetime64[us]")
             columns = {"time": times, **columns}
         columns |= made_here(outcome.scores, run.pipeline.readout, len(chunk))
+        columns |= of_others(outcome, run.pipeline, chunk)
         if self._memory is not None:
             anomalies = run.measure(Anomalies)
             assert anomalies.said is not None

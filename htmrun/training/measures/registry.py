@@ -139,4 +139,7 @@ def main_among(task: str, names: Iterable[str]) -> tuple[str, ...]:
     known = list(names)
     horizons = [int(m[1]) for name in known if (m := re.fullmatch(r"rmse_(\d+)", name))]
     memories = [m[1] for name in known if (m := re.fullmatch(r"([^/]+)/predicted", name))]
-    return tuple(name for name in main_metrics(task, sorted(horizons), memories) if name in known)
+    # Of further columns the first figure is enough.
+    further = sorted(n for n in known if task == "forecast" and re.fullmatch(r"rmse_\d+/.+", n))
+    main = main_metrics(task, sorted(horizons), memories)
+    return (*(name for name in main if name in known), *further)

@@ -41,7 +41,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def told(folder: Path) -> tuple[dict[str, Any], Path]:
     """One run of two arms and two seeds: what it printed as JSON, and the folder it ran in."""
     here = folder.parent
-    words = ["nab", str(folder), *SMALL, "seeds=[3,5]", "arms=[online,minibatch]", "workers=2"]
+    words = [
+        "nab",
+        str(folder),
+        *SMALL,
+        "seeds=[3,5]",
+        "arms=[online,minibatch,gaussian]",
+        "workers=2",
+    ]
     words += ["--results", "out", "--json"]
     process = started(*words, cwd=here)
     out, err = process.communicate(timeout=240)
@@ -107,7 +114,7 @@ def test_a_run_says_every_score_as_hand_made_sums_do(told: tuple[dict[str, Any],
     report, _ = told
     assert (report["files"], report["rows"], report["windows"]) == (3, 3 * ROWS, 2)
     assert report["absent"] == ["absent/gone.csv"]
-    assert list(report["arms"]) == ["online", "minibatch", "range_rule"]
+    assert list(report["arms"]) == ["online", "minibatch", "gaussian", "range_rule"]
     for arm in report["arms"].values():
         for seed, mean in zip(("3", "5"), arm["metrics"]["nab/standard"]["values"], strict=True):
             points = sum(file["points"] for file in arm["files"][seed].values())
@@ -259,3 +266,16 @@ def test_published_detectors_score_as_published() -> None:
             result = found[name].scored.best[profile]
             assert result.normalized == pytest.approx(expected["normalized_score"], abs=1e-9)
             assert result.points == pytest.approx(expected["raw_score"], abs=1e-9)
+
+
+@pytest.mark.skipif(not (DATA / "nab").is_dir(), reason="needs HTMRUN_TEST_DATA/nab")
+def test_the_windowed_gaussian_scores_as_published() -> None:
+    experiment = load(["experiment=nab"]).experiment
+    corpus = read_corpus(DATA / "nab", experiment.data)
+    scores, level = judging.baseline(
+        corpus, "control.gaussian", experiment.control["gaussian"], experiment.anomaly
+    )
+    scores_json = json.loads((DATA / "nab" / "published" / "scores.json").read_text())
+    for profile, expected in scores_json["windowedGaussian"].items():
+        found = judging.score(corpus, scores, level).best[profile].normalized
+        assert found == pytest.approx(expected["normalized_score"], abs=0.01), profile

@@ -12,6 +12,7 @@ from htmrun.backends.bits import Bits
 from htmrun.backends.plan import Plan
 from htmrun.components.classifiers import Targets
 from htmrun.components.classifiers.buckets import Buckets
+from htmrun.components.classifiers.horizons import ages
 from htmrun.components.classifiers.mlp import BitNetwork, MLPParameters, MLPReadout
 from htmrun.components.networks.network import Network
 from htmrun.components.networks.widening import merge
@@ -109,6 +110,21 @@ def test_each_horizon_has_a_network_of_its_own() -> None:
             stream.activity, stream.targets, stream.plan
         )  # fmt: skip
         assert scores.probability.tobytes() == alone.probability.tobytes()
+
+
+@pytest.mark.parametrize("horizon", [1, 5])
+def test_a_horizon_learns_pairs_that_were_shifted_by_hand(horizon: int) -> None:
+    """The same is learned as by a network that is given earlier bits with later classes."""
+    stream = random_stream(2, {"x": 20, "y": 20}, CLASSES)
+    read = Bits.beside([stream.activity["x"], stream.activity["y"]]).dense()
+    made = readout((horizon,), 40)
+    made.run(stream.activity, stream.targets, stream.plan)
+    known = ages(stream.plan.reset, 0) >= horizon
+    earlier = np.concatenate([np.zeros((horizon, 40), np.uint8), read[:-horizon]])
+    plain = network(size=40, units=8, learning_rate=0.05)
+    plain.run(earlier, np.where(known, stream.targets, -1), stream.plan)
+    for name, array in made.models[horizon].state().items():
+        assert array == pytest.approx(plain.state()[name], abs=1e-6), name
 
 
 def test_depth_0_is_a_softmax_on_the_bits_and_depth_counts_hidden_layers() -> None:

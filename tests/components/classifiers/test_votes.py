@@ -15,6 +15,7 @@ from htmrun.backends.voting import load_voting
 from htmrun.components.classifiers import Targets
 from htmrun.components.classifiers.buckets import Buckets
 from htmrun.components.classifiers.cla import BitVotes, CLAParameters, CLAReadout
+from htmrun.components.classifiers.horizons import ages
 from htmrun.components.classifiers.knn import KNNParameters, KNNReadout, StoredPatterns
 from htmrun.testing import ReadoutChecks
 from htmrun.testing.streams import Stream, assert_same, random_stream
@@ -84,6 +85,25 @@ def test_neighbours_are_the_same_by_lists_and_by_words(
     given = (bits, stored, classes, low, low + 30, 4, similarity, True, 0.02, 5)
     plain, compiled = (load_voting(d).nearest_votes(*given) for d in ("reference", "cpu"))
     assert plain.tobytes() == compiled.tobytes()
+
+
+def shifted(bits: Bits, horizon: int) -> Bits:
+    rows = [bits.row(t - horizon) if t >= horizon else [] for t in range(len(bits))]
+    return Bits.from_rows(bits.size, rows)
+
+
+@pytest.mark.parametrize("horizon", [1, 5])
+@pytest.mark.parametrize("name", LEARNERS)
+def test_a_horizon_learns_pairs_that_were_shifted_by_hand(name: str, horizon: int) -> None:
+    """The same is learned as by a model that is given earlier bits with later classes."""
+    stream = random_stream(2, {"x": 20, "y": 20}, CLASSES)
+    read = Bits.beside([stream.activity["x"], stream.activity["y"]])
+    made = readout(name, (horizon,), 40)
+    made.run(stream.activity, stream.targets, stream.plan)
+    plain = model(name, size=40)
+    known = ages(stream.plan.reset, 0) >= horizon
+    plain.run(shifted(read, horizon), np.where(known, stream.targets, -1), stream.plan)
+    assert_same(made.models[horizon].state(), plain.state())
 
 
 def chunk(rows: list[list[int]], size: int = 4) -> Bits:
