@@ -1,8 +1,8 @@
 """Does a pooler's learning help a forecast? python benchmarks/learning_that_stops.py SERIES.csv
 
 Learns the first rows of a series with mini-batches of ten, the spatial pooler only up to a row, and
-prints the MAPE of the forecasts five rows ahead over the later half of them. Fields can be set as in
-`htmrun train`.
+prints the MAPE of the forecasts five rows ahead over the later half of them. Fields can be set as
+in `htmrun train`.
 """
 
 from __future__ import annotations
