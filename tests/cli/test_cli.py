@@ -36,8 +36,8 @@ HEAVY = (
 )  # fmt: skip
 
 EXPERIMENTS = (
-    "anomaly, credit_digits, csv, digits, drift, mnist, nab, reber, reward_digits, sequences, "
-    "sp_mnist, sparse_digits, sparse_mnist, stream"
+    "anomaly, credit_digits, csv, digits, drift, hotgym, mnist, nab, reber, reward_digits, "
+    "sequences, sp_mnist, sparse_digits, sparse_mnist, stream, taxi, taxi_perturbed"
 )
 
 

@@ -117,3 +117,24 @@ def test_a_threshold_that_was_chosen_is_recorded_and_goes_on(here: Path, capsys:
     assert float(rows[0]["score"]) < 1.0
     assert float(rows[1]["score"]) == 1.0, "900 is out of range"
     assert [int(row["alert"]) for row in rows] == [float(row["score"]) >= threshold for row in rows]
+
+
+def test_an_exported_folder_has_its_labels(
+    here: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hours = np.datetime64("2026-01-05T00") + np.arange(120)
+    rows = [f"{hour},{hour.astype(int) % 7}" for hour in hours]
+    (here / "my.csv").write_text("\n".join(["when,load", *rows]) + "\n")
+    (here / "odd.csv").write_text("start,end\n2026-01-08,2026-01-08\n")
+    summary, _ = train(
+        capsys, "experiment=anomaly", "data.path=my.csv", "data.labels=odd.csv", *SMALL,
+        "arms=[online,out_of_range]",
+    )  # fmt: skip
+    assert main(["export", summary["run"], "out"]) == 0
+    (here / "odd.csv").unlink()
+    (here / "my.csv").unlink()
+    monkeypatch.chdir(here / "out")
+    [configuration] = (here / "out").glob("*.yaml")
+    again, _ = train(capsys, configuration.name, "tracking=none")
+    assert results(again) == results(summary)
+    assert results(again)["online"]["anomaly/windows"] == [1.0]

@@ -110,6 +110,8 @@ def _published(row: Mapping[str, float]) -> Iterable[str]:
 
 def _notes(report: Report) -> list[str]:
     notes = []
+    if len(report.controls) > 1:
+        notes.append("fixed thresholds of controls are their own, e.g. control.gaussian.alarm")
     if any(len(seeds) > 1 and arm not in report.controls for arm, seeds in report.arms.items()):
         notes += [INTERVAL_NOTE, "ensemble: raw scores averaged over the seeds, then judged"]
     for name, other in report.others.items():

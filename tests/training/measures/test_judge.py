@@ -120,6 +120,14 @@ def test_a_threshold_is_chosen_by_rows_that_are_over_and_never_by_later_ones() -
     assert other.threshold == judge.threshold
 
 
+def test_the_first_row_behind_those_that_choose_can_be_an_alert() -> None:
+    raw = np.full(ROWS, 0.1)
+    raw[199], raw[200] = 0.2, 0.9
+    judge = Judge(parameters(choose="budget", first_rows=200, budget=1, score="raw"), ROWS)
+    assert np.flatnonzero(judge.add(raw).alert).tolist() == [200]
+    assert judge.threshold == np.nextafter(0.2, 1)
+
+
 def test_the_benchmarks_profile_chooses_by_labels_of_the_first_rows_alone() -> None:
     raw, values = stream()
     windows = ((5, 24), (90, 99), (180, 220), (300, 310))
