@@ -69,9 +69,15 @@ class Bits:
 
     @staticmethod
     def concatenate(parts: Sequence[Bits]) -> Bits:
-        """Return the samples of all `parts`, one after the other; sizes must agree."""
+        """Return the samples of all `parts`, one after the other; sizes must agree.
+
+        Where one part alone has samples it is that part, not a copy.
+        """
         if len({p.size for p in parts}) != 1:
             raise ValueError("parts of different sizes cannot be concatenated")
+        some = [p for p in parts if len(p)]
+        if len(some) == 1:
+            return some[0]
         counts = np.concatenate([p.counts() for p in parts])
         return Bits(parts[0].size, np.concatenate([p.indices for p in parts]), _offsets(counts))
 

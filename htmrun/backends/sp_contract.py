@@ -74,9 +74,11 @@ def check_plan(plan: Plan, samples: int, pending: int, period: int) -> None:
     """
     if len(plan) != samples:
         raise ValueError(f"a plan for {len(plan)} samples, expected {samples}")
-    ends = np.flatnonzero(plan.commit) + 1
-    cuts = np.concatenate([[-pending], ends, [samples]])
-    largest = int(np.diff(cuts).max())
+    largest = pending + 1
+    if samples != 1:
+        ends = np.flatnonzero(plan.commit) + 1
+        cuts = np.concatenate([[-pending], ends, [samples]])
+        largest = int(np.diff(cuts).max())
     if largest > period:
         raise ValueError(f"a window of {largest} samples is larger than duty_period = {period}")
 

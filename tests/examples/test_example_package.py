@@ -56,7 +56,7 @@ def run(installed: Path, tmp_path: Path) -> Run:
 def test_every_kind_is_used_and_missed_where_it_is_not(run: Run) -> None:
     doctor = run("doctor").stdout
     assert re.search(r"own kinds\s+htmrun-example 0\.1\.0: ", doctor)
-    for kind in ("encoder coordinate", "source places", "readout prototypes", "layer softsign",
+    for kind in ("encoder position", "source places", "readout prototypes", "layer softsign",
                  "measure Undecided"):  # fmt: skip
         assert kind in " ".join(doctor.split())
     shown = " ".join(run("show", "places").stdout.split())
@@ -80,7 +80,7 @@ def test_every_kind_is_used_and_missed_where_it_is_not(run: Run) -> None:
         r"error: kinds: htmrun-example is not installed, expected 0\.1\.0 as when \S+ was recorded",
         gone.stderr.strip(),
     )
-    assert "coordinate" not in run("show", there=False).stdout
+    assert "position" not in run("show", there=False).stdout
 
 
 def test_its_own_tests_pass(installed: Path, tmp_path: Path) -> None:

@@ -120,7 +120,11 @@ def test_notes_are_printed_recorded_and_reported(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(SeriesSource, "notes", ("load.csv: <b>half</b> of it was left out",))
-    arguments = stream(series, "workers=1", "arms=[online]", "tm.increment=0", "curve_points=2")
+    steps = ("sp.increment=0.05", "sp.decrement=0.008", "sp.potential_fraction=0.5",
+             "sp.boost_strength=0")  # Many columns stay silent.  # fmt: skip
+    arguments = stream(
+        series, "workers=1", "arms=[online]", "tm.increment=0", "curve_points=2", *steps
+    )
     assert main(["train", *arguments, "--dry-run"]) == 0
     printed = capsys.readouterr().out
     assert " note: load.csv: <b>half</b> of it was left out" in printed

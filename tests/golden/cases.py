@@ -78,6 +78,11 @@ UNRECORDED = ("credit_digits", "reward_digits")
 """Many jobs, whose series are of the kinds that `sparse_digits` and `sp_mnist` have: recording
 them would take as long as running them."""
 
+NETWORKS = {
+    "credit_digits", "reward_digits", "sp_mnist", "sparse_digits", "sparse_mnist",
+}  # fmt: skip
+"""torch repeats a result on the same machine and build only; everything else is equal always."""
+
 
 def arguments(name: str) -> tuple[str, ...]:
     """Return the overrides of a case, before its data have a place."""

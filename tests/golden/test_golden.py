@@ -13,14 +13,10 @@ from typing import Any
 
 import pytest
 
-from tests.golden.cases import MORE, SHIPPED, write_data
+from tests.golden.cases import MORE, NETWORKS, SHIPPED, write_data
 from tests.golden.golden import COMMAND, FILE, differences, machine, run
 
 KEPT: dict[str, Any] = json.loads(FILE.read_text())
-NETWORKS = {
-    "credit_digits", "reward_digits", "sp_mnist", "sparse_digits", "sparse_mnist",
-}  # fmt: skip
-"""torch repeats a result on the same machine and build only; everything else is equal always."""
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "conf" / "experiment"
 
 

@@ -37,7 +37,7 @@ SETTINGS = (
     "seeds=[2]", "workers=1", "curve_points=3", "sp.winners=6", "tm.activation_threshold=4",
     "tm.matching_threshold=3", "tm.new_synapses=6", "data.range_rows=20", "anomaly.probation=50",
     "anomaly.learning=10", "data.timestamp=when", "data.reset=start", "anomaly.alarm=0.6",
-    "anomaly.later=0.6", "data.missing=previous",
+    "anomaly.later=0.6", "data.missing=previous", "sp.increment=0.05", "sp.decrement=0.008",
 )  # fmt: skip
 
 

@@ -159,7 +159,8 @@ def test_forecasts_follow_a_level_that_leaves_the_first_range(tmp_path: Path) ->
     value = 10.0 * (t // 100) + t % 4
     path, error = write(tmp_path / "stairs.csv", value, value), {}
     for kind in ("first_rows", "file"):
-        of = builder(path, "classifier.buckets=64", f"data.range={kind}")
+        steps = ("sp.increment=0.05", "sp.decrement=0.008")
+        of = builder(path, "classifier.buckets=64", f"data.range={kind}", *steps)
         made = forecasts(of, ready(of))[1]
         error[kind] = np.nanmean(np.abs(made - value))
         assert of.source.ranges["value"] == {"first_rows": (0.0, 3.0), "file": (0.0, 53.0)}[kind]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from htmrun_example.coordinate import CoordinateParameters
 from htmrun_example.places import PlacesParameters
+from htmrun_example.position import PositionParameters
 from htmrun_example.prototypes import PrototypesReadout
 from htmrun_example.softsign import SoftsignParameters
 from htmrun_example.undecided import Undecided
@@ -29,8 +29,8 @@ class TestPlaces(SourceChecks):
     reshuffles = True
 
 
-class TestCoordinate(EncoderChecks):
-    parameters = CoordinateParameters()
+class TestPosition(EncoderChecks):
+    parameters = PositionParameters()
     samples = {"position": POSITIONS}  # noqa: RUF012
     refused = ({"position": BEYOND},)
     seeded = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -99,10 +100,19 @@ def inside(probability: F32, kind: Literal["mean", "median", "mode"]) -> F64:
 
 def quantile(probability: F32, share: float) -> F64:
     """Return below what `share` of each distribution lies, counted as `inside` does."""
+    return quantiles(probability, (share,))[0]
+
+
+def quantiles(probability: F32, shares: Sequence[float]) -> list[F64]:
+    """Return `quantile` for each of several shares."""
     cumulative = np.cumsum(probability.astype(np.float64), axis=1)
     cumulative /= cumulative[:, -1:]
+    rows = np.arange(len(cumulative))
+    return [_reached(cumulative, rows, share) for share in shares]
+
+
+def _reached(cumulative: F64, rows: npt.NDArray[np.int64], share: float) -> F64:
     bucket = (cumulative < share).sum(1)
-    rows = np.arange(len(bucket))
     below = np.where(bucket > 0, cumulative[rows, bucket - 1], 0.0)
     return np.asarray(bucket + (share - below) / (cumulative[rows, bucket] - below))
 

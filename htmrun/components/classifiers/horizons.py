@@ -137,6 +137,9 @@ class HorizonReadout(Readout):
         values, start = np.asarray(target), 0
         if self.buckets is None or not len(plan):
             return super().answer(activity, target, plan)
+        if len(plan) == 1:
+            self.widen(float(values[0]))
+            return self.run(activity, self.buckets.index(values), plan)
         parts = []
         while start < len(plan):
             self.widen(float(values[start]))
@@ -200,6 +203,9 @@ class Past:
 
     def before(self, bits: Bits, h: int) -> Bits:
         """Return the bits of h samples before each of the next samples; empty where unknown."""
+        if len(bits) == 1 and 1 <= h <= len(self._bits):
+            start = len(self._bits) - h
+            return self._bits.slice(start, start + 1)
         return _delayed(Bits.concatenate([self._bits, bits]), len(bits), h)
 
     def delay(

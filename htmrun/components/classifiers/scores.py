@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from htmrun.backends.bits import Bits
-from htmrun.components.classifiers.buckets import inside, place, quantile
+from htmrun.components.classifiers.buckets import inside, place, quantiles
 
 Estimate = Literal["mean", "median", "mode"]
 Activity = dict[str, Any]
@@ -44,8 +44,12 @@ class Scores:
 
     def quantile(self, share: float) -> npt.NDArray[np.float64]:
         """Return the value below which `share` of each forecast lies, float64 (T,)."""
+        return self.quantiles((share,))[0]
+
+    def quantiles(self, shares: Sequence[float]) -> list[npt.NDArray[np.float64]]:
+        """Return `quantile` for each of several shares."""
         low, width = self._grid
-        return low + width * quantile(self.probability, share)
+        return [low + width * found for found in quantiles(self.probability, shares)]
 
     def above(self, kind: Estimate) -> npt.NDArray[np.float64]:
         """Return how far above the lowest end that is: exact however large the values are."""
@@ -64,6 +68,12 @@ class Scores:
         """Return some of them."""
         ranges = None if self.ranges is None else self.ranges[chosen]
         return Scores(self.horizon, self.probability[chosen], self.valid[chosen], ranges)
+
+    def last(self, count: int) -> Scores:
+        """Return the last so many of them, as views."""
+        start = len(self.valid) - count
+        ranges = None if self.ranges is None else self.ranges[start:]
+        return Scores(self.horizon, self.probability[start:], self.valid[start:], ranges)
 
     @property
     def _grid(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

@@ -26,6 +26,7 @@ _NEVER = 1 << 40
 """Samples since an alarm, where there was none."""
 
 Counts = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 
 class AnomalyLikelihood:
@@ -41,6 +42,7 @@ class AnomalyLikelihood:
         self._seen = 0
         # The last raw scores, and as many averages as a distribution may be made of.
         self._raw, self._averages = np.zeros(0, np.int64), np.zeros(0, np.int64)
+        self._estimated: tuple[int, Floats, Floats] | None = None
         # Samples from the latest alarm to the next sample.
         self._since = _NEVER
 
@@ -78,6 +80,7 @@ class AnomalyLikelihood:
         taken = checked(state, self.state(), frozenset({"raw", "averages"}))
         self._raw, self._averages = taken["raw"], taken["averages"]
         self._seen, self._since = int(taken["seen"][0]), int(taken["since"][0])
+        self._estimated = None
 
     def _average(self, new: Counts) -> Counts:
         """Return the average of the last scores at each new one, in units of 1 / _ONE."""
@@ -99,6 +102,21 @@ class AnomalyLikelihood:
         p = self.parameters
         first = int(rows[-1]) + 1 - len(self._averages)
         estimated = np.maximum(self._probation, rows - rows % p.reestimate_every)
+        if len(rows) == 1:
+            # A row at a time: the sums are the same until the next re-estimate.
+            if self._estimated is None or self._estimated[0] != estimated[0]:
+                self._estimated = int(estimated[0]), *self._estimate(first, estimated)
+            return self._estimated[1:]
+        return self._estimate(first, estimated)
+
+    def _estimate(
+        self, first: int, estimated: Counts
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Return mean and deviation of the averages before the rows `estimated`.
+
+        first: the row of the first average that is kept.
+        """
+        p = self.parameters
         begin = np.maximum(self._learning, estimated - p.history)
         sums = np.concatenate([[0], np.cumsum(self._averages)])
         squares = np.concatenate([[0], np.cumsum(self._averages**2)])

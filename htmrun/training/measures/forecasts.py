@@ -39,13 +39,15 @@ def made_here(scores: Sequence[Scores], readout: Readout, count: int) -> Columns
     """
     columns: Columns = {}
     pending = {one.horizon: one for one in readout.pending()}
+    kind = readout.targets.estimate
     for due in scores:
-        h, late = due.horizon, pending[due.horizon]
-        made = Scores.joined([due.take(np.arange(count) >= h), late])
-        made = made.take(np.arange(len(made.valid)) >= len(made.valid) - count)
-        columns[f"forecast_{h}"] = made.estimate(readout.targets.estimate)
-        for name, share in zip(ENDS, INTERVAL, strict=True):
-            columns[f"{name}_{h}"] = made.quantile(share)
+        h, made = due.horizon, pending[due.horizon]
+        if count > h:  # Some of it has come true already.
+            made = Scores.joined([due.take(np.arange(count) >= h), made])
+        made = made.last(count)
+        found = made.quantiles((*INTERVAL, 0.5) if kind == "median" else INTERVAL)
+        columns[f"forecast_{h}"] = found[2] if kind == "median" else made.estimate(kind)
+        columns |= {f"{name}_{h}": found[i] for i, name in enumerate(ENDS)}
     return columns
 
 

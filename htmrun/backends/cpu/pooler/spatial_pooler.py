@@ -186,11 +186,9 @@ class SpatialPooler:
             before_winners = Bits.empty(self.parameters.columns)
             joined = bits
         start = len(before_winners)
-        windows = np.diff(np.concatenate([[-start], ends + 1])) if len(ends) else [0]
         boosted = self.parameters.boost_strength > 0
-        chunk = self._chunk(joined, start, before_winners, boosted, True, int(max(windows)))
-        stops = np.flatnonzero((plan.commit | plan.boost)[:-1]) + 1
-        longest = int(np.diff(np.concatenate([[0], stops, [len(bits)]])).max())
+        largest, longest = _stretches(plan, ends, start)
+        chunk = self._chunk(joined, start, before_winners, boosted, True, largest)
         with self._helped(chunk, longest):
             kernel.run_chunk(
                 chunk,
@@ -253,6 +251,18 @@ class SpatialPooler:
             x.board,
             [partial(kernel.help_chunk, x, *_turning(x), rules, f, m) for m in self._helping],
         )
+
+
+def _stretches(plan: Plan, ends: npt.NDArray[np.int64], pending: int) -> tuple[int, int]:
+    """Return the samples of the largest window that ends, and the most between two turns.
+
+    ends: the samples with which windows end; pending: samples of the open window before these.
+    """
+    if len(plan) == 1:
+        return (pending + 1 if len(ends) else 0), 1
+    windows = np.diff(np.concatenate([[-pending], ends + 1])) if len(ends) else [0]
+    stops = np.flatnonzero((plan.commit | plan.boost)[:-1]) + 1
+    return int(max(windows)), int(np.diff(np.concatenate([[0], stops, [len(plan)]])).max())
 
 
 def _turning(x: kernel.Chunk) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int32]]:

@@ -18,24 +18,24 @@ from htmrun.components.registry import register
 from htmrun.errors import UserError
 
 
-class CoordinateParameters(EncoderParameters):
+class PositionParameters(EncoderParameters):
     """The cells around a position compete; those with the smallest words have a bit each."""
 
-    kind: Literal["coordinate"] = "coordinate"
+    kind: Literal["position"] = "position"
     size: Size = Field(1000, description="Number of bits.")
     active: Size = Field(21, description="Cells that win; a few may share a bit.")
     cell: float = Field(0.5, gt=0.0, description="Side of a cell, in units of the position.")
     radius: int = Field(3, ge=1, le=100, description="Cells on each side of the position's own.")
 
 
-@register("encoder", CoordinateParameters)
-class CoordinateEncoder(Encoder):
+@register("encoder", PositionParameters)
+class PositionEncoder(Encoder):
     """Cell (x, y) has a word that says how well it competes, and another that says which bit."""
 
     usual = "position"
     grids = True
 
-    def __init__(self, parameters: CoordinateParameters, field: Input, seed: int) -> None:
+    def __init__(self, parameters: PositionParameters, field: Input, seed: int) -> None:
         super().__init__(parameters, field, seed)
         if field.shape != (2,):
             raise UserError(
