@@ -80,6 +80,21 @@ def test_only_what_goes_round_twice_is_encoded(
     assert {name for name, part in dates.items() if isinstance(part, dict)} == parts
 
 
+def test_what_is_not_encoded_has_its_reason(table: Table) -> None:
+    table(40, 24 * 30.5)
+    own = load(["experiment=csv", "data.path='my load.csv'"]).own_file
+    assert own is not None
+    reasons = {c.field.rpartition(".")[2]: c.reason for c in own.taken}
+    assert reasons["time_of_day"] == "a step of a day or more"
+    assert reasons["day_of_week"] == reasons["weekend"] == "a step of two days or more"
+    table(24 * 5)
+    own = load(["experiment=csv", "data.path='my load.csv'"]).own_file
+    assert own is not None
+    reasons = {c.field.rpartition(".")[2]: c.reason for c in own.taken}
+    assert reasons["day_of_week"] == reasons["weekend"] == "less than three weeks"
+    assert reasons["season"] == "no two years"
+
+
 def test_a_missing_value_is_filled_and_said(table: Table) -> None:
     table(100, cells=lambda i: ["" if i == 50 else i % 7])
     assert seen()["data.missing"] == "previous"

@@ -179,14 +179,13 @@ def _cycles(times: Times | None) -> Iterator[Choice]:
     """
     days, step = (0.0, 0.0) if times is None else (times.days, times.step_days)
     reasons = {
-        "time_of_day": (
-            step < 1 and days >= 2,
-            "a step below a day",
-            "not two days at such a step",
-        ),
-        "day_of_week": (step < 2 and days >= 21, f"{days / 7:,.0f} weeks", "less than three weeks"),
-        "season": (step < 100 and days >= 730, f"{days / YEAR_DAYS:,.1f} years", "no two years"),
-    }
+        "time_of_day": (step < 1 and days >= 2, "a step below a day",
+                        "a step of a day or more" if step >= 1 else "less than two days"),
+        "day_of_week": (step < 2 and days >= 21, f"{days / 7:,.0f} weeks",
+                        "a step of two days or more" if step >= 2 else "less than three weeks"),
+        "season": (step < 100 and days >= 730, f"{days / YEAR_DAYS:,.1f} years",
+                   "a step of months or more" if step >= 100 else "no two years"),
+    }  # fmt: skip
     if not any(fits for fits, _, _ in reasons.values()):
         yield Choice("encoder.fields.timestamp", None, "the dates hold no day, week or year twice")
         return
