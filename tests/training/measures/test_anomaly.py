@@ -139,3 +139,21 @@ def test_values_beyond_all_before_are_out_of_range() -> None:
 def test_the_log_scale_spreads_what_is_near_one() -> None:
     scale = log_scale(np.array([0.0, 0.9, 0.9999, 1.0]))
     assert scale == pytest.approx([0.0, 0.1, 0.4, 1.0])
+
+
+def test_a_row_at_a_time_is_judged_as_all_at_once() -> None:
+    """Across re-estimates, and going on from a state between two of them."""
+    raw = np.random.default_rng(3).random(300) ** 4
+    p = AnomalyParameters.model_validate(
+        {"learning": 20, "probation": 50, "reestimate_every": 30, "history": 90}
+    )
+    whole = AnomalyLikelihood(p).add(raw)
+    single = AnomalyLikelihood(p)
+    found = []
+    for place, score in enumerate(raw):
+        if place == 200:
+            state, single = single.state(), AnomalyLikelihood(p)
+            single.load(state)
+        found.append(single.add(np.array([score])))
+    assert np.concatenate(found).tobytes() == whole.tobytes()
+    assert len(set(whole[50:].tolist())) > 100
