@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from htmrun.components.sources.cells import is_missing, is_number
-from htmrun.components.sources.series import SeriesParameters, SeriesSource, open_table
+from htmrun.components.sources.series import SeriesParameters, SeriesSource
+from htmrun.components.sources.series_table import opened
 from htmrun.components.sources.steps import DAY, Step, span, usual_step
 from htmrun.components.sources.time_order import UnorderedTimesError
 from htmrun.errors import UserError, listed
@@ -111,7 +112,7 @@ def _called_a_target(p: SeriesParameters, base: Path) -> str | None:
     """Return the one column whose name says that it is the target."""
     # Any column can be told to be the value; its table is looked at only for the names.
     with suppress(UserError):
-        table = open_table(p, base)
+        table = opened(p, base)[0]
         named = [name for name in table.names if name.lower() in TARGETS]
         return named[0] if len(named) == 1 else None
     return None

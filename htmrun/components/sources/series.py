@@ -8,44 +8,34 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import Field, model_validator
 
 from htmrun.backends.parameters import round_half_up
-from htmrun.components.files import MOST_BYTES
 from htmrun.components.registry import register
 from htmrun.components.sources import (
     Chunk,
-    MaxBytes,
     Ranges,
     Shapes,
     Source,
-    SourceParameters,
     resolve_path,
 )
-from htmrun.components.sources.bundled import PUBLISHED, bundled_series
-from htmrun.components.sources.changes import Change
 from htmrun.components.sources.columns import find_columns
-from htmrun.components.sources.csv_table import CSVTable, Layout
-from htmrun.components.sources.derived import Derived, DerivedParameters, Rule
-from htmrun.components.sources.download import fetch
+from htmrun.components.sources.derived import Derived, Rule
 from htmrun.components.sources.first_rows import SHARE, FirstRows, rows_of
 from htmrun.components.sources.labels import Flagged, Timed, Windows, read_labels
-from htmrun.components.sources.planted import FLAG, planted_text
 from htmrun.components.sources.reading import Reading
 from htmrun.components.sources.rows import RowPass
+from htmrun.components.sources.series_parameters import SeriesParameters
+from htmrun.components.sources.series_table import opened
 from htmrun.components.sources.steps import step_among, uneven
-from htmrun.components.sources.text_source import TextSource
 from htmrun.components.sources.texts import OtherTexts, Vocabulary, first_texts
 from htmrun.components.sources.time_order import TimeOrder
-from htmrun.errors import UserError, one_of
+from htmrun.errors import UserError
 
 Ends = dict[str, tuple[float, float]]
 
@@ -70,226 +60,6 @@ class Scan:
     windows: Windows | None = None
 
 
-class SeriesParameters(SourceParameters):
-    """A series to forecast: a CSV file, or one that ships inside statsmodels."""
-
-    kind: Literal["series"] = "series"
-    path: str | None = Field(None, description="CSV file; null: the series called `name`.")
-    name: Literal["co2", "sunspots", "elnino", "hotgym", "nyc_taxi", "planted"] = Field(
-        "co2",
-        description="Weekly CO2 at Mauna Loa, yearly sunspots, monthly El Nino sea temperature, "
-        "which are there; hourly energy of a gym, half-hourly taxi passengers of New York, which "
-        "are downloaded once and checked; planted: hours with anomalies that are known. Unused "
-        "with a path.",
-    )
-    variant: int = Field(
-        0, ge=0, lt=1 << 32, description="Which of many series, for name=planted; each has others."
-    )
-    value: str | tuple[str, ...] | None = Field(
-        None,
-        description="Column that is forecast, or several like [load,price]; null: the only column "
-        "of numbers.",
-    )
-    values: tuple[str, ...] = Field(
-        (), description="Further numeric columns, given to the encoder under their own names."
-    )
-    texts: dict[str, tuple[str, ...]] = Field(
-        {},
-        description="Columns of texts, given to category encoders under their own names, and the "
-        "texts of each; []: those of the first rows. Any other text is one more category.",
-    )
-    derived: dict[str, DerivedParameters] = Field(
-        {},
-        description="Fields that are worked out from others, given to the encoder under the names "
-        "of the entries: a value so long ago, a difference, a place in the range.",
-    )
-    timestamp: str | tuple[str, ...] | None = Field(
-        None,
-        description="Column of date and time, or two like [DATE,TIME]; [] for none; null: the "
-        "first column of dates, with the time of day from another column where headers say so.",
-    )
-    timestamp_format: str | None = Field(
-        None,
-        description="strptime format, e.g. '%d.%m.%Y %H:%M', or epoch_s, epoch_ms, epoch_us, "
-        "epoch_ns; null: found from the whole column.",
-    )
-    sort: bool | None = Field(
-        None,
-        description="true: rows are sorted by time, in memory; false: they are taken as they "
-        "stand; null: as they stand, and an error where times go back or stand twice.",
-    )
-    where: dict[str, str | int | float | tuple[str | int | float, ...]] = Field(
-        {}, description="Rows that are read, by what a column holds, e.g. {sensor: A}."
-    )
-    group_by: str | None = Field(
-        None,
-        description="Column that tells series apart: they are read one after the other, each a "
-        "sequence of its own; null: all rows are one series.",
-    )
-    reset: str | None = Field(
-        None,
-        description="Column that starts new sequences: numbers where they are not zero, text "
-        "where it changes; null: none.",
-    )
-    decimal: Literal[".", ","] | None = Field(
-        None, description="Before the fraction of numbers; null: found where the file is certain."
-    )
-    thousands: Annotated[str | None, Field(max_length=1)] = Field(
-        None, description="Between groups of three digits; null: found where the file is certain."
-    )
-    units: tuple[str, ...] = Field(
-        (), description="Texts beside numbers that are left out, e.g. kW, %, $ or a mark like *."
-    )
-    missing_values: tuple[str | int | float, ...] = Field(
-        (),
-        description="Further cells that hold no value, e.g. [-200, '?']; besides empty, NaN, NA.",
-    )
-    delimiter: str | None = Field(
-        None,
-        min_length=1,
-        description="Separates the columns: a character, tab or space; null: found.",
-    )
-    encoding: str | None = Field(
-        None, description="Of the text, e.g. latin-1; null: by its byte order mark, else UTF-8."
-    )
-    comment: str | None = Field(
-        None, min_length=1, description="Lines that begin so are left out, e.g. '#'; null: none."
-    )
-    skip_lines: int = Field(0, ge=0, description="Lines above the header.")
-    missing: Literal["error", "skip", "previous"] | None = Field(
-        None,
-        description="Missing values: stop, leave the row out, or repeat the last value; null: "
-        "error for a file, previous for a bundled series.",
-    )
-    skip_rows: int = Field(0, ge=0, description="Data rows left out at the start.")
-    rows: Annotated[int | None, Field(ge=1)] = Field(
-        None, description="Data rows read after those skipped; null: all."
-    )
-    range: Literal["first_rows", "file"] = Field(
-        "first_rows",
-        description="Where encoders and buckets that are given no range take it from. first_rows: "
-        "no value after them shows. file: all of it, a look into the future that some benchmarks "
-        "allow.",
-    )
-    range_rows: int = Field(
-        1000,
-        ge=2,
-        le=1 << 20,
-        description="Rows that are the first, for range=first_rows; at most a tenth of all.",
-    )
-    score_from: int = Field(
-        0, ge=0, description="First sample whose prediction counts in the metrics."
-    )
-    horizon_unit: Literal["rows", "time"] = Field(
-        "rows",
-        description="What classifier.horizons count. rows: samples, however far apart they are. "
-        "time: only forecasts of samples exactly as many usual steps ahead are scored.",
-    )
-    drift_at: Annotated[int | None, Field(ge=1)] = Field(
-        None,
-        description="First sample after a change that is known: how a model recovers from it "
-        "is measured, in series of up to a million samples; null: none.",
-    )
-    labels: str | None = Field(
-        None,
-        description="File of labelled windows, both ends inside: JSON as the Numenta Anomaly "
-        "Benchmark has it, or CSV with columns start and end; null: none.",
-    )
-    label: str | None = Field(
-        None,
-        description="Column of labels: 1 or true where a row is anomalous, 0 or false elsewhere; "
-        "null: none.",
-    )
-    changes: tuple[Change, ...] = Field(
-        (),
-        description="Changes that are made to the value on purpose, one after the other, e.g. "
-        "[{begins: 1000, hours: [7, 11], factor: 0.8}].",
-    )
-    held_out: Literal["test", "validation"] = Field(
-        "test",
-        description="test: the whole series; validation: only its first part is used, the rest "
-        "stays unseen.",
-    )
-    validation_fraction: float = Field(
-        0.5, gt=0.0, lt=1.0, description="Share of the samples that make the first part, if so."
-    )
-    max_bytes: MaxBytes = MOST_BYTES
-
-    @model_validator(mode="after")
-    def _check_numbers(self) -> Self:
-        """What stands between digits can be no part of a number itself."""
-        sign = self.thousands
-        if sign is not None and (sign.isalnum() or sign in "+-" or sign == self.decimal):
-            raise ValueError(
-                f"thousands: found '{sign}', expected a sign that is in no number, and not "
-                "data.decimal"
-            )
-        return self
-
-    @property
-    def predicted(self) -> tuple[str | None, tuple[str, ...]]:
-        """The column that is forecast, and those that are forecast besides it, by name."""
-        if self.value is None or isinstance(self.value, str):
-            return self.value, ()
-        first, *others = self.value
-        return first, tuple(others)
-
-    @model_validator(mode="after")
-    def _check_predicted(self) -> Self:
-        """What is forecast besides the value has a name of its own, which metrics can bear."""
-        if self.value == ():
-            raise ValueError("value: found [], expected a column or several")
-        first, others = self.predicted
-        for place, name in enumerate(others, 1):
-            if name == first or others.count(name) > 1 or name in self.values:
-                raise ValueError(f"value: found '{name}' twice (or in values), expected it once")
-            if not re.fullmatch(r"[\w.\- ]+", name):
-                raise ValueError(
-                    f"value[{place}]: found '{name}', which is to end names of metrics, expected "
-                    "letters, digits, blanks and _ . - alone; rename the column"
-                )
-        return self
-
-    @model_validator(mode="after")
-    def _check_derived(self) -> Self:
-        """A derived field has a name of its own, and is of a column that is read."""
-        fields = ("value", *self.predicted[1], *self.values)
-        for name, entry in self.derived.items():
-            if name in (*fields, "timestamp", *self.texts):
-                raise ValueError(
-                    f"derived.{name}: found the name of a field that there is, expected another"
-                )
-            if entry.of not in fields:
-                raise ValueError(
-                    f"derived.{name}.of: found '{entry.of}', {one_of(entry.of, fields)}"
-                )
-        return self
-
-
-def open_table(parameters: SeriesParameters, base: Path) -> CSVTable:
-    """Return the table that the parameters name, of which the header and first rows are read."""
-    return _opened(parameters, base)[0]
-
-
-def _opened(parameters: SeriesParameters, base: Path) -> tuple[CSVTable, str, dict[str, str]]:
-    """Return the table, its name, and what its kind of file is read with where nothing is said."""
-    p = parameters
-    layout = Layout(p.delimiter, p.comment, p.skip_lines)
-    if p.path is None and p.name in PUBLISHED:
-        path = fetch(PUBLISHED[p.name]) / next(iter(PUBLISHED[p.name].digests))
-        return CSVTable(TextSource(p.name, path), layout), p.name, {"missing": "error"}
-    if p.path is None and p.name == "planted":
-        source = TextSource(p.name, text=planted_text(p.variant))
-        return CSVTable(source, layout), p.name, {"missing": "error", "label": FLAG}
-    if p.path is None:
-        bundled = bundled_series(p.name)
-        settings = {"timestamp_format": bundled.timestamp_format, "missing": "previous"}
-        return CSVTable(bundled.text, layout), str(p.name), settings
-    path = resolve_path(p.path, base)
-    text = TextSource(str(path), path, encoding=p.encoding, most=p.max_bytes)
-    return CSVTable(text, layout), path.name.split(".")[0], {"missing": "error"}
-
-
 @register("source", SeriesParameters)
 class SeriesSource(Source):
     """A table whose column `value` is forecast; the header is read at once, the rows later."""
@@ -299,7 +69,7 @@ class SeriesSource(Source):
     class_names: tuple[str, ...] = ()
 
     def __init__(self, parameters: SeriesParameters, base: Path) -> None:
-        self.table, name, defaults = _opened(parameters, base)
+        self.table, name, defaults = opened(parameters, base)
         self.name: str = name
         labels = parameters.labels
         self._labels_path = None if labels is None else resolve_path(labels, base, "labels")
