@@ -92,6 +92,14 @@ class SpatialPoolerParameters(Parameters):
     decrement: Fraction = Field(
         0.008, description="Taken from a winner's synapse when its input is off."
     )
+    push: Fraction = Field(
+        0.0,
+        description="Each win also moves all of a winner's synapses by this much, away from the "
+        "inflection: towards 1 from there on, towards 0 below; 0: off.",
+    )
+    inflection: Fraction = Field(
+        0.4, description="Permanence from which synapses are pushed towards 1; only with push."
+    )
     initial_connected: Fraction = Field(
         0.5, description="Share of potential synapses that start connected."
     )

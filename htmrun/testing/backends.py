@@ -138,6 +138,8 @@ def pooler_case(seed: int) -> tuple[tuple[int, ...], dict[str, Any]]:
         settings["boost_bits"] = int(scope.choice([8, 16, 30]))
     elif scope.integers(2):
         settings["boost_scope"] = "global"
+    if scope.integers(2):
+        settings |= {"push": float(scope.choice([0.001, 0.05, 0.6])), "inflection": 0.12}
     return shape, settings
 
 

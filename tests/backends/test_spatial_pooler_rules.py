@@ -189,6 +189,26 @@ def test_boost_flag_alone_recomputes() -> None:
     assert len(sp.state()["pending_input_offsets"]) == 2
 
 
+def test_winners_are_pushed_away_from_the_inflection() -> None:
+    # Steps first: 4000 + 500 and 4499 + 500 lie above .45 then, what is off loses 80 and below.
+    rows = [[4000, 4499, 4579, 4580, 9990, 100, -1], [500] * 7]
+    sp = pooler(7, columns=2, winners=1, push=0.02, inflection=0.45)
+    with_permanences(sp, rows)
+    flags = np.ones(1, np.uint8)
+    sp.run(one(sp, [0, 1, 4, 6]), Plan(flags * 0, flags, flags * 0))
+    learned = [4700, 5199, 4299, 4700, 10000, 0, -1]
+    assert sp.state()["permanences"].tolist() == [learned, rows[1]]
+
+
+def test_a_window_pushes_once_for_each_win_by_where_it_ends() -> None:
+    sp = pooler(3, columns=2, winners=1, push=0.02, inflection=0.45, increment=0.03, decrement=0.01)
+    with_permanences(sp, [[4400, 4400, 4400], [-1, -1, -1]])
+    plan = Plan.every(3, 3)
+    sp.run(one(sp, [0, 1], [0], [0, 1]), plan)
+    # 4400 + 900, 4400 + 600 - 100, 4400 - 300; then three times 200.
+    assert sp.state()["permanences"][0].tolist() == [5900, 5500, 3500]
+
+
 def test_weak_columns_are_bumped() -> None:
     rows = [[5000, 5000], [500, -1], [9995, 900]]
     sp = pooler(2, columns=3, winners=1, weak_bump=0.01, weak_fraction=0.5, duty_period=4)

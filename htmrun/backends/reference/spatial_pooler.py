@@ -160,6 +160,9 @@ class SpatialPooler:
             step[on] = up
             change[np.searchsorted(rows, winners)] += step
         self._add(rows, change)
+        if p.push > 0:
+            upwards = self._permanences[rows] >= permanence(p.inflection)
+            self._add(rows, np.where(upwards, 1, -1) * (permanence(p.push) * wins[rows])[:, None])
         self._active_duty = advance_duty(self._active_duty, wins, n, p.duty_period)
         if p.weak_bump > 0:
             self._overlap_duty = advance_duty(self._overlap_duty, self._reached, n, p.duty_period)

@@ -307,6 +307,13 @@ CASES: dict[str, Pooling | Classifying | Remembering] = {
         {**LOCAL, "columns": 40, "column_shape": (40,), "inhibition_radius": 3,
          "boost_radius": 30, "boost_bits": 16}, (30,),
     ),
+    "pushed away from the inflection": Pooling(
+        {**FULL, "columns": 70, "push": 0.011, "inflection": 0.11}, (83,), every=(1.0, 4.0, 9.0),
+    ),
+    "pushed, bits turned": Pooling(
+        {**FULL, "columns": 140, "push": 0.3, "inflection": 0.11, "weak_bump": 0.0}, (83,),
+        every=(2.0, 1.0), group={"by_input": "turned"},
+    ),
     "local, whole grid": Pooling(
         {**LOCAL, "columns": 30, "column_shape": (30,), "inhibition_radius": 15}, (40,)
     ),

@@ -64,6 +64,8 @@ class Rules(NamedTuple):
     boosts_locally: bool
     boost_radius: int
     boost_drop: int
+    push: int
+    inflection: int
 
 
 class Memory(NamedTuple):

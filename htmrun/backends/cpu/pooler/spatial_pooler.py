@@ -305,4 +305,6 @@ def _rules(p: SpatialPoolerParameters, inputs: int, radius: int) -> Rules:
         boosts_locally=p.boosts_locally,
         boost_radius=receptive_fields.boost_radius(p, radius),
         boost_drop=30 - p.boost_bits,
+        push=permanence(p.push),
+        inflection=permanence(p.inflection),
     )

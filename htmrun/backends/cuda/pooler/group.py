@@ -216,7 +216,7 @@ class SpatialPoolerGroup:
         possible = (
             p.inhibition == "global"
             and not p.boosts_locally
-            and p.weak_bump == 0
+            and p.weak_bump == p.push == 0
             and bool((schedule.most_window == 1).all())
         )
         if self._steps == "online" and not possible:

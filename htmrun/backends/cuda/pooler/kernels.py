@@ -141,6 +141,14 @@ class Kernels(NeighbourKernels):
             i32(permanence(p.increment)), i32(permanence(p.decrement)),
             i32(permanence(p.connected)), i32(not turning),
         )  # fmt: skip
+        if p.push > 0:
+            self._launch(
+                "sp_push", (self._blocks_of_warps(learners), self.models), *synapses, won,
+                schedule.window, self._learners, schedule.learner_count, i32(t), stop_row,
+                i32(rows.rows), *sizes, i32(self.column_words), i32(permanence(p.push)),
+                i32(permanence(p.inflection)), i32(permanence(p.connected)), i32(not turning),
+                file="sp_learn.cu",
+            )  # fmt: skip
         if turning:
             across = -(-self.column_words // _TURNED_COLUMNS)
             self.device.launch(
