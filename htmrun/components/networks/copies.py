@@ -8,14 +8,20 @@ v(all) - v(all but it), and the copies' redundancy 1 - (sum of worths) / (v(all)
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
-from htmrun.components.networks.network import PIECE, Network
+from htmrun._imports import torch
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from htmrun.components.networks.network import Network
+
+PIECE = 256
+"""Images that go through at once."""
 Double = npt.NDArray[np.float64]
 
 

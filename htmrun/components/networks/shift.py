@@ -6,12 +6,17 @@ changes because parameters before it do. On samples that stay the same nothing e
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
-from htmrun.components.networks.network import Network
+from htmrun._imports import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from htmrun.components.networks.network import Network
 
 Double = npt.NDArray[np.float64]
 Moments = dict[str, Double]

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from htmrun.components.networks import copies
 from htmrun.components.registry import register
 from htmrun.training.measures.measure import Found, Measure, Metric, Metrics, Run
 from htmrun.training.measures.network_layers import IMAGES, over_layers
@@ -37,8 +38,6 @@ class Copies(Measure):
         chunk = None if found is None else next(iter(run.source.test(IMAGES) or ()), None)
         if found is None or chunk is None:
             return Found()
-        from htmrun.components.networks import copies  # It needs torch.
-
         encoded = run.pipeline.encoder.encode(chunk.fields)
         activity = run.pipeline.activity(encoded, chunk.reset)
         targets = run.pipeline.classes_of(chunk.target)

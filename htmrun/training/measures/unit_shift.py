@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
+from htmrun.components.networks import shift
 from htmrun.components.registry import register
 from htmrun.training.measures.measure import Due, Found, Measure, Metric, Metrics, Run, Saved
 from htmrun.training.measures.network_layers import over_layers
 from htmrun.training.measures.probes import PROBES, no_reset
-
-if TYPE_CHECKING:
-    from htmrun.components.networks.shift import Moments
-
-NAMES = ("rate_shift", "value_shift")
 
 
 @register("measure")
@@ -36,7 +32,7 @@ class UnitShift(Measure):
         found = run.pipeline.readout.inside()
         chunk = None if found is None else next(iter(run.source.test(PROBES) or ()), None)
         self._bits: Any = None if chunk is None else run.pipeline.encoder.encode(chunk.fields)
-        self._before: dict[str, Moments] = {}
+        self._before: dict[str, shift.Moments] = {}
         self._seen: dict[str, list[float]] = {}
         self._samples: list[float] = []
 
@@ -45,8 +41,6 @@ class UnitShift(Measure):
         found = run.pipeline.readout.inside()
         if not due.curve or self._bits is None or found is None:
             return {}
-        from htmrun.components.networks import shift  # It needs torch.
-
         network, given = found
         activity = run.pipeline.activity(self._bits, no_reset(self._bits))
         now = shift.moments(network, given(activity))
