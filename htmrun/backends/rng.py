@@ -35,6 +35,7 @@ class Purpose(IntEnum):
     GENERATE = 9
     PROBE = 10
     NETWORK = 11
+    TASK = 12
 
 
 def mix(z: npt.ArrayLike) -> U64:

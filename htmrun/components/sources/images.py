@@ -19,6 +19,7 @@ from htmrun.backends import rng
 from htmrun.backends.parameters import round_half_up
 from htmrun.components import registry
 from htmrun.components.files import MOST_BYTES
+from htmrun.components.registry import Section
 from htmrun.components.sources import (
     Chunk,
     MaxBytes,
@@ -27,6 +28,7 @@ from htmrun.components.sources import (
     SourceParameters,
     resolve_path,
 )
+from htmrun.components.sources.tasks import TasksParameters, TaskStream
 from htmrun.errors import UserError
 
 Limit = Annotated[int | None, Field(ge=1)]
@@ -43,6 +45,11 @@ class ImagesParameters(SourceParameters):
     )
     validation_fraction: float = Field(
         0.2, gt=0.0, lt=1.0, description="Share of each class of the training images, if so."
+    )
+    tasks: Annotated[TasksParameters, Section(("tasks",), TasksParameters)] | None = Field(
+        None,
+        description="Tasks one after the other made of the images, e.g. {kind: rotated, count: 5}, "
+        "permuted or by_class; null: one task.",
     )
 
 
@@ -118,6 +125,11 @@ class SplitImages(Source):
     @abstractmethod
     def read(self) -> Split:
         """Return all training and all test images, and set `names` where they are found."""
+
+    def in_tasks(self) -> Source:
+        """Return the stream of tasks that is asked for, or itself."""
+        tasks = self.parameters.tasks
+        return self if tasks is None else TaskStream(self, tasks)
 
     @cached_property
     def split(self) -> Split:

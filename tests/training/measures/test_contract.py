@@ -16,6 +16,7 @@ from htmrun.training.measures.pixel_noise import PixelNoise
 from htmrun.training.measures.prequential import Prequential
 from htmrun.training.measures.probes import Probes
 from htmrun.training.measures.target import Target
+from htmrun.training.measures.tasks import TaskSequence
 from tests.helpers.experiments import SEQUENCES
 
 STREAM = (*SEQUENCES, "seeds=[0]", "arms=[minibatch_50]", "curve_points=5", "data.steps=600")
@@ -45,6 +46,11 @@ class TestAnomalies(MeasureChecks):
 class TestDrift(MeasureChecks):
     measure = Drift
     overrides = (*STREAM, "data.steps=1600", "data.drift_at=800", "data.score=determined")
+
+
+class TestTaskSequence(MeasureChecks):
+    measure = TaskSequence
+    overrides = (*SMALL, "epochs=1", "data.tasks={kind: by_class, count: 3}")
 
 
 class TestHeldOut(MeasureChecks):
