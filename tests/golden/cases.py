@@ -26,10 +26,16 @@ _STREAM = (
 _CSV = ("data.path={csv}", "data.value=load", "data.missing=previous", *_STREAM)
 _NETWORK = ("data.test_fraction=0.95", "epochs=2", "noise_images=5")
 _CREDIT = ("data.test_fraction=0.97", "epochs=1", "noise_images=2")
+_TASKS = (
+    "data.test_fraction=0.8", "sp.columns=64", "network.layers.hidden.units=8",
+    "network_10.layers.hidden.units=8", "network_100.layers.hidden.units=8",
+    "arms=[minibatch,epoch_boost,growing,network_10,untrained]",
+)  # fmt: skip
 _IDX = ("data.path={idx}", "evaluate_every=60")
 
 SHIPPED: dict[str, tuple[str, ...]] = {
     "anomaly": ("data.rows=2000", *_STREAM, "sp.winners=10"),
+    "classes_digits": _TASKS,
     "credit_digits": _CREDIT,
     "csv": ("data.path={csv}", "data.value=load", *_STREAM),
     "digits": _POOLED_DIGITS,
@@ -37,8 +43,10 @@ SHIPPED: dict[str, tuple[str, ...]] = {
     "hotgym": (*_CSV, "control.ridge.season=false"),
     "mnist": (*_IDX, "sp.columns=256"),
     "nab": ("data.rows=480", *_STREAM, "sp.winners=10"),
+    "permuted_digits": _TASKS,
     "reber": ("data.steps=600", *_SEQUENCES),
     "reward_digits": _CREDIT,
+    "rotated_digits": _TASKS,
     "sequences": _TWO_PASSES,
     "sp_mnist": (*_IDX, "data.train_samples=40", "evaluate_every=20", "noise_images=5"),
     "sparse_digits": _NETWORK,
@@ -79,7 +87,8 @@ UNRECORDED = ("credit_digits", "reward_digits")
 them would take as long as running them."""
 
 NETWORKS = {
-    "credit_digits", "reward_digits", "sp_mnist", "sparse_digits", "sparse_mnist",
+    "classes_digits", "credit_digits", "permuted_digits", "reward_digits", "rotated_digits",
+    "sp_mnist", "sparse_digits", "sparse_mnist",
 }  # fmt: skip
 """torch repeats a result on the same machine and build only; everything else is equal always."""
 
