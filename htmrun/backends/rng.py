@@ -35,7 +35,8 @@ class Purpose(IntEnum):
     GENERATE = 9
     PROBE = 10
     NETWORK = 11
-    TASK = 12
+    SHIFT = 12
+    TASK = 13
 
 
 def mix(z: npt.ArrayLike) -> U64:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -17,11 +17,12 @@ from htmrun.backends.parameters import Parameters
 from htmrun.components import registry
 from htmrun.components.registry import register
 from htmrun.components.sources import Chunk, Ranges, Shapes, Source
-from htmrun.components.sources.task_views import View, permuted, rotated
+from htmrun.components.sources.shifting import moved, offsets
+from htmrun.components.sources.task_views import Images, View, permuted, rotated
 from htmrun.errors import UserError
 
 if TYPE_CHECKING:
-    from htmrun.components.sources.images import LabelledImages, SplitImages
+    from htmrun.components.sources.images import SplitImages
 
 Members = npt.NDArray[np.int64]
 
@@ -218,16 +219,18 @@ class TaskStream(Source):
 
     def train(self, seed: int, epoch: int, chunk: int) -> Iterator[Chunk]:
         """Yield all tasks' training images, shuffled for (seed, epoch, task, pass)."""
-        passes = self.tasks.passes
+        passes, part = self.tasks.passes, self.whole.split[0]
         for task, members in enumerate(self._members[0]):
             for number in range(passes):
                 stream = (epoch * self.tasks.count + task) * passes + number
                 order = rng.permutation(seed, rng.Purpose.SHUFFLE, stream, len(members))
-                yield from self._shown(self.whole.split[0], task, members[order], chunk)
+                shown = partial(self._learned, task, seed, stream)
+                yield from part.chunks(members[order], chunk, shown)
 
     def test_of(self, task: int, chunk: int) -> Iterator[Chunk]:
         """Yield the held-out images of one task, counted from 0, as stored."""
-        return self._shown(self.whole.split[1], task, self._members[1][task], chunk)
+        part, view = self.whole.split[1], self._views[task]
+        return part.chunks(self._members[1][task], chunk, lambda images, places: view.of(images))
 
     def test(self, chunk: int) -> Iterator[Chunk]:
         """Yield the held-out images as stored, each as all its tasks show it."""
@@ -240,15 +243,20 @@ class TaskStream(Source):
             numbers = np.arange(start, min(start + chunk, len(held) * count))
             # Image by image, so that the first few samples are of all tasks.
             image, task = numbers // count, numbers % count
-            plain = next(held.chunks(image, chunk))
-            images = plain.fields["image"]
-            for one, view in enumerate(self._views):
-                images[task == one] = view.of(images[task == one])
-            yield plain
+            yield from held.chunks(image, chunk, partial(self._of_tasks, task))
 
-    def _shown(
-        self, part: LabelledImages, task: int, order: Members, chunk: int
-    ) -> Iterator[Chunk]:
-        for plain in part.chunks(order, chunk):
-            image = self._views[task].of(plain.fields["image"])
-            yield Chunk({"image": image}, plain.target, plain.reset, plain.scored)
+    def _learned(
+        self, task: int, seed: int, stream: int, images: Images, places: Members
+    ) -> Images:
+        """Return training images, moved where that is asked for, as a task shows them."""
+        shift = self.parameters.shift
+        if shift:
+            images = moved(images, offsets(seed, stream, places, shift), shift)
+        return self._views[task].of(images)
+
+    def _of_tasks(self, task: Members, images: Images, places: Members) -> Images:
+        """Return images (N, ...), each as its task (N,) shows it."""
+        shown = images.copy()
+        for one, view in enumerate(self._views):
+            shown[task == one] = view.of(images[task == one])
+        return shown

@@ -50,6 +50,10 @@ class TestDigitsWithValidation(SourceChecks):
     reshuffles = True
 
 
+class TestShiftedDigits(SourceChecks):
+    parameters = DigitsParameters(shift=2)
+
+
 class TestIdx(SourceChecks):
     parameters = IdxParameters(path=".")
     others = (IdxParameters(path=".", train_samples=40), IdxParameters(path=".", test_samples=9))

@@ -107,6 +107,19 @@ def test_data_are_others_with_other_tasks() -> None:
     assert len(prints | {open_source(DigitsParameters()).fingerprint}) == 7
 
 
+def test_images_are_moved_before_a_task_shows_them() -> None:
+    def learned(**settings: Any) -> np.ndarray:
+        made = open_source(DigitsParameters.model_validate(settings))
+        return joined(made.train(2, 0, 100))["fields.image"]
+
+    plain, turned = learned(shift=2), learned(shift=2, tasks={"kind": "rotated", "degrees": 90.0})
+    np.testing.assert_array_equal(turned[: len(plain)], plain)
+    assert not np.array_equal(turned[: len(plain)], learned())
+    # The second task has the same images, moved by other ways, turned.
+    back = np.rot90(turned[len(plain) : 2 * len(plain)], -1, (1, 2))
+    assert {bytes(image) for image in back.copy()} != {bytes(image) for image in plain}
+
+
 @pytest.mark.parametrize(
     ("overrides", "line"),
     [

@@ -1,0 +1,1 @@
+"""What learning costs, measured: alternating windows in one process, as ratios."""
