@@ -17,6 +17,7 @@ from htmrun.training.measures.pixel_noise import PixelNoise
 from htmrun.training.measures.prequential import Prequential
 from htmrun.training.measures.probes import Probes
 from htmrun.training.measures.target import Target
+from htmrun.training.measures.tasks import TaskSequence
 from htmrun.training.measures.unit_shift import UnitShift
 from tests.helpers.experiments import SEQUENCES
 
@@ -47,6 +48,11 @@ class TestAnomalies(MeasureChecks):
 class TestDrift(MeasureChecks):
     measure = Drift
     overrides = (*STREAM, "data.steps=1600", "data.drift_at=800", "data.score=determined")
+
+
+class TestTaskSequence(MeasureChecks):
+    measure = TaskSequence
+    overrides = (*SMALL, "epochs=1", "data.tasks={kind: by_class, count: 3}")
 
 
 class TestHeldOut(MeasureChecks):
