@@ -36,8 +36,9 @@ HEAVY = (
 )  # fmt: skip
 
 EXPERIMENTS = (
-    "anomaly, credit_digits, csv, digits, drift, hotgym, mnist, nab, reber, reward_digits, "
-    "sequences, sp_mnist, sparse_digits, sparse_mnist, stream, taxi, taxi_perturbed"
+    "anomaly, classes_digits, credit_digits, csv, digits, drift, hotgym, mnist, nab, "
+    "permuted_digits, reber, reward_digits, rotated_digits, sequences, sp_mnist, sparse_digits, "
+    "sparse_mnist, stream, taxi, taxi_perturbed"
 )
 
 

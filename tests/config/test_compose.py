@@ -17,9 +17,9 @@ from htmrun.errors import UserError
 from htmrun.paths import CONF
 
 SHIPPED = (
-    "anomaly", "credit_digits", "csv", "digits", "drift", "hotgym", "mnist", "nab", "reber",
-    "reward_digits", "sequences", "sp_mnist", "sparse_digits", "sparse_mnist", "stream", "taxi",
-    "taxi_perturbed",
+    "anomaly", "classes_digits", "credit_digits", "csv", "digits", "drift", "hotgym", "mnist",
+    "nab", "permuted_digits", "reber", "reward_digits", "rotated_digits", "sequences", "sp_mnist",
+    "sparse_digits", "sparse_mnist", "stream", "taxi", "taxi_perturbed",
 )  # fmt: skip
 MINE = """\
 # @package _global_
