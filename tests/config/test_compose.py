@@ -17,9 +17,9 @@ from htmrun.errors import UserError
 from htmrun.paths import CONF
 
 SHIPPED = (
-    "anomaly", "credit_digits", "csv", "digits", "drift", "hotgym", "mnist", "nab", "reber",
-    "reward_digits", "sequences", "sp_mnist", "sparse_digits", "sparse_mnist", "stream", "taxi",
-    "taxi_perturbed",
+    "anomaly", "cifar10", "credit_digits", "csv", "digits", "drift", "hotgym", "local_mnist",
+    "mnist", "nab", "reber", "reward_digits", "sequences", "sp_mnist", "sparse_digits",
+    "sparse_mnist", "stream", "taxi", "taxi_perturbed", "topology_digits",
 )  # fmt: skip
 MINE = """\
 # @package _global_
