@@ -26,6 +26,10 @@ _STREAM = (
 _CSV = ("data.path={csv}", "data.value=load", "data.missing=previous", *_STREAM)
 _NETWORK = ("data.test_fraction=0.95", "epochs=2", "noise_images=5")
 _CREDIT = ("data.test_fraction=0.97", "epochs=1", "noise_images=2")
+_TASKS = (
+    # Networks would be of one machine, and are run in other cases.
+    "data.test_fraction=0.9", "sp.columns=64", "arms=[minibatch,epoch_boost,growing,untrained]",
+)  # fmt: skip
 _IDX = ("data.path={idx}", "evaluate_every=60")
 
 SHIPPED: dict[str, tuple[str, ...]] = {
@@ -37,6 +41,7 @@ SHIPPED: dict[str, tuple[str, ...]] = {
         "epochs=2",
         "arms=[online,minibatch,untrained,no_sp]",
     ),
+    "classes_digits": _TASKS,
     "credit_digits": _CREDIT,
     "csv": ("data.path={csv}", "data.value=load", *_STREAM),
     "digits": _POOLED_DIGITS,
@@ -51,8 +56,10 @@ SHIPPED: dict[str, tuple[str, ...]] = {
     ),
     "mnist": (*_IDX, "sp.columns=256"),
     "nab": ("data.rows=480", *_STREAM, "sp.winners=10"),
+    "permuted_digits": _TASKS,
     "reber": ("data.steps=600", *_SEQUENCES),
     "reward_digits": _CREDIT,
+    "rotated_digits": _TASKS,
     "sequences": _TWO_PASSES,
     "sp_mnist": (*_IDX, "data.train_samples=40", "evaluate_every=20", "noise_images=5"),
     "sparse_digits": _NETWORK,

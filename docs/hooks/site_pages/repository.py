@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 from pathlib import Path
@@ -17,7 +18,9 @@ _LANGUAGES = {".py": "python", ".yaml": "yaml", ".yml": "yaml", ".cu": "cpp", ".
 
 def page_of(path: str) -> str:
     """Return where the site has the file or folder `path` of the repository."""
-    return f"{FOLDER}/{path.removesuffix('.md').replace('README', 'readme')}.md"
+    return (
+        f"{FOLDER}/{path.removesuffix('.md').removesuffix('.ipynb').replace('README', 'readme')}.md"
+    )
 
 
 def with_links(text: str, source: str, page: str) -> tuple[str, set[str]]:
@@ -56,6 +59,21 @@ def pages(first: set[str]) -> dict[str, str]:
     return made
 
 
+def notebook(text: str) -> str:
+    """Return a notebook as Markdown: its cells with what they have printed and drawn."""
+    parts = []
+    for cell in json.loads(text)["cells"]:
+        source = "".join(cell["source"])
+        parts.append(f"```python\n{source}\n```" if cell["cell_type"] == "code" else source)
+        for out in cell.get("outputs", ()):
+            if out["output_type"] == "stream":
+                parts.append(f"```text\n{''.join(out['text']).rstrip()}\n```")
+            elif "image/png" in out.get("data", {}):
+                picture = "".join(out["data"]["image/png"].split())
+                parts.append(f'<img alt="plot" src="data:image/png;base64,{picture}">')
+    return "\n\n".join(parts) + "\n"
+
+
 def _text(path: str) -> str:
     place = ROOT / path
     if place.is_dir():
@@ -65,4 +83,6 @@ def _text(path: str) -> str:
     text = place.read_text(encoding="utf-8")
     if place.suffix == ".md":
         return text
+    if place.suffix == ".ipynb":
+        return notebook(text)
     return f"# {place.name}\n\n`{path}`\n\n```{_LANGUAGES.get(place.suffix, 'text')}\n{text}```\n"
