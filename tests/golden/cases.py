@@ -33,6 +33,7 @@ _TASKS = (
 _IDX = ("data.path={idx}", "evaluate_every=60")
 
 SHIPPED: dict[str, tuple[str, ...]] = {
+    "activations_digits": _CREDIT,
     "anomaly": ("data.rows=2000", *_STREAM, "sp.winners=10"),
     "cifar10": (
         "data.path={cifar}",
@@ -46,6 +47,9 @@ SHIPPED: dict[str, tuple[str, ...]] = {
     "csv": ("data.path={csv}", "data.value=load", *_STREAM),
     "digits": _POOLED_DIGITS,
     "drift": (*_TWO_PASSES, "epochs=1", "data.steps=800", "data.drift_at=400", "target=0.5"),
+    "game_digits": _CREDIT,
+    "heard_digits": _CREDIT,
+    "hierarchy_digits": _CREDIT,
     "hotgym": (*_CSV, "control.ridge.season=false"),
     "local_mnist": (
         *_IDX,
@@ -57,6 +61,10 @@ SHIPPED: dict[str, tuple[str, ...]] = {
     "mnist": (*_IDX, "sp.columns=256"),
     "nab": ("data.rows=480", *_STREAM, "sp.winners=10"),
     "permuted_digits": _TASKS,
+    "norms_digits": (
+        *_CREDIT,
+        "arms=[sgd_batch,rmsprop_layer_online,adam_group_sp,boosted_pooled]",
+    ),
     "reber": ("data.steps=600", *_SEQUENCES),
     "reward_digits": _CREDIT,
     "rotated_digits": _TASKS,
@@ -102,12 +110,15 @@ MORE: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Whole argument lists of what no shipped experiment has in it."""
 
-UNRECORDED = ("credit_digits", "reward_digits")
+UNRECORDED = (
+    "activations_digits", "credit_digits", "game_digits", "heard_digits", "hierarchy_digits",
+    "norms_digits", "reward_digits",
+)  # fmt: skip
 """Many jobs, whose series are of the kinds that `sparse_digits` and `sp_mnist` have: recording
 them would take as long as running them."""
 
 NETWORKS = {
-    "credit_digits", "reward_digits", "sp_mnist", "sparse_digits", "sparse_mnist",
+    *UNRECORDED, "sp_mnist", "sparse_digits", "sparse_mnist",
 }  # fmt: skip
 """torch repeats a result on the same machine and build only; everything else is equal always."""
 
