@@ -35,6 +35,8 @@ class Purpose(IntEnum):
     GENERATE = 9
     PROBE = 10
     NETWORK = 11
+    ENVIRONMENT = 12
+    ACTION = 13
 
 
 def mix(z: npt.ArrayLike) -> U64:

@@ -32,9 +32,13 @@ HASH = "sha256:"
 """What stands for the version of a module that no package brings begins with this."""
 PLACES: dict[str, tuple[str, ...]] = {
     "encoder": ("htmrun.components.encoders",),
-    "source": ("htmrun.components.sources",),
+    "source": ("htmrun.components.sources", "htmrun.components.environments"),
     "stage": ("htmrun.components.stages",),
-    "readout": ("htmrun.components.classifiers", "htmrun.components.networks.readout"),
+    "readout": (
+        "htmrun.components.classifiers",
+        "htmrun.components.networks.readout",
+        "htmrun.components.agents",
+    ),
     "layer": ("htmrun.components.networks.layers",),
     "control": ("htmrun.components.controls",),
     "measure": ("htmrun.training.measures",),

@@ -44,7 +44,9 @@ def test_backends_are_equal_and_the_rule_of_networks_gives_the_same(window: int)
         reward_commit(models[2], rules, bits, won, reward.astype(float), turn % 2 == 0)
         assert_same(models[1].state(), models[0].state())
         assert_same(models[2].state(), models[0].state())
-        assert_same({"won": models[1].compute(bits).indices}, {"won": models[0].compute(bits).indices})
+        assert_same(
+            {"won": models[1].compute(bits).indices}, {"won": models[0].compute(bits).indices}
+        )
 
 
 @pytest.mark.parametrize("backend", ["reference", "cpu"])
@@ -82,7 +84,9 @@ def test_a_synapse_by_hand(backend: str) -> None:
 
 @pytest.mark.parametrize("backend", ["reference", "cpu"])
 @pytest.mark.parametrize(("reward", "more"), [([2], {}), ([1, 1], {}), ([1], {"weak_bump": 0.1})])
-def test_what_is_no_reward_is_refused(backend: str, reward: list[int], more: dict[str, Any]) -> None:
+def test_what_is_no_reward_is_refused(
+    backend: str, reward: list[int], more: dict[str, Any]
+) -> None:
     model, bits = _pooler(backend, **more), _samples(1, 5)
-    with pytest.raises(ValueError, match="reward|weak_bump"):
+    with pytest.raises(ValueError, match=r"reward|weak_bump"):
         model.modulate(bits, model.compute(bits), np.array(reward), False)

@@ -36,8 +36,9 @@ HEAVY = (
 )  # fmt: skip
 
 EXPERIMENTS = (
-    "anomaly, credit_digits, csv, digits, drift, hotgym, mnist, nab, reber, reward_digits, "
-    "sequences, sp_mnist, sparse_digits, sparse_mnist, stream, taxi, taxi_perturbed"
+    "anomaly, bandit, cartpole, credit_digits, csv, digits, drift, grid_world, hotgym, mnist, "
+    "nab, reber, reward_digits, sequences, sp_mnist, sparse_digits, sparse_mnist, stream, "
+    "taxi, taxi_perturbed"
 )
 
 

@@ -17,8 +17,9 @@ from htmrun.errors import UserError
 from htmrun.paths import CONF
 
 SHIPPED = (
-    "anomaly", "credit_digits", "csv", "digits", "drift", "hotgym", "mnist", "nab", "reber",
-    "reward_digits", "sequences", "sp_mnist", "sparse_digits", "sparse_mnist", "stream", "taxi",
+    "anomaly", "bandit", "cartpole", "credit_digits", "csv", "digits", "drift", "grid_world",
+    "hotgym", "mnist", "nab", "reber", "reward_digits", "sequences", "sp_mnist",
+    "sparse_digits", "sparse_mnist", "stream", "taxi",
     "taxi_perturbed",
 )  # fmt: skip
 MINE = """\
@@ -126,7 +127,7 @@ def test_overrides_reach_stages_arms_and_lists() -> None:
     )
     experiment = loaded.experiment
     assert experiment.stages["sp"].columns == 4096  # type: ignore[union-attr]
-    assert experiment.arm["minibatch"].longest_window == 50
+    assert experiment.longest_window(experiment.arm["minibatch"]) == 50
     assert experiment.seeds == (0, 1, 2)
     assert experiment.selected == ("minibatch", "untrained")
     assert loaded.resolved["sp"]["columns"] == 4096
@@ -175,7 +176,7 @@ def test_a_user_folder_adds_an_experiment(folder: Path) -> None:
     experiment = load(["experiment=two_layers"], folder).experiment
     assert experiment.pipeline == ("encoder", "sp", "sp2", "classifier")
     assert experiment.stages["sp2"].columns == 512  # type: ignore[union-attr]
-    assert experiment.arm["annealed"].longest_window == 200
+    assert experiment.longest_window(experiment.arm["annealed"]) == 200
     entry = next(e for e in experiments(folder) if e.name == "two_layers")
     assert entry.summary == "Two spatial poolers, one on the other."
 

@@ -26,14 +26,19 @@ _STREAM = (
 _CSV = ("data.path={csv}", "data.value=load", "data.missing=previous", *_STREAM)
 _NETWORK = ("data.test_fraction=0.95", "epochs=2", "noise_images=5")
 _CREDIT = ("data.test_fraction=0.97", "epochs=1", "noise_images=2")
+# Without networks, which would tie them to one machine: tests/training/test_play.py has these.
+_ACTING = ("~net", "~arm.net_online", "~arm.net_episode")
 _IDX = ("data.path={idx}", "evaluate_every=60")
 
 SHIPPED: dict[str, tuple[str, ...]] = {
     "anomaly": ("data.rows=2000", *_STREAM, "sp.winners=10"),
     "credit_digits": _CREDIT,
+    "bandit": ("data.steps=300", "behaviour.babble=100", *_ACTING),
+    "cartpole": ("data.steps=400", "behaviour.babble=100", *_ACTING, "~arm.net_10"),
     "csv": ("data.path={csv}", "data.value=load", *_STREAM),
     "digits": _POOLED_DIGITS,
     "drift": (*_TWO_PASSES, "epochs=1", "data.steps=800", "data.drift_at=400", "target=0.5"),
+    "grid_world": ("data.steps=300", "behaviour.babble=100", *_ACTING),
     "hotgym": (*_CSV, "control.ridge.season=false"),
     "mnist": (*_IDX, "sp.columns=256"),
     "nab": ("data.rows=480", *_STREAM, "sp.winners=10"),

@@ -108,7 +108,7 @@ class SpatialPooler:
             step = np.full(self.inputs, -down, np.int64)
             step[bits.row(t)] = up
             change[winners.row(t)] += reward[t] * step
-        rows = np.unique(winners.indices)
+        rows = np.unique(winners.indices).astype(np.int64)
         self._add(rows, change[rows])
         wins = np.bincount(winners.indices, minlength=p.columns).astype(np.int64)
         self._active_duty = advance_duty(self._active_duty, wins, len(bits), p.duty_period)
