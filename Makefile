@@ -1,4 +1,5 @@
 # make demo: set up in .venv, then compare the three regimes on handwritten digits.
+# make site: the documentation as a site, into build/site.
 # make test: set up in .venv, then formatting, linting, types and the whole test suite.
 PYTHON ?= python3
 VENV   ?= .venv
@@ -7,7 +8,7 @@ BIN    := $(VENV)/bin
 TORCH  := torch==2.13.0
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 
-.PHONY: demo test check install develop bench gpu docs clean
+.PHONY: demo test check install develop bench gpu site clean
 .DELETE_ON_ERROR:
 
 demo: install
@@ -26,6 +27,10 @@ check: develop
 bench: develop
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/on_card.py || test $$? -eq 2
+
+# The documentation as a site for reading offline: build/site/index.html.
+site: develop
+	$(BIN)/python -m mkdocs build --strict
 
 # Everything that needs a card: tests, compute-sanitizer, benchmark.
 gpu:

@@ -40,6 +40,13 @@ __device__ inline float boost_factor(u32 duty, i64 target, i64 gain) {
     return exp2_fixed((gain * (target - (i64)duty)) >> 22);
 }
 
+// A duty cycle as neighbours read it, without its last `drop` bits; halves upwards.
+__device__ inline u32 shared_duty(u32 duty, int drop) {
+    if (drop == 0) return duty;
+    const u32 rounded = (duty + (1u << (drop - 1))) >> drop, most = (1u << (30 - drop)) - 1;
+    return (rounded < most ? rounded : most) << drop;
+}
+
 // Duty cycle after a window of n samples of which `count` were active.
 // reciprocal = 2^32 / period, unit = 2^30 / period, both rounded down.
 __device__ inline u32 advance_duty(u32 duty, u32 count, u32 n, u64 reciprocal, u32 unit) {

@@ -1,6 +1,7 @@
 // Local inhibition and boosting among 3 x 3 neighbours on a two-dimensional grid of columns, twice:
 // through global memory and through shared memory. Both write the same bytes as sp_topology.cu with
-// a radius of 1. What neighbours share is 4 bytes a column: a score key, or a duty cycle.
+// a radius of 1. What neighbours share is 4 bytes a column: a score key, or a duty cycle, of which
+// boosting reads all bits but the last `drop`.
 //
 // Suffixes and layouts as in spatial_pooler.cu; a column is y * width + x. blockIdx.y is the model.
 // No dynamic shared memory. Ties that selection leaves open in tied_msv are for sp_settle_ties.
@@ -123,25 +124,25 @@ extern "C" __global__ void local3_select_shared(
 extern "C" __global__ void local3_boost_global(
     float* boost_mc, u32* min_overlap_duty_mc, const u32* active_duty_mc,
     const u32* overlap_duty_mc, const unsigned char* boost_tm, int width, int height, int wrap,
-    int t, i64 gain, u32 weak_share) {
+    int t, i64 gain, u32 weak_share, int drop) {
     const int columns = width * height, c = blockIdx.x * blockDim.x + threadIdx.x;
     const u64 first = (u64)blockIdx.y * columns;
     if (c >= columns || !boost_tm[(u64)t * gridDim.y + blockIdx.y]) return;
     u64 sum = 0;
     u32 most = 0, around = 0;
     visit_3x3(c % width, c / width, width, height, wrap, [&](int other, int, int) {
-        sum += active_duty_mc[first + other];
+        sum += shared_duty(active_duty_mc[first + other], drop);
         most = overlap_duty_mc[first + other] > most ? overlap_duty_mc[first + other] : most;
         ++around;
     });
     boost_mc[first + c] = boost_factor(active_duty_mc[first + c], (i64)(sum / around), gain);
-    min_overlap_duty_mc[first + c] = (u32)(((u64)most * weak_share) >> 16);
+    min_overlap_duty_mc[first + c] = (u32)(((u64)shared_duty(most, drop) * weak_share) >> 16);
 }
 
 extern "C" __global__ void local3_boost_shared(
     float* boost_mc, u32* min_overlap_duty_mc, const u32* active_duty_mc,
     const u32* overlap_duty_mc, const unsigned char* boost_tm, int width, int height, int wrap,
-    int t, i64 gain, u32 weak_share) {
+    int t, i64 gain, u32 weak_share, int drop) {
     __shared__ u32 active_tile[HALO_X * HALO_Y], overlap_tile[HALO_X * HALO_Y];
     const u64 first = (u64)blockIdx.y * width * height;
     if (!boost_tm[(u64)t * gridDim.y + blockIdx.y]) return;
@@ -154,11 +155,11 @@ extern "C" __global__ void local3_boost_shared(
     u32 most = 0, around = 0;
     visit_3x3(here.x, here.y, width, height, wrap, [&](int, int dx, int dy) {
         const int cell = here.cell + dy * HALO_X + dx;
-        sum += active_tile[cell];
+        sum += shared_duty(active_tile[cell], drop);
         most = overlap_tile[cell] > most ? overlap_tile[cell] : most;
         ++around;
     });
     const int c = here.y * width + here.x;
     boost_mc[first + c] = boost_factor(active_tile[here.cell], (i64)(sum / around), gain);
-    min_overlap_duty_mc[first + c] = (u32)(((u64)most * weak_share) >> 16);
+    min_overlap_duty_mc[first + c] = (u32)(((u64)shared_duty(most, drop) * weak_share) >> 16);
 }

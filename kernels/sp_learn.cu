@@ -5,10 +5,11 @@
 // kernel    grid x                      grid z            threads  writes
 // sp_tally  ceil(column_words / warps)  1                 any      duty cycles, learners
 // sp_adapt  any (strides over learners) 1                 <= 256   perm, conn of learners
+// sp_push   ceil(learners / warps)      1                 any      perm, conn of learners
 // sp_turn   ceil(column_words / 8)      ceil(words / 32)  256      conn_miv
 // sp_bump   ceil(columns / warps)       1                 any      perm, conn of weak columns
 //
-// In this order; sp_turn only where sp_adapt was told by_input = 0. window_tm[t][m] is how many
+// In this order; sp_push only with a push; sp_turn only where these were told by_input = 0. window_tm[t][m] is how many
 // samples model m commits after sample t (0: none); models without work leave at once.
 #include "columns.cuh"
 
@@ -155,6 +156,31 @@ extern "C" __global__ void __launch_bounds__(256, 4) sp_adapt(
                 column_words, c, i, before, adapted(before, on, all - on, increment, decrement),
                 connected);
         }
+    }
+}
+
+// Move the synapses of the columns that won away from the inflection, once for each win in the
+// window that ends before `stop_row`; one warp a column.
+extern "C" __global__ void sp_push(
+    i16* perm_mci, u32* conn_mcw, u32* conn_miv, const u32* won_mrv, const u32* window_tm,
+    const int* learner_mj, const u32* learner_count_tm, int t, int stop_row, int rows, int columns,
+    int words, int column_words, int push, int inflection, int connected, int by_input) {
+    const int lane = threadIdx.x % WARP, model = blockIdx.y;
+    const u32 j = (blockIdx.x * blockDim.x + threadIdx.x) / WARP;
+    const int n = (int)window_tm[(u64)t * gridDim.y + model];
+    if (n == 0 || j >= learner_count_tm[(u64)t * gridDim.y + model]) return;
+    const int c = learner_mj[(u64)model * columns + j];
+    const u32* won_r = won_mrv + ((u64)model * rows + stop_row - n) * column_words;
+    u32 wins = 0;
+    for (int r = lane; r < n; r += WARP) wins += bit_at(won_r + (u64)r * column_words, c);
+    const i64 all = (i64)push * warp_sum(wins);
+    const int step = all < PERMANENCE_ONE ? (int)all : PERMANENCE_ONE;
+    for (int i = lane; i < words * 32; i += WARP) {
+        const u64 column = (u64)model * columns + c;
+        const int before = perm_mci[column * words * 32 + perm_place(i, words)];
+        write_synapse(
+            perm_mci, conn_mcw, by_input ? conn_miv : nullptr, model, columns, words, column_words,
+            c, i, before, pushed(before, step, inflection), connected);
     }
 }
 

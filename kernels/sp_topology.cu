@@ -73,21 +73,23 @@ extern "C" __global__ void sp_settle_ties(
     }
 }
 
-// The target is the mean active duty cycle around, the minimum a share of the largest overlap duty.
+// The target is the mean active duty cycle around, the minimum a share of the largest overlap duty,
+// both without the last `drop` bits of what is read. radius_m is that of boosting here.
 extern "C" __global__ void sp_boost_local(
     float* boost_mc, u32* min_overlap_duty_mc, const u32* active_duty_mc,
     const u32* overlap_duty_mc, const unsigned char* boost_tm, const int* shape_d,
-    const int* radius_m, int wrap, int t, int columns, i64 gain, u32 weak_share) {
+    const int* radius_m, int wrap, int t, int columns, i64 gain, u32 weak_share, int drop) {
     const int c = blockIdx.x * blockDim.x + threadIdx.x;
     const u64 first = (u64)blockIdx.y * columns;
     if (c >= columns || !boost_tm[(u64)t * gridDim.y + blockIdx.y]) return;
     u64 sum = 0;
     u32 most = 0, around = 0;
     visit_box(shape_d, c, radius_m[blockIdx.y], wrap, [&](int other) {
-        sum += active_duty_mc[first + other];
+        sum += shared_duty(active_duty_mc[first + other], drop);
         if (overlap_duty_mc[first + other] > most) most = overlap_duty_mc[first + other];
         return ++around > 0;
     });
+    most = shared_duty(most, drop);  // rounding keeps the order
     boost_mc[first + c] = boost_factor(active_duty_mc[first + c], (i64)(sum / around), gain);
     min_overlap_duty_mc[first + c] = (u32)(((u64)most * weak_share) >> 16);
 }

@@ -37,6 +37,13 @@ __device__ inline int bumped(int before, int bump) {
     return before + bump < PERMANENCE_ONE ? before + bump : PERMANENCE_ONE;
 }
 
+// Permanence of a winner after its steps, moved on by `push`: up from the inflection on, else down.
+__device__ inline int pushed(int before, int push, int inflection) {
+    if (before == NO_SYNAPSE) return NO_SYNAPSE;
+    const int after = before >= inflection ? before + push : before - push;
+    return after < 0 ? 0 : after > PERMANENCE_ONE ? PERMANENCE_ONE : after;
+}
+
 // Write one permanence of each lane and bring both bit matrices in line (conn_miv null: the first). All lanes of a warp hold
 // consecutive inputs of one word.
 __device__ inline void write_synapse(

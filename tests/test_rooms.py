@@ -72,10 +72,10 @@ def test_functions_import_nothing_but_what_must_come_late() -> None:
     assert found == LATE
 
 
-def test_at_most_ten_rooms_and_six_loose_files() -> None:
+def test_at_most_eleven_rooms_and_six_loose_files() -> None:
     names = [p for p in (ROOT / "htmrun").iterdir() if p.name not in ("__pycache__", "py.typed")]
     rooms = [path for path in names if path.is_dir()]
-    assert len(rooms) <= 10
+    assert len(rooms) <= 11
     assert len(names) - len(rooms) <= 6
     for room in rooms:
         text = ast.get_docstring(ast.parse((room / "__init__.py").read_text())) or ""

@@ -71,6 +71,17 @@ def advance_duty(
     return (d - ((d * decay) >> np.uint64(32)) + gain).astype(np.uint32)
 
 
+def shared_duty(duty: npt.NDArray[np.int64], bits: int) -> npt.NDArray[np.int64]:
+    """Return duty cycles as neighbours read them: int64 like `duty`, rounded to `bits` (1 to 30).
+
+    Halves upwards; 1.0 is the highest that so many bits hold. 30 bits: unchanged.
+    """
+    drop = 30 - bits
+    if drop == 0:
+        return duty
+    return np.minimum((duty + (1 << (drop - 1))) >> drop, (1 << bits) - 1) << drop
+
+
 def boost_gain(strength: float) -> int:
     """Return ``strength * log2(e)`` scaled by 2**16, the factor used by `boost_factors`."""
     return round(strength * LOG2_E_Q16)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal, Self
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
@@ -92,6 +94,14 @@ class SpatialPoolerParameters(Parameters):
     decrement: Fraction = Field(
         0.008, description="Taken from a winner's synapse when its input is off."
     )
+    push: Fraction = Field(
+        0.0,
+        description="Each win also moves all of a winner's synapses by this much, away from the "
+        "inflection: towards 1 from there on, towards 0 below; 0: off.",
+    )
+    inflection: Fraction = Field(
+        0.4, description="Permanence from which synapses are pushed towards 1; only with push."
+    )
     initial_connected: Fraction = Field(
         0.5, description="Share of potential synapses that start connected."
     )
@@ -103,6 +113,23 @@ class SpatialPoolerParameters(Parameters):
         ge=0.0,
         le=100.0,
         description="How strongly rarely active columns are favoured; 0: off.",
+    )
+    boost_scope: Literal["inhibition", "global", "local"] = Field(
+        "inhibition",
+        description="Boosting is relative to the duty cycle aimed at (global), or to the mean of "
+        "the neighbours' (local); inhibition: as columns compete.",
+    )
+    boost_radius: int | None = Field(
+        None,
+        ge=1,
+        description="Local boosting: neighbours are columns up to this far in each dimension, 1: "
+        "3 x 3; null: those of local inhibition.",
+    )
+    boost_bits: int = Field(
+        30,
+        ge=4,
+        le=30,
+        description="Local boosting: bits of a duty cycle that neighbours share; 8: a byte.",
     )
     infer_boost: bool = Field(True, description="Inference too uses the boost factors.")
     duty_period: int = Field(
@@ -134,6 +161,7 @@ class SpatialPoolerParameters(Parameters):
                     f"winners: found {self.winners} with local inhibition, expected null "
                     "(use density)"
                 )
+        self._check_boost()
         if self.potential_radius is not None and self.column_shape is None:
             raise ValueError(
                 f"column_shape: found null, expected a grid because potential_radius is "
@@ -148,10 +176,34 @@ class SpatialPoolerParameters(Parameters):
             )
         return self
 
+    def _check_boost(self) -> None:
+        if not self.boosts_locally:
+            for name, neutral in (("boost_radius", None), ("boost_bits", 30)):
+                if getattr(self, name) != neutral:
+                    raise ValueError(
+                        f"{name}: found {getattr(self, name)} where boosting is global, expected "
+                        f"{'null' if neutral is None else neutral} (boost_scope: local has "
+                        "neighbours)"
+                    )
+        elif self.column_shape is None:
+            raise ValueError("boost_scope: 'local' needs column_shape, found null")
+        elif self.inhibition == "global" and self.boost_radius is None:
+            raise ValueError(
+                "boost_radius: found null with global inhibition, expected a number, 1 for the "
+                "3 x 3 columns around"
+            )
+
     @property
     def active_columns(self) -> int:
         """k, the number of winners under global inhibition."""
         return self.winners or round_half_up(self.density * self.columns)
+
+    @property
+    def boosts_locally(self) -> bool:
+        """Whether boosting is relative to neighbours."""
+        return (
+            self.inhibition if self.boost_scope == "inhibition" else self.boost_scope
+        ) == "local"
 
 
 class TemporalMemoryParameters(Parameters):
@@ -217,4 +269,16 @@ class SDRModelParameters(Parameters):
     learning_rate: float = Field(
         0.1, gt=0.0, le=100.0, description="Step along the summed gradient of a window."
     )
+    decay_samples: int | None = Field(
+        None,
+        ge=1,
+        description="The learning rate falls: half after so many samples, a third after twice as "
+        "many, and so on; null: it stays.",
+    )
     learn: bool = Field(True, description="false: weights stay zero.")
+
+    def rate(self, learned: npt.ArrayLike) -> npt.NDArray[np.float32]:
+        """Return the length of a step after `learned` samples (any shape), as float32."""
+        n = np.asarray(learned, np.float64)
+        falling = 1.0 + n / self.decay_samples if self.decay_samples else np.ones_like(n)
+        return (self.learning_rate / falling).astype(np.float32)

@@ -29,6 +29,11 @@ def fixed_radius(p: SpatialPoolerParameters) -> int:
     return p.inhibition_radius if isinstance(p.inhibition_radius, int) else 1
 
 
+def boost_radius(p: SpatialPoolerParameters, radius: int) -> int:
+    """Return how far the neighbourhood of local boosting reaches; `radius`: that of inhibition."""
+    return p.boost_radius or radius
+
+
 def radius_of(p: SpatialPoolerParameters, input_shape: tuple[int, ...], spans: int) -> int:
     """Return the inhibition radius, 1 to the longest side of `column_shape`.
 

@@ -35,8 +35,13 @@ class Purpose(IntEnum):
     GENERATE = 9
     PROBE = 10
     NETWORK = 11
+<<<<<<< HEAD
     ENVIRONMENT = 12
     ACTION = 13
+=======
+    SHIFT = 12
+    TASK = 13
+>>>>>>> main
 
 
 def mix(z: npt.ArrayLike) -> U64:

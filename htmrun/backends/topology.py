@@ -48,6 +48,19 @@ def neighbourhoods(shape: Sequence[int], radius: int, wrap: bool) -> tuple[Index
     return _rows([box(shape, c, radius, wrap) for c in np.ndindex(*shape)])
 
 
+def neighbourhood_sizes(shape: Sequence[int], radius: int, wrap: bool) -> Index:
+    """Return how many places of `shape` are within `radius` of each, itself too, int64."""
+    return box_sizes([[len(interval(n, at, radius, wrap)) for at in range(n)] for n in shape])
+
+
+def box_sizes(lengths: Sequence[Sequence[int]]) -> Index:
+    """Return products of one number of each list, the last list fastest, int64."""
+    sizes = np.ones(1, np.int64)
+    for line in lengths:
+        sizes = (sizes[:, None] * np.array(line, np.int64)).ravel()
+    return sizes
+
+
 def reachable(
     input_shape: Sequence[int], column_shape: Sequence[int], radius: int, wrap: bool
 ) -> tuple[Index, Index]:

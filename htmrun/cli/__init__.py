@@ -9,6 +9,8 @@ import typer
 
 import htmrun
 from htmrun.cli import (
+    claim,
+    claims,
     clean,
     compare,
     dashboard,
@@ -46,8 +48,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 COMMANDS = (
-    train, resume, rerun, export, sweep, predict, nab, series, show, runs, compare, clean, sync,
-    dashboard, doctor,
+    train, resume, rerun, export, sweep, claims, claim, predict, nab, series, show, runs, compare,
+    clean, sync, dashboard, doctor,
 )  # fmt: skip
 for module in COMMANDS:
     text = f"{module.HELP}\n\n\b\n{two_columns(module.USAGE)}"

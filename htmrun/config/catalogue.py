@@ -8,6 +8,9 @@ from pathlib import Path
 from htmrun.errors import UserError
 from htmrun.paths import CONF, conf_of_packages
 
+APART = ("claim",)
+"""Folders with files of another kind: nothing of them is chosen for an experiment."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -33,7 +36,8 @@ def folders(config_dir: Path | None) -> list[Path]:
 
 def is_group(name: str, config_dir: Path | None) -> bool:
     """Say whether `name` (e.g. "sp") is a group: a folder of YAML files to choose from."""
-    return bool(name) and any((folder / name).is_dir() for folder in folders(config_dir))
+    known = bool(name) and name not in APART
+    return known and any((folder / name).is_dir() for folder in folders(config_dir))
 
 
 def choices(group: str, config_dir: Path | None) -> list[str]:
@@ -67,4 +71,4 @@ def _summary(path: Path) -> str:
 def groups(config_dir: Path | None) -> list[str]:
     """Return the names of all groups, sorted."""
     found = (path for folder in folders(config_dir) for path in folder.iterdir() if path.is_dir())
-    return sorted({path.name for path in found if any(path.glob("*.yaml"))})
+    return sorted({p.name for p in found if p.name not in APART and any(p.glob("*.yaml"))})

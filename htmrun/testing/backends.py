@@ -132,6 +132,14 @@ def pooler_case(seed: int) -> tuple[tuple[int, ...], dict[str, Any]]:
         settings["winners"] = int(random.integers(1, max(2, columns // 5)))
     if grid and random.integers(2):
         settings["potential_radius"] = int(random.integers(1, 6))
+    scope = np.random.default_rng([seed, columns])
+    if grid and scope.integers(2):
+        settings |= {"boost_scope": "local", "boost_radius": int(scope.integers(1, 9))}
+        settings["boost_bits"] = int(scope.choice([8, 16, 30]))
+    elif scope.integers(2):
+        settings["boost_scope"] = "global"
+    if scope.integers(2):
+        settings |= {"push": float(scope.choice([0.001, 0.05, 0.6])), "inflection": 0.12}
     return shape, settings
 
 
@@ -205,7 +213,8 @@ class ClassifierChecks(BackendChecks):
 
     def model(self, backend: Backend, case: int, seed: int) -> Any:
         size, classes = _classifier_case(case)
-        parameters = SDRModelParameters(learning_rate=0.7, learn=True)
+        decay = 30 if case % 3 == 1 else None
+        parameters = SDRModelParameters(learning_rate=0.7, decay_samples=decay, learn=True)
         return backend.SDRClassifier(parameters, size, classes)
 
     def stream(self, case: int) -> Stream:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
-from htmrun.backends import rng, topology
+from htmrun.backends import State, fixed_point, load_backend, rng, topology
 from htmrun.backends.bits import Bits
 from htmrun.backends.parameters import SpatialPoolerParameters
 from htmrun.backends.plan import Plan
@@ -187,6 +189,47 @@ def test_boost_flag_alone_recomputes() -> None:
     assert len(sp.state()["pending_input_offsets"]) == 2
 
 
+@pytest.mark.parametrize("backend", ["reference", "cpu"])
+def test_winners_chosen_at_the_commit_are_those_that_were_inferred(backend: str) -> None:
+    """State stands still within a window, so the time of the choice cannot matter."""
+    p = SpatialPoolerParameters(columns=60, winners=6, boost_strength=8.0, duty_period=20,
+                                increment=0.3, decrement=0.2)  # fmt: skip
+    sp = load_backend(backend).SpatialPooler(p, (30,), 2)
+    bits = Bits.from_dense(np.random.default_rng(0).random((24, 30)) < 0.3)
+    empty = {name: array for name, array in sp.state().items() if name.startswith("pending")}
+    differs = 0
+    for start in range(0, 24, 8):
+        window = bits.slice(start, start + 8)
+        flags = np.zeros(8, np.uint8)
+        inferred = sp.run(window, Plan(flags, flags, flags))
+        assert sp.state()["pending_winners"].tolist() == inferred.indices.tolist()
+        assert sp.compute(window).indices.tolist() == inferred.indices.tolist()
+        sp.load({**sp.state(), **empty})
+        sp.run(window, Plan.every(8, 8))
+        differs += sp.compute(window).indices.tolist() != inferred.indices.tolist()
+    assert differs > 0  # after the commit others would win
+
+
+def test_winners_are_pushed_away_from_the_inflection() -> None:
+    # Steps first: 4000 + 500 and 4499 + 500 lie above .45 then, what is off loses 80 and below.
+    rows = [[4000, 4499, 4579, 4580, 9990, 100, -1], [500] * 7]
+    sp = pooler(7, columns=2, winners=1, push=0.02, inflection=0.45)
+    with_permanences(sp, rows)
+    flags = np.ones(1, np.uint8)
+    sp.run(one(sp, [0, 1, 4, 6]), Plan(flags * 0, flags, flags * 0))
+    learned = [4700, 5199, 4299, 4700, 10000, 0, -1]
+    assert sp.state()["permanences"].tolist() == [learned, rows[1]]
+
+
+def test_a_window_pushes_once_for_each_win_by_where_it_ends() -> None:
+    sp = pooler(3, columns=2, winners=1, push=0.02, inflection=0.45, increment=0.03, decrement=0.01)
+    with_permanences(sp, [[4400, 4400, 4400], [-1, -1, -1]])
+    plan = Plan.every(3, 3)
+    sp.run(one(sp, [0, 1], [0], [0, 1]), plan)
+    # 4400 + 900, 4400 + 600 - 100, 4400 - 300; then three times 200.
+    assert sp.state()["permanences"][0].tolist() == [5900, 5500, 3500]
+
+
 def test_weak_columns_are_bumped() -> None:
     rows = [[5000, 5000], [500, -1], [9995, 900]]
     sp = pooler(2, columns=3, winners=1, weak_bump=0.01, weak_fraction=0.5, duty_period=4)
@@ -247,6 +290,81 @@ def test_a_neighbour_that_loses_keeps_nobody_from_winning() -> None:
     permanences[3, 3] = 5000
     sp.load({**sp.state(), "permanences": permanences})
     assert list(sp.compute(one(sp, [1, 3])).row(0)) == [0, 3, 5, 7]
+
+
+def boosted_columns(active: list[int], overlap: list[int], **settings: Any) -> State:
+    """Return the state after a boosting point, from duty cycles in units of 10^7."""
+    p = SpatialPoolerParameters(
+        columns=6, column_shape=(2, 3), boost_strength=2.0, wrap=False, weak_bump=0.01,
+        weak_fraction=0.5, winners=2, boost_scope="local", boost_radius=1, **settings,
+    )  # fmt: skip
+    sp = SpatialPooler(p, (4,), 4)
+    duties = (np.array(d, np.uint32) * np.uint32(10**7) for d in (active, overlap))
+    sp.load({**sp.state(), **dict(zip(("active_duty", "overlap_duty"), duties, strict=True))})
+    none = np.zeros(1, np.uint8)
+    sp.run(one(sp, []), Plan(none, none, none + 1))
+    return sp.state()
+
+
+def test_local_boost_beside_global_inhibition() -> None:
+    active = [9, 0, 3, 5, 1, 6]
+    state = boosted_columns(active, [4, 1, 7, 2, 6, 0])
+    # Of 2 x 3 that do not wrap: the middle ones see all, the others the four at their side.
+    left, all_six, right = (9 + 0 + 5 + 1) / 4, sum(active) / 6, (0 + 3 + 1 + 6) / 4
+    means = [left, all_six, right] * 2
+    expected = [math.exp(2 * (m - a) * 10**7 / 2**30) for m, a in zip(means, active, strict=True)]
+    assert state["boost"] == pytest.approx(expected, rel=1e-5)
+    highest = [6, 7, 7] * 2
+    assert list(state["min_overlap_duty"]) == [h * 10**7 * 32768 >> 16 for h in highest]
+
+
+def test_neighbours_share_a_byte_of_their_duty_cycles() -> None:
+    active = [9, 0, 3, 5, 1, 6]
+    state = boosted_columns(active, [4, 1, 7, 2, 6, 0], boost_bits=8)
+    step = 2**22
+    seen = [math.floor(a * 10**7 / step + 0.5) * step for a in active]
+    means = [(seen[0] + seen[1] + seen[3] + seen[4]) / 4, sum(seen) / 6]
+    means += [(seen[1] + seen[2] + seen[4] + seen[5]) / 4]
+    expected = [
+        math.exp(2 * (m - a * 10**7) / 2**30) for m, a in zip(means * 2, active, strict=True)
+    ]
+    assert state["boost"] == pytest.approx(expected, rel=1e-5)
+    highest = [math.floor(h * 10**7 / step + 0.5) * step for h in [6, 7, 7]]
+    assert list(state["min_overlap_duty"]) == [h * 32768 >> 16 for h in highest * 2]
+
+
+def test_a_byte_holds_no_duty_cycle_of_one() -> None:
+    assert fixed_point.shared_duty(np.array([2**30, 2**21 - 1, 2**21]), 8).tolist() == [
+        255 << 22, 0, 1 << 22,
+    ]  # fmt: skip
+
+
+def test_global_boost_beside_local_inhibition() -> None:
+    p = SpatialPoolerParameters(
+        columns=10, column_shape=(10,), inhibition="local", inhibition_radius=2, density=0.3,
+        boost_strength=2.0, boost_scope="global",
+    )  # fmt: skip
+    sp = SpatialPooler(p, (4,), 4)
+    active = np.arange(10, dtype=np.uint32) * np.uint32(10**7)
+    sp.load({**sp.state(), "active_duty": active})
+    none = np.zeros(1, np.uint8)
+    sp.run(one(sp, []), Plan(none, none, none + 1))
+    expected = [math.exp(2 * (0.3 - a * 10**7 / 2**30)) for a in range(10)]
+    assert sp.state()["boost"] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"boost_radius": 1}, "boost_radius: found 1 where boosting is global, expected null"),
+        ({"boost_bits": 8}, "boost_bits: found 8 where boosting is global, expected 30"),
+        ({"boost_scope": "local", "boost_radius": 1}, "boost_scope: 'local' needs column_shape"),
+        ({"boost_scope": "local", "column_shape": (32, 64)}, "boost_radius: found null with glob"),
+    ],
+)
+def test_local_boosting_needs_neighbours(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        SpatialPoolerParameters(**settings)
 
 
 def test_local_boost_targets_the_mean_of_the_neighbourhood() -> None:

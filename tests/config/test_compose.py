@@ -17,10 +17,11 @@ from htmrun.errors import UserError
 from htmrun.paths import CONF
 
 SHIPPED = (
-    "anomaly", "bandit", "cartpole", "credit_digits", "csv", "digits", "drift", "grid_world",
-    "hotgym", "mnist", "nab", "reber", "reward_digits", "sequences", "sp_mnist",
-    "sparse_digits", "sparse_mnist", "stream", "taxi",
-    "taxi_perturbed",
+    "activations_digits", "anomaly", "bandit", "cartpole", "cifar10", "classes_digits",
+    "credit_digits", "csv", "digits", "drift", "game_digits", "grid_world", "heard_digits",
+    "hierarchy_digits", "hotgym", "local_mnist", "mnist", "nab", "norms_digits", "permuted_digits",
+    "reber", "reward_digits", "rotated_digits", "sequences", "sp_mnist", "sparse_digits",
+    "sparse_mnist", "stream", "taxi", "taxi_perturbed", "topology_digits",
 )  # fmt: skip
 MINE = """\
 # @package _global_

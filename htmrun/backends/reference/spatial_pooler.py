@@ -14,6 +14,7 @@ from htmrun.backends.fixed_point import (
     advance_duty,
     boost_factors,
     permanence,
+    shared_duty,
 )
 from htmrun.backends.parameters import SpatialPoolerParameters, round_half_up
 from htmrun.backends.plan import Plan
@@ -50,11 +51,13 @@ class SpatialPooler:
         self._boost = np.ones(p.columns, np.float32)
         self._window: list[tuple[npt.NDArray[np.int32], Int]] = []
         self._reached = np.zeros(p.columns, np.int64)
+        self._neighbours: Int | None
+        self._boosted_beside: Int | None
         self._input_shape, self._follows = input_shape, receptive_fields.follows(p)
         self._learned, self._radius = 0, receptive_fields.fixed_radius(p)
         if self._follows:
             self._renew_radius()
-        self._neighbours = _neighbour_table(p, self._radius)
+        self._look_around()
 
     def run(self, bits: Bits, plan: Plan, learn: bool = True) -> Bits:
         """Return the winners of each sample, learning, committing and boosting as `plan` says.
@@ -81,7 +84,7 @@ class SpatialPooler:
                 self._update_boost()
             if self._follows and self._learned >= receptive_fields.PERIOD:
                 self._renew_radius()
-                self._neighbours = _neighbour_table(self.parameters, self._radius)
+                self._look_around()
         return Bits.from_rows(self.parameters.columns, rows)
 
     def compute(self, bits: Bits) -> Bits:
@@ -151,7 +154,7 @@ class SpatialPooler:
         self._reached = s["pending_reached"]
         if self._follows:
             self._radius, self._learned = map(int, state["inhibition_radius"])
-            self._neighbours = _neighbour_table(self.parameters, self._radius)
+            self._look_around()
         inputs = Bits(self.inputs, s["pending_inputs"], s["pending_input_offsets"])
         winners = Bits(self.parameters.columns, s["pending_winners"], s["pending_winner_offsets"])
         self._window = [
@@ -182,6 +185,9 @@ class SpatialPooler:
             step[on] = up
             change[np.searchsorted(rows, winners)] += step
         self._add(rows, change)
+        if p.push > 0:
+            upwards = self._permanences[rows] >= permanence(p.inflection)
+            self._add(rows, np.where(upwards, 1, -1) * (permanence(p.push) * wins[rows])[:, None])
         self._active_duty = advance_duty(self._active_duty, wins, n, p.duty_period)
         if p.weak_bump > 0:
             self._overlap_duty = advance_duty(self._overlap_duty, self._reached, n, p.duty_period)
@@ -196,6 +202,16 @@ class SpatialPooler:
         spans = receptive_fields.span_total(connected, p, self._input_shape)
         self._radius, self._learned = receptive_fields.radius_of(p, self._input_shape, spans), 0
 
+    def _look_around(self) -> None:
+        """Find who competes with whom, and whose duty cycles who sees; None: all."""
+        p = self.parameters
+        self._neighbours = self._boosted_beside = None
+        if p.inhibition == "local":
+            self._neighbours = _neighbour_table(p, self._radius)
+        if p.boosts_locally:
+            around = receptive_fields.boost_radius(p, self._radius)
+            self._boosted_beside = _neighbour_table(p, around)
+
     def _add(self, columns: Int, change: Int | np.int64) -> None:
         before = self._permanences[columns]
         after = np.clip(before + change, 0, PERMANENCE_ONE)
@@ -205,13 +221,14 @@ class SpatialPooler:
         p = self.parameters
         share = np.int64(int(p.weak_fraction * 65536))
         active, overlap = self._active_duty.astype(np.int64), self._overlap_duty.astype(np.int64)
-        if self._neighbours is None:
+        if self._boosted_beside is None:
             target: npt.ArrayLike = p.active_columns * DUTY_ONE // p.columns
             most = np.full(p.columns, overlap.max())
         else:
-            there = self._neighbours >= 0
-            target = np.where(there, active[self._neighbours], 0).sum(1) // there.sum(1)
-            most = np.where(there, overlap[self._neighbours], 0).max(1)
+            around, there = self._boosted_beside, self._boosted_beside >= 0
+            seen_active, seen = (shared_duty(d, p.boost_bits) for d in (active, overlap))
+            target = np.where(there, seen_active[around], 0).sum(1) // there.sum(1)
+            most = np.where(there, seen[around], 0).max(1)
         self._boost = boost_factors(self._active_duty, target, p.boost_strength)
         self._min_overlap_duty = ((most * share) >> 16).astype(np.uint32)
 
@@ -244,10 +261,8 @@ def _starting_values(p: SpatialPoolerParameters, words: rng.U64) -> Int:
     return np.clip(np.where(starts_connected, above, below), 0, PERMANENCE_ONE)
 
 
-def _neighbour_table(p: SpatialPoolerParameters, radius: int) -> Int | None:
-    """Return each column's neighbourhood as a row, filled up with -1; None if global."""
-    if p.inhibition == "global":
-        return None
+def _neighbour_table(p: SpatialPoolerParameters, radius: int) -> Int:
+    """Return each column's neighbourhood as a row, filled up with -1."""
     assert p.column_shape is not None
     indices, offsets = topology.neighbourhoods(p.column_shape, radius, p.wrap)
     sizes = np.diff(offsets)

@@ -13,6 +13,7 @@ from torch import Tensor
 from htmrun.components.networks.network import Network
 from htmrun.components.networks.sp_layer import SPLayer
 from htmrun.components.networks.weights import Conv, Weighted
+from htmrun.components.networks.winners import KWinners
 
 Targets = npt.NDArray[np.int64]
 Double = npt.NDArray[np.float64]
@@ -22,7 +23,8 @@ def activity(network: Network, images: np.ndarray, targets: Targets) -> dict[str
     """Return the mean share of samples in which each unit was active, by block and class.
 
     Shapes: (classes, units); a map's channel is one unit, active in a share of its places. A
-    unit is active where its value is not zero. Classes without samples are NaN.
+    unit is active where its value is not zero; where winners only decide what learns, all values
+    pass, and active is who wins. Classes without samples are NaN.
     """
     sums: dict[str, Double] = {}
     counts = np.bincount(targets, minlength=network.classes).astype(np.float64)
@@ -30,14 +32,21 @@ def activity(network: Network, images: np.ndarray, targets: Targets) -> dict[str
         outputs = network.outputs(images[start : start + 256])
         labels = targets[start : start + 256]
         for name in network.chain.blocks:
-            on = (outputs[name] != 0).to(torch.float64).flatten(2) if outputs[name].dim() > 2 else (
-                outputs[name] != 0
-            ).to(torch.float64)[..., None]  # fmt: skip
-            share = on.mean(2).cpu().numpy()
+            on = _active(network, name, outputs[name])
+            places = on.flatten(2) if on.dim() > 2 else on[..., None]
+            share = places.to(torch.float64).mean(2).cpu().numpy()
             total = sums.setdefault(name, np.zeros((network.classes, share.shape[1])))
             np.add.at(total, labels, share)
     with np.errstate(invalid="ignore", divide="ignore"):
         return {name: total / counts[:, None] for name, total in sums.items()}
+
+
+def _active(network: Network, name: str, output: Tensor) -> Tensor:
+    """Return which units of a block are active, bool like `output`."""
+    layer = network.chain.layers[name]
+    if isinstance(layer, KWinners) and layer.rules.winner_time == "learning":
+        return layer.winners(output)
+    return output != 0
 
 
 def probe_accuracy(network: Network, images: np.ndarray, targets: Targets) -> dict[str, float]:

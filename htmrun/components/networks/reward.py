@@ -84,11 +84,11 @@ def reward_commit(
         state["permanences"][rows] = np.where(before == NO_SYNAPSE, NO_SYNAPSE, after)
     wins = np.bincount(winners.indices, minlength=p.columns).astype(np.int64)
     state["active_duty"] = advance_duty(state["active_duty"], wins, len(bits), p.duty_period)
-    if boost and p.boost_strength > 0 and p.inhibition == "global":
+    if boost and p.boost_strength > 0 and not p.boosts_locally:
         target = p.active_columns * DUTY_ONE // p.columns
         state["boost"] = boost_factors(state["active_duty"], target, p.boost_strength)
     model.load(state)
-    if boost and p.boost_strength > 0 and p.inhibition == "local":
+    if boost and p.boost_strength > 0 and p.boosts_locally:
         _boost_locally(model, bits.size)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +19,7 @@ from htmrun.backends import rng
 from htmrun.backends.parameters import round_half_up
 from htmrun.components import registry
 from htmrun.components.files import MOST_BYTES
+from htmrun.components.registry import Section
 from htmrun.components.sources import (
     Chunk,
     MaxBytes,
@@ -27,9 +28,12 @@ from htmrun.components.sources import (
     SourceParameters,
     resolve_path,
 )
+from htmrun.components.sources.shifting import check_shift, moved, offsets
+from htmrun.components.sources.tasks import TasksParameters, TaskStream
 from htmrun.errors import UserError
 
 Limit = Annotated[int | None, Field(ge=1)]
+Move = Callable[[npt.NDArray[np.uint8], npt.NDArray[np.int64]], npt.NDArray[np.uint8]]
 
 
 class ImagesParameters(SourceParameters):
@@ -43,6 +47,18 @@ class ImagesParameters(SourceParameters):
     )
     validation_fraction: float = Field(
         0.2, gt=0.0, lt=1.0, description="Share of each class of the training images, if so."
+    )
+    shift: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description="Each time an image is learned it is moved by up to so many pixels up or down, "
+        "and left or right; the pixels at its edge go on. 0: never.",
+    )
+    tasks: Annotated[TasksParameters, Section(("tasks",), TasksParameters)] | None = Field(
+        None,
+        description="Tasks one after the other made of the images, e.g. {kind: rotated, count: 5}, "
+        "permuted or by_class; null: one task.",
     )
 
 
@@ -75,17 +91,28 @@ class LabelledImages:
         """Return the samples that a mask or a slice chooses."""
         return LabelledImages(self.images[chosen], self.labels[chosen])
 
-    def chunks(self, order: npt.NDArray[np.int64], chunk: int) -> Iterator[Chunk]:
-        """Yield the samples `order` names; every image is a sequence of its own."""
+    def chunks(
+        self, order: npt.NDArray[np.int64], chunk: int, move: Move | None = None
+    ) -> Iterator[Chunk]:
+        """Yield the samples `order` names; every image is a sequence of its own.
+
+        move: what is done to images, of which it is told the places.
+        """
         for start in range(0, len(order), chunk):
             part = order[start : start + chunk]
             flags = np.ones(len(part), np.uint8)
-            yield Chunk({"image": self.images[part]}, self.labels[part], flags, flags)
+            images = self.images[part]
+            images = move(images, part) if move else images
+            yield Chunk({"image": images}, self.labels[part], flags, flags)
 
-    def shuffled(self, seed: int, epoch: int, chunk: int) -> Iterator[Chunk]:
-        """Yield all samples in the order of (seed, epoch)."""
+    def shuffled(self, seed: int, epoch: int, chunk: int, shift: int = 0) -> Iterator[Chunk]:
+        """Yield all samples in the order of (seed, epoch), each moved by up to `shift` pixels."""
+
+        def move(images: npt.NDArray[np.uint8], places: npt.NDArray[np.int64]) -> Any:
+            return moved(images, offsets(seed, epoch, places, shift), shift)
+
         order = rng.permutation(seed, rng.Purpose.SHUFFLE, epoch, len(self))
-        return self.chunks(order, chunk)
+        return self.chunks(order, chunk, move if shift else None)
 
     def in_order(self, chunk: int) -> Iterator[Chunk]:
         """Yield all samples as stored."""
@@ -119,6 +146,11 @@ class SplitImages(Source):
     def read(self) -> Split:
         """Return all training and all test images, and set `names` where they are found."""
 
+    def in_tasks(self) -> Source:
+        """Return the stream of tasks that is asked for, or itself."""
+        tasks = self.parameters.tasks
+        return self if tasks is None else TaskStream(self, tasks)
+
     @cached_property
     def split(self) -> Split:
         """Training and held-out images; UserError if a class falls out of one of them.
@@ -127,6 +159,7 @@ class SplitImages(Source):
         """
         train, test = self.read()
         p = self.parameters
+        check_shift(p.shift, train.images.shape[1:3])
         if p.held_out == "test":
             return train, test
         train, self._kept = apart(train, p.validation_fraction, self.split_seed)
@@ -165,7 +198,7 @@ class SplitImages(Source):
 
     def train(self, seed: int, epoch: int, chunk: int) -> Iterator[Chunk]:
         """Yield the training images, shuffled for (seed, epoch)."""
-        return self.split[0].shuffled(seed, epoch, chunk)
+        return self.split[0].shuffled(seed, epoch, chunk, self.parameters.shift)
 
     def test(self, chunk: int) -> Iterator[Chunk]:
         """Yield the held-out images as stored."""

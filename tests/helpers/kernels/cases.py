@@ -165,12 +165,13 @@ class Classifying:
     separate: bool = False  # learn from other bits than are predicted from
     threads: int = 64
     rate: float = 0.7
+    decay: int | None = None
     seed: int = 0
 
     def work_out(self) -> list[Classified]:
         """Return what the reference says, part by part."""
         rng, parts = np.random.default_rng(self.seed), []
-        p = SDRModelParameters(learning_rate=self.rate)
+        p = SDRModelParameters(learning_rate=self.rate, decay_samples=self.decay)
         models = [reference.SDRClassifier(p, self.size, self.classes) for _ in self.every]
         for name in ("first run", "second run"):
             bits = [random_bits(rng, self.samples, self.size, 0.2) for _ in models]
@@ -190,7 +191,7 @@ class Classifying:
 
     def check(self, modules: HostModules) -> None:
         """Raise AssertionError at the first difference from the reference."""
-        p = SDRModelParameters(learning_rate=self.rate)
+        p = SDRModelParameters(learning_rate=self.rate, decay_samples=self.decay)
         device = modules.device(self.threads)
         group = SDRClassifierGroup(p, self.size, self.classes, len(self.every), device)
         for part in expected(self):
@@ -290,6 +291,30 @@ CASES: dict[str, Pooling | Classifying | Remembering] = {
         {**LOCAL, "columns": 60, "column_shape": (3, 4, 5), "inhibition_radius": 1,
          "potential_radius": 2, "density": 0.25}, (4, 4, 5),
     ),
+    "local boost, global inhibition": Pooling(
+        {**FULL, "columns": 84, "column_shape": (12, 7), "boost_scope": "local",
+         "boost_radius": 2, "boost_bits": 8}, (50,), every=(1.0, 3.0),
+    ),
+    "global boost, local inhibition": Pooling(
+        {**LOCAL, "columns": 84, "column_shape": (12, 7), "inhibition_radius": 2,
+         "boost_scope": "global"}, (50,),
+    ),
+    "local boost of columns that always win": Pooling(
+        {"columns": 12, "column_shape": (3, 4), "winners": 11, "duty_period": 2,
+         "boost_strength": 4.0, "boost_scope": "local", "boost_radius": 2, "boost_bits": 4}, (30,),
+        every=(1.0,), samples=40,
+    ),
+    "local boost, wider than inhibition": Pooling(
+        {**LOCAL, "columns": 40, "column_shape": (40,), "inhibition_radius": 3,
+         "boost_radius": 30, "boost_bits": 16}, (30,),
+    ),
+    "pushed away from the inflection": Pooling(
+        {**FULL, "columns": 70, "push": 0.011, "inflection": 0.11}, (83,), every=(1.0, 4.0, 9.0),
+    ),
+    "pushed, bits turned": Pooling(
+        {**FULL, "columns": 140, "push": 0.3, "inflection": 0.11, "weak_bump": 0.0}, (83,),
+        every=(2.0, 1.0), group={"by_input": "turned"},
+    ),
     "local, whole grid": Pooling(
         {**LOCAL, "columns": 30, "column_shape": (30,), "inhibition_radius": 15}, (40,)
     ),
@@ -383,10 +408,18 @@ for memory in ("global", "shared"):
              "inhibition_radius": 1, "wrap": wrap, "density": 0.25}, (20,),
             samples=3, every=(2.0, 3.0), group={"local_kernels": memory},
         )  # fmt: skip
+    for bits in (8, 16):
+        CASES[f"3 x 3 boost through {memory} memory, {bits} bits"] = Pooling(
+            {**FULL, "columns": 306, "column_shape": (9, 34), "boost_scope": "local",
+             "boost_radius": 1, "boost_bits": bits, "wrap": bits == 8}, (20,),
+            samples=4, every=(1.0, 3.0), group={"local_kernels": memory},
+        )  # fmt: skip
 CASES |= {
     "classifier": Classifying(90, 5),
     "classifier, many classes": Classifying(40, 150, samples=8, every=(3.0,), threads=96),
-    "classifier, learning from the past": Classifying(70, 33, separate=True, every=(2.0, 1000.0)),
+    "classifier, learning from the past": Classifying(
+        70, 33, separate=True, every=(2.0, 1000.0), decay=9
+    ),
     "classifier, steep": Classifying(40, 3, rate=60.0),
     **tm_cases.CASES,
 }

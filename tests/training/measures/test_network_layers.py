@@ -35,6 +35,20 @@ def test_activity_counts_non_zero_outputs_by_class() -> None:
         np.testing.assert_allclose(found[label], (out != 0).mean(0))
 
 
+def test_where_all_values_pass_active_is_who_wins() -> None:
+    kinds = {"hidden": {"kind": "linear", "units": 20}}
+    kinds["top"] = {"kind": "kwinner", "density": 0.25, "winner_time": "learning"}
+    model = network(kinds)
+    pixels, labels = images(200)
+    out = model.outputs(pixels)["top"].numpy()
+    assert (out != 0).all()
+    found = inspection.activity(model, pixels, labels)["top"]
+    won = np.zeros_like(out)
+    np.put_along_axis(won, np.argsort(-out, 1, kind="stable")[:, :5], 1, 1)
+    for label in range(CLASSES):
+        np.testing.assert_allclose(found[label], won[labels == label].mean(0))
+
+
 def test_backprop_agrees_with_itself_and_other_rules_do_not() -> None:
     pixels, labels = images(40)
     for method in ("backprop", "feedback_alignment", "direct_feedback", "local"):

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from htmrun.backends import topology
+from htmrun.backends import receptive_fields, topology
 from htmrun.backends.cpu.common.numeric import JIT
 from htmrun.backends.cpu.pooler.layout import I64, U64, Field, row_words, zeros
 from htmrun.backends.cpu.pooler.simd import WORDS
@@ -18,11 +18,19 @@ from htmrun.backends.parameters import SpatialPoolerParameters, round_half_up
 
 
 def make_field(p: SpatialPoolerParameters, radius: int) -> Field:
-    """Return the neighbourhoods of local inhibition; empty under global inhibition."""
+    """Return the neighbourhoods of local inhibition and boosting; empty where that is global.
+
+    radius: that of inhibition.
+    """
     none = np.zeros(0, np.int64)
+    shape, around = np.array(p.column_shape or (), np.int64), none
+    if p.boosts_locally:
+        assert p.column_shape is not None
+        reach = receptive_fields.boost_radius(p, radius)
+        around = topology.neighbourhood_sizes(p.column_shape, reach, p.wrap)
     if p.inhibition == "global":
         bits, table = np.zeros((0, WORDS), np.uint64), np.zeros((0, 2), np.int64)
-        return Field(bits, table, table, none, none, none, bits, none, none)
+        return Field(bits, table, table, none, around, none, bits, none, shape)
     assert p.column_shape is not None
     indices, offsets = topology.neighbourhoods(p.column_shape, radius, p.wrap)
     sizes = np.diff(offsets)
@@ -40,9 +48,8 @@ def make_field(p: SpatialPoolerParameters, radius: int) -> Field:
     starts = np.append(0, np.cumsum(by_line.sum(1)))
     limits = _limits(places, row_words(p.columns))
     usual = np.array([round(float(np.sum(places / sizes)))])
-    shape = np.array(p.column_shape, np.int64)
     lines = np.stack([line, row], axis=1)
-    return Field(near, blocks, lines, starts, sizes, places, limits, usual, shape)
+    return Field(near, blocks, lines, starts, around, places, limits, usual, shape)
 
 
 def _blocks_of(by_line: npt.NDArray[np.bool_]) -> tuple[I64, int]:

@@ -12,12 +12,13 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from htmrun.backends.cpu.pooler.boosting import update_boost
 from htmrun.backends.cpu.pooler.layout import HOT, I64, INNER, U64, Field, Memory, Rules
 from htmrun.backends.cpu.pooler.learning import (
     advance_duties,
     learn_alone,
     learn_words,
-    update_boost,
+    push_winners,
 )
 from htmrun.backends.cpu.pooler.local import local_best
 from htmrun.backends.cpu.pooler.overlap import count_overlaps, overlap_of, spread_overlaps
@@ -109,6 +110,8 @@ def run_chunk(
                 learn_alone(won, x.rows[0], r, m)
             else:
                 _columns(window, last, turned, members, x, r, m)
+            if r.push > 0:
+                push_winners(won, last - window, r, m)
             advance_duties(won, last - window, r, m)
             window = last
         if boost[last - 1 - x.start]:

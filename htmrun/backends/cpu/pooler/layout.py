@@ -61,6 +61,11 @@ class Rules(NamedTuple):
     weak_share: int
     radius: int
     wrap: bool
+    boosts_locally: bool
+    boost_radius: int
+    boost_drop: int
+    push: int
+    inflection: int
 
 
 class Memory(NamedTuple):
@@ -107,13 +112,13 @@ SHARED += ("boost", "wins")
 
 
 class Field(NamedTuple):
-    """Local inhibition: who is near whom (`field`), and how many may win."""
+    """Local inhibition: who is near whom, and how many may win; local boosting: among how many."""
 
     near: U64  # (rows + 1, WORDS) masks of neighbours in a line; the last row is zero
     blocks: I64  # (lines, 3) words of columns near a line, from and to; a row less its column
     lines: I64  # (pairs, 2) lines near a word's columns, and the row of its first column
     offsets: I64  # (words of lines + 1,) where pairs of a word start
-    sizes: I64  # (columns,) of the neighbourhood
+    sizes: I64  # (columns,) of the neighbourhood of local boosting
     places: I64  # (columns,) winners that are allowed around each column
     limits: U64  # (planes, CW) the same, one bit per plane
     usual: I64  # (1,) winners of a sample on average, about

@@ -1,4 +1,4 @@
-"""Commits and boosting: permanences of winners, duty cycles, weak columns, boost factors."""
+"""Commits: permanences of winners, duty cycles, weak columns."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ import numpy.typing as npt
 from numba import njit
 
 from htmrun.backends.cpu.common.numeric import popcount, trailing_zeros
-from htmrun.backends.cpu.pooler.layout import INNER, SHIFT, U64, Field, Memory, Rules
-from htmrun.backends.cpu.pooler.neighbourhood import neighbourhood_maxima, neighbourhood_sums
+from htmrun.backends.cpu.pooler.layout import HOT, INNER, SHIFT, U64, Memory, Rules
 from htmrun.backends.cpu.pooler.overlap import count_rows
 from htmrun.backends.cpu.pooler.simd import (
     adapt_by_bits,
     adapt_by_change,
     add_where,
-    exp2_lanes,
     prefetch,
 )
 from htmrun.backends.cpu.pooler.window import list_samples, turn_winners
@@ -220,6 +218,36 @@ def learn_words(
     _flip(flips, before, m)
 
 
+@njit(**HOT)
+def push_winners(winners: npt.NDArray[np.int32], samples: int, r: Rules, m: Memory) -> None:
+    """Move the synapses of the columns that won away from the inflection, `r.push` for each win.
+
+    `winners` are those of a window of one sample; `m.wins` has those of a longer one by column.
+    """
+    if samples == 1:
+        for j in range(len(winners)):
+            _push(np.int64(winners[j]), 1, r, m)
+    else:
+        for c in range(r.columns):
+            if m.wins[c] > 0:
+                _push(c, np.int64(m.wins[c]), r, m)
+
+
+@njit(**INNER)
+def _push(c: int, wins: int, r: Rules, m: Memory) -> None:
+    upwards = m.window_planes[0]  # scratch, done with
+    least = np.int16(r.inflection - SHIFT)
+    width = m.connected.shape[1]
+    for w in range(width):
+        word = np.uint64(0)
+        for b in range(64):
+            word |= np.uint64(m.x[c, w * 64 + b] >= least) << np.uint64(b)
+        upwards[w] = word
+    step = min(r.push * wins, PERMANENCE_ONE)
+    n = adapt_words(c, c, upwards, (step, -step), r.threshold, m)
+    _flip(_list_flips(n, c, m), c, m)
+
+
 @njit(**INNER)
 def _decay(duty: npt.NDArray[np.uint32], n: int, period: int) -> None:
     decay = np.uint64(n * ((1 << 32) // period))
@@ -255,42 +283,3 @@ def advance_duties(winners: npt.NDArray[np.int32], samples: int, r: Rules, m: Me
         if m.overlap_duty[c] < m.min_overlap_duty[c]:
             n = adapt_words(c, c, m.pool[c], (r.bump, 0), r.threshold, m)
             _flip(_list_flips(n, c, m), c, m)
-
-
-@njit(**INNER)
-def update_boost(r: Rules, f: Field, m: Memory) -> None:
-    """Recompute boost factors and minimum overlap duty cycles from the duty cycles."""
-    if r.boost_gain > 0:
-        _differences(r, f, m)
-        for at in range(0, len(m.boost), 16):
-            exp2_lanes(m.difference, at, np.int32(r.boost_gain), m.boost)
-    if r.bump > 0:
-        for c in range(r.columns):
-            m.sums[c] = np.int64(m.overlap_duty[c])
-        if r.local:
-            neighbourhood_maxima(f.shape, r.radius, r.wrap, m.sums, m.line, r.columns)
-        else:
-            most = np.int64(0)
-            for c in range(r.columns):
-                most = max(most, m.sums[c])
-            m.sums[: r.columns] = most
-        for c in range(r.columns):
-            m.min_overlap_duty[c] = np.uint32((m.sums[c] * r.weak_share) >> 16)
-
-
-@njit(**INNER)
-def _differences(r: Rules, f: Field, m: Memory) -> None:
-    """Leave target less active duty cycle, at most 2**30 either way, in `m.difference`."""
-    if not r.local:
-        target = np.int32(r.k * DUTY_ONE // r.columns)
-        for c in range(r.columns):
-            m.difference[c] = target - np.int32(m.active_duty[c])
-        return
-    for c in range(r.columns):
-        m.sums[c] = np.int64(m.active_duty[c])
-    neighbourhood_sums(f.shape, r.radius, r.wrap, m.sums, m.line, r.columns)
-    # One float64 division is exact here: the sum stays under 2**53, and the quotient, under
-    # 2**30, misses an integer by at least 1/size, more than the rounding error.
-    for c in range(r.columns):
-        mean = np.int64(np.float64(m.sums[c]) / np.float64(f.sizes[c]))
-        m.difference[c] = np.int32(mean) - np.int32(m.active_duty[c])

@@ -332,4 +332,9 @@ def _rules(p: SpatialPoolerParameters, inputs: int, radius: int) -> Rules:
         weak_share=int(p.weak_fraction * 65536),
         radius=radius,
         wrap=p.wrap,
+        boosts_locally=p.boosts_locally,
+        boost_radius=receptive_fields.boost_radius(p, radius),
+        boost_drop=30 - p.boost_bits,
+        push=permanence(p.push),
+        inflection=permanence(p.inflection),
     )

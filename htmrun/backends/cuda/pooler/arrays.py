@@ -20,6 +20,7 @@ i32, u64 = np.int32, np.uint64
 OF_A_MODEL = (
     "_permanences", "_connected", "_by_input", "_active_duty", "_overlap_duty",
     "_min_overlap_duty", "_boost", "_reached", "_learners", "_most", "_places", "_radius",
+    "_boost_radius",
 )  # fmt: skip
 
 
@@ -51,10 +52,11 @@ class PoolerArrays:
         self._keys = xp.empty(0, np.uint32)
         self._tied = xp.empty(0, np.uint32)
         self._most = xp.empty(self.models, np.uint32)
-        # Of local inhibition only: how many may win around each column, and how far around.
+        # Of local inhibition only: how many may win around each column, and how far around; of
+        # local boosting: how far that looks.
         local = p.columns if p.inhibition == "local" else 0
         self._places = xp.zeros((self.models, local), np.int32)
-        self._radius = xp.zeros(self.models, np.int32)
+        self._radius, self._boost_radius = (xp.zeros(self.models, np.int32) for _ in range(2))
         self._start(input_shape, seeds)
 
     def part(self, first: int, last: int) -> Self:

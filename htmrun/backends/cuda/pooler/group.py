@@ -21,7 +21,8 @@ from htmrun.backends.bits import Bits
 from htmrun.backends.cuda.chunk_schedule import Schedule
 from htmrun.backends.cuda.device import Device, cuda_device
 from htmrun.backends.cuda.footprint import scratch_samples
-from htmrun.backends.cuda.pooler.kernels import ByInput, Kernels, LocalKernels
+from htmrun.backends.cuda.pooler.kernels import ByInput, Kernels
+from htmrun.backends.cuda.pooler.neighbours import LocalKernels
 from htmrun.backends.cuda.pooler.overlap_kernels import SLICED_ON_BITS, OverlapWay, chosen, possible
 from htmrun.backends.cuda.replay import Replays
 from htmrun.backends.cuda.rows import Rows, after_gap, listed, packed
@@ -57,12 +58,12 @@ class _Window:
 class SpatialPoolerGroup:
     """Spatial poolers over `input_shape`, one for each of `seeds`.
 
-    `local_kernels` says how local inhibition is done: "any" radius, or the 3 x 3 kernels
-    through "global" or "shared" memory (two dimensions, radius 1). `overlap` forces one way
-    of counting overlaps; `steps="phase"` keeps a launch for each phase also where each sample is a
-    window, which otherwise takes two launches ("online" insists on them); `by_input` says how
-    windows change the bits by input. None can be seen in a result. Raises `UserError` as
-    `SpatialPooler` does.
+    `local_kernels` says how neighbours are read: "any" radius, or the 3 x 3 kernels through
+    "global" or "shared" memory (two dimensions, radius 1); "auto" takes the former where it fits.
+    `overlap` forces one way of counting overlaps; `steps="phase"` keeps a launch for each phase
+    also where each sample is a window, which otherwise takes two launches ("online" insists on
+    them); `by_input` says how windows change the bits by input. None can be seen in a result.
+    Raises `UserError` as `SpatialPooler` does.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class SpatialPoolerGroup:
         seeds: Sequence[int],
         device: Device | None = None,
         *,
-        local_kernels: LocalKernels = "any",
+        local_kernels: LocalKernels = "auto",
         overlap: OverlapWay | Literal["auto"] = "auto",
         steps: Literal["auto", "phase", "online"] = "auto",
         by_input: ByInput = "auto",
@@ -214,7 +215,8 @@ class SpatialPoolerGroup:
         p = self.parameters
         possible = (
             p.inhibition == "global"
-            and p.weak_bump == 0
+            and not p.boosts_locally
+            and p.weak_bump == p.push == 0
             and bool((schedule.most_window == 1).all())
         )
         if self._steps == "online" and not possible:

@@ -12,11 +12,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from htmrun.backends import State, receptive_fields
 from htmrun.backends.cuda.chunk_schedule import Schedule
 from htmrun.backends.cuda.device import Device
-from htmrun.backends.cuda.pooler import grid
-from htmrun.backends.cuda.pooler.arrays import PoolerArrays
+from htmrun.backends.cuda.pooler.neighbours import LocalKernels, NeighbourKernels
 from htmrun.backends.cuda.pooler.overlap_kernels import (
     DENSE_SAMPLES,
     SLICED_THREADS,
@@ -26,13 +24,11 @@ from htmrun.backends.cuda.pooler.overlap_kernels import (
 )
 from htmrun.backends.cuda.rows import Rows
 from htmrun.backends.fixed_point import DUTY_ONE, boost_gain, duty_reciprocal, permanence
-from htmrun.backends.parameters import SpatialPoolerParameters, round_half_up
+from htmrun.backends.parameters import SpatialPoolerParameters
 
-LocalKernels = Literal["any", "global", "shared"]
 ByInput = Literal["auto", "flipped", "turned"]
 """How a window brings the bits by input in line: bit by bit, or all of them made anew."""
 i32, u32, i64, u64 = np.int32, np.uint32, np.int64, np.uint64
-_TILE_X, _TILE_Y = 32, 8
 _TURNED_COLUMNS, _TURNED_WORDS = 8, 32
 TURNING_SHARE, TURNING_BYTES = 0.25, 1 << 24
 """Where so many of all columns may learn in a window, and the bits by input are more than a cache
@@ -44,7 +40,7 @@ _PRODUCTS = {
 }
 
 
-class Kernels(PoolerArrays):
+class Kernels(NeighbourKernels):
     """Everything that changes the state of several spatial poolers on a device."""
 
     def __init__(
@@ -56,11 +52,8 @@ class Kernels(PoolerArrays):
         local_kernels: LocalKernels,
         by_input: ByInput = "auto",
     ) -> None:
-        super().__init__(parameters, input_shape, seeds, device)
-        self._local_kernels, self._how_by_input = local_kernels, by_input
-        self._input_shape, self._follows = input_shape, receptive_fields.follows(parameters)
-        if parameters.inhibition == "local":
-            self._place_neighbours(local_kernels)
+        super().__init__(parameters, input_shape, seeds, device, local_kernels)
+        self._how_by_input = by_input
 
     def no_winners(self, rows: int) -> Any:
         """Return packed winners of `rows` samples, all zero, uint32 (models, rows, words)."""
@@ -117,26 +110,6 @@ class Kernels(PoolerArrays):
         else:
             self._select_locally(keys, where, stop - start)
 
-    def _select_locally(self, keys: tuple[Any, ...], where: tuple[Any, ...], samples: int) -> None:
-        """Write the winners that ties leave no doubt about, then those that they do."""
-        needed = self.models * samples * self.column_words
-        if len(self._tied) < needed:
-            self._tied = self.device.xp.empty(needed, np.uint32)
-        keys, words = (*keys, self._tied, self._places), i32(self.column_words)
-        sizes = (*where, i32(self.parameters.columns), words)
-        if self._local_kernels == "any":
-            self._launch(
-                "sp_select_local", (self._blocks(), self.models, samples), *keys,
-                *self._topology(), *sizes, file="sp_topology.cu",
-            )  # fmt: skip
-        else:
-            self._tied[:needed] = 0
-            self._launch_3x3("select", samples, *keys, *self._topology_3x3(), *where, words)
-        self.device.launch(
-            "sp_topology.cu", "sp_settle_ties", (1, self.models, samples), (32,), *keys,
-            *self._topology(), *sizes,
-        )  # fmt: skip
-
     def count_reached(self, samples: int) -> None:
         """Note which overlaps of the last launch reached the threshold, if anyone will ask."""
         p = self.parameters
@@ -168,6 +141,14 @@ class Kernels(PoolerArrays):
             i32(permanence(p.increment)), i32(permanence(p.decrement)),
             i32(permanence(p.connected)), i32(not turning),
         )  # fmt: skip
+        if p.push > 0:
+            self._launch(
+                "sp_push", (self._blocks_of_warps(learners), self.models), *synapses, won,
+                schedule.window, self._learners, schedule.learner_count, i32(t), stop_row,
+                i32(rows.rows), *sizes, i32(self.column_words), i32(permanence(p.push)),
+                i32(permanence(p.inflection)), i32(permanence(p.connected)), i32(not turning),
+                file="sp_learn.cu",
+            )  # fmt: skip
         if turning:
             across = -(-self.column_words // _TURNED_COLUMNS)
             self.device.launch(
@@ -226,7 +207,7 @@ class Kernels(PoolerArrays):
         p = self.parameters
         target = (self._boost, self._min_overlap_duty, self._active_duty)
         gain, share = i64(boost_gain(p.boost_strength)), u32(int(p.weak_fraction * 65536))
-        if p.inhibition == "global":
+        if not p.boosts_locally:
             self.device.launch(
                 "spatial_pooler.cu", "sp_most_overlap_duty", (1, self.models),
                 (self.device.select_threads,), self._overlap_duty, schedule.boost, schedule.most,
@@ -237,89 +218,8 @@ class Kernels(PoolerArrays):
                 schedule.boost, i32(t), i32(p.columns),
                 i64(p.active_columns * DUTY_ONE // p.columns), gain, share,
             )  # fmt: skip
-        elif self._local_kernels == "any":
-            self._launch(
-                "sp_boost_local", (self._blocks(), self.models), *target, self._overlap_duty,
-                schedule.boost, *self._topology(), i32(t), i32(p.columns), gain, share,
-                file="sp_topology.cu",
-            )  # fmt: skip
         else:
-            self._launch_3x3(
-                "boost", 1, *target, self._overlap_duty, schedule.boost, *self._topology_3x3(),
-                i32(t), gain, share,
-            )  # fmt: skip
-
-    def radius(self, model: int) -> int:
-        """Return how far local inhibition of a model reaches."""
-        return int(self.device.to_host(self._radius)[model])
-
-    def renew_radius(self, model: int) -> None:
-        """Let a model's inhibition reach as far as its connected synapses say."""
-        words = self.device.to_host(self._connected[model])
-        bits = np.unpackbits(np.ascontiguousarray(words).view(np.uint8), axis=1, bitorder="little")
-        connected = bits[:, : self.inputs].astype(np.bool_)
-        spans = receptive_fields.span_total(connected, self.parameters, self._input_shape)
-        radius = receptive_fields.radius_of(self.parameters, self._input_shape, spans)
-        self._reach(slice(model, model + 1), radius)
-
-    def load(self, model: int, state: State) -> None:
-        """Take over one model's canonical arrays; `state` has been checked."""
-        super().load(model, state)
-        if self._follows:
-            self._reach(slice(model, model + 1), int(state["inhibition_radius"][0]))
-
-    def _place_neighbours(self, local_kernels: LocalKernels) -> None:
-        p = self.parameters
-        assert p.column_shape is not None
-        if local_kernels != "any" and (len(p.column_shape) != 2 or p.inhibition_radius != 1):
-            raise ValueError(
-                f"local_kernels {local_kernels!r} with radius {p.inhibition_radius} on "
-                f"{len(p.column_shape)} dimensions, expected radius 1 on 2"
-            )
-        self._shape = self.device.xp.asarray(grid.four(p.column_shape, "column_shape"))
-        if not self._follows:
-            self._reach(slice(0, self.models), receptive_fields.fixed_radius(p))
-            return
-        for model in range(self.models):
-            self.renew_radius(model)
-
-    def _reach(self, models: slice, radius: int) -> None:
-        """Let the inhibition of some models reach as far as `radius`, and place their winners."""
-        p = self.parameters
-        assert p.column_shape is not None
-        sizes = grid.neighbourhood_sizes(p.column_shape, radius, p.wrap)
-        by_size = {int(n): max(1, round_half_up(p.density * int(n))) for n in np.unique(sizes)}
-        places = np.array([by_size[int(n)] for n in sizes], np.int32)
-        self._places[models] = self.device.xp.asarray(places)
-        self._radius[models] = min(radius, max(p.column_shape))
-
-    def _topology(self) -> tuple[Any, ...]:
-        return self._shape, self._radius, i32(self.parameters.wrap)
-
-    def _topology_3x3(self) -> tuple[Any, ...]:
-        assert self.parameters.column_shape is not None
-        height, width = self.parameters.column_shape
-        return i32(width), i32(height), i32(self.parameters.wrap)
-
-    def _launch_3x3(self, phase: str, samples: int, *arguments: Any) -> None:
-        assert self.parameters.column_shape is not None
-        height, width = self.parameters.column_shape
-        shared = self._local_kernels == "shared"
-        blocks = -(-width // _TILE_X) * -(-height // _TILE_Y) if shared else self._blocks()
-        block = (_TILE_X, _TILE_Y) if shared else (self.device.threads,)
-        self.device.launch(
-            "local_inhibition.cu", f"local3_{phase}_{self._local_kernels}",
-            (blocks, self.models, samples), block, *arguments,
-        )  # fmt: skip
-
-    def _launch(
-        self, name: str, blocks: tuple[int, ...], *arguments: Any, file: str = "spatial_pooler.cu"
-    ) -> None:
-        self.device.launch(file, name, blocks, (self.device.threads,), *arguments)
-
-    def _blocks(self) -> int:
-        """Return the blocks of a kernel with a thread for each column."""
-        return -(-self.parameters.columns // self.device.threads)
+            self._boost_locally(*target, self._overlap_duty, schedule.boost, t, gain, share)
 
     def _blocks_of_warps(self, items: int) -> int:
         """Return the blocks of a kernel with a warp for each of `items`."""

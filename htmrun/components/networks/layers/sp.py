@@ -102,11 +102,12 @@ class SPLayerParameters(SpatialPoolerParameters):
                 "inhibition_radius: found 'connected' with a reward, expected a number (rewards "
                 "move synapses by themselves)"
             )
-        if self.reward.levels != "none" and self.weak_bump > 0:
-            raise ValueError(
-                f"weak_bump: found {self.weak_bump} with a reward, expected 0 (only participants "
-                "learn)"
-            )
+        for name in ("weak_bump", "push"):
+            if self.reward.levels != "none" and getattr(self, name) > 0:
+                raise ValueError(
+                    f"{name}: found {getattr(self, name)} with a reward, expected 0 (participants "
+                    "learn by their reward alone)"
+                )
         return self
 
 
