@@ -35,13 +35,10 @@ class Purpose(IntEnum):
     GENERATE = 9
     PROBE = 10
     NETWORK = 11
-<<<<<<< HEAD
-    ENVIRONMENT = 12
-    ACTION = 13
-=======
     SHIFT = 12
     TASK = 13
->>>>>>> main
+    ENVIRONMENT = 14
+    ACTION = 15
 
 
 def mix(z: npt.ArrayLike) -> U64:

@@ -32,12 +32,8 @@ HASH = "sha256:"
 """What stands for the version of a module that no package brings begins with this."""
 PLACES: dict[str, tuple[str, ...]] = {
     "encoder": ("htmrun.components.encoders",),
-<<<<<<< HEAD
     "source": ("htmrun.components.sources", "htmrun.components.environments"),
-=======
-    "source": ("htmrun.components.sources",),
     "tasks": ("htmrun.components.sources.tasks",),
->>>>>>> main
     "stage": ("htmrun.components.stages",),
     "readout": (
         "htmrun.components.classifiers",

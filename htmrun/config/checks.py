@@ -12,6 +12,7 @@ from htmrun.components.ending import Ending, ending_of
 from htmrun.components.layout import Layout, Shape, layout
 from htmrun.components.registry import component_of
 from htmrun.components.sources import Source
+from htmrun.config.acting import acting
 from htmrun.config.schema import Arm, Experiment, GrowingWindow
 from htmrun.errors import mismatch
 
@@ -30,7 +31,7 @@ def problems(experiment: Experiment) -> list[str]:
     found = [*_arms(experiment), *_endings(views)]
     for _, view in views:
         found += [*_reads(view), *_data(view), *_shapes(view)]
-    found += [*_drift(experiment), *_tasks(experiment), *_acting(experiment)]
+    found += [*_drift(experiment), *_tasks(experiment), *acting(experiment)]
     return list(dict.fromkeys(found))
 
 
@@ -186,12 +187,6 @@ def _regime(experiment: Experiment, path: str, arm: Arm) -> Iterator[str]:
 
 
 def _windows(experiment: Experiment, path: str, arm: Arm) -> Iterator[str]:
-    if arm.learn_every == "episode" and _source(experiment).task != "control":
-        yield (
-            f"{path}.learn_every: found 'episode' with data.kind '{_data_kind(experiment)}', which "
-            "has no episodes, expected a number of samples"
-        )
-        return
     place = "learn_every.limit" if isinstance(arm.learn_every, GrowingWindow) else "learn_every"
     for window in _ending(experiment).windows(_layout(experiment, arm), arm.freeze):
         problem = window.problem(experiment.longest_window(arm))
@@ -271,25 +266,6 @@ def _drift(experiment: Experiment) -> Iterator[str]:
             f"epochs: found {experiment.epochs} with data.drift_at, expected 1 "
             "(a second pass begins before the change again)"
         )
-
-
-def _acting(experiment: Experiment) -> Iterator[str]:
-    """Say what does not go with an environment, whose samples come of what an agent does."""
-    if _source(experiment).task != "control":
-        return
-    kind = _data_kind(experiment)
-    if experiment.epochs > 1:
-        yield (
-            f"epochs: found {experiment.epochs} with data.kind '{kind}', expected 1 (data.steps "
-            "says how long it acts)"
-        )
-    for name in ("epoch_length", "evaluate_every", "target"):
-        value = getattr(experiment, name)
-        if value is not None:
-            yield (
-                f"{name}: found {value} with data.kind '{kind}', expected null (episodes end by "
-                "themselves, and data.solved is what counts)"
-            )
 
 
 def _tasks(experiment: Experiment) -> Iterator[str]:

@@ -33,7 +33,8 @@ def test_rows_say_type_bounds_choices_and_what_was_changed() -> None:
     assert found["sp.inhibition"].allowed == "global | local"
     assert found["arm.minibatch.learn_every"].allowed == "integer 1 to 16777216 | section | episode"
     assert found["data.kind"].allowed == (
-        "bandit | cartpole | cifar10 | digits | folder | grid_world | idx | npz | reber | sequences | series"
+        "bandit | cartpole | cifar10 | digits | folder | grid_world | idx | npz | reber | "
+        "sequences | series"
     )
     assert found["arm.minibatch.learn_every"].changed
     assert not found["arm.online.learn_every"].changed

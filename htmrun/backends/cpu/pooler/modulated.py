@@ -7,6 +7,7 @@ import numpy.typing as npt
 from numba import njit
 
 from htmrun.backends.cpu.common.numeric import trailing_zeros
+from htmrun.backends.cpu.pooler.boosting import update_boost
 from htmrun.backends.cpu.pooler.layout import HOT, I64, U64, Field, Memory, Rules
 from htmrun.backends.cpu.pooler.learning import (
     _adapt_by_window,
@@ -14,7 +15,6 @@ from htmrun.backends.cpu.pooler.learning import (
     _list_flips,
     adapt_words,
     advance_duties,
-    update_boost,
 )
 from htmrun.backends.cpu.pooler.window import input_words
 
