@@ -61,11 +61,11 @@ class Pictures:
     def draw(self, folder: Path) -> list[Path]:
         """Draw what there is into `folder`; return the files."""
         curves, layers = folder / "curves.png", folder / "networks.png"
-        plot_curves(self._in_order(self._book.curves), curves, self._title)
+        plot_curves(self._in_order(self._book.curves), curves, self._title, self._arms)
         arms: dict[str, list[layer_plots.Series]] = {}
         for job in sorted(self._layers, key=self._place):
             arms.setdefault(job.arm, []).append(self._layers[job])
-        layer_plots.plot_layers(arms, layers, self._title)
+        layer_plots.plot_layers(arms, layers, self._title, self._arms)
         return [file for file in (curves, layers, *self._series(folder)) if file.exists()]
 
     def _series(self, folder: Path) -> list[Path]:
@@ -75,10 +75,14 @@ class Pictures:
             found.setdefault(job.arm, {})[job.seed] = self._glimpses[job]
         controls = list(dict.fromkeys(job.arm for job in self._glimpses if job.control))
         paths = [folder / f"{name}.png" for name in ("forecasts", "errors", "anomalies")]
-        series_plots.plot_forecasts(found, controls, paths[0], self._title)
-        series_plots.plot_errors(found, controls, paths[1], self._title)
-        series_plots.plot_anomalies(found, paths[2], self._title)
+        series_plots.plot_forecasts(found, controls, paths[0], self._title, self._arms)
+        series_plots.plot_errors(found, controls, paths[1], self._title, self._arms)
+        series_plots.plot_anomalies(found, paths[2], self._title, self._arms)
         return paths
+
+    @property
+    def _arms(self) -> list[str]:
+        return list(dict.fromkeys(job.arm for job in self._order))
 
     def _place(self, job: Job) -> int:
         return self._order.index(job) if job in self._order else len(self._order)
