@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import islice, zip_longest
@@ -19,6 +20,7 @@ from htmrun.errors import UserError
 from htmrun.tracking import holding, moved
 from htmrun.tracking.database import mlflow_client, prepare_database, sqlite_file
 from htmrun.tracking.operations import Attach, Begin, Discard, End, Log, Operation, UseData
+from htmrun.tracking.sqlite_reader import SqliteReader
 
 RUN_TAG = "htmrun.run"
 ATTEMPT_TAG = "htmrun.attempt"
@@ -72,6 +74,11 @@ def open_existing(uri: str | None, directory: Path | str) -> tuple[str, Any]:
         raise UserError(f"no runs yet: {path} does not exist; {FIRST_STEP}")
     if path is not None and not moved.writable(path):
         target = f"sqlite:///{moved.readable_copy(path)}"
+        path = sqlite_file(target)
+    if path is not None:
+        moved.bring_home(path)
+        with suppress(sqlite3.Error):  # MLflow says what is wrong with it.
+            return target, SqliteReader(path, target)
     return target, open_client(target, lambda _: None)
 
 

@@ -12,9 +12,10 @@ from matplotlib.colors import to_hex
 import htmrun
 from htmrun.config.compose import load
 from htmrun.tracking import dashboard, plots
+from htmrun.tracking.database import mlflow_client
 from htmrun.tracking.descriptions import NOTE, DataSet, Descriptions, in_words
 from htmrun.tracking.operations import UseData, from_plain, to_plain
-from htmrun.tracking.store import open_existing
+from htmrun.tracking.store import open_existing, store_uri
 from htmrun.training.records import Job
 from tests.helpers.synthetic import ARMS, RUN, one_job, tracker
 
@@ -55,7 +56,7 @@ def test_a_recorded_run_says_what_it_is_and_what_came_out(
     Path("runs").mkdir()
     Path("runs/mlflow.db").write_bytes(prepared.read_bytes())
     results = htmrun.run([*SMALL, "arms=[online,no_sp]"], record=True, models=False)
-    _, client = open_existing(None, tmp_path / "runs")
+    client = mlflow_client(store_uri(None, tmp_path / "runs"))
     [experiment] = [e for e in client.search_experiments() if e.name == "digits"]
     answer = " ".join(results.comparison("accuracy").answer)
     assert experiment.tags[NOTE].startswith(f"Latest run, `{results.run_id}`: {answer}")
