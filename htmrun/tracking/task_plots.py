@@ -79,8 +79,8 @@ def _matrix(axis: Axes, arm: str, matrix: np.ndarray) -> Any:
     if columns <= _WRITTEN:
         for (y, x), value in np.ndenumerate(matrix):
             colour = "black" if value > 0.55 else "white"
-            axis.text(x, y, f"{value:.2f}"[-3:] if value < 1 else "1", ha="center", va="center",
-                      fontsize=7, color=colour)  # fmt: skip
+            text = f"{value:.2f}".removeprefix("0") if value < 0.995 else "1"
+            axis.text(x, y, text, ha="center", va="center", fontsize=7, color=colour)
     step = max(1, columns // _WRITTEN)
     axis.set_xticks(range(0, columns, step), [str(n + 1) for n in range(0, columns, step)])
     axis.set_yticks(range(0, rows, step), [str(n) if n else "-" for n in range(0, rows, step)])

@@ -12,9 +12,9 @@ from tests.helpers.experiments import train
 
 Capsys = pytest.CaptureFixture[str]
 SMALL = (
-    "experiment=rotated_digits", "sp.columns=64", "network_10.layers.hidden.units=8", "seeds=[3,5]",
+    "experiment=rotated_digits", "sp.columns=64", "seeds=[3,5]",
     "curve_points=4", "data.tasks.count=3", "data.test_fraction=0.9",
-    "arms=[epoch_boost,network_10]",
+    "arms=[epoch_boost,no_sp]",
 )  # fmt: skip
 
 
