@@ -12,6 +12,7 @@ from typing import Any
 
 import llvmlite.binding
 import numpy as np
+import numpy.typing as npt
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
@@ -21,8 +22,8 @@ from htmrun.backends.cpu.common.numeric import JIT, popcount, trailing_zeros
 from htmrun.backends.cpu.pooler.layout import INNER, U64, Memory
 from htmrun.backends.cpu.pooler.simd import prefetch
 
-SHARE = 0.6
-"""Of the words of a row: where packed rows take more, whole rows are as fast."""
+SHARE = 0.2
+"""Of the words of a row: where packed rows take more, whole rows are faster (measured)."""
 
 # Before their third generation AMD's cores take some hundred cycles for either instruction.
 _SLOW = ("znver1", "znver2", "bdver4")
@@ -106,43 +107,55 @@ def pack(c: int, following: int, row: U64, m: Memory) -> None:
     width = m.pool.shape[1]
     for w in range(0, width, 8):
         prefetch(m.pool, following * width + w)
-    for w in range(0, m.connected.shape[1], 8):
-        prefetch(m.connected, following * m.connected.shape[1] + w)
-    word, filled, out = np.uint64(0), np.uint64(0), 0
+    for w in range(0, width + 1, 16):
+        prefetch(m.first, following * (width + 1) + w)
+    # Free of branches: where a word of the packed row ends cannot be predicted. What is written
+    # before it is full is written again.
+    word, place = np.uint64(0), np.uint64(0)
     for w in range(width):
-        mask = m.pool[c, w]
-        bits, count = pext(row[w], mask), popcount(mask)
-        word |= bits << filled
-        filled += count
-        if filled >= np.uint64(64):
-            m.packed[out] = word
-            out += 1
-            filled -= np.uint64(64)
-            taken = count - filled
-            word = bits >> taken if taken < np.uint64(64) else np.uint64(0)
-    m.packed[out] = word
-    for w in range(out + 1, m.connected.shape[1]):
+        bits = pext(row[w], m.pool[c, w])
+        shift = place & np.uint64(63)
+        out = place >> np.uint64(6)
+        word |= bits << shift
+        m.packed[np.int64(out)] = word
+        place = np.uint64(m.first[c, w + 1])
+        over = (bits >> np.uint64(1)) >> (np.uint64(63) - shift)
+        word = over if place >> np.uint64(6) != out else word
+    m.packed[np.int64(place >> np.uint64(6))] = word
+    for w in range(np.int64(place >> np.uint64(6)) + 1, m.connected.shape[1]):
         m.packed[w] = np.uint64(0)
 
 
 @njit(**INNER)
 def inputs_of(count: int, c: int, m: Memory) -> None:
     """Turn the first `count` of `m.flip_inputs`, ascending places of a packed row, into inputs."""
-    w, before = 0, 0
-    size = np.int64(popcount(m.pool[c, 0]))
+    w = 0
     for k in range(count):
-        place = np.int64(m.flip_inputs[k])
-        while place >= before + size:
-            before += size
+        place = np.uint32(m.flip_inputs[k])
+        while place >= m.first[c, w + 1]:
             w += 1
-            size = np.int64(popcount(m.pool[c, w]))
-        bit = pdep(np.uint64(1) << np.uint64(place - before), m.pool[c, w])
+        bit = pdep(np.uint64(1) << np.uint64(place - m.first[c, w]), m.pool[c, w])
         m.flip_inputs[k] = np.int32(w * 64 + np.int64(trailing_zeros(bit)))
 
 
 @njit(**JIT)
-def whole_word(c: int, w: int, at: int, packed: U64, pool: U64) -> np.uint64:
-    """Return word `w` of a row of inputs whose bits, packed, start at place `at` of column `c`."""
+def number_places(pool: U64, first: npt.NDArray[np.uint32], synapses: U64) -> None:
+    """Note how many synapses of a pool come before each word, and which places they take."""
+    count = 0
+    for w in range(len(pool)):
+        first[w] = np.uint32(count)
+        count += np.int64(popcount(pool[w]))
+    first[len(pool)] = np.uint32(count)
+    for w in range(len(synapses)):
+        left = min(max(count - 64 * w, 0), 64)
+        ones = (np.uint64(1) << np.uint64(left)) - np.uint64(1)
+        synapses[w] = ~np.uint64(0) if left == 64 else ones
+
+
+@njit(**JIT)
+def whole_word(c: int, w: int, packed: U64, pool: U64, first: npt.NDArray[np.uint32]) -> np.uint64:
+    """Return word `w` of column `c`'s row of inputs, which is `packed`."""
+    at = np.int64(first[c, w])
     word, shift = at >> 6, np.uint64(at & 63)
     bits = packed[c, word] >> shift if word < packed.shape[1] else np.uint64(0)
     if shift and word + 1 < packed.shape[1]:

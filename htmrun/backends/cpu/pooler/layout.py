@@ -77,6 +77,7 @@ class Memory(NamedTuple):
     x: npt.NDArray[np.int16]  # (C, 64 SW) permanence - SHIFT
     pool: U64  # (C, IW) bit set: potential synapse
     synapses: U64  # (C, SW) bit set: a place of `x` that counts
+    first: npt.NDArray[np.uint32]  # (C, IW + 1) synapses before each word; (C, 0) of whole rows
     connected: U64  # (C, SW) bit set: connected
     by_input: U64  # (I + 1, CW) connected inputs, transposed; the last row is zero
     active_duty: npt.NDArray[np.uint32]  # (C,)
@@ -111,8 +112,8 @@ class Memory(NamedTuple):
     hint: npt.NDArray[np.float64]  # (4,) where to look for the best scores first; speed only
 
 
-SHARED = ("x", "pool", "synapses", "connected", "by_input", "active_duty", "overlap_duty")
-SHARED += ("min_overlap_duty", "boost", "wins")
+SHARED = ("x", "pool", "synapses", "first", "connected", "by_input", "active_duty")
+SHARED += ("overlap_duty", "min_overlap_duty", "boost", "wins")
 """Arrays that all threads see; of everything else each has its own."""
 
 

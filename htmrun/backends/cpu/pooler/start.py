@@ -11,8 +11,8 @@ import numpy.typing as npt
 from numba import njit
 
 from htmrun.backends import rng, topology
-from htmrun.backends.cpu.common.numeric import JIT, mix, popcount, trailing_zeros
-from htmrun.backends.cpu.pooler.compact import whole_word
+from htmrun.backends.cpu.common.numeric import JIT, mix, trailing_zeros
+from htmrun.backends.cpu.pooler.compact import number_places, whole_word
 from htmrun.backends.cpu.pooler.layout import (
     BYTES,
     I64,
@@ -46,6 +46,7 @@ def empty_memory(columns: int, inputs: int, words: int) -> Memory:
         x=zeros((c, 64 * words), np.int16),
         pool=pool,
         synapses=pool if words == iw else zeros((c, words), np.uint64),
+        first=zeros((c, 0 if words == iw else iw + 1), np.uint32),
         connected=zeros((c, words), np.uint64),
         by_input=zeros((i + 1, cw), np.uint64),
         active_duty=zeros(c, np.uint32),
@@ -152,6 +153,7 @@ def draw(p: SpatialPoolerParameters, pools: Pools, inputs: int, seed: int, m: Me
         m.x,
         m.pool,
         m.synapses,
+        m.first,
     )
     connect(p, m)
 
@@ -161,7 +163,7 @@ def connect(p: SpatialPoolerParameters, m: Memory) -> None:
     m.by_input[:] = 0
     threshold = permanence(p.connected) - SHIFT
     _in_parallel(p.columns, m.x.size, _connect, threshold, m.x, m.synapses, m.connected)
-    _in_parallel(p.columns, m.pool.size * 64, _transpose, m.connected, m.pool, m.by_input)
+    _in_parallel(p.columns, m.pool.size * 64, _transpose, m.connected, m.pool, m.first, m.by_input)
 
 
 @njit(**JIT)
@@ -179,6 +181,7 @@ def _draw_columns(
     x: npt.NDArray[np.int16],
     pool: U64,
     synapses: U64,
+    first: npt.NDArray[np.uint32],
 ) -> None:
     compact = synapses.shape[1] != pool.shape[1]
     longest = 0
@@ -205,7 +208,7 @@ def _draw_columns(
             place += np.int64(inside)
         if compact:
             x[c, place] = np.int16(-SHIFT)  # The last one outside may have left its own there.
-            mark_places(place, synapses[c])
+            number_places(pool[c], first[c], synapses[c])
 
 
 @njit(**JIT)
@@ -256,29 +259,26 @@ def _connect(
 
 
 @njit(**JIT)
-def _transpose(start: int, stop: int, connected: U64, pool: U64, by_input: U64) -> None:
+def _transpose(
+    start: int,
+    stop: int,
+    connected: U64,
+    pool: U64,
+    first: npt.NDArray[np.uint32],
+    by_input: U64,
+) -> None:
     compact = connected.shape[1] != pool.shape[1]
-    block, places = np.empty(64, np.uint64), np.empty(64, np.int64)
-    for first in range(start, stop, 64):
-        places[:] = 0
+    block = np.empty(64, np.uint64)
+    for a in range(start, stop, 64):
         for w in range(pool.shape[1]):
-            for c in range(64):
+            for c in range(a, a + 64):
                 if compact:
-                    block[c] = whole_word(first + c, w, places[c], connected, pool)
-                    places[c] += np.int64(popcount(pool[first + c, w]))
+                    block[c - a] = whole_word(c, w, connected, pool, first)
                 else:
-                    block[c] = connected[first + c, w]
+                    block[c - a] = connected[c, w]
             turn_block(block)
             for b in range(64):
-                by_input[w * 64 + b, first >> 6] = block[b]
-
-
-@njit(**JIT)
-def mark_places(count: int, row: U64) -> None:
-    """Set the first `count` bits of `row`, and no others."""
-    for w in range(len(row)):
-        left = min(max(count - 64 * w, 0), 64)
-        row[w] = ~np.uint64(0) if left == 64 else (np.uint64(1) << np.uint64(left)) - np.uint64(1)
+                by_input[w * 64 + b, a >> 6] = block[b]
 
 
 @njit(**JIT)
@@ -307,7 +307,7 @@ def take_permanences(source: npt.NDArray[np.int16], m: Memory) -> None:
                 m.pool[c, i >> 6] |= np.uint64(1) << np.uint64(i & 63)
                 place += 1
         if compact:
-            mark_places(place, m.synapses[c])
+            number_places(m.pool[c], m.first[c], m.synapses[c])
 
 
 @njit(**JIT)
