@@ -68,13 +68,14 @@ extern "C" __global__ void sdr_accumulate(
     gradient_mbk[at] = gradient;
 }
 
-// One step along the gradient for the models that commit after sample t.
+// One step along the gradient for the models that commit after sample t, each with its rate then.
 extern "C" __global__ void sdr_commit(
     float* weight_mbk, float* gradient_mbk, const u32* window_tm, int t, int bits,
-    int classes, float rate) {
+    int classes, const float* rate_tm) {
     const u64 weight = (u64)blockIdx.x * blockDim.x + threadIdx.x;
     if (weight >= (u64)bits * classes || !window_tm[(u64)t * gridDim.y + blockIdx.y]) return;
     const u64 at = (u64)blockIdx.y * bits * classes + weight;
+    const float rate = rate_tm[(u64)t * gridDim.y + blockIdx.y];
     weight_mbk[at] = __fadd_rn(weight_mbk[at], __fmul_rn(rate, gradient_mbk[at]));
     gradient_mbk[at] = 0.0f;
 }

@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal, Self
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
@@ -267,4 +269,16 @@ class SDRModelParameters(Parameters):
     learning_rate: float = Field(
         0.1, gt=0.0, le=100.0, description="Step along the summed gradient of a window."
     )
+    decay_samples: int | None = Field(
+        None,
+        ge=1,
+        description="The learning rate falls: half after so many samples, a third after twice as "
+        "many, and so on; null: it stays.",
+    )
     learn: bool = Field(True, description="false: weights stay zero.")
+
+    def rate(self, learned: npt.ArrayLike) -> npt.NDArray[np.float32]:
+        """Return the length of a step after `learned` samples (any shape), as float32."""
+        n = np.asarray(learned, np.float64)
+        falling = 1.0 + n / self.decay_samples if self.decay_samples else np.ones_like(n)
+        return (self.learning_rate / falling).astype(np.float32)

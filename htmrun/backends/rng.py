@@ -36,6 +36,7 @@ class Purpose(IntEnum):
     PROBE = 10
     NETWORK = 11
     SHIFT = 12
+    TASK = 13
 
 
 def mix(z: npt.ArrayLike) -> U64:

@@ -98,10 +98,10 @@ def bandwidth(
         spent, read = [], 0.0
         for round_ in range(4):
             begin = time.perf_counter()
-            winners = model.run(bits, plan).dense()
+            winners = model.run(bits, plan)
             if round_ > 0:
                 spent.append(time.perf_counter() - begin)
-                read = _bytes_read(bits, winners, inputs, window)
+                read = _bytes_read(bits, winners.dense(), inputs, window)
         found[f"share_{window}"] = read / median(spent) / pace
     return found
 

@@ -140,7 +140,7 @@ class Player:
 
 def _last(claim: Claim) -> str:
     told = "; ".join(
-        f"{last.figure}: {last.value:g} ({last.card}, {last.date}, {last.page})"
+        f"{last.figure}: {last.value:,.10g} ({last.card}, {last.date}, {last.page})"
         for last in claim.measured
     )
     return f"no card is here; measured last: {told}"

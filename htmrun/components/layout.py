@@ -46,6 +46,19 @@ class Window:
 
 
 @dataclass(frozen=True)
+class LeastWindow(Window):
+    """A limit from below: the part at `path` needs windows of `period` samples, as `why` says."""
+
+    why: str = ""
+
+    def problem(self, samples: int) -> str | None:
+        """Say what is wrong where no window is longer than `samples`, or None."""
+        if samples >= self.period:
+            return None
+        return f"{samples} is too few for {self.path} ({self.why}), expected at least {self.period}"
+
+
+@dataclass(frozen=True)
 class StageLayout:
     """A stage in its place: the shape that it reads, and those of what it puts out, by name."""
 

@@ -83,12 +83,17 @@ class Pipeline:
         """Predict from frozen state; leaves no trace."""
         return self.compute_bits(self.encoder.encode(chunk.fields), chunk.reset)
 
-    def compute_bits(self, encoded: Any, reset: Flags) -> Outcome:
-        """Predict from encoded samples; leaves no trace."""
+    def activity(self, encoded: Any, reset: Flags) -> Activity:
+        """Return what stands before the readout of encoded samples, by name; leaves no trace."""
         activity: Activity = {self.first: encoded}
         bits = encoded
         for stage in self.stages:
             bits = stage.compute(bits, reset, activity)
+        return activity
+
+    def compute_bits(self, encoded: Any, reset: Flags) -> Outcome:
+        """Predict from encoded samples; leaves no trace."""
+        activity = self.activity(encoded, reset)
         others = {n: readout.compute(activity, reset) for n, readout in self.others.items()}
         return Outcome(activity, self.readout.compute(activity, reset), others)
 

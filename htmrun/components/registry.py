@@ -33,6 +33,7 @@ HASH = "sha256:"
 PLACES: dict[str, tuple[str, ...]] = {
     "encoder": ("htmrun.components.encoders",),
     "source": ("htmrun.components.sources",),
+    "tasks": ("htmrun.components.sources.tasks",),
     "stage": ("htmrun.components.stages",),
     "readout": ("htmrun.components.classifiers", "htmrun.components.networks.readout"),
     "layer": ("htmrun.components.networks.layers",),

@@ -30,7 +30,7 @@ def problems(experiment: Experiment) -> list[str]:
     found = [*_arms(experiment), *_endings(views)]
     for _, view in views:
         found += [*_reads(view), *_data(view), *_shapes(view)]
-    found += [*_drift(experiment)]
+    found += [*_drift(experiment), *_tasks(experiment)]
     return list(dict.fromkeys(found))
 
 
@@ -264,6 +264,27 @@ def _drift(experiment: Experiment) -> Iterator[str]:
         yield (
             f"epochs: found {experiment.epochs} with data.drift_at, expected 1 "
             "(a second pass begins before the change again)"
+        )
+
+
+def _tasks(experiment: Experiment) -> Iterator[str]:
+    """Say what cannot be asked of tasks that come one after the other."""
+    if getattr(experiment.data, "tasks", None) is None:
+        return
+    if experiment.epochs > 1:
+        yield (
+            f"epochs: found {experiment.epochs} with data.tasks, expected 1 (data.tasks.passes "
+            "repeats the samples of each task)"
+        )
+    if experiment.epoch_length not in (None, "pass"):
+        yield (
+            f"epoch_length: found {experiment.epoch_length} with data.tasks, expected null (an "
+            "epoch is a pass over the samples of a task)"
+        )
+    if experiment.data.held_out == "best_epoch":
+        yield (
+            "data.held_out: found best_epoch with data.tasks, expected test or validation (no "
+            "state is best for all tasks before the last)"
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from htmrun.components import registry
 from htmrun.components.registry import component_of
 from htmrun.components.sources import Source
@@ -41,7 +43,9 @@ def plan_table(experiment: Experiment, source: Source) -> list[dict[str, object]
                     experiment.epochs,
                     samples,
                     None if epoch is None else epoch.samples,
-                ),
+                )
+                if not source.pass_ends
+                else commits_in(schedule_of(regime), source.pass_ends),
                 "bytes": here,
                 "device_bytes": there,
             }
@@ -60,10 +64,21 @@ def _words(arm: Arm, epoch: Epoch | None) -> str:
     return "; ".join(words)
 
 
-def commits_of(schedule: Schedule, passes: int, samples: int, epoch: int | None = None) -> int:
+def commits_in(schedule: Schedule, ends: Sequence[int]) -> int:
+    """Return the windows that a schedule closes in passes that end after so many samples each."""
+    windows = 0
+    for begin, end in zip((0, *ends), ends, strict=False):
+        windows += commits_of(schedule, 1, end - begin, begun=windows)
+    return windows
+
+
+def commits_of(
+    schedule: Schedule, passes: int, samples: int, epoch: int | None = None, begun: int = 0
+) -> int:
     """Return the windows that a schedule closes in so many passes of `samples`.
 
     epoch: samples after which one closes in any case, as at the end of a pass; None: only there.
+    begun: windows that were closed before.
     Nothing is as long as the data, which may be 2^32 samples.
     """
     length, most = epoch or samples, schedule.largest
@@ -74,7 +89,7 @@ def commits_of(schedule: Schedule, passes: int, samples: int, epoch: int | None 
         whole, rest = divmod(samples - done - first, length)
         return -(-first // most) + whole * -(-length // most) + -(-rest // most)
 
-    windows, number, done = 0, 0, 0
+    windows, number, done = begun, 0, 0
     while number < passes and (window := schedule.window(windows)) < most:
         done += min(window, length - done % length, samples - done)
         windows += 1
@@ -82,7 +97,7 @@ def commits_of(schedule: Schedule, passes: int, samples: int, epoch: int | None 
             number, done = number + 1, 0
     if number < passes:
         windows += closed(done) + (passes - number - 1) * closed(0)
-    return windows
+    return windows - begun
 
 
 def device_bytes(builder: Builder, name: str) -> int:

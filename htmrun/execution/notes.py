@@ -76,7 +76,9 @@ def _of_ranges(builder: Builder, arms: Iterable[Arm]) -> Iterator[str]:
 def _of_windows(builder: Builder, arm: Arm) -> Iterator[str]:
     """Say where a window never fills before an epoch ends."""
     schedule, found = schedule_of(arm), builder.epoch(arm)
-    epoch = min(builder.samples(), found.samples if found else builder.samples())
+    ends = builder.source.pass_ends or (builder.samples(),)
+    longest = max(end - begin for begin, end in zip((0, *ends), ends, strict=False))
+    epoch = min(longest, found.samples if found else longest)
     if found and found.words and arm.boost_at == "epoch":
         yield f"epoch_length: an epoch is {found.words}, {found.samples} samples of the stream"
     if schedule.window(0) > epoch:

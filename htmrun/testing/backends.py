@@ -213,7 +213,8 @@ class ClassifierChecks(BackendChecks):
 
     def model(self, backend: Backend, case: int, seed: int) -> Any:
         size, classes = _classifier_case(case)
-        parameters = SDRModelParameters(learning_rate=0.7, learn=True)
+        decay = 30 if case % 3 == 1 else None
+        parameters = SDRModelParameters(learning_rate=0.7, decay_samples=decay, learn=True)
         return backend.SDRClassifier(parameters, size, classes)
 
     def stream(self, case: int) -> Stream:

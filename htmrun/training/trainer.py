@@ -206,11 +206,17 @@ class Trainer:
         return {f"curve/{n}": np.array([p.get(n, np.nan) for p in told]) for n in names}
 
     def _epoch_ends(self, samples: int, last: bool) -> np.ndarray:
-        """Flag the samples after which an epoch ends: the pass's last, and every epoch_length."""
+        """Flag the samples after which an epoch ends.
+
+        The last of all, the last of a pass over a task, and every epoch_length.
+        """
         run, ends = self.run, np.zeros(samples, np.uint8)
         if run.course.epoch_length is not None:
             number = run.sample % run.samples + 1 + np.arange(samples)
             ends[number % run.course.epoch_length == 0] = 1
+        if run.source.pass_ends:
+            number = run.sample % run.samples + 1 + np.arange(samples)
+            ends[np.isin(number, run.source.pass_ends)] = 1
         if last:
             ends[-1] = 1
         return ends

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from htmrun.backends import State, fixed_point, rng, topology
+from htmrun.backends import State, fixed_point, load_backend, rng, topology
 from htmrun.backends.bits import Bits
 from htmrun.backends.parameters import SpatialPoolerParameters
 from htmrun.backends.plan import Plan
@@ -187,6 +187,27 @@ def test_boost_flag_alone_recomputes() -> None:
     sp.run(one(sp, []), Plan(flags, flags, np.ones(1, np.uint8)))
     assert not (sp.state()["boost"] == 1).all()
     assert len(sp.state()["pending_input_offsets"]) == 2
+
+
+@pytest.mark.parametrize("backend", ["reference", "cpu"])
+def test_winners_chosen_at_the_commit_are_those_that_were_inferred(backend: str) -> None:
+    """State stands still within a window, so the time of the choice cannot matter."""
+    p = SpatialPoolerParameters(columns=60, winners=6, boost_strength=8.0, duty_period=20,
+                                increment=0.3, decrement=0.2)  # fmt: skip
+    sp = load_backend(backend).SpatialPooler(p, (30,), 2)
+    bits = Bits.from_dense(np.random.default_rng(0).random((24, 30)) < 0.3)
+    empty = {name: array for name, array in sp.state().items() if name.startswith("pending")}
+    differs = 0
+    for start in range(0, 24, 8):
+        window = bits.slice(start, start + 8)
+        flags = np.zeros(8, np.uint8)
+        inferred = sp.run(window, Plan(flags, flags, flags))
+        assert sp.state()["pending_winners"].tolist() == inferred.indices.tolist()
+        assert sp.compute(window).indices.tolist() == inferred.indices.tolist()
+        sp.load({**sp.state(), **empty})
+        sp.run(window, Plan.every(8, 8))
+        differs += sp.compute(window).indices.tolist() != inferred.indices.tolist()
+    assert differs > 0  # after the commit others would win
 
 
 def test_winners_are_pushed_away_from_the_inflection() -> None:

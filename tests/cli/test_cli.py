@@ -36,8 +36,10 @@ HEAVY = (
 )  # fmt: skip
 
 EXPERIMENTS = (
-    "anomaly, credit_digits, csv, digits, drift, hotgym, mnist, nab, reber, reward_digits, "
-    "sequences, sp_mnist, sparse_digits, sparse_mnist, stream, taxi, taxi_perturbed"
+    "activations_digits, anomaly, cifar10, classes_digits, credit_digits, csv, digits, drift, "
+    "game_digits, heard_digits, hierarchy_digits, hotgym, local_mnist, mnist, nab, "
+    "norms_digits, permuted_digits, reber, reward_digits, rotated_digits, sequences, sp_mnist, "
+    "sparse_digits, sparse_mnist, stream, taxi, taxi_perturbed, topology_digits"
 )
 
 

@@ -30,7 +30,7 @@ PLOTS = (
     *("difference-accuracy", "difference-churn", "seeds", "curve-accuracy"),
     *("curve-recent-accuracy", "speed-quality", "noise-accuracy", "fault-accuracy"),
     *("churn-share", "tm-growth-segments", "sp-boost", "sp-duty", "sp-permanences"),
-    *("tm-permanences", "sp-activity", "windows"),
+    *("tm-permanences", "sp-activity", "windows", "tasks-accuracy", "change-around"),
 )
 
 
@@ -49,6 +49,8 @@ def series(job: Job) -> dict[str, np.ndarray]:
         "sp/boost": generator.random(96).astype(np.float32),
         "sp/duty": generator.random(96).astype(np.float32),
         "sp/activity": generator.random(96).astype(np.float32), "sp/shape": np.array([8, 12]),
+        "tasks/accuracy": np.array([[0.1, 0.2], [0.9, 0.25], [0.5, 0.75]]) - 0.01 * job.seed,
+        "change/around": generator.random(3), "change/offset": np.array([-20.0, 0.0, 20.0]),
         "sp/permanences": generator.integers(0, 9, 50), "tm/permanences": np.arange(50),
     }  # fmt: skip
 
@@ -159,6 +161,13 @@ def test_bands_are_intervals_over_seeds(store: Path) -> None:
     heat = made["sp-activity"].spec
     assert heat["data"]["values"][0]["arm"] == "online"
     assert "% 12" in str(heat["transform"])
+    matrix = {
+        (row["after"], row["task"]): row["accuracy"]
+        for row in made["tasks-accuracy"].spec["data"]["values"]
+        if row["arm"] == "online"
+    }
+    assert matrix[1, 2] == pytest.approx(0.25 - 0.01 * np.mean(range(SEEDS)))
+    assert matrix[2, 1] == pytest.approx(0.5 - 0.01 * np.mean(range(SEEDS)))
     shares = [r["share"] for r in made["sp-permanences"].spec["data"]["values"]]
     assert sum(shares[:50]) == pytest.approx(1.0, abs=1e-3)
 

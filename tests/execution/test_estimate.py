@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 
-from htmrun.execution.estimate import commits_of
+from htmrun.execution.estimate import commits_in, commits_of
 from htmrun.training.schedule import Cursor, Growth, Schedule
 
 
@@ -27,6 +27,17 @@ def test_commits_are_those_of_the_plan(every: int | Growth) -> None:
             expected += int(plan.commit.sum())
         found = commits_of(schedule, passes, samples, epoch)
         assert found == expected, (samples, passes, epoch)
+
+
+@pytest.mark.parametrize("every", [1, 7, 100, Growth(1, 1.3, 50)])
+def test_commits_of_tasks_are_those_of_the_plan(every: int | Growth) -> None:
+    chosen = random.Random(6)
+    for _ in range(30):
+        ends = np.cumsum([chosen.randint(1, 90) for _ in range(chosen.randint(1, 6))])
+        none, flags = np.zeros(ends[-1], np.uint8), np.zeros(ends[-1], np.uint8)
+        flags[ends - 1] = 1
+        plan, _ = Schedule(every).plan(Cursor(), none, flags)
+        assert commits_in(Schedule(every), ends.tolist()) == plan.commit.sum()
 
 
 def test_a_stream_of_any_length_is_planned_at_once() -> None:

@@ -26,19 +26,48 @@ _STREAM = (
 _CSV = ("data.path={csv}", "data.value=load", "data.missing=previous", *_STREAM)
 _NETWORK = ("data.test_fraction=0.95", "epochs=2", "noise_images=5")
 _CREDIT = ("data.test_fraction=0.97", "epochs=1", "noise_images=2")
+_TASKS = (
+    # Networks would be of one machine, and are run in other cases.
+    "data.test_fraction=0.9", "sp.columns=64", "arms=[minibatch,epoch_boost,growing,untrained]",
+)  # fmt: skip
 _IDX = ("data.path={idx}", "evaluate_every=60")
 
 SHIPPED: dict[str, tuple[str, ...]] = {
+    "activations_digits": _CREDIT,
     "anomaly": ("data.rows=2000", *_STREAM, "sp.winners=10"),
+    "cifar10": (
+        "data.path={cifar}",
+        "sp.columns=256",
+        "sp.column_shape=[4,8,8,1]",
+        "epochs=2",
+        "arms=[online,minibatch,untrained,no_sp]",
+    ),
+    "classes_digits": _TASKS,
     "credit_digits": _CREDIT,
     "csv": ("data.path={csv}", "data.value=load", *_STREAM),
     "digits": _POOLED_DIGITS,
     "drift": (*_TWO_PASSES, "epochs=1", "data.steps=800", "data.drift_at=400", "target=0.5"),
+    "game_digits": _CREDIT,
+    "heard_digits": _CREDIT,
+    "hierarchy_digits": _CREDIT,
     "hotgym": (*_CSV, "control.ridge.season=false"),
+    "local_mnist": (
+        *_IDX,
+        "sp.columns=196",
+        "sp.column_shape=[4,7,7]",
+        "sp.density=0.05",
+        "arms=[online,minibatch]",
+    ),
     "mnist": (*_IDX, "sp.columns=256"),
     "nab": ("data.rows=480", *_STREAM, "sp.winners=10"),
+    "permuted_digits": _TASKS,
+    "norms_digits": (
+        *_CREDIT,
+        "arms=[sgd_batch,rmsprop_layer_online,adam_group_sp,boosted_pooled]",
+    ),
     "reber": ("data.steps=600", *_SEQUENCES),
     "reward_digits": _CREDIT,
+    "rotated_digits": _TASKS,
     "sequences": _TWO_PASSES,
     "sp_mnist": (*_IDX, "data.train_samples=40", "evaluate_every=20", "noise_images=5"),
     "sparse_digits": _NETWORK,
@@ -52,8 +81,15 @@ SHIPPED: dict[str, tuple[str, ...]] = {
         "data.changes=[{{begins: 200, hours: [0, 12], factor: 1.2}}]",
         "control.ridge.season=false",
     ),
+    "topology_digits": (
+        *_DIGITS,
+        "sp.columns=128",
+        "near.columns=128",
+        "near.column_shape=[2,8,8]",
+        "near.inhibition_radius=2",
+    ),
 }
-"""Overrides by experiment; `{idx}` and `{csv}` stand for data written by `write_data`."""
+"""Overrides by experiment; `{idx}`, `{csv}`, `{cifar}`: data written by `write_data`."""
 MORE: dict[str, tuple[str, ...]] = {
     "digits_local": ("experiment=digits", *_DIGITS, "epochs=1", "arms=[online,minibatch]",
                      "sp=local", "sp.boost_strength=2.0", "sp.weak_bump=0.01", "noise_images=20"),
@@ -74,12 +110,15 @@ MORE: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Whole argument lists of what no shipped experiment has in it."""
 
-UNRECORDED = ("credit_digits", "reward_digits")
+UNRECORDED = (
+    "activations_digits", "credit_digits", "game_digits", "heard_digits", "hierarchy_digits",
+    "norms_digits", "reward_digits",
+)  # fmt: skip
 """Many jobs, whose series are of the kinds that `sparse_digits` and `sp_mnist` have: recording
 them would take as long as running them."""
 
 NETWORKS = {
-    "credit_digits", "reward_digits", "sp_mnist", "sparse_digits", "sparse_mnist",
+    *UNRECORDED, "sp_mnist", "sparse_digits", "sparse_mnist",
 }  # fmt: skip
 """torch repeats a result on the same machine and build only; everything else is equal always."""
 
@@ -119,4 +158,13 @@ def write_data(folder: Path) -> dict[str, Path]:
         wind, begins = random.randint(0, 100) / 10, int(hour % 120 == 0)
         lines.append(f"2024-01-{1 + hour // 24:02d} {hour % 24:02d}:00,{value},{wind},{begins}")
     series.write_text("\n".join(lines) + "\n")
-    return {"idx": images, "csv": series}
+    colours = folder / "cifar"
+    colours.mkdir()
+    for name in (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"):
+        labels = (np.arange(12) % 10).astype(np.uint8)
+        planes = random.randint(0, 100, (12, 3, 32, 32)).astype(np.uint8)
+        for i, label in enumerate(labels.tolist()):
+            planes[i, label % 3, 3 * label : 3 * label + 5] += 150
+        records = np.concatenate([labels[:, None], planes.reshape(12, -1)], 1)
+        (colours / f"{name}.bin").write_bytes(records.tobytes())
+    return {"idx": images, "csv": series, "cifar": colours}

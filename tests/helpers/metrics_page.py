@@ -18,7 +18,7 @@ TITLES = {
     "cost": "Cost and bookkeeping (with `--all` only, but for `samples_per_s`)",
 }
 SHOWN = {"stage": "NAME", "pooler": "sp", "memory": "tm", "layer": "network.LAYER",
-         "column": "COLUMN", "h": "H", "last": "H"}  # fmt: skip
+         "column": "COLUMN", "copy": "COPY", "h": "H", "last": "H"}  # fmt: skip
 WAYS = {"up": "high", "down": "low", "none": ""}
 
 

@@ -50,7 +50,7 @@ def classifier_state(size: int, classes: int) -> int:
 
 def classifier(size: int, classes: int) -> int:
     """Return the bytes of one SDR classifier and of two chunks: to predict and to learn from."""
-    return classifier_state(size, classes) + 2 * CHUNK * (_row(size) + classes * 4)
+    return classifier_state(size, classes) + CHUNK * (2 * (_row(size) + classes * 4) + 4)
 
 
 def memory(parameters: TemporalMemoryParameters, columns: int) -> int:

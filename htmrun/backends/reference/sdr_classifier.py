@@ -22,6 +22,7 @@ class SDRClassifier:
         self.parameters, self.size, self.classes = parameters, size, classes
         self._weights = np.zeros((size, classes), np.float32)
         self._gradient = np.zeros((size, classes), np.float32)
+        self._learned = np.zeros(1, np.int64)
 
     def run(
         self,
@@ -47,8 +48,9 @@ class SDRClassifier:
                 error = -self._predict(source.row(t))
                 error[targets[t]] += np.float32(1)
                 self._gradient[source.row(t)] += error
+                self._learned += 1
             if plan.commit[t]:
-                self._weights += np.float32(self.parameters.learning_rate) * self._gradient
+                self._weights += self.parameters.rate(self._learned) * self._gradient
                 self._gradient[:] = 0
         return out
 
@@ -57,13 +59,18 @@ class SDRClassifier:
         return np.stack([self._predict(bits.row(t)) for t in range(len(bits))])
 
     def state(self) -> State:
-        """Return weights and pending gradient, float32 (size, classes) each."""
-        return {"weights": self._weights.copy(), "gradient": self._gradient.copy()}
+        """Return weights and pending gradient, float32 (size, classes) each.
+
+        With a rate that falls, `learned` too: int64 (1,), how many targets were learned.
+        """
+        found = {"weights": self._weights.copy(), "gradient": self._gradient.copy()}
+        return found | ({"learned": self._learned.copy()} if self.parameters.decay_samples else {})
 
     def load(self, state: State) -> None:
         """Take over what `state()` returned; ValueError on other names or shapes."""
         taken = checked(state, self.state())
         self._weights, self._gradient = taken["weights"], taken["gradient"]
+        self._learned = taken.get("learned", self._learned)
 
     def _predict(self, on: npt.NDArray[np.int32]) -> F32:
         logits = np.zeros(self.classes, np.float32)

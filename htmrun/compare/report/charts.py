@@ -8,6 +8,7 @@ from htmrun.compare.report.answers import by_seed, differences, offers, over_win
 from htmrun.compare.report.blocks import Chart
 from htmrun.compare.report.inside import distributions, maps
 from htmrun.compare.report.learning import curves, levels, over_samples
+from htmrun.compare.report.tasks import tasks
 from htmrun.tracking.arrays import Series
 from htmrun.tracking.forecasts import Tables
 from htmrun.tracking.read_runs import ExperimentRun
@@ -30,6 +31,7 @@ def charts(
         *differences(comparison),
         by_seed(run, comparison),
         *along(run, {arm: seeds for arm, seeds in seen.items() if seeds}),
+        *tasks(run, series),
         *curves(run, series),
         offers(run, comparison),
         over_windows(run, comparison),

@@ -7,11 +7,15 @@ from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field, field_validator
 
 from htmrun.backends.bits import Bits
 from htmrun.components.encoders import Encoder, EncoderParameters, Input, Shapes
 from htmrun.components.registry import register
+
+DIRECTIONS = ((-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1))
+"""Down and right, of the pixels that one is held against."""
 
 
 class ImageEncoderParameters(EncoderParameters):
@@ -25,6 +29,14 @@ class ImageEncoderParameters(EncoderParameters):
         description="Several thresholds, ascending: one plane of bits for each, stacked "
         "(thermometer code); overrides threshold.",
     )
+    contrast: int | None = Field(
+        None,
+        ge=0,
+        le=254,
+        description="Planes for edges, too: of each of eight directions those pixels that are "
+        "brighter by more than this than the one `reach` away; null: none.",
+    )
+    reach: int = Field(1, ge=1, le=64, description="contrast: how many pixels away that one is.")
 
     @field_validator("levels")
     @classmethod
@@ -36,7 +48,12 @@ class ImageEncoderParameters(EncoderParameters):
 
 @register("encoder", ImageEncoderParameters)
 class ImageEncoder(Encoder):
-    """Bit (y, x) is on where the pixel is above the threshold; with levels, (level, y, x)."""
+    """Bit (y, x) is on where the pixel is above the threshold; with levels, (level, y, x).
+
+    With contrast eight more planes follow: brighter than the pixel above, below, to the left, to
+    the right, and at the upper left, upper right, lower left, lower right. Beyond an edge the
+    pixels at the edge go on.
+    """
 
     usual = "image"
     grids = True
@@ -44,6 +61,7 @@ class ImageEncoder(Encoder):
     def __init__(self, p: ImageEncoderParameters, field: Input, seed: int) -> None:
         super().__init__(p, field, seed)
         self.thresholds = p.levels or (p.threshold,)
+        self.contrast, self.reach = p.contrast, p.reach
         self.shape = _stacked(p, field.shape)
         self.size = math.prod(self.shape)
 
@@ -57,9 +75,26 @@ class ImageEncoder(Encoder):
         """Encode uint8 images (T, H, W)."""
         images = fields[self.fields[0]]
         planes = np.stack([images > t for t in self.thresholds], 1)
+        if self.contrast is not None:
+            planes = np.concatenate([planes, edges(images, self.contrast, self.reach)], 1)
         return Bits.from_dense(planes.reshape(len(images), self.size))
 
 
+def edges(images: npt.NDArray[np.uint8], contrast: int, reach: int) -> npt.NDArray[np.bool_]:
+    """Return which pixels of (T, H, W) or (T, H, W, C) are brighter than the one `reach` away.
+
+    Brighter by more than `contrast`; (T, 8, H, W) or (T, 8, H, W, C), in the order of DIRECTIONS.
+    """
+    rows, columns = images.shape[1:3]
+    around = ((0, 0), (reach, reach), (reach, reach), *((0, 0) for _ in images.shape[3:]))
+    padded = np.pad(images.astype(np.int16), around, mode="edge")
+    found = []
+    for down, right in DIRECTIONS:
+        y, x = reach * (1 + down), reach * (1 + right)
+        found.append(images - padded[:, y : y + rows, x : x + columns] > contrast)
+    return np.stack(found, 1)
+
+
 def _stacked(p: ImageEncoderParameters, shape: tuple[int, ...]) -> tuple[int, ...]:
-    planes = len(p.levels or (p.threshold,))
+    planes = len(p.levels or (p.threshold,)) + (0 if p.contrast is None else len(DIRECTIONS))
     return shape if planes == 1 else (planes, *shape)

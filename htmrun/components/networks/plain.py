@@ -67,23 +67,35 @@ class Dropout(nn.Module):
 
 
 class MapBatchNorm(nn.BatchNorm2d):
-    """Batch norm of maps, (T, channels, height, width)."""
-
-    steady = False
-
-
-class VectorBatchNorm(nn.BatchNorm1d):
-    """Batch norm of vectors; in a window of one sample, which has no variance, the running
-    statistics stand in and stay as they are.
-    """
+    """Batch norm of maps, (T, channels, height, width); see `_normalised`."""
 
     steady = False
 
     def forward(self, values: Tensor) -> Tensor:
-        """Return normalised vectors (T, units)."""
-        if self.training and len(values) == 1:
-            return nn.functional.batch_norm(
-                values, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0,
-                self.eps,
-            )  # fmt: skip
-        return super().forward(values)
+        """Return normalised maps like `values`."""
+        return super().forward(values) if _varies(self, values) else _normalised(self, values)
+
+
+class VectorBatchNorm(nn.BatchNorm1d):
+    """Batch norm of vectors, (T, units); see `_normalised`."""
+
+    steady = False
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Return normalised vectors like `values`."""
+        return super().forward(values) if _varies(self, values) else _normalised(self, values)
+
+
+def _varies(norm: nn.BatchNorm1d | nn.BatchNorm2d, values: Tensor) -> bool:
+    """Say whether each channel has two values or more, or its variance is not asked for."""
+    return not norm.training or values.numel() > norm.num_features
+
+
+def _normalised(norm: nn.BatchNorm1d | nn.BatchNorm2d, values: Tensor) -> Tensor:
+    """Return one sample normalised by the running statistics, which stay as they are.
+
+    A last window of one sample has no variance. Where all windows are like that it is refused.
+    """
+    return nn.functional.batch_norm(
+        values, norm.running_mean, norm.running_var, norm.weight, norm.bias, False, 0.0, norm.eps
+    )

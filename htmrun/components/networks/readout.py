@@ -17,7 +17,7 @@ from htmrun.backends.state import checked
 from htmrun.components.classifiers import Classes, Site, Targets
 from htmrun.components.classifiers.horizons import HorizonReadout, Past, ahead
 from htmrun.components.classifiers.scores import Activity, Scores, read
-from htmrun.components.layout import Layout, Shape, Window
+from htmrun.components.layout import Layout, LeastWindow, Shape, Window
 from htmrun.components.networks import shapes
 from htmrun.components.networks.parameters import NetworkParameters
 from htmrun.components.registry import component_of, register
@@ -82,7 +82,7 @@ class NetworkReadout(HorizonReadout):
     def windows(
         cls, name: str, parameters: NetworkParameters, front: Layout, frozen: Collection[str]
     ) -> Iterator[Window]:
-        """Yield the duty cycles' periods of layers that learn."""
+        """Yield the duty cycles' periods of layers that learn, and what normalises over windows."""
         shape = input_shape(front, parameters)
         if shape is None or not parameters.learn:
             return
@@ -91,11 +91,13 @@ class NetworkReadout(HorizonReadout):
         except UserError:
             return  # `problems` says it.
         for layer, out in sizes.items():
-            if f"{name}.{layer}" not in frozen:
-                own = parameters.layers[layer]
-                period = component_of(own).period(own, out)
-                if period is not None:
-                    yield Window(f"{name}.layers.{layer}", *period)
+            own = parameters.layers[layer]
+            kind, place = component_of(own), f"{name}.layers.{layer}"
+            period, least = kind.period(own, out), kind.least_window(own, out)
+            if period is not None and f"{name}.{layer}" not in frozen:
+                yield Window(place, *period)
+            if least is not None:
+                yield LeastWindow(place, least[0], why=least[1])
 
     @classmethod
     def state_bytes(cls, parameters: NetworkParameters, front: Layout, targets: Targets) -> int:

@@ -97,7 +97,7 @@ class Source(ABC):
     task: ClassVar[Task]
     fields: ClassVar[tuple[str, ...] | None] = None
     """What encoders can read, the same whatever the parameters; None: the data tell."""
-    white: ClassVar[float] = 1.0
+    white: float = 1.0
     """Value of the brightest pixel."""
     predicted: tuple[str, ...] = ()
     """Fields that are forecast besides the value."""
@@ -167,6 +167,16 @@ class Source(ABC):
         return ()
 
     @property
+    def pass_ends(self) -> tuple[int, ...]:
+        """Samples after which epochs end within a pass over all samples; () for only at its end."""
+        return ()
+
+    @property
+    def task_ends(self) -> tuple[int, ...]:
+        """Samples after which each of several tasks ends; () where there are none."""
+        return ()
+
+    @property
     def windows(self) -> tuple[tuple[int, int], ...] | None:
         """First and last sample of each stretch that is labelled as an anomaly, both inside.
 
@@ -195,6 +205,14 @@ class Source(ABC):
         """Yield the samples that choose the reported epoch; None where none are kept aside."""
         return None
 
+    def test_of(self, task: int, chunk: int) -> Iterator[Chunk]:
+        """Yield the held-out samples of one of the tasks, counted from 0."""
+        raise NotImplementedError
+
+    def in_tasks(self) -> Source:
+        """Return the source of the tasks that its parameters ask for; without such, itself."""
+        return self
+
     @classmethod
     def known_shapes(cls, parameters: Any) -> Shapes:
         """Return the shapes of fields that the parameters tell, without the data."""
@@ -218,7 +236,7 @@ def open_source(parameters: SourceParameters, *, base_dir: str | Path | None = N
     where a file is missing or not what was declared; large files are read only when used.
     """
     kind: type[Source] = registry.of(parameters).component
-    return kind(parameters, Path(base_dir) if base_dir is not None else Path.cwd())
+    return kind(parameters, Path(base_dir) if base_dir is not None else Path.cwd()).in_tasks()
 
 
 def resolve_path(path: str, base: Path, field: str = "path") -> Path:

@@ -19,6 +19,7 @@ from htmrun.backends import rng
 from htmrun.backends.parameters import round_half_up
 from htmrun.components import registry
 from htmrun.components.files import MOST_BYTES
+from htmrun.components.registry import Section
 from htmrun.components.sources import (
     Chunk,
     MaxBytes,
@@ -28,6 +29,7 @@ from htmrun.components.sources import (
     resolve_path,
 )
 from htmrun.components.sources.shifting import check_shift, moved, offsets
+from htmrun.components.sources.tasks import TasksParameters, TaskStream
 from htmrun.errors import UserError
 
 Limit = Annotated[int | None, Field(ge=1)]
@@ -52,6 +54,11 @@ class ImagesParameters(SourceParameters):
         le=64,
         description="Each time an image is learned it is moved by up to so many pixels up or down, "
         "and left or right; the pixels at its edge go on. 0: never.",
+    )
+    tasks: Annotated[TasksParameters, Section(("tasks",), TasksParameters)] | None = Field(
+        None,
+        description="Tasks one after the other made of the images, e.g. {kind: rotated, count: 5}, "
+        "permuted or by_class; null: one task.",
     )
 
 
@@ -138,6 +145,11 @@ class SplitImages(Source):
     @abstractmethod
     def read(self) -> Split:
         """Return all training and all test images, and set `names` where they are found."""
+
+    def in_tasks(self) -> Source:
+        """Return the stream of tasks that is asked for, or itself."""
+        tasks = self.parameters.tasks
+        return self if tasks is None else TaskStream(self, tasks)
 
     @cached_property
     def split(self) -> Split:

@@ -37,7 +37,7 @@ Better = Literal["up", "down", "none"]
 Section = Literal["task", "representation", "learning", "cost"]
 
 _PLACES = {"stage": r"[^/]+", "pooler": r"[^/]+", "memory": r"[^/]+", "layer": r"[^/]+",
-           "column": r"[^/]+", "h": r"\d+", "last": r"\d+"}  # fmt: skip
+           "column": r"[^/]+", "copy": r"\d+", "h": r"\d+", "last": r"\d+"}  # fmt: skip
 
 
 class Alarm(NamedTuple):
@@ -49,7 +49,8 @@ class Alarm(NamedTuple):
 
 @dataclass(frozen=True)
 class Metric:
-    """One row. `pattern` has {stage}, {pooler}, {memory}, {layer} or {column} for a name of one.
+    """One row. `pattern` has {stage}, {pooler}, {memory}, {layer} or {column} for a name of one,
+    {copy} for the number of one.
 
     {h} is how far ahead is forecast, which may follow every name of the section "task"; {a,b} one
     of several words. `main`: tasks of which it is one of the few that people look at first; {last}

@@ -14,6 +14,10 @@ from htmrun.training.measures.selectivity import selectivity
 if TYPE_CHECKING:
     from htmrun.components.networks.network import Network
 
+LAYERS = "layers"
+"""Stands for all layers of a network, in the names of means over them."""
+COMPARED = ("/sparsity", "/entropy", "/selectivity", "/update_cosine", "/probe_accuracy")
+"""Metrics that have such means."""
 IMAGES = 1000
 """Held-out images on which activity is measured, the first so many."""
 WINDOW = 64
@@ -62,7 +66,19 @@ class NetworkLayers(Measure):
         if _worth_comparing(network):
             cosines = inspection.gradient_cosines(network, images[:WINDOW], targets[:WINDOW])
             metrics |= {f"{name}.{layer}/update_cosine": value for layer, value in cosines.items()}
-        return Found(metrics, series)
+        compared = {n: v for n, v in metrics.items() if n.endswith(COMPARED)}
+        return Found(metrics | over_layers(compared), series)
+
+
+def over_layers(metrics: Metrics) -> Metrics:
+    """Return the means over a network's layers of metrics called NETWORK.LAYER/METRIC.
+
+    They are called layers/METRIC, the same in every arm, whatever its network is called.
+    """
+    values: dict[str, list[float]] = {}
+    for name, value in metrics.items():
+        values.setdefault(f"{LAYERS}/{name.rpartition('/')[2]}", []).append(value)
+    return {name: float(np.mean(found)) for name, found in values.items()}
 
 
 def _worth_comparing(network: Network) -> bool:

@@ -76,7 +76,7 @@ class Probes(Measure):
         if not due.evaluation or self.bits is None:
             return {}
         self._looked = run.sample
-        outcome = run.pipeline.compute_bits(self.bits, _no_reset(self.bits))
+        outcome = run.pipeline.compute_bits(self.bits, no_reset(self.bits))
         self._before = outcome.scores[0].probability.argmax(1)
         pooler = first_pooler(run.pipeline)
         if pooler is None:
@@ -92,7 +92,7 @@ class Probes(Measure):
         """Take down which predictions a commit flipped, and which it made wrong."""
         if self._before is None or not plan.commit[-1]:
             return
-        scores = run.pipeline.compute_bits(self.bits, _no_reset(self.bits)).scores[0]
+        scores = run.pipeline.compute_bits(self.bits, no_reset(self.bits)).scores[0]
         after, right = scores.probability.argmax(1), self._before == self.target
         flipped = after != self._before
         self._watched["churn"].append(float(flipped.mean()))
@@ -138,11 +138,11 @@ def noise_curves(
         return {}  # It has no bits to move; its noise is that of pixels (`pixel_noise`).
     pooler = first_pooler(pipeline)
     accuracy, common = [], []
-    clean = pipeline.compute_bits(bits, _no_reset(bits))
+    clean = pipeline.compute_bits(bits, no_reset(bits))
     swaps = Swaps(bits, seed)
     for level in NOISE_LEVELS:
         noisy = swaps.at(level)
-        outcome = pipeline.compute_bits(noisy, _no_reset(noisy))
+        outcome = pipeline.compute_bits(noisy, no_reset(noisy))
         guess = outcome.scores[0].probability.argmax(1)
         accuracy.append(float((guess == target).mean()))
         if pooler is not None:
@@ -164,14 +164,14 @@ def fault_curve(
     last = pipeline.stages[-1] if pipeline.stages else None
     if last is None or not last.competes:
         return None
-    outcome = pipeline.compute_bits(bits, _no_reset(bits))
+    outcome = pipeline.compute_bits(bits, no_reset(bits))
     order = rng.permutation(seed, Purpose.PROBE, 0, last.columns)
     winners, found = outcome.activity[last.name], []
     for level in FAULT_LEVELS:
         alive = np.ones(last.columns, np.bool_)
         alive[order[: int(level * last.columns)]] = False
         activity = outcome.activity | {last.name: keep(winners, alive)}
-        guess = pipeline.readout.compute(activity, _no_reset(winners))[0].probability.argmax(1)
+        guess = pipeline.readout.compute(activity, no_reset(winners))[0].probability.argmax(1)
         found.append(float((guess == target).mean()))
     return np.array(found)
 
@@ -230,5 +230,6 @@ def _overlaps(a: Bits, b: Bits) -> npt.NDArray[np.int64]:
     return (a.dense() & b.dense()).sum(1, dtype=np.int64)
 
 
-def _no_reset(bits: Any) -> npt.NDArray[np.uint8]:
+def no_reset(bits: Any) -> npt.NDArray[np.uint8]:
+    """Return flags that none of these samples begins a sequence."""
     return np.zeros(len(bits), np.uint8)

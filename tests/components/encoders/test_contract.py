@@ -79,6 +79,11 @@ class TestImage(EncoderChecks):
     samples = IMAGES
 
 
+class TestImageWithEdges(EncoderChecks):
+    parameters = of(kind="image", threshold=100, contrast=30, reach=2)
+    samples = IMAGES
+
+
 class TestImageInPlanes(EncoderChecks):
     parameters = of(kind="image", levels=[0, 90, 200])
     samples = IMAGES

@@ -148,6 +148,20 @@ def test_category_refuses_what_it_does_not_know():
         build({"kind": "category", "size": 30})
 
 
+def test_edges_of_an_image_by_direction():
+    images = np.random.default_rng(0).integers(0, 256, (3, 5, 4)).astype(np.uint8)
+    encoder = build({"kind": "image", "contrast": 40, "reach": 2}, {"image": (5, 4)})
+    assert encoder.shape == (9, 5, 4)
+    bits = encoder.encode({"image": images}).dense().reshape(3, 9, 5, 4)
+    up_down_and_across = [(-2, 0), (2, 0), (0, -2), (0, 2), (-2, -2), (-2, 2), (2, -2), (2, 2)]
+    for image, planes in zip(images.astype(int), bits, strict=True):
+        assert (planes[0] == (image > 127)).all()
+        for plane, (down, right) in zip(planes[1:], up_down_and_across, strict=True):
+            for y, x in np.ndindex(5, 4):
+                other = image[min(max(y + down, 0), 4), min(max(x + right, 0), 3)]
+                assert plane[y, x] == (image[y, x] - other > 40)
+
+
 def test_image_threshold_and_planes():
     image = np.array([[[0, 7], [8, 16]]], np.uint8)
     encoder = build({"kind": "image", "threshold": 7}, {"image": (2, 2)})

@@ -13,6 +13,7 @@ from htmrun.config.compose import load
 from htmrun.errors import UserError
 from htmrun.execution.jobs import Builder
 from htmrun.training.records import Finished, Job
+from tests.golden.cases import write_data
 from tests.helpers.experiments import results, train
 
 SMALL = ("seeds=[0]", "epochs=1", "noise_images=20", "curve_points=2", "tracking=none", "workers=1")
@@ -153,3 +154,20 @@ def test_a_step_that_is_too_long_is_said_in_one_line(capsys: pytest.CaptureFixtu
     said = capsys.readouterr().err
     assert "sparse.optimizer.learning_rate: 100.0 made outputs infinite after" in said
     assert "Traceback" not in said
+
+
+def test_cifar_is_learned_by_pipelines_and_networks_side_by_side(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Classes are stripes, at a height and of a colour of their own.
+    path = write_data(tmp_path)["cifar"]
+    small = (
+        "sp.columns=256", "sp.column_shape=[4,8,8,1]", "cnn.layers.conv1.channels=4",
+        "cnn.layers.conv2.channels=8", "cnn.layers.hidden.units=32", "cnn.layers.drop=null",
+        "arms=[online,cnn,cnn_online]", f"data.path={path}", "tracking=none", "workers=1",
+    )  # fmt: skip
+    summary, _ = train(capsys, "experiment=cifar10", *small, "epochs=5")
+    figures = {name: arm["accuracy"]["mean"] for name, arm in summary["arms"].items()}
+    assert figures["online"] == 1, figures
+    assert figures["cnn_online"] >= 0.8, figures
+    assert figures["cnn"] >= 0.3, figures

@@ -25,6 +25,26 @@ class TestDigits(SourceChecks):
     reshuffles = True
 
 
+class TestRotatedDigits(SourceChecks):
+    parameters = DigitsParameters.model_validate(
+        {"tasks": {"kind": "rotated", "count": 3, "degrees": 30.0}}
+    )
+    others = (DigitsParameters(),)
+    reshuffles = True
+
+
+class TestPermutedDigits(SourceChecks):
+    parameters = DigitsParameters.model_validate({"tasks": {"kind": "permuted", "count": 2}})
+    others = (DigitsParameters(),)
+    reshuffles = True
+
+
+class TestDigitsByClass(SourceChecks):
+    parameters = DigitsParameters.model_validate({"tasks": {"kind": "by_class", "passes": 2}})
+    others = (DigitsParameters(),)
+    reshuffles = True
+
+
 class TestDigitsWithValidation(SourceChecks):
     parameters = DigitsParameters(held_out="best_epoch")
     reshuffles = True

@@ -165,12 +165,13 @@ class Classifying:
     separate: bool = False  # learn from other bits than are predicted from
     threads: int = 64
     rate: float = 0.7
+    decay: int | None = None
     seed: int = 0
 
     def work_out(self) -> list[Classified]:
         """Return what the reference says, part by part."""
         rng, parts = np.random.default_rng(self.seed), []
-        p = SDRModelParameters(learning_rate=self.rate)
+        p = SDRModelParameters(learning_rate=self.rate, decay_samples=self.decay)
         models = [reference.SDRClassifier(p, self.size, self.classes) for _ in self.every]
         for name in ("first run", "second run"):
             bits = [random_bits(rng, self.samples, self.size, 0.2) for _ in models]
@@ -190,7 +191,7 @@ class Classifying:
 
     def check(self, modules: HostModules) -> None:
         """Raise AssertionError at the first difference from the reference."""
-        p = SDRModelParameters(learning_rate=self.rate)
+        p = SDRModelParameters(learning_rate=self.rate, decay_samples=self.decay)
         device = modules.device(self.threads)
         group = SDRClassifierGroup(p, self.size, self.classes, len(self.every), device)
         for part in expected(self):
@@ -416,7 +417,9 @@ for memory in ("global", "shared"):
 CASES |= {
     "classifier": Classifying(90, 5),
     "classifier, many classes": Classifying(40, 150, samples=8, every=(3.0,), threads=96),
-    "classifier, learning from the past": Classifying(70, 33, separate=True, every=(2.0, 1000.0)),
+    "classifier, learning from the past": Classifying(
+        70, 33, separate=True, every=(2.0, 1000.0), decay=9
+    ),
     "classifier, steep": Classifying(40, 3, rate=60.0),
     **tm_cases.CASES,
 }

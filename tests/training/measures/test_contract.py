@@ -5,6 +5,7 @@ from __future__ import annotations
 from htmrun.testing import MeasureChecks
 from htmrun.testing.measures import SMALL
 from htmrun.training.measures.anomalies import Anomalies
+from htmrun.training.measures.copies import Copies
 from htmrun.training.measures.drift import Drift
 from htmrun.training.measures.held_out import HeldOut
 from htmrun.training.measures.inside import Inside
@@ -16,6 +17,8 @@ from htmrun.training.measures.pixel_noise import PixelNoise
 from htmrun.training.measures.prequential import Prequential
 from htmrun.training.measures.probes import Probes
 from htmrun.training.measures.target import Target
+from htmrun.training.measures.tasks import TaskSequence
+from htmrun.training.measures.unit_shift import UnitShift
 from tests.helpers.experiments import SEQUENCES
 
 STREAM = (*SEQUENCES, "seeds=[0]", "arms=[minibatch_50]", "curve_points=5", "data.steps=600")
@@ -47,6 +50,11 @@ class TestDrift(MeasureChecks):
     overrides = (*STREAM, "data.steps=1600", "data.drift_at=800", "data.score=determined")
 
 
+class TestTaskSequence(MeasureChecks):
+    measure = TaskSequence
+    overrides = (*SMALL, "epochs=1", "data.tasks={kind: by_class, count: 3}")
+
+
 class TestHeldOut(MeasureChecks):
     measure = HeldOut
 
@@ -59,6 +67,19 @@ class TestPixelNoise(MeasureChecks):
 class TestNetworkLayers(MeasureChecks):
     measure = NetworkLayers
     overrides = NETWORK
+
+
+class TestUnitShift(MeasureChecks):
+    measure = UnitShift
+    overrides = NETWORK
+
+
+class TestCopies(MeasureChecks):
+    measure = Copies
+    overrides = (
+        "experiment=reward_digits", "seeds=[0]", "epochs=1", "arms=[several]", "curve_points=2",
+        "several.layers.sp.columns=20", "noise_images=0", "data.test_fraction=0.3",
+    )  # fmt: skip
 
 
 class TestProbes(MeasureChecks):

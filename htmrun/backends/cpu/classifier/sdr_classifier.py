@@ -46,8 +46,8 @@ def _predict(weights: Any, on: Any, out: Any) -> None:
 @njit(**JIT)
 def _run(
     indices: Any, offsets: Any, source: Any, source_offsets: Any, same: Any, targets: Any,
-    commit: Any, learn: Any, rate: Any, weights: Any, gradient: Any, touched: Any,
-    is_touched: Any, n_touched: Any, out: Any,
+    commit: Any, learn: Any, rate: Any, decay: Any, weights: Any, gradient: Any, touched: Any,
+    is_touched: Any, n_touched: Any, learned: Any, out: Any,
 ) -> None:  # fmt: skip
     classes = weights.shape[1]
     error = np.empty(classes, np.float32)
@@ -75,12 +75,15 @@ def _run(
                 row = gradient[b]
                 for c in range(classes):
                     row[c] += error[c]
+            learned[0] += 1
         if commit[t]:
+            falling = 1.0 + learned[0] / decay if decay > 0 else 1.0
+            step = np.float32(rate / falling)
             for i in range(n):
                 b = touched[i]
                 is_touched[b] = 0
                 for c in range(classes):
-                    weights[b, c] += rate * gradient[b, c]
+                    weights[b, c] += step * gradient[b, c]
                     gradient[b, c] = np.float32(0)
             n = 0
     n_touched[0] = n
@@ -96,6 +99,7 @@ class SDRClassifier:
         self._touched = np.zeros(size, np.int32)
         self._is_touched = np.zeros(size, np.uint8)
         self._n_touched = np.zeros(1, np.int64)
+        self._learned = np.zeros(1, np.int64)
 
     def run(
         self,
@@ -114,8 +118,9 @@ class SDRClassifier:
         _run(
             bits.indices, bits.offsets, source.indices, source.offsets, learn_bits is None,
             np.ascontiguousarray(targets, np.int64), plan.commit,
-            bool(learn and self.parameters.learn), np.float32(self.parameters.learning_rate),
-            self._weights, self._gradient, self._touched, self._is_touched, self._n_touched, out,
+            bool(learn and self.parameters.learn), float(self.parameters.learning_rate),
+            float(self.parameters.decay_samples or 0), self._weights, self._gradient,
+            self._touched, self._is_touched, self._n_touched, self._learned, out,
         )  # fmt: skip
         return out
 
@@ -125,13 +130,18 @@ class SDRClassifier:
         return self.run(bits, np.full(len(bits), -1), Plan(silent, silent, silent), learn=False)
 
     def state(self) -> State:
-        """Return weights and pending gradient, float32 (size, classes) each."""
-        return {"weights": self._weights.copy(), "gradient": self._gradient.copy()}
+        """Return weights and pending gradient, float32 (size, classes) each.
+
+        With a rate that falls, `learned` too: int64 (1,), how many targets were learned.
+        """
+        found = {"weights": self._weights.copy(), "gradient": self._gradient.copy()}
+        return found | ({"learned": self._learned.copy()} if self.parameters.decay_samples else {})
 
     def load(self, state: State) -> None:
         """Take over what `state()` returned; ValueError on other names or shapes."""
         taken = checked(state, self.state())
         self._weights, self._gradient = taken["weights"], taken["gradient"]
+        self._learned = taken.get("learned", self._learned)
         rows = np.flatnonzero((self._gradient != 0).any(1)).astype(np.int32)
         self._touched[: len(rows)] = rows
         self._is_touched[:] = 0

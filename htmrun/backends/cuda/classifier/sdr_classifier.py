@@ -40,6 +40,7 @@ class SDRClassifierGroup:
         self._device = device or cuda_device()
         self._weights = self._device.xp.zeros((models, size, classes), np.float32)
         self._gradient = self._device.xp.zeros((models, size, classes), np.float32)
+        self._learned = np.zeros(models, np.int64)
 
     def run(
         self,
@@ -85,26 +86,35 @@ class SDRClassifierGroup:
         part = copy(self)
         part.models = last - first
         part._weights, part._gradient = self._weights[first:last], self._gradient[first:last]
+        part._learned = self._learned[first:last]
         return part
 
     def state(self, model: int) -> State:
-        """Return one model's weights and pending gradient, float32 (size, classes) each."""
+        """Return one model's weights and pending gradient, float32 (size, classes) each.
+
+        With a rate that falls, `learned` too: int64 (1,), how many targets were learned.
+        """
         host = self._device.to_host
-        return {
+        found = {
             "weights": host(self._weights[model]).copy(),
             "gradient": host(self._gradient[model]).copy(),
         }
+        if self.parameters.decay_samples:
+            found["learned"] = self._learned[model : model + 1].copy()
+        return found
 
     def load(self, model: int, state: State) -> None:
         """Take over what `state(model)` returned; ValueError on other names or shapes."""
         taken = checked(state, self.state(model))
         self._weights[model] = self._device.xp.asarray(taken["weights"])
         self._gradient[model] = self._device.xp.asarray(taken["gradient"])
+        self._learned[model] = taken.get("learned", [0])[0]
 
     def _learn(
         self, rows: Rows, source: Rows, targets: npt.NDArray[np.int32], schedule: Schedule
     ) -> Any:
         target = self._device.xp.asarray(targets)
+        rates = self._device.xp.asarray(self._rates(targets))
         probability = self._room(rows)
         wrong = probability if source is rows else self._room(source)
         for start, stop in schedule.segments(rows.rows):
@@ -119,9 +129,15 @@ class SDRClassifierGroup:
             if schedule.commits[stop - 1]:
                 self._per_weight(
                     "sdr_commit", self._weights, self._gradient, schedule.window, i32(stop - 1),
-                    i32(self.size), i32(self.classes), np.float32(self.parameters.learning_rate),
+                    i32(self.size), i32(self.classes), rates,
                 )  # fmt: skip
         return probability
+
+    def _rates(self, targets: npt.NDArray[np.int32]) -> F32:
+        """Return each model's rate after each sample, (T, models); counts the targets."""
+        learned = self._learned[:, None] + np.cumsum(targets >= 0, axis=1)
+        self._learned[:] = learned[:, -1]
+        return np.ascontiguousarray(self.parameters.rate(learned).T)
 
     def _predict_all(self, rows: Rows) -> Any:
         probability = self._room(rows)

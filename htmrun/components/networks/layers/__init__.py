@@ -62,6 +62,11 @@ class Layer(ABC):
         return None
 
     @classmethod
+    def least_window(cls, parameters: Any, out: Shape) -> tuple[int, str] | None:
+        """Return the samples that some window must hold for it to do anything, and why."""
+        return None
+
+    @classmethod
     def build(cls, parameters: Any, shape: Shape, place: Place) -> Any:
         """Return the torch module over inputs of `shape`.
 

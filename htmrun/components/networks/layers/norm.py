@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from pydantic import Field
@@ -19,8 +20,8 @@ class NormParameters(Parameters):
     kind: Literal["norm"] = "norm"
     over: Literal["none", "batch", "layer", "group"] = Field(
         "batch",
-        description="batch: each channel over the window (a single vector: by the running "
-        "statistics); layer, group: each sample.",
+        description="batch: each channel over the window and its places, which must be two values "
+        "or more; layer, group: each sample.",
     )
     groups: Size = Field(4, description="Groups of channels; used by group only.")
     momentum: PositiveFraction = Field(
@@ -43,3 +44,10 @@ class NormLayer(Layer):
                 "a divisor"
             )
         return shape
+
+    @classmethod
+    def least_window(cls, parameters: NormParameters, out: Shape) -> tuple[int, str] | None:
+        """Return 2 for batch norm where a channel has one value in a sample, else None."""
+        if parameters.over != "batch" or math.prod(out[1:]) > 1:
+            return None
+        return 2, "batch norm of one value has no variance; over: layer or group needs no window"
