@@ -14,11 +14,12 @@ import numpy as np
 from htmrun._imports import pandas
 from htmrun.compare import runs
 from htmrun.compare.comparison import Comparison
+from htmrun.compare.outcome import answer_of
 from htmrun.config.compose import Loaded, load
 from htmrun.errors import UserError
 from htmrun.execution.models import Model
 from htmrun.execution.opening import open_run
-from htmrun.execution.session import Session, Sink, begin
+from htmrun.execution.session import Session, Sink, begin, main_metrics
 from htmrun.tracking.models import find_model
 from htmrun.tracking.read_runs import ExperimentRun
 from htmrun.tracking.recording import recorded
@@ -62,7 +63,10 @@ def run(
 
     @contextmanager
     def sinks() -> Iterator[list[Sink]]:
-        with recorded(session, loaded.resolved, loaded.overrides, lambda _: None) as tracker:
+        with recorded(
+            session, loaded.resolved, loaded.overrides, lambda _: None,
+            lambda ended: answer_of(ended.results, main_metrics(ended.run.builder)),
+        ) as tracker:  # fmt: skip
             yield [_Watched(watch)] if tracker is None else [tracker, _Watched(watch)]
 
     session.play(sinks(), lambda _: None)

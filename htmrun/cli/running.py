@@ -10,6 +10,7 @@ from typing import Any
 
 from htmrun.cli.terminal import LiveView
 from htmrun.cli.terminal.last_alerts import last_alerts
+from htmrun.compare.outcome import answer_of
 from htmrun.config.schema import Experiment, Tracking
 from htmrun.config.store_uri import hide_password
 from htmrun.execution import energy
@@ -50,7 +51,10 @@ def run_experiment(
     @contextmanager
     def sinks() -> Iterator[list[Sink]]:
         nonlocal tracker
-        record = recorded(session, resolved, overrides, view.notice)
+        record = recorded(
+            session, resolved, overrides, view.notice,
+            lambda ended: answer_of(ended.results, metrics),
+        )  # fmt: skip
         with _interruption_told(session), record as tracker, view:
             yield [view] if tracker is None else [tracker, view]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import time
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,17 @@ import psutil
 from htmrun.errors import UserError
 from htmrun.execution.signals import terminations_raised
 from htmrun.tracking import links
-from htmrun.tracking.gate import ARTIFACTS, LOOPBACK, PASSWORD, STORE, USER, Access
+from htmrun.tracking.gate import (
+    ARTIFACTS,
+    COLOURS,
+    LOOPBACK,
+    PARENT,
+    PASSWORD,
+    STORE,
+    USER,
+    Access,
+)
+from htmrun.tracking.plots import colour_of
 from htmrun.tracking.store import RUN_TAG, all_runs, explained, newest_run, open_existing
 
 RUNS_IN_A_LINK = 9
@@ -35,12 +46,16 @@ _STOP_LIMIT_S = 8.0
 
 @dataclass(frozen=True)
 class Newest:
-    """The newest experiment run: its id, MLflow's experiment id, its runs' ids, its main curve."""
+    """The newest experiment run: its id, MLflow's experiment id, its runs' ids, its main curve.
+
+    `arms` are in the order of the configuration.
+    """
 
     run: str
     experiment: str
     runs: tuple[str, ...]
     curve: str | None
+    arms: tuple[str, ...] = ()
 
 
 def newest(client: Any) -> Newest:
@@ -49,7 +64,17 @@ def newest(client: Any) -> Newest:
     name, experiment = last.data.tags[RUN_TAG], last.info.experiment_id
     runs = all_runs(client, [experiment], f"tags.`{RUN_TAG}` = '{name}'", newest_first=False)
     curve = _main_curve(client, runs)
-    return Newest(name, experiment, tuple(run.info.run_id for run in runs), curve)
+    ids = tuple(run.info.run_id for run in runs)
+    return Newest(name, experiment, ids, curve, arms_of([run.data.tags for run in runs]))
+
+
+def arms_of(tags: Iterable[Mapping[str, str]]) -> tuple[str, ...]:
+    """Return the arms of runs with these tags as the configuration orders them."""
+    places: dict[str, int] = {}
+    for one in tags:
+        arm, place = one.get("htmrun.arm", ""), int(one.get("htmrun.index", 0))
+        places[arm] = min(place, places.get(arm, place))
+    return tuple(sorted(filter(None, places), key=lambda arm: places[arm]))
 
 
 def _main_curve(client: Any, runs: list[Any]) -> str | None:
@@ -116,7 +141,7 @@ def serve(
     target, client = open_existing(uri, directory)
     with explained(target):
         found = newest(client)
-        links.save_view(client, found.experiment, found.run, found.curve)
+        links.save_view(client, found.experiment, found.run, found.curve, found.arms)
     if target.startswith("http"):
         _show(target, found, open_browser)
         return
@@ -135,7 +160,7 @@ def _served(
     base = f"http://{access.name}:{port}"
     with TemporaryFile() as log:
         print(f"starting MLflow's interface on {base} (takes about ten seconds) ...", flush=True)
-        with _server(target, directory, access, port, log) as process:
+        with _server(target, directory, access, port, log, found.arms) as process:
             try:
                 if not _comes_up(process, port, log, access.probe):
                     return False
@@ -172,23 +197,22 @@ def _say_who_may(access: Access, port: int) -> None:
 
 @contextmanager
 def _server(
-    uri: str, directory: Path, access: Access, port: int, log: IO[bytes]
+    uri: str, directory: Path, access: Access, port: int, log: IO[bytes], arms: Sequence[str]
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run the server in a process group of its own, and end the whole group afterwards."""
+    colours = {links.group_of(arm): colour_of(place) for place, arm in enumerate(arms)}
     environment = {
         **os.environ,
         # Without these it takes 14 processes and 3 GB instead of .5 GB.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        STORE: uri,
+        ARTIFACTS: (directory.resolve() / "artifacts").as_uri(),
+        PARENT: str(os.getpid()),
+        COLOURS: json.dumps(colours),
         **access.environment(port),
     }
-    artifacts = (directory.resolve() / "artifacts").as_uri()
-    if access.is_open:
-        command = [sys.executable, "-m", "uvicorn", "--factory", "htmrun.tracking.gate:app"]
-        environment |= {STORE: uri, ARTIFACTS: artifacts}
-    else:
-        command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
-        command += ["--default-artifact-root", artifacts, "--artifacts-destination", artifacts]
+    command = [sys.executable, "-m", "uvicorn", "--factory", "htmrun.tracking.gate:app"]
     command += ["--host", access.host, "--port", str(port), "--workers", "1"]
     process = subprocess.Popen(
         command,

@@ -1,4 +1,4 @@
-"""MLflow's interface behind a user and a password, for `htmrun dashboard --host`.
+"""MLflow's interface, behind a user and a password for `htmrun dashboard --host`.
 
 uvicorn asks `app` for it, in a process that `Access.environment` has prepared.
 """
@@ -7,29 +7,35 @@ from __future__ import annotations
 
 import base64
 import hmac
+import json
 import os
 import secrets
 import socket
-from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
-from typing import Any
 
 import psutil
 
 from htmrun._imports import mlflow
 from htmrun.errors import UserError
+from htmrun.tracking.first_page import (
+    Application,
+    FirstPage,
+    Message,
+    Receive,
+    Send,
+    end_with,
+    script,
+)
 
 LOOPBACK = "127.0.0.1"
 EVERY_ADDRESS = "0.0.0.0"
 USER, PASSWORD = "HTMRUN_DASHBOARD_USER", "HTMRUN_DASHBOARD_PASSWORD"
 """Environment variables: who may look, without them `htmrun` and a password made up."""
 STORE, ARTIFACTS = "HTMRUN_DASHBOARD_STORE", "HTMRUN_DASHBOARD_ARTIFACTS"
+PARENT, COLOURS = "HTMRUN_DASHBOARD_PARENT", "HTMRUN_DASHBOARD_COLOURS"
+OPEN = "HTMRUN_DASHBOARD_OPEN"
+"""Set for the server alone: what it shows, to whom, and the process that it ends with."""
 _HOSTS = "MLFLOW_SERVER_ALLOWED_HOSTS"
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,7 @@ class Access:
         if more := os.environ.get(_HOSTS):
             hosts.append(more)
         found = {_HOSTS: ",".join(hosts), "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "false"}
+        found |= {OPEN: "true" if self.is_open else "false"}
         if self.is_open:
             origins = ",".join(sorted(f"http://{name}:{port}" for name in names))
             found |= {USER: self.user, PASSWORD: self.password}
@@ -123,8 +130,9 @@ class Gate:
             await send({"type": "websocket.close", "code": 1008})
 
 
-def app() -> Gate:
-    """Return MLflow's own application behind the gate."""
+def app() -> Application:
+    """Return MLflow's own application with its first page changed, behind the gate if open."""
+    end_with(int(os.environ[PARENT]))
     names, artifacts = mlflow.server.constants, os.environ[ARTIFACTS]
     os.environ |= {
         names.BACKEND_STORE_URI_ENV_VAR: os.environ[STORE],
@@ -133,5 +141,8 @@ def app() -> Gate:
         names.ARTIFACTS_DESTINATION_ENV_VAR: artifacts,
         names.SERVE_ARTIFACTS_ENV_VAR: "true",
     }
+    shown = FirstPage(mlflow.server.fastapi_app.app, script(json.loads(os.environ[COLOURS])))
+    if os.environ[OPEN] != "true":
+        return shown
     who = f"{os.environ[USER]}:{os.environ[PASSWORD]}"
-    return Gate(mlflow.server.fastapi_app.app, b"Basic " + base64.b64encode(who.encode()))
+    return Gate(shown, b"Basic " + base64.b64encode(who.encode()))

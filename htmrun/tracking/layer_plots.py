@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from htmrun._imports import matplotlib
-from htmrun.tracking.plots import look
+from htmrun.tracking.plots import looks_of
 from htmrun.training.measures.pixel_noise import LEVELS
 
 if TYPE_CHECKING:
@@ -30,11 +30,14 @@ def kept(series: Series) -> dict[str, np.ndarray]:
     }
 
 
-def plot_layers(arms: Mapping[str, Sequence[Series]], path: Path, title: str = "") -> None:
+def plot_layers(
+    arms: Mapping[str, Sequence[Series]], path: Path, title: str = "", order: Sequence[str] = ()
+) -> None:
     """Draw noise curves of all arms, entropy and activity of their layers, receptive fields.
 
     `arms`: what `kept` left of each seed's series, by arm. Layers and fields are those of the
-    first seed. Nothing is written where no arm has a network or a noise curve.
+    first seed. Nothing is written where no arm has a network or a noise curve. `order`: all arms
+    of the run, whose places decide on colours.
     """
     found = {arm: [s for s in seeds if s] for arm, seeds in arms.items()}
     found = {arm: seeds for arm, seeds in found.items() if seeds}
@@ -48,9 +51,10 @@ def plot_layers(arms: Mapping[str, Sequence[Series]], path: Path, title: str = "
     matplotlib.backends.backend_agg.FigureCanvasAgg(figure)
     rows: Any = figure.subfigures(2, 1, height_ratios=(4.2, 3.6)) if fields else [figure]
     noise, entropy, activity = rows[0].subplots(1, 3)
-    for place, (arm, seeds) in enumerate(found.items()):
-        _noise(noise, arm, seeds, look(place))
-        _layers(entropy, activity, arm, seeds[0], look(place))
+    looks = looks_of(found, order)
+    for arm, seeds in found.items():
+        _noise(noise, arm, seeds, looks[arm])
+        _layers(entropy, activity, arm, seeds[0], looks[arm])
     for axis, x, y in (
         (noise, "share of pixels hit", "accuracy (share correct)"),
         (entropy, "layers, from below", "entropy (bits a unit)"),

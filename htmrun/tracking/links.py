@@ -13,6 +13,7 @@ from htmrun._imports import mlflow
 from htmrun.tracking.store import RUN_TAG
 
 _ATTEMPTS = 20
+_GROUPED = {"mode": "param", "groupByData": "arm"}
 
 
 def view_name(run: str) -> str:
@@ -20,11 +21,20 @@ def view_name(run: str) -> str:
     return f"htmrun-{run}"
 
 
-def save_view(client: Any, experiment: str, run: str, curve: str | None = None) -> None:
+def group_of(arm: str) -> str:
+    """Return what MLflow calls the group of an arm's runs."""
+    return f"{_GROUPED['mode']}.{_GROUPED['groupByData']}.{arm}"
+
+
+def save_view(
+    client: Any, experiment: str, run: str, curve: str | None = None, arms: Sequence[str] = ()
+) -> None:
     """Keep, with the experiment, the view that `charts` links to; raises what MLflow raises.
 
-    The metric `curve` gets a wide chart at the top. A view of its own is needed because MLflow
-    otherwise draws the first ten runs only, which with five seeds leaves out the third arm.
+    Runs are grouped by arm, the groups of `arms` folded: charts show each arm's mean over its seeds
+    with a band. The metric `curve` gets a wide chart at the top. A view of its own is needed
+    because MLflow otherwise draws the first ten runs only, which with five seeds leaves out the
+    third arm.
     """
     state: dict[str, Any] = {
         "searchFilter": f"tags.`{RUN_TAG}` = '{run}'",
@@ -36,10 +46,18 @@ def save_view(client: Any, experiment: str, run: str, curve: str | None = None) 
         "modelVersionFilter": "All Runs",
         "runsHiddenMode": "SHOW_ALL",
         "hideEmptyCharts": True,
+        "groupBy": {"aggregateFunction": "average", "groupByKeys": [_GROUPED]},
+        "useGroupedValuesInCharts": True,
+        "groupsExpanded": {group_of(arm): False for arm in arms},
     }
     if curve is not None:
         state |= _chart_on_top(curve)
     _set_tag(client, experiment, f"mlflow.sharedViewState.{view_name(run)}", json.dumps(state))
+
+
+def note_experiment(client: Any, experiment: str, text: str) -> None:
+    """Set the description (Markdown) of an experiment; raises what MLflow raises."""
+    _set_tag(client, experiment, "mlflow.note.content", text)
 
 
 def _set_tag(client: Any, experiment: str, name: str, value: str) -> None:

@@ -52,6 +52,17 @@ class Attach:
 
 
 @dataclass(frozen=True)
+class UseData:
+    """Note that the run has used the data set `name`: digest, origin as JSON, samples if known."""
+
+    job: str
+    name: str
+    digest: str
+    source: str
+    samples: int | None
+
+
+@dataclass(frozen=True)
 class End:
     """Close the run with `status` at `time` (milliseconds since 1970)."""
 
@@ -68,11 +79,12 @@ class Discard:
     kept: str
 
 
-Operation = Begin | Log | Attach | End | Discard
+Operation = Begin | Log | Attach | UseData | End | Discard
 _KINDS: dict[str, type[Operation]] = {
     "begin": Begin,
     "log": Log,
     "attach": Attach,
+    "data": UseData,
     "end": End,
     "discard": Discard,
 }

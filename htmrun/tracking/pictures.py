@@ -64,8 +64,8 @@ class Pictures:
         """Draw what there is into `folder`; return the files."""
         curves, layers = folder / "curves.png", folder / "networks.png"
         tasks = folder / "tasks.png"
-        plot_curves(self._in_order(self._book.curves), curves, self._title)
-        layer_plots.plot_layers(self._by_arm(self._layers), layers, self._title)
+        plot_curves(self._in_order(self._book.curves), curves, self._title, self._arms)
+        layer_plots.plot_layers(self._by_arm(self._layers), layers, self._title, self._arms)
         task_plots.plot_tasks(self._by_arm(self._tasks), tasks, self._title)
         return [file for file in (curves, layers, tasks, *self._series(folder)) if file.exists()]
 
@@ -83,10 +83,14 @@ class Pictures:
             found.setdefault(job.arm, {})[job.seed] = self._glimpses[job]
         controls = list(dict.fromkeys(job.arm for job in self._glimpses if job.control))
         paths = [folder / f"{name}.png" for name in ("forecasts", "errors", "anomalies")]
-        series_plots.plot_forecasts(found, controls, paths[0], self._title)
-        series_plots.plot_errors(found, controls, paths[1], self._title)
-        series_plots.plot_anomalies(found, paths[2], self._title)
+        series_plots.plot_forecasts(found, controls, paths[0], self._title, self._arms)
+        series_plots.plot_errors(found, controls, paths[1], self._title, self._arms)
+        series_plots.plot_anomalies(found, paths[2], self._title, self._arms)
         return paths
+
+    @property
+    def _arms(self) -> list[str]:
+        return list(dict.fromkeys(job.arm for job in self._order))
 
     def _place(self, job: Job) -> int:
         return self._order.index(job) if job in self._order else len(self._order)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,11 +26,12 @@ _MOST_PANELS = 4
 _DETAILED = 6
 
 
-def plot_curves(curves: Curves, path: Path, title: str = "") -> None:
+def plot_curves(curves: Curves, path: Path, title: str = "", order: Sequence[str] = ()) -> None:
     """Draw one panel for each metric to the PNG `path`: mean over seeds, band lowest to highest.
 
     `curves` maps metric -> arm -> seed -> [(training samples, value)]; the first four metrics
     with at least two points are drawn, the rate last. Nothing is written without such a metric.
+    `order`: all arms of the run; each has the colour of its place there, drawn or not.
     """
     metrics = _drawable(curves)
     if not metrics:
@@ -42,12 +44,13 @@ def plot_curves(curves: Curves, path: Path, title: str = "") -> None:
     matplotlib.backends.backend_agg.FigureCanvasAgg(figure)
     axes = figure.subplots(down, across, squeeze=False).flatten()
     arms = list(dict.fromkeys(arm for metric in metrics for arm in curves[metric]))
+    looks = looks_of(arms, order)
     seeds = len({seed for metric in metrics for arm in curves[metric].values() for seed in arm})
     for axis, metric in zip(axes, metrics, strict=False):
-        _panel(axis, metric, curves[metric], arms)
+        _panel(axis, metric, curves[metric], looks)
     for axis in axes[len(metrics) :]:
         axis.set_visible(False)
-    _legend(figure, arms)
+    _legend(figure, {arm: looks[arm] for arm in arms})
     band = f"mean of {seeds} seeds, band: lowest to highest" if seeds > 1 else "one seed"
     figure.suptitle(f"{title} ({band})" if title else band, fontsize=11)
     figure.savefig(path, dpi=100)
@@ -66,28 +69,43 @@ def _drawable(curves: Curves) -> list[str]:
     return found[:_MOST_PANELS]
 
 
-def _legend(figure: Figure, arms: list[str]) -> None:
+def looks_of(arms: Iterable[str], order: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
+    """Return colour and line style of each arm by its place in `order`, the others after those."""
+    places = {arm: place for place, arm in enumerate(dict.fromkeys([*order, *arms]))}
+    return {arm: look(place) for arm, place in places.items()}
+
+
+def _legend(figure: Figure, looks: Mapping[str, dict[str, Any]]) -> None:
+    arms = [*looks]
     line = partial(matplotlib.lines.Line2D, [], [], linewidth=1.6)
-    lines = [line(**look(place)) for place in range(len(arms))]
+    lines = [line(**drawn) for drawn in looks.values()]
     # A letter is about a twelfth of an inch wide; a line with its gaps takes eight tenths.
     entry = 0.8 + max(map(len, arms)) / 12
     fitting = max(1, int(figure.get_figwidth() / entry))
     figure.legend(lines, arms, loc="outside lower center", ncols=min(len(arms), fitting))
 
 
+def colour_of(place: int) -> str:
+    """Return the colour of the arm at `place` in its run, from 0; they repeat after seven."""
+    return COLOURS[place % len(COLOURS)]
+
+
 def look(place: int) -> dict[str, Any]:
     """Return colour and line style of an arm by its place; they repeat only after 28 arms."""
     return {
-        "color": COLOURS[place % len(COLOURS)],
+        "color": colour_of(place),
         "linestyle": STYLES[place // len(COLOURS) % len(STYLES)],
     }
 
 
 def _panel(
-    axis: Axes, metric: str, arms: dict[str, dict[int, list[tuple[int, float]]]], order: list[str]
+    axis: Axes,
+    metric: str,
+    arms: dict[str, dict[int, list[tuple[int, float]]]],
+    looks: Mapping[str, dict[str, Any]],
 ) -> None:
     for arm, seeds in arms.items():
-        drawn = look(order.index(arm))
+        drawn = looks[arm]
         samples, values = on_one_grid(list(seeds.values()))
         axis.plot(
             samples,

@@ -17,6 +17,7 @@ from htmrun.execution.ray_connection import LOCAL
 from htmrun.execution.saved import Models
 from htmrun.execution.session import Session, main_curve
 from htmrun.tracking import holding
+from htmrun.tracking.descriptions import DataSet, Descriptions
 from htmrun.tracking.forecasts import ForecastFiles
 from htmrun.tracking.tracker import Tracker
 from htmrun.training.records import Job
@@ -28,11 +29,13 @@ _OF_THE_WHOLE_RUN = ("arm", "control", *(name for name in WITHOUT_EFFECT if name
 def recorded(
     session: Session, resolved: Mapping[str, Any], overrides: Sequence[str],
     notice: Callable[[str], None],
+    answer: Callable[[Session], Sequence[str]] = lambda _: (),
 ) -> Iterator[Tracker | None]:  # fmt: skip
     """Yield the sink that writes `session` to MLflow; None where nothing is recorded.
 
     `resolved` is the plain configuration and `overrides` what the user changed; both are
-    recorded. Raises UserError when the store cannot be used.
+    recorded. `answer` says in words what the run came to, once it is over. Raises UserError when
+    the store cannot be used.
     """
     run, experiment = session.run, session.run.experiment
     settings, source = experiment.tracking, run.builder.source
@@ -73,6 +76,8 @@ def recorded(
                 if run.builder.hand_over
                 else None,
                 forecasts=ForecastFiles(forecasts).write if settings.forecasts_mb else None,
+                descriptions=Descriptions(experiment, session.run_id, overrides),
+                data=DataSet.of(source, experiment.data),
                 notice=notice,
             )
         except UserError:
@@ -83,7 +88,8 @@ def recorded(
         yield tracker
         used = {name: joules for name, joules in session.joules.items() if joules is not None}
         tracker.tell_of_the_run(
-            {f"htmrun.energy.{name}_joules": f"{joules:.1f}" for name, joules in used.items()}
+            {f"htmrun.energy.{name}_joules": f"{joules:.1f}" for name, joules in used.items()},
+            answer(session),
         )
         tracker.finish(session.status)
         for line in (models.line, forecasts.line):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from htmrun._imports import matplotlib
-from htmrun.tracking.plots import look
+from htmrun.tracking.plots import looks_of
 from htmrun.tracking.stretches import Glimpses, best, first_of, horizons, together
 
 if TYPE_CHECKING:
@@ -20,7 +20,10 @@ MOST_ARMS = 3
 _WINDOW = "#b00020"
 
 
-def plot_forecasts(found: Glimpses, controls: Sequence[str], path: Path, title: str = "") -> None:
+def plot_forecasts(
+    found: Glimpses, controls: Sequence[str], path: Path, title: str = "",
+    every: Sequence[str] = (),
+) -> None:  # fmt: skip
     """Draw the end of the series with the forecasts of the best arms and control, by horizon.
 
     Nothing is written where nothing was forecast.
@@ -29,7 +32,7 @@ def plot_forecasts(found: Glimpses, controls: Sequence[str], path: Path, title: 
     if not panels:
         return
     figure, axes = _figure(len(panels), title, "the last rows, first seed, bands: 90 % intervals")
-    order = [*found]
+    order, looks = [*found], looks_of(found, every)
     for axis, h in zip(axes, panels, strict=True):
         arms = best(found, [arm for arm in order if arm not in controls], h, MOST_ARMS)
         shown = [*arms, *best(found, controls, h, 1)]
@@ -37,7 +40,7 @@ def plot_forecasts(found: Glimpses, controls: Sequence[str], path: Path, title: 
             part = first_of(found[arm]).stretches.get(h)
             if part is None:
                 continue
-            drawn = look(order.index(arm))
+            drawn = looks[arm]
             line = {"linestyle": "--"} if arm in controls else {}
             axis.plot(part.x, part.forecast, linewidth=1.2, label=arm, **(drawn | line))
             if part.low is not None and part.high is not None:
@@ -51,7 +54,10 @@ def plot_forecasts(found: Glimpses, controls: Sequence[str], path: Path, title: 
     _save(figure, axes, path)
 
 
-def plot_errors(found: Glimpses, controls: Sequence[str], path: Path, title: str = "") -> None:
+def plot_errors(
+    found: Glimpses, controls: Sequence[str], path: Path, title: str = "",
+    every: Sequence[str] = (),
+) -> None:  # fmt: skip
     """Draw the rolling error of every arm and control, mean over seeds, band lowest to highest."""
     panels = [
         h for h in horizons(found)
@@ -60,16 +66,17 @@ def plot_errors(found: Glimpses, controls: Sequence[str], path: Path, title: str
     if not panels:
         return
     figure, axes = _figure(len(panels), title, "mean over seeds, band: lowest to highest")
+    looks = looks_of(found, every)
     for axis, h in zip(axes, panels, strict=True):
         window = 0
-        for place, (arm, seeds) in enumerate(found.items()):
+        for arm, seeds in found.items():
             curves = [one.errors[h] for _, one in sorted(seeds.items()) if h in one.errors]
             if not curves:
                 continue
             window = curves[0].window
             x, values = together(curves)
             line = {"linestyle": "--"} if arm in controls else {}
-            drawn = look(place) | line
+            drawn = looks[arm] | line
             known = np.isfinite(values).all(0)
             axis.plot(x[known], values[:, known].mean(0), linewidth=1.4, label=arm, **drawn)
             if len(values) > 1:
@@ -81,7 +88,7 @@ def plot_errors(found: Glimpses, controls: Sequence[str], path: Path, title: str
     _save(figure, axes, path)
 
 
-def plot_anomalies(found: Glimpses, path: Path, title: str = "") -> None:
+def plot_anomalies(found: Glimpses, path: Path, title: str = "", every: Sequence[str] = ()) -> None:
     """Draw, for the first arms with a temporal memory, values above, likelihoods below."""
     lines = {a: t for a, seeds in found.items() if (t := first_of(seeds).timeline) is not None}
     lines = dict([*lines.items()][:MOST_ARMS])
@@ -97,7 +104,7 @@ def plot_anomalies(found: Glimpses, path: Path, title: str = "") -> None:
     top = np.nanmax(line.high) if np.isfinite(line.high).any() else 1.0
     spread = (top - np.nanmin(line.low)) or 1.0 if np.isfinite(line.low).any() else 1.0
     for place, (axis, (arm, line)) in enumerate(zip(below, lines.items(), strict=True)):
-        colour = look([*found].index(arm))["color"]
+        colour = looks_of(found, every)[arm]["color"]
         height = np.full(len(line.alerts), top + spread * 0.08 * (place + 1))
         above.scatter(line.alerts, height, marker="v", s=34, color=colour, label=arm)
         axis.fill_between(line.x, 0, line.unusual, color=colour, linewidth=0.6)

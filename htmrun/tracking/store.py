@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,7 +19,7 @@ from htmrun.config.store_uri import checked, hide_password
 from htmrun.errors import UserError
 from htmrun.tracking import holding, moved
 from htmrun.tracking.database import mlflow_client, prepare_database, sqlite_file
-from htmrun.tracking.operations import Attach, Begin, Discard, End, Log, Operation
+from htmrun.tracking.operations import Attach, Begin, Discard, End, Log, Operation, UseData
 from htmrun.tracking.sqlite_reader import SqliteReader
 
 RUN_TAG = "htmrun.run"
@@ -236,6 +237,8 @@ class Store:
             case Attach():
                 folder = operation.folder or None
                 self.client.log_artifact(self.ids[operation.job], operation.path, folder)
+            case UseData():
+                self._use(operation)
             case End():
                 self.client.set_terminated(
                     self.ids[operation.job], operation.status, operation.time
@@ -243,6 +246,17 @@ class Store:
             case Discard():
                 if self.client.get_run(operation.kept).info.lifecycle_stage == "active":
                     self.client.delete_run(operation.kept)
+
+    def _use(self, operation: UseData) -> None:
+        entities = mlflow.entities
+        rows = operation.samples
+        profile = None if rows is None else json.dumps({"num_rows": rows})
+        data = entities.Dataset(
+            operation.name, operation.digest, "htmrun", operation.source, None, profile
+        )
+        context = entities.InputTag("mlflow.data.context", "training")
+        used = entities.DatasetInput(data, [context])
+        self.client.log_inputs(self.ids[operation.job], datasets=[used])
 
     def _log(self, operation: Log) -> None:
         entities = mlflow.entities

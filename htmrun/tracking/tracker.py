@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import astuple
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,7 +21,9 @@ from htmrun.execution.signals import terminations_raised, uninterrupted
 from htmrun.tracking import alerts, task_plots
 from htmrun.tracking.curves import CurveBook
 from htmrun.tracking.database import fold_log, sqlite_file
-from htmrun.tracking.links import charts, save_view
+from htmrun.tracking.delivery import Delivery
+from htmrun.tracking.descriptions import NOTE, DataSet, Descriptions
+from htmrun.tracking.links import charts, note_experiment, save_view
 from htmrun.tracking.machine import MachineMonitor
 from htmrun.tracking.operations import (
     SERIES,
@@ -30,12 +32,12 @@ from htmrun.tracking.operations import (
     Discard,
     End,
     Log,
-    Operation,
     Status,
+    UseData,
 )
-from htmrun.tracking.outbox import FOLDER, Outbox, Waiting, cause, send, waiting
+from htmrun.tracking.outbox import cause
 from htmrun.tracking.pictures import Pictures
-from htmrun.tracking.plots import COLOURS
+from htmrun.tracking.plots import colour_of
 from htmrun.tracking.provenance import code_tags, process_tags, version_tags
 from htmrun.tracking.scratch import scratch
 from htmrun.tracking.settings import flatten, to_yaml
@@ -56,6 +58,7 @@ _FLUSH_EVERY_S = 1.0
 # A slow store is written to less often: curves cost at most a twenty-fifth of the time.
 _PAUSE = 24
 _LONGEST_TAG = 5000
+_ENDS = {"finished": "finished.", "failed": "failed.", "interrupted": "interrupted."}
 
 
 def _to_stderr(message: str) -> None:
@@ -83,6 +86,8 @@ class Tracker:
         earlier: Earlier | None = None,
         models: Callable[[Finished, Path], Iterable[Path]] | None = None,
         forecasts: Callable[[Finished, Path], Iterable[Path]] | None = None,
+        descriptions: Descriptions | None = None,
+        data: DataSet | None = None,
         notice: Callable[[str], None] = _to_stderr,
     ) -> None:
         """Open the store (`uri`, None: SQLite in `directory`), creating what is missing.
@@ -91,8 +96,8 @@ class Tracker:
         `order` lists all jobs of the run; what `earlier` replaces goes once the new one is
         recorded, and what it kept belongs into the pictures; `models` writes what a job learned
         into a folder and says which files, and so does `forecasts` of what it said of each row;
-        `tags` go on every run; `notice` takes lines meant for
-        the user. Raises UserError when the store cannot be used.
+        `tags` go on every run, and so do `descriptions` and the `data` set; `notice` takes lines
+        meant for the user. Raises UserError when the store cannot be used.
         """
         self.seconds = 0.0
         self.plot_seconds = 0.0
@@ -103,25 +108,24 @@ class Tracker:
         self._job_parameters = job_parameters
         self._order, self._notice = list(order), notice
         self._models, self._forecasts = models, forecasts
+        self._descriptions, self._data = descriptions, data
+        self._answer: tuple[str, ...] = ()
+        self._places = {arm: i for i, arm in enumerate(dict.fromkeys(j.arm for j in order))}
         self._replaces = {} if earlier is None else dict(earlier.replaces)
         self._kept = {} if earlier is None else dict(earlier.kept)
         client = open_client(self._uri, notice)
         with explained(self._uri):
             number = experiment_id(client, self._uri, experiment, self._directory / "artifacts")
-            save_view(client, number, run_id)
+            save_view(client, number, run_id, arms=tuple(self._places))
         self._store = Store(client, number, run_id)
-        self._outbox: Outbox | None = None
         self._store.ids |= {job.name: run for job, run in self._kept.items()}
         self._book = CurveBook()
         self._pictures = Pictures(f"{experiment}, {run_id}", self._book, self._order)
         self._machine = MachineMonitor()
         self._open: dict[Job, None] = {}
         self._begun: set[Job] = set()
-        self._places = {arm: i for i, arm in enumerate(dict.fromkeys(j.arm for j in order))}
         self._finals: dict[str, None] = {}
         self._next_flush = time.monotonic() + _FLUSH_EVERY_S
-        self._losing = False
-        self._incomplete: set[str] = set()
         self._status: str | None = None
         self._termination, self._scratch = ExitStack(), ExitStack()
         self._pid = os.getpid()
@@ -136,7 +140,17 @@ class Tracker:
         }
         self._files = self._scratch.enter_context(scratch())
         self._resolved = self._file("resolved.yaml", to_yaml(parameters))
-        self._send_waiting()
+        self._delivery = Delivery(
+            self._store,
+            self._uri,
+            self._directory,
+            experiment,
+            run_id,
+            self._tags[ATTEMPT_TAG],
+            notice,
+        )
+        self._write = self._delivery.write
+        self._delivery.send_waiting()
         with explained(self._uri):
             mark_abandoned(client, self._directory, run_id)
         self.preparation_seconds = time.perf_counter() - begun
@@ -178,12 +192,12 @@ class Tracker:
     @property
     def lost(self) -> bool:
         """Whether something could be written neither to the store nor to the outbox."""
-        return self._losing
+        return self._delivery.losing
 
     @property
     def waits(self) -> bool:
         """Whether something is kept in the outbox."""
-        return self._outbox is not None and self._outbox.path.exists()
+        return self._delivery.waits
 
     def handle(self, record: Record) -> None:
         """Take in one record; writes to the store at most about once a second for progress."""
@@ -200,11 +214,14 @@ class Tracker:
                 case Failed():
                     self._failed(record)
 
-    def tell_of_the_run(self, tags: Mapping[str, str]) -> None:
-        """Tag all jobs that have begun with what holds of the whole run."""
+    def tell_of_the_run(self, tags: Mapping[str, str], answer: Sequence[str] = ()) -> None:
+        """Tag all jobs that have begun with what holds of the whole run, its answer among it."""
+        self._answer = tuple(answer)
         with self._timed(), uninterrupted():
-            for job in sorted(self._begun) if tags else ():
-                self._write(Log(job.name, tags=tags))
+            for job in sorted(self._begun | set(self._kept)):
+                told = {**tags, **(self._note(job) if answer else {})}
+                if told and (answer or job in self._begun):
+                    self._write(Log(job.name, tags=told))
 
     def finish(self, status: str) -> None:
         """Close what is open, attach the plots; `status`: finished, failed or interrupted.
@@ -224,10 +241,11 @@ class Tracker:
                 self._attach_plots()
             for name in list(self._replaces) if status == "finished" else ():
                 self._discard(name)  # Of jobs that had finished before.
-            self._deliver_outbox()
+            self._delivery.send_own()
             self._prepare_charts()
+            self._describe_experiment()
             path = sqlite_file(self._uri)
-            if path is not None and not self._losing:
+            if path is not None and not self._delivery.losing:
                 fold_log(path)
 
     # --- one job's life -------------------------------------------------------------------
@@ -243,6 +261,7 @@ class Tracker:
             "htmrun.index": str(self._place(job)),
             # Seeds of one arm share its colour, in MLflow's charts as in the plots.
             "mlflow.runColor": self._arm_colour(job.arm),
+            **self._note(job),
         }
         self._begun.add(job)
         self._open[job] = None
@@ -251,7 +270,13 @@ class Tracker:
         self._write(Log(job.name, parameters=flatten(own)))
         self._write(Attach(job.name, str(self._resolved)))
         self._write(Attach(job.name, str(self._file("job.yaml", to_yaml(own)))))
+        if self._data is not None:
+            self._write(UseData(job.name, *astuple(self._data)))
         self._discard(job.name)
+
+    def _note(self, job: Job) -> dict[str, str]:
+        told = self._descriptions
+        return {} if told is None else {NOTE: told.job(job, self._answer)}
 
     def _discard(self, job: str) -> None:
         for run in self._replaces.pop(job, ()):
@@ -263,7 +288,7 @@ class Tracker:
 
     def _arm_colour(self, arm: str) -> str:
         place = self._places.setdefault(arm, len(self._places))
-        return COLOURS[place % len(COLOURS)]
+        return colour_of(place)
 
     def _finished(self, record: Finished) -> None:
         job = record.job
@@ -336,68 +361,28 @@ class Tracker:
     def _prepare_charts(self) -> None:
         """Put the main curve on top of the page behind `url`; the dashboard does it for itself."""
         curve = next((name for name in self._finals if name in self._book.curves), None)
-        if self.url is None or curve is None or self._outbox is not None:
+        if self.url is None or curve is None or not self._delivery.direct:
             return
         try:
-            save_view(self._store.client, self._store.experiment, self._run, curve)
+            save_view(
+                self._store.client, self._store.experiment, self._run, curve, tuple(self._places)
+            )
         except Exception as error:
             self._notice(f"warning: MLflow did not take the view of the charts ({cause(error)})")
+
+    def _describe_experiment(self) -> None:
+        if self._descriptions is None or not self._delivery.direct:
+            return
+        text = self._descriptions.whole(self._answer or (_ENDS[self._status or "failed"],))
+        try:
+            note_experiment(self._store.client, self._store.experiment, text)
+        except Exception as error:
+            self._notice(f"warning: MLflow did not take the description ({cause(error)})")
 
     def _file(self, name: str, text: str) -> Path:
         path = self._files / name
         path.write_text(text, encoding="utf-8")
         return path
-
-    # --- delivery -------------------------------------------------------------------------
-
-    def _write(self, operation: Operation) -> None:
-        # Cut off in the middle, a transaction keeps the database locked for as long as anything
-        # holds the exception: for those, too, that are to say what was interrupted.
-        with uninterrupted():
-            self._deliver(operation)
-
-    def _deliver(self, operation: Operation) -> None:
-        if operation.job in self._incomplete:
-            # Of a job of which something is lost, only that it is to be run again.
-            if not isinstance(operation, End):
-                return
-            operation = replace(operation, status="FAILED")
-        if self._outbox is None:
-            try:
-                self._store.apply(operation)
-                return
-            except Exception as error:
-                failure = error
-        try:
-            outbox = self._outbox or self._open_outbox(failure)
-            outbox.append(operation)
-        except OSError as error:
-            if not self._losing:
-                self._notice(f"warning: tracking records are being lost: {cause(error)}")
-            self._losing = True
-            self._incomplete.add(operation.job)
-
-    def _open_outbox(self, failure: Exception) -> Outbox:
-        folder, attempt = self._directory / FOLDER, self._tags[ATTEMPT_TAG]
-        self._outbox = Outbox(
-            folder, self._run, uri=self._uri, experiment=self._experiment, attempt=attempt
-        )
-        self._notice(
-            f"warning: logging to MLflow failed ({cause(failure)}); the run goes on, "
-            f"its records are kept in {self._outbox.path}"
-        )
-        return self._outbox
-
-    def _deliver_outbox(self) -> None:
-        if self._outbox is None:
-            return
-        if not send(Waiting(self._outbox.path), self._notice):
-            self._notice("they are sent by htmrun sync, or by the next run to the same store")
-
-    def _send_waiting(self) -> None:
-        for one in waiting(self._directory, self._run):
-            if one.uri in ("", self._uri):
-                send(one, self._notice)
 
     @contextmanager
     def _timed(self) -> Iterator[None]:

@@ -122,3 +122,18 @@ def test_rows_are_packed_only_where_that_is_faster(monkeypatch: pytest.MonkeyPat
     assert compact.words(16384, 1638) == 26
     monkeypatch.setattr(compact, "FAST", False)
     assert compact.words(784, 78) == 13
+
+
+@pytest.mark.skipif(not compact.FAST, reason="this processor has no fast PEXT: rows stay whole")
+@pytest.mark.parametrize("samples", [1, 9])
+def test_commits_with_rewards_over_packed_rows(samples: int) -> None:
+    bits = stream(200)
+    given = {"potential_fraction": 0.3, "weak_bump": 0.01}
+    slow, fast = pooler(Reference, (200,), **given), pooler(Compiled, (200,), **given)
+    reward = np.random.default_rng(2).integers(-1, 2, len(bits))
+    for start in range(0, len(bits) - samples + 1, samples):
+        piece = bits.slice(start, start + samples)
+        for model in (slow, fast):
+            winners = model.compute(piece)
+            model.modulate(piece, winners, reward[start : start + samples], boost=True)
+    same(slow, fast)

@@ -29,6 +29,7 @@ from htmrun.compare.runs import Choice
 from htmrun.errors import UserError
 from htmrun.tracking import dashboard
 from htmrun.tracking.gate import Access
+from htmrun.tracking.plots import colour_of
 from tests.helpers.synthetic import ARMS, RUN, records, tracker
 
 # One server for all of its tests.
@@ -273,7 +274,9 @@ def test_a_server_that_cannot_start_says_why(
 
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
-def test_the_link_shows_all_arms_in_one_chart(served: list[str], tmp_path: Path) -> None:
+def test_the_link_shows_the_mean_and_band_of_all_arms_in_one_chart(
+    served: list[str], tmp_path: Path
+) -> None:
     sync_playwright = pytest.importorskip("playwright.sync_api").sync_playwright
 
     link = next(line.strip() for line in served if line.startswith("  http"))
@@ -286,16 +289,20 @@ def test_the_link_shows_all_arms_in_one_chart(served: list[str], tmp_path: Path)
         page.goto(link)
         chart = page.locator(".js-plotly-plot").first
         chart.wait_for(timeout=180_000)
-        names = _drawn(chart, deadline=time.monotonic() + 120)
+        drawn = _drawn(chart, deadline=time.monotonic() + 120)
+        assistant = page.locator("text=Assistant").locator("visible=true").count()
         text = page.inner_text("body")
         kept = os.environ.get("HTMRUN_SCREENSHOTS", str(tmp_path))
         page.screenshot(path=Path(kept) / "dashboard.png")
         browser.close()
-    expected = {f"{arm}-s{seed:03d}" for arm in (*ARMS, "no_sp") for seed in range(SEEDS)}
-    assert names == expected
+    # A mean with its band for each arm, in the colours that its runs and the plots have.
+    assert drawn == {colour_of(place) for place in range(4)}
     assert "arms compared" in text
-    assert expected <= set(text.splitlines())  # The run list beside the charts.
+    shown = text.splitlines()  # The run list beside the charts, arms as they come in the run.
+    groups = [f"Group: {arm}" for arm in (*ARMS, "no_sp")]
+    assert [line for line in shown if line.startswith("Group: ")] == groups
     assert "older_arm" not in text
+    assert not assistant, "the assistant takes a quarter of the page"
 
 
 @pytest.mark.browser
@@ -328,11 +335,15 @@ def test_the_report_is_read_in_the_dashboard(
 
 
 def _drawn(chart: object, deadline: float) -> set[str]:
-    """Return the names of the lines in the chart that have points, once there are any."""
-    script = """plot => (plot.data || []).filter(line => line.x && line.x.length > 1)
-                                          .map(line => line.name)"""
-    names: list[str] = []
-    while time.monotonic() < deadline and len(names) < 4 * SEEDS:
-        names = chart.evaluate(script)  # type: ignore[attr-defined]
+    """Return the colours in which lines with points are drawn in the chart, once there are any."""
+    script = """plot => [...plot.querySelectorAll('.scatterlayer .trace path.js-line')]
+                          .map(line => getComputedStyle(line))
+                          .filter(look => look.strokeOpacity !== '0')  // Edges of bands.
+                          .map(look => look.stroke)"""
+    found: set[str] = set()
+    while time.monotonic() < deadline and len(found) < 4:
+        strokes = chart.evaluate(script)  # type: ignore[attr-defined]
+        numbers = (re.findall(r"[\d.]+", stroke) for stroke in strokes)
+        found = {f"#{int(r):02X}{int(g):02X}{int(b):02X}" for r, g, b, *a in numbers if a != ["0"]}
         time.sleep(0.3)
-    return {str(name).split(" ")[0] for name in names}
+    return found

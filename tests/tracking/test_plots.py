@@ -9,7 +9,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from htmrun.tracking.plots import COLOURS, _legend, plot_curves
+from htmrun.tracking.plots import COLOURS, _legend, looks_of, plot_curves
 
 CURVES = {
     "samples_per_s": {"online": {0: [(1, 10.0), (2, 20.0)]}, "b": {0: [(1, 5.0), (2, 6.0)]}},
@@ -74,7 +74,8 @@ def test_a_legend_of_long_names_is_not_cut() -> None:
     figure = Figure(figsize=(5.4, 4.5), layout="constrained")
     canvas = FigureCanvasAgg(figure)
     figure.subplots()
-    _legend(figure, ["online", "minibatch_1000_epoch_boost", "annealed_growing", "untrained_too"])
+    arms = ["online", "minibatch_1000_epoch_boost", "annealed_growing", "untrained_too"]
+    _legend(figure, looks_of(arms))
     canvas.draw()
     box = figure.legends[0].get_window_extent()
     assert 0 <= box.x0 < box.x1 <= figure.bbox.width

@@ -10,11 +10,9 @@ from rich.console import Group
 from rich.text import Text
 
 from htmrun.cli.terminal.packed import Column, PackedTable
-from htmrun.compare.answer import answer
-from htmrun.compare.comparison import usual_reference
 from htmrun.compare.interval import INTERVAL_NOTE, Interval, mean_interval, seeds_note
 from htmrun.compare.numbers import mean_and_half
-from htmrun.compare.verdict import judge
+from htmrun.compare.outcome import answer_of
 from htmrun.training.measures.measure import RATE
 from htmrun.training.measures.registry import better
 from htmrun.training.records import Finished
@@ -66,19 +64,6 @@ def final_table(results: Results, main_metrics: Sequence[str]) -> Group:
     notes = [Text(line, style="dim") for line in _notes(results, metrics, best, bool(controls))]
     said = [Text(line, style="bold") for line in answer_of(results, main_metrics)]
     return Group(*said, table, *notes)
-
-
-def answer_of(results: Results, main_metrics: Sequence[str]) -> tuple[str, ...]:
-    """Return what `compare` answers of the first of `main_metrics`, as far as arms report it."""
-    metric = next((m for m in main_metrics if m != RATE and better(m) != "none"), "")
-    values = {
-        arm: {r.job.seed: r.metrics[metric] for r in finished if metric in r.metrics}
-        for arm, finished in results.items()
-    }
-    arms = [arm for arm, finished in results.items() if finished and not finished[0].job.control]
-    controls = [arm for arm in results if values[arm] and arm not in arms]
-    _, verdict = judge(metric, values, arms, controls, usual_reference(arms))
-    return answer(verdict)
 
 
 def _best(column: Mapping[str, Interval], arms: Sequence[str], metric: str) -> frozenset[str]:
