@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from htmrun.errors import UserError
 
 if TYPE_CHECKING:
+    import gymnasium
     import hydra.core.config_search_path
     import hydra.core.config_store
     import hydra.core.override_parser.overrides_parser
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     import omegaconf
     import optuna.storages.journal
     import pandas
-    import PIL
+    import PIL.ImageDraw
     import pyarrow.parquet
     import scipy
     import sklearn
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     import vl_convert
 
 __all__ = [
-    "PIL", "hydra", "jinja2", "matplotlib", "mlflow", "omegaconf", "optuna", "pandas",
+    "PIL", "gymnasium", "hydra", "jinja2", "matplotlib", "mlflow", "omegaconf", "optuna", "pandas",
     "pyarrow", "scipy", "sklearn", "sqlalchemy", "statsmodels", "torch", "vl_convert",
 ]  # fmt: skip
 

@@ -37,6 +37,8 @@ class Purpose(IntEnum):
     NETWORK = 11
     SHIFT = 12
     TASK = 13
+    ENVIRONMENT = 14
+    ACTION = 15
 
 
 def mix(z: npt.ArrayLike) -> U64:

@@ -83,6 +83,23 @@ def check_plan(plan: Plan, samples: int, pending: int, period: int) -> None:
         raise ValueError(f"a window of {largest} samples is larger than duty_period = {period}")
 
 
+def check_rewards(
+    parameters: SpatialPoolerParameters, bits: Bits, winners: Bits, reward: np.ndarray
+) -> None:
+    """Raise ValueError unless a window can be committed with these winners and rewards."""
+    samples, p = len(bits), parameters
+    if len(winners) != samples or reward.shape != (samples,) or not 1 <= samples <= p.duty_period:
+        raise ValueError(
+            f"{samples} samples, {len(winners)} of winners and rewards {reward.shape}, expected as "
+            f"many of each, 1 to duty_period = {p.duty_period}"
+        )
+    check_bits(winners, p.columns)
+    if samples and not np.isin(reward, (-1, 0, 1)).all():
+        raise ValueError("rewards other than -1, 0 and 1")
+    if p.weak_bump > 0 or p.inhibition_radius == "connected":
+        raise ValueError("a modulated window with weak_bump or a radius that follows")
+
+
 def check_state(state: State, columns: int, inputs: int, follows: bool = False) -> None:
     """Raise ValueError unless `state` is a canonical state of `inputs` -> `columns`.
 

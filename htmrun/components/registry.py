@@ -32,10 +32,14 @@ HASH = "sha256:"
 """What stands for the version of a module that no package brings begins with this."""
 PLACES: dict[str, tuple[str, ...]] = {
     "encoder": ("htmrun.components.encoders",),
-    "source": ("htmrun.components.sources",),
+    "source": ("htmrun.components.sources", "htmrun.components.environments"),
     "tasks": ("htmrun.components.sources.tasks",),
     "stage": ("htmrun.components.stages",),
-    "readout": ("htmrun.components.classifiers", "htmrun.components.networks.readout"),
+    "readout": (
+        "htmrun.components.classifiers",
+        "htmrun.components.networks.readout",
+        "htmrun.components.agents",
+    ),
     "layer": ("htmrun.components.networks.layers",),
     "control": ("htmrun.components.controls",),
     "measure": ("htmrun.training.measures",),

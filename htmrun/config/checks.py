@@ -12,6 +12,7 @@ from htmrun.components.ending import Ending, ending_of
 from htmrun.components.layout import Layout, Shape, layout
 from htmrun.components.registry import component_of
 from htmrun.components.sources import Source
+from htmrun.config.acting import acting
 from htmrun.config.schema import Arm, Experiment, GrowingWindow
 from htmrun.errors import mismatch
 
@@ -30,7 +31,7 @@ def problems(experiment: Experiment) -> list[str]:
     found = [*_arms(experiment), *_endings(views)]
     for _, view in views:
         found += [*_reads(view), *_data(view), *_shapes(view)]
-    found += [*_drift(experiment), *_tasks(experiment)]
+    found += [*_drift(experiment), *_tasks(experiment), *acting(experiment)]
     return list(dict.fromkeys(found))
 
 
@@ -188,7 +189,7 @@ def _regime(experiment: Experiment, path: str, arm: Arm) -> Iterator[str]:
 def _windows(experiment: Experiment, path: str, arm: Arm) -> Iterator[str]:
     place = "learn_every.limit" if isinstance(arm.learn_every, GrowingWindow) else "learn_every"
     for window in _ending(experiment).windows(_layout(experiment, arm), arm.freeze):
-        problem = window.problem(arm.longest_window)
+        problem = window.problem(experiment.longest_window(arm))
         if problem is not None:
             yield f"{path}.{place}: {problem}"
 

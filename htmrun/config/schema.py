@@ -45,6 +45,8 @@ class GrowingWindow(Parameters):
 
 
 def _window_form(value: object) -> str:
+    if isinstance(value, str):
+        return "=episode"
     return "=growing" if isinstance(value, Mapping | GrowingWindow) else "=fixed"
 
 
@@ -56,10 +58,14 @@ class Arm(Parameters):
     """One regime: two dials, and optionally stages that do not learn or are left out."""
 
     learn_every: Annotated[
-        Annotated[Window, Tag("=fixed")] | Annotated[GrowingWindow, Tag("=growing")],
+        Annotated[Window, Tag("=fixed")]
+        | Annotated[GrowingWindow, Tag("=growing")]
+        | Annotated[Literal["episode"], Tag("=episode")],
         Discriminator(_window_form),
     ] = Field(
-        1, description="Samples in a window; or {start, factor, limit} for windows that grow."
+        1,
+        description="Samples in a window; {start, factor, limit}: windows that grow; episode: an "
+        "agent's.",
     )
     boost_at: Literal["commit", "epoch", "never"] = Field(
         "commit", description="When boost factors and minimum duty cycles are recomputed."
@@ -70,10 +76,11 @@ class Arm(Parameters):
         None, min_length=1, description="Stages of this arm; null: those of the experiment."
     )
 
-    @property
-    def longest_window(self) -> int:
-        """The most samples that a window of this arm can hold."""
+    def longest_window(self, episode: int) -> int:
+        """Return the most samples that a window of this arm can hold; episode: of an episode."""
         window = self.learn_every
+        if isinstance(window, str):
+            return episode
         return window.limit if isinstance(window, GrowingWindow) else window
 
 
@@ -264,6 +271,10 @@ class Experiment(Parameters):
     def regime(self, name: str) -> Arm | ControlParameters:
         """Return the arm or control called `name`; KeyError if there is none."""
         return self.arm[name] if name in self.arm else self.control[name]
+
+    def longest_window(self, arm: Arm) -> int:
+        """Return the most samples that a window of `arm` can hold."""
+        return arm.longest_window(getattr(self.data, "episode_steps", 1))
 
     def pipeline_of(self, regime: Arm | ControlParameters) -> tuple[str, ...]:
         """Return the stages of an arm: its own, or the experiment's."""

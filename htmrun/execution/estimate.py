@@ -8,7 +8,8 @@ from htmrun.components import registry
 from htmrun.components.registry import component_of
 from htmrun.components.sources import Source
 from htmrun.config.schema import Arm, Experiment
-from htmrun.execution.jobs import Builder, schedule_of
+from htmrun.execution.jobs import Builder
+from htmrun.execution.playing import ends_with_episodes, schedule_of
 from htmrun.training.epochs import Epoch
 from htmrun.training.schedule import Growth, Schedule
 
@@ -38,7 +39,9 @@ def plan_table(experiment: Experiment, source: Source) -> list[dict[str, object]
             row |= {
                 "regime": _words(regime, epoch),
                 "samples": samples * experiment.epochs,
-                "commits": commits_of(
+                "commits": None
+                if ends_with_episodes(experiment, regime)
+                else commits_of(
                     schedule_of(regime),
                     experiment.epochs,
                     samples,
@@ -56,7 +59,7 @@ def plan_table(experiment: Experiment, source: Source) -> list[dict[str, object]
 def _words(arm: Arm, epoch: Epoch | None) -> str:
     schedule = schedule_of(arm)
     every = schedule.learn_every
-    size = f"{every.start}..{every.limit}" if isinstance(every, Growth) else str(every)
+    size = f"{every.start}..{every.limit}" if isinstance(every, Growth) else str(arm.learn_every)
     at = f" of {epoch.samples} samples" if epoch and arm.boost_at == "epoch" else ""
     words = [f"learn every {size}", f"boost at {arm.boost_at}{at}"]
     words += [f"frozen: {', '.join(arm.freeze)}"] if arm.freeze else []
@@ -115,5 +118,5 @@ def _bytes(builder: Builder, arm: Arm) -> tuple[int, int]:
     for stage in front.stages:
         p, kind = stage.parameters, component_of(stage.parameters)
         here += kind.state_bytes(p, stage.before)
-        there += kind.card_bytes(p, stage.before, arm.longest_window)
+        there += kind.card_bytes(p, stage.before, builder.experiment.longest_window(arm))
     return here, there

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from htmrun.backends import Backend, load_backend
+from htmrun.components.agents import Agent
 from htmrun.components.classifiers import Readout, Site, Targets
 from htmrun.components.controls import Control, ControlParameters
 from htmrun.components.encoders import Encoder, build_encoder
@@ -17,9 +18,10 @@ from htmrun.components.pipeline import Pipeline, Raw
 from htmrun.components.registry import component_of
 from htmrun.components.sources import Source, Task
 from htmrun.components.sources.one_column import OneColumn
-from htmrun.config.schema import Arm, Experiment, GrowingWindow
+from htmrun.config.schema import Arm, Experiment
 from htmrun.errors import UserError
 from htmrun.execution.lockstep import Work
+from htmrun.execution.playing import play_briefly, player_of, schedule_of
 from htmrun.training import baselines, epochs
 from htmrun.training.checkpoints import Checkpoints
 from htmrun.training.epochs import Epoch
@@ -27,7 +29,7 @@ from htmrun.training.measures.further_columns import named
 from htmrun.training.measures.judge import Judge
 from htmrun.training.measures.measure import Run
 from htmrun.training.records import Finished, Job, Record
-from htmrun.training.schedule import Course, Cursor, Growth, Schedule
+from htmrun.training.schedule import Course, Cursor
 from htmrun.training.trainer import Trainer
 
 WARM_UP_SAMPLES = 8
@@ -40,14 +42,6 @@ def jobs_of(experiment: Experiment) -> list[Job]:
         for seed in experiment.seeds
         for name in experiment.selected
     ]
-
-
-def schedule_of(arm: Arm) -> Schedule:
-    """Return the schedule of an arm's two dials."""
-    every = arm.learn_every
-    if isinstance(every, GrowingWindow):
-        return Schedule(Growth(every.start, every.factor, every.limit), arm.boost_at)
-    return Schedule(every, arm.boost_at)
 
 
 @dataclass(frozen=True)
@@ -123,7 +117,7 @@ class Builder:
         end, samples = own.ending, self.source.samples or 0
         stated = epochs.stated(e.epoch_length, self.source)
         for window in end.windows(place, arm.freeze):
-            problem = window.problem(arm.longest_window)
+            problem = window.problem(own.experiment.longest_window(arm))
             if problem is not None:
                 raise UserError(f"learn_every: {problem}")
         backend = self.shared or load_backend(e.device, self.threads)
@@ -189,7 +183,7 @@ class Builder:
     def must_judge(self) -> None:
         """Raise UserError where anomalies of these data cannot be judged as it is asked for."""
         samples, parameters = self.samples(), self.experiment.anomaly
-        if self.source.task == "classification":
+        if self.source.task in ("classification", "control"):
             return
         try:
             judge = Judge(parameters, samples, self.source.windows)
@@ -199,6 +193,9 @@ class Builder:
 
     def _run_briefly(self, arm: Arm, seed: int) -> None:
         pipeline = self.pipeline(arm, seed)
+        if isinstance(pipeline.readout, Agent):
+            play_briefly(self.experiment, arm, self.source, pipeline.readout, WARM_UP_SAMPLES)
+            return
         chunk = next(iter(self.source.train(seed, 0, WARM_UP_SAMPLES)), None)
         if chunk is None or not len(chunk):
             return
@@ -261,6 +258,13 @@ class Builder:
     def training(self, job: Job, arm: Arm, made: Pipeline | None = None) -> Work:
         """Return what trains `made`, one of several in step, or a pipeline of its own."""
 
+        def episodes(stop: Callable[[], bool]) -> Iterator[Record]:
+            agent = self.pipeline(arm, job.seed).readout
+            assert isinstance(agent, Agent)
+            keeper = None if self.checkpoints is None else self.checkpoints.of_job(job)
+            player = player_of(self.experiment, job, arm, self.source, agent)
+            yield from replace(player, stop=stop, keeper=keeper).records()
+
         def records(stop: Callable[[], bool]) -> Iterator[Record]:
             course = self.course(arm, latency=made is None)
             pipeline = made or self.pipeline(arm, job.seed)
@@ -270,7 +274,7 @@ class Builder:
             keeper = None if kept is None else kept.of_job(job)
             yield from Trainer(run, stop=stop, keeper=keeper).records()
 
-        return records
+        return episodes if self.task == "control" else records
 
 
 def drift_at(experiment: Experiment) -> int | None:

@@ -16,7 +16,8 @@ from htmrun.components.pipeline import Pipeline, Raw
 from htmrun.components.sources import Chunk
 from htmrun.config.schema import Arm
 from htmrun.errors import UserError, nearest
-from htmrun.execution.jobs import Builder, schedule_of
+from htmrun.execution.jobs import Builder
+from htmrun.execution.playing import schedule_of
 from htmrun.training.measures.meters import raw_scores
 from htmrun.training.schedule import Cursor, Schedule
 

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator
 from htmrun.components.pipeline import Raw
 from htmrun.components.registry import component_of
 from htmrun.config.schema import Arm
-from htmrun.execution.jobs import Builder, schedule_of
+from htmrun.execution.jobs import Builder
+from htmrun.execution.playing import schedule_of
 
 LOOKED_AT = 256
 """Samples that are encoded to see how many bits are on."""
@@ -75,6 +76,8 @@ def _of_ranges(builder: Builder, arms: Iterable[Arm]) -> Iterator[str]:
 
 def _of_windows(builder: Builder, arm: Arm) -> Iterator[str]:
     """Say where a window never fills before an epoch ends."""
+    if builder.source.task == "control":
+        return  # Windows go on from one episode into the next.
     schedule, found = schedule_of(arm), builder.epoch(arm)
     ends = builder.source.pass_ends or (builder.samples(),)
     longest = max(end - begin for begin, end in zip((0, *ends), ends, strict=False))

@@ -21,8 +21,9 @@ from htmrun.components.sources.reading import Reading
 from htmrun.config.schema import Arm, Experiment
 from htmrun.config.validation import plain, validate
 from htmrun.errors import UserError
-from htmrun.execution.jobs import Builder, schedule_of
+from htmrun.execution.jobs import Builder
 from htmrun.execution.models import Model
+from htmrun.execution.playing import schedule_of
 from htmrun.execution.quota import Quota
 from htmrun.training import typed_file
 from htmrun.training.records import Finished

@@ -48,12 +48,12 @@ def stated(length: int | str | None, source: Source) -> Epoch | None:
 
 
 def found(source: Source, samples: int) -> Epoch | None:
-    """Return what an epoch of a stream is where nothing is asked for; None: a pass.
+    """Return what an epoch of a stream is where nothing is asked for; None: a pass, an episode.
 
     Streams are data that are scored as they go by. The longest period of at least two samples that
     goes ten times into the stream; without one 1000 samples, of a short stream a tenth.
     """
-    if source.task == "classification":
+    if source.task in ("classification", "control"):
         return None
     most, step = samples // LEAST_EPOCHS, source.median_step
     for name, seconds in reversed(SECONDS.items()):

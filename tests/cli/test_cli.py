@@ -36,10 +36,10 @@ HEAVY = (
 )  # fmt: skip
 
 EXPERIMENTS = (
-    "activations_digits, anomaly, cifar10, classes_digits, credit_digits, csv, digits, drift, "
-    "game_digits, heard_digits, hierarchy_digits, hotgym, local_mnist, mnist, nab, "
-    "norms_digits, permuted_digits, reber, reward_digits, rotated_digits, sequences, sp_mnist, "
-    "sparse_digits, sparse_mnist, stream, taxi, taxi_perturbed, topology_digits"
+    "activations_digits, anomaly, bandit, cartpole, cifar10, classes_digits, credit_digits, csv, "
+    "digits, drift, game_digits, grid_world, heard_digits, hierarchy_digits, hotgym, local_mnist, "
+    "mnist, nab, norms_digits, permuted_digits, reber, reward_digits, rotated_digits, sequences, "
+    "sp_mnist, sparse_digits, sparse_mnist, stream, taxi, taxi_perturbed, topology_digits"
 )
 
 

@@ -17,10 +17,10 @@ from htmrun.errors import UserError
 from htmrun.paths import CONF
 
 SHIPPED = (
-    "activations_digits", "anomaly", "cifar10", "classes_digits", "credit_digits", "csv",
-    "digits", "drift", "game_digits", "heard_digits", "hierarchy_digits", "hotgym",
-    "local_mnist", "mnist", "nab", "norms_digits", "permuted_digits", "reber",
-    "reward_digits", "rotated_digits", "sequences", "sp_mnist", "sparse_digits",
+    "activations_digits", "anomaly", "bandit", "cartpole", "cifar10", "classes_digits",
+    "credit_digits", "csv", "digits", "drift", "game_digits", "grid_world", "heard_digits",
+    "hierarchy_digits", "hotgym", "local_mnist", "mnist", "nab", "norms_digits", "permuted_digits",
+    "reber", "reward_digits", "rotated_digits", "sequences", "sp_mnist", "sparse_digits",
     "sparse_mnist", "stream", "taxi", "taxi_perturbed", "topology_digits",
 )  # fmt: skip
 MINE = """\
@@ -128,7 +128,7 @@ def test_overrides_reach_stages_arms_and_lists() -> None:
     )
     experiment = loaded.experiment
     assert experiment.stages["sp"].columns == 4096  # type: ignore[union-attr]
-    assert experiment.arm["minibatch"].longest_window == 50
+    assert experiment.longest_window(experiment.arm["minibatch"]) == 50
     assert experiment.seeds == (0, 1, 2)
     assert experiment.selected == ("minibatch", "untrained")
     assert loaded.resolved["sp"]["columns"] == 4096
@@ -177,7 +177,7 @@ def test_a_user_folder_adds_an_experiment(folder: Path) -> None:
     experiment = load(["experiment=two_layers"], folder).experiment
     assert experiment.pipeline == ("encoder", "sp", "sp2", "classifier")
     assert experiment.stages["sp2"].columns == 512  # type: ignore[union-attr]
-    assert experiment.arm["annealed"].longest_window == 200
+    assert experiment.longest_window(experiment.arm["annealed"]) == 200
     entry = next(e for e in experiments(folder) if e.name == "two_layers")
     assert entry.summary == "Two spatial poolers, one on the other."
 

@@ -24,6 +24,8 @@ DIFFERENT = {
         "columns", "column_shape", "density", "inhibition", "inhibition_radius",
         "potential_radius", "wrap",
     },
+    "agent/reward_pooler": {"sp.columns", "sp.density", "sp.increment", "sp.decrement"},
+    "agent/behaviour": {"sp.columns", "sp.potential_fraction"},
     "encoder/value_and_date": {"timestamp.optional"},
     "arm/minibatch": {"learn_every"},
     "arm/epoch_boost": {"boost_at"},

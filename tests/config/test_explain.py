@@ -31,9 +31,10 @@ def test_rows_say_type_bounds_choices_and_what_was_changed() -> None:
     assert found["sp.columns"].allowed == "integer 1 to 16777216"
     assert found["sp.density"].allowed == "number > 0, <= 0.5"
     assert found["sp.inhibition"].allowed == "global | local"
-    assert found["arm.minibatch.learn_every"].allowed == "integer 1 to 16777216 | section"
+    assert found["arm.minibatch.learn_every"].allowed == "integer 1 to 16777216 | section | episode"
     assert found["data.kind"].allowed == (
-        "cifar10 | digits | folder | idx | npz | reber | sequences | series"
+        "bandit | cartpole | cifar10 | digits | folder | grid_world | idx | npz | reber | "
+        "sequences | series"
     )
     assert found["arm.minibatch.learn_every"].changed
     assert not found["arm.online.learn_every"].changed

@@ -61,8 +61,8 @@ WRONG = [
     ),
     (
         "data.kind=digit",
-        "data.kind: found 'digit', expected one of cifar10, digits, folder, idx, npz, reber, "
-        "sequences, series; did you mean 'digits'?",
+        "data.kind: found 'digit', expected one of bandit, cartpole, cifar10, digits, folder, "
+        "grid_world, idx, npz, reber, sequences, series; did you mean 'digits'?",
     ),
     (
         "sp.horizons=[1]",

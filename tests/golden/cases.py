@@ -30,11 +30,15 @@ _TASKS = (
     # Networks would be of one machine, and are run in other cases.
     "data.test_fraction=0.9", "sp.columns=64", "arms=[minibatch,epoch_boost,growing,untrained]",
 )  # fmt: skip
+# Without networks, which would tie them to one machine: tests/training/test_play.py has these.
+_ACTING = ("~net", "~arm.net_online", "~arm.net_episode")
 _IDX = ("data.path={idx}", "evaluate_every=60")
 
 SHIPPED: dict[str, tuple[str, ...]] = {
     "activations_digits": _CREDIT,
     "anomaly": ("data.rows=2000", *_STREAM, "sp.winners=10"),
+    "bandit": ("data.steps=300", "behaviour.babble=100", *_ACTING),
+    "cartpole": ("data.steps=400", "behaviour.babble=100", *_ACTING, "~arm.net_10"),
     "cifar10": (
         "data.path={cifar}",
         "sp.columns=256",
@@ -47,9 +51,10 @@ SHIPPED: dict[str, tuple[str, ...]] = {
     "csv": ("data.path={csv}", "data.value=load", *_STREAM),
     "digits": _POOLED_DIGITS,
     "drift": (*_TWO_PASSES, "epochs=1", "data.steps=800", "data.drift_at=400", "target=0.5"),
-    "game_digits": _CREDIT,
+    "game_digits": ("data.test_fraction=0.8", "epochs=1"),  # its poolers give something
     "heard_digits": _CREDIT,
     "hierarchy_digits": _CREDIT,
+    "grid_world": ("data.steps=300", "behaviour.babble=100", *_ACTING),
     "hotgym": (*_CSV, "control.ridge.season=false"),
     "local_mnist": (
         *_IDX,
@@ -111,6 +116,7 @@ MORE: dict[str, tuple[str, ...]] = {
 """Whole argument lists of what no shipped experiment has in it."""
 
 UNRECORDED = (
+    "bandit", "cartpole", "grid_world",
     "activations_digits", "credit_digits", "game_digits", "heard_digits", "hierarchy_digits",
     "norms_digits", "reward_digits",
 )  # fmt: skip

@@ -13,8 +13,9 @@ from htmrun.components.classifiers.buckets import Buckets, merged, summed
 from htmrun.components.pipeline import Pipeline
 from htmrun.components.sources.first_rows import FirstRows, rows_of
 from htmrun.config.compose import load
-from htmrun.execution.jobs import Builder, schedule_of
+from htmrun.execution.jobs import Builder
 from htmrun.execution.opening import open_run
+from htmrun.execution.playing import schedule_of
 from htmrun.training.schedule import Cursor
 
 ROWS, CHANGE = 600, 300

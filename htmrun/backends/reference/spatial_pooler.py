@@ -22,6 +22,7 @@ from htmrun.backends.sp_contract import (
     DTYPES,
     check_bits,
     check_plan,
+    check_rewards,
     check_shape,
     check_state,
     pool_size,
@@ -92,6 +93,30 @@ class SpatialPooler:
         boosted = self.parameters.boost_strength > 0 and self.parameters.infer_boost
         rows = [self._winners(self._overlap(bits.row(t)), boosted) for t in range(len(bits))]
         return Bits.from_rows(self.parameters.columns, rows)
+
+    def modulate(
+        self, bits: Bits, winners: Bits, reward: npt.NDArray[np.int64], boost: bool
+    ) -> None:
+        """Commit a window of its own whose sample t was good (1), neutral (0) or bad (-1).
+
+        `winners`: those that took part in each of the samples `bits`; `reward`: int64 (T,). Raises
+        ValueError for a window that cannot be. Source: docs/math.md, "Reward-modulated commit".
+        """
+        p = self.parameters
+        check_bits(bits, self.inputs)
+        check_rewards(p, bits, winners, reward)
+        up, down = permanence(p.increment), permanence(p.decrement)
+        change = np.zeros((p.columns, self.inputs), np.int64)
+        for t in range(len(bits)):
+            step = np.full(self.inputs, -down, np.int64)
+            step[bits.row(t)] = up
+            change[winners.row(t)] += reward[t] * step
+        rows = np.unique(winners.indices).astype(np.int64)
+        self._add(rows, change[rows])
+        wins = np.bincount(winners.indices, minlength=p.columns).astype(np.int64)
+        self._active_duty = advance_duty(self._active_duty, wins, len(bits), p.duty_period)
+        if boost:
+            self._update_boost()
 
     def overlaps(self, bits: Bits) -> npt.NDArray[np.int32]:
         """Return every column's overlap with each sample, int32 (T, columns)."""

@@ -97,4 +97,4 @@ def _plural(number: int, noun: str) -> str:
 
 
 def _count(number: Any) -> str:
-    return f"{number:,}"
+    return "each episode" if number is None else f"{number:,}"

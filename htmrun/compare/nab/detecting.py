@@ -17,7 +17,8 @@ from htmrun.components.layout import layout
 from htmrun.components.registry import component_of
 from htmrun.config.schema import Arm, Experiment
 from htmrun.errors import UserError
-from htmrun.execution.jobs import Builder, schedule_of
+from htmrun.execution.jobs import Builder
+from htmrun.execution.playing import schedule_of
 from htmrun.execution.processes import ProcessWorkers, workers_for
 from htmrun.execution.workers import Died, Raised, in_words
 from htmrun.training.records import Job

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
 Shapes = Mapping[str, tuple[int, ...]]
 Ranges = Mapping[str, tuple[float, float]]
-Task = Literal["classification", "sequence", "forecast", "anomaly"]
-"""anomaly: of a series whose pipeline has no readout; no source has it as its own."""
+Task = Literal["classification", "sequence", "forecast", "anomaly", "control"]
+"""control: an agent acts in an environment, which gives rewards.
+anomaly: of a series whose pipeline has no readout; no source has it as its own."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from htmrun.components.registry import register
 from htmrun.components.sources import Task
 from htmrun.training.measures.measure import RECENT, Found, Measure, Metric, Run
 from htmrun.training.measures.prequential import METRICS
+from htmrun.training.measures.returns import METRICS as RETURNS
 
 
 @register("measure")
@@ -47,4 +48,4 @@ def main_curve(task: Task, horizons: Sequence[int], memories: Sequence[str]) -> 
 
 
 def _main(task: Task) -> Metric:
-    return next(metric for metric in METRICS if task in metric.main)
+    return next(metric for metric in (*METRICS, *RETURNS) if task in metric.main)

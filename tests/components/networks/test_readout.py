@@ -23,7 +23,8 @@ from htmrun.components.sources import Chunk, open_source
 from htmrun.config.compose import load
 from htmrun.config.schema import Arm
 from htmrun.errors import UserError
-from htmrun.execution.jobs import Builder, schedule_of
+from htmrun.execution.jobs import Builder
+from htmrun.execution.playing import schedule_of
 from htmrun.testing import ReadoutChecks
 from htmrun.training.schedule import Cursor
 from tests.helpers.experiments import results, stream, train, write_series

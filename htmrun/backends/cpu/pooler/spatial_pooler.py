@@ -14,12 +14,20 @@ from htmrun.backends.cpu.pooler import kernel, work_sharing
 from htmrun.backends.cpu.pooler import start as sp_start
 from htmrun.backends.cpu.pooler.field import make_field, most_winners
 from htmrun.backends.cpu.pooler.layout import SLACK, Field, Rules
+from htmrun.backends.cpu.pooler.modulated import modulated_window
 from htmrun.backends.cpu.pooler.receptive import span_total
 from htmrun.backends.cpu.pooler.threads import helped
 from htmrun.backends.fixed_point import boost_gain, permanence
 from htmrun.backends.parameters import SpatialPoolerParameters
 from htmrun.backends.plan import Plan
-from htmrun.backends.sp_contract import DTYPES, check_bits, check_plan, check_shape, check_state
+from htmrun.backends.sp_contract import (
+    DTYPES,
+    check_bits,
+    check_plan,
+    check_rewards,
+    check_shape,
+    check_state,
+)
 from htmrun.backends.topology import same_dimensions
 
 _WINNERS_AT_ONCE = 1 << 22
@@ -100,6 +108,28 @@ class SpatialPooler:
             found = chunk.winners[: chunk.winner_offsets[-1]].copy()
             parts.append(Bits(self.parameters.columns, found, chunk.winner_offsets))
         return Bits.concatenate(parts)
+
+    def modulate(
+        self, bits: Bits, winners: Bits, reward: npt.NDArray[np.int64], boost: bool
+    ) -> None:
+        """Commit a window of its own whose sample t was good (1), neutral (0) or bad (-1).
+
+        `winners`: those that took part in each of the samples `bits`; `reward`: int64 (T,). Raises
+        ValueError for a window that cannot be. Source: docs/math.md, "Reward-modulated commit".
+        """
+        check_bits(bits, self.inputs)
+        check_rewards(self.parameters, bits, winners, reward)
+        m = self._memory
+        order = np.argsort(winners.indices, kind="stable")
+        columns, starts = np.unique(winners.indices[order], return_index=True)
+        sample = np.repeat(np.arange(len(winners)), winners.counts())[order]
+        modulated_window(
+            *_arrays(bits), np.ascontiguousarray(winners.indices, np.int32),
+            columns.astype(np.int64), np.append(starts, len(order)).astype(np.int64), sample,
+            np.ascontiguousarray(reward, np.int64),
+            np.zeros((len(bits), m.connected.shape[1]), np.uint64), boost,
+            self._rules, self._field, m,
+        )  # fmt: skip
 
     def overlaps(self, bits: Bits) -> npt.NDArray[np.int32]:
         """Return every column's overlap with each sample, int32 (T, columns)."""
