@@ -51,7 +51,7 @@ SHIPPED: dict[str, tuple[str, ...]] = {
     "csv": ("data.path={csv}", "data.value=load", *_STREAM),
     "digits": _POOLED_DIGITS,
     "drift": (*_TWO_PASSES, "epochs=1", "data.steps=800", "data.drift_at=400", "target=0.5"),
-    "game_digits": _CREDIT,
+    "game_digits": ("data.test_fraction=0.8", "epochs=1"),  # its poolers give something
     "heard_digits": _CREDIT,
     "hierarchy_digits": _CREDIT,
     "grid_world": ("data.steps=300", "behaviour.babble=100", *_ACTING),
