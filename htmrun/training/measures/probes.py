@@ -139,8 +139,9 @@ def noise_curves(
     pooler = first_pooler(pipeline)
     accuracy, common = [], []
     clean = pipeline.compute_bits(bits, no_reset(bits))
+    swaps = Swaps(bits, seed)
     for level in NOISE_LEVELS:
-        noisy = swap_bits(bits, level, seed)
+        noisy = swaps.at(level)
         outcome = pipeline.compute_bits(noisy, no_reset(noisy))
         guess = outcome.scores[0].probability.argmax(1)
         accuracy.append(float((guess == target).mean()))
@@ -177,18 +178,34 @@ def fault_curve(
 
 def swap_bits(bits: Bits, level: float, seed: int) -> Bits:
     """Return `bits` with the share `level` of each sample's on-bits moved to off-bits."""
-    dense = bits.dense().astype(np.bool_)
-    word = rng.hash2(
-        rng.key(seed, Purpose.NOISE),
-        np.arange(len(bits), dtype=np.uint64)[:, None],
-        np.arange(bits.size, dtype=np.uint64)[None, :],
-    )
-    moved = np.minimum((bits.counts() * level).astype(np.int64), bits.size - bits.counts())
-    # Order within a sample: on-bits by hash, or off-bits by hash; the first `moved` flip.
-    for side in (dense.copy(), ~dense):
-        rank = np.where(side, word >> np.uint64(1), np.uint64(2**64 - 1)).argsort(1).argsort(1)
-        dense ^= side & (rank < moved[:, None])
-    return Bits.from_dense(dense)
+    return Swaps(bits, seed).at(level)
+
+
+class Swaps:
+    """Noise on fixed samples: which bits move is ranked once, how many of them a level says."""
+
+    def __init__(self, bits: Bits, seed: int) -> None:
+        """Rank each sample's on-bits by hash, and its off-bits."""
+        self._bits, self._dense = bits, bits.dense().astype(np.bool_)
+        word = rng.hash2(
+            rng.key(seed, Purpose.NOISE),
+            np.arange(len(bits), dtype=np.uint64)[:, None],
+            np.arange(bits.size, dtype=np.uint64)[None, :],
+        )
+        order = (word >> np.uint64(1)).argsort(1)
+        on = np.take_along_axis(self._dense, order, 1)
+        count = on.cumsum(1, dtype=np.int32)
+        place = np.arange(bits.size, dtype=np.int32)
+        self._rank = np.empty_like(count)
+        # A bit's rank among those of its side: those before it that are on, or that are off.
+        np.put_along_axis(self._rank, order, np.where(on, count - 1, place - count), 1)
+
+    def at(self, level: float) -> Bits:
+        """Return the samples with the share `level` of their on-bits moved to off-bits."""
+        counts, size = self._bits.counts(), self._bits.size
+        moved = np.minimum((counts * level).astype(np.int64), size - counts)
+        # Of both sides the first `moved` flip.
+        return Bits.from_dense(self._dense ^ (self._rank < moved[:, None]))
 
 
 def keep(bits: Bits, alive: npt.NDArray[np.bool_]) -> Bits:

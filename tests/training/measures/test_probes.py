@@ -7,8 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from htmrun.backends import rng
 from htmrun.backends.bits import Bits
 from htmrun.backends.plan import Plan
+from htmrun.backends.rng import Purpose
 from htmrun.components.pipeline import Outcome
 from htmrun.components.sources import Chunk
 from htmrun.training.measures import probes as measured
@@ -40,6 +42,21 @@ def trained():
     model = pipeline(memory=False, horizons=(0,))
     train(model, stream(400), Schedule(1))
     return model
+
+
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.3, 0.9, 1.0])
+def test_noise_ranked_once_is_each_level_ranked_alone(share):
+    bits = Bits.from_dense(np.random.default_rng(5).random((20, 37)) < share)
+    swaps = measured.Swaps(bits, 3)
+    for level in measured.NOISE_LEVELS:
+        found = swaps.at(level)
+        for t in range(len(bits)):
+            word = [int(rng.hash2(rng.key(3, Purpose.NOISE), np.uint64(t), np.uint64(i))) >> 1
+                    for i in range(37)]  # fmt: skip
+            on = sorted(bits.row(t).tolist(), key=word.__getitem__)
+            off = sorted(set(range(37)) - set(on), key=word.__getitem__)
+            moved = min(int(len(on) * level), len(off))
+            assert found.row(t).tolist() == sorted([*on[moved:], *off[:moved]])
 
 
 def test_swapping_moves_the_share_and_keeps_the_number():

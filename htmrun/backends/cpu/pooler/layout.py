@@ -69,12 +69,17 @@ class Rules(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """State and scratch. C, I: padded columns and inputs; CW, IW: their 64-bit words."""
+    """State and scratch. C, I: padded columns and inputs; CW, IW: their 64-bit words.
 
-    x: npt.NDArray[np.int16]  # (C, I) permanence - SHIFT
+    SW: words of a column's row, IW, or fewer where pools are compact (see `compact`).
+    """
+
+    x: npt.NDArray[np.int16]  # (C, 64 SW) permanence - SHIFT
     pool: U64  # (C, IW) bit set: potential synapse
-    connected: U64  # (C, IW) bit set: connected
-    by_input: U64  # (I + 1, CW) the same transposed; the last row is zero
+    synapses: U64  # (C, SW) bit set: a place of `x` that counts
+    first: npt.NDArray[np.uint32]  # (C, IW + 1) synapses before each word; (C, 0) of whole rows
+    connected: U64  # (C, SW) bit set: connected
+    by_input: U64  # (I + 1, CW) connected inputs, transposed; the last row is zero
     active_duty: npt.NDArray[np.uint32]  # (C,)
     overlap_duty: npt.NDArray[np.uint32]  # (C,)
     min_overlap_duty: npt.NDArray[np.uint32]  # (C,)
@@ -94,6 +99,7 @@ class Memory(NamedTuple):
     change: npt.NDArray[np.int16]  # (I,)
     window_planes: U64  # (8 * BYTES + 1, IW in whole steps of 8) how often inputs were on
     totals: I64  # (I,)
+    packed: U64  # (IW + 1,) a row of inputs in the order of a compact pool
     flips: U64  # (IW + 1,) words of one column's connected synapses that changed: what changed
     flip_words: npt.NDArray[np.int32]  # (IW + 1,) and which words they are
     flip_inputs: npt.NDArray[np.int32]  # (I,) the inputs of these synapses
@@ -106,8 +112,8 @@ class Memory(NamedTuple):
     hint: npt.NDArray[np.float64]  # (4,) where to look for the best scores first; speed only
 
 
-SHARED = ("x", "pool", "connected", "by_input", "active_duty", "overlap_duty", "min_overlap_duty")
-SHARED += ("boost", "wins")
+SHARED = ("x", "pool", "synapses", "first", "connected", "by_input", "active_duty")
+SHARED += ("overlap_duty", "min_overlap_duty", "boost", "wins")
 """Arrays that all threads see; of everything else each has its own."""
 
 

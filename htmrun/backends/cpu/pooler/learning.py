@@ -7,6 +7,7 @@ import numpy.typing as npt
 from numba import njit
 
 from htmrun.backends.cpu.common.numeric import popcount, trailing_zeros
+from htmrun.backends.cpu.pooler.compact import inputs_of, is_compact, pack
 from htmrun.backends.cpu.pooler.layout import HOT, INNER, SHIFT, U64, Memory, Rules
 from htmrun.backends.cpu.pooler.overlap import count_rows
 from htmrun.backends.cpu.pooler.simd import (
@@ -39,7 +40,7 @@ def _fetch(c: int, following: int, w: int, width: int, m: Memory) -> None:
 @njit(**INNER)
 def _changed(n: int, c: int, w: int, mask: np.uint64, m: Memory) -> int:
     """Note which of 64 synapses are connected now; return `n`, the words changed, or n + 1."""
-    mask &= m.pool[c, w]
+    mask &= m.synapses[c, w]
     flipped = mask ^ m.connected[c, w]
     m.connected[c, w] = mask
     m.flips[n] = flipped
@@ -63,12 +64,15 @@ def _list_flips(n: int, c: int, m: Memory) -> int:
     for k in range(np.int64(count)):
         i = np.int64(m.flip_words[q]) * 64 + np.int64(trailing_zeros(left))
         m.flip_inputs[k] = np.int32(i)
-        prefetch(m.by_input, i * pitch + (c >> 6))
         left &= left - np.uint64(1)
         following = m.flips[q + 1]
         empty = left == np.uint64(0)
         q += np.int64(empty)
         left = following if empty else left
+    if is_compact(m):
+        inputs_of(np.int64(count), c, m)
+    for k in range(np.int64(count)):
+        prefetch(m.by_input, np.int64(m.flip_inputs[k]) * pitch + (c >> 6))
     return np.int64(count)
 
 
@@ -87,8 +91,9 @@ def adapt_words(
 ) -> int:
     """Add change[0] to the synapses of column `c` whose bit is set in `row`, change[1] to others.
 
-    Returns how many words of connected synapses changed. `following` is the column to be
-    adapted next: its permanences are fetched meanwhile.
+    `row` is in the order of the column's row (see `compact.pack`). Returns how many words of
+    connected synapses changed. `following` is the column to be adapted next: its permanences are
+    fetched meanwhile.
     """
     n = 0
     width = m.connected.shape[1]
@@ -117,7 +122,9 @@ def learn_alone(winners: npt.NDArray[np.int32], row: U64, r: Rules, m: Memory) -
     flips, before = 0, 0
     for j in range(len(winners)):
         c, following = np.int64(winners[j]), np.int64(winners[min(j + 1, len(winners) - 1)])
-        n = adapt_words(c, following, row, (r.up, -r.down), r.threshold, m)
+        pack(c, following, row, m)
+        mine = m.packed if is_compact(m) else row
+        n = adapt_words(c, following, mine, (r.up, -r.down), r.threshold, m)
         _flip(flips, before, m)
         flips, before = _list_flips(n, c, m), c
     _flip(flips, before, m)
@@ -142,18 +149,23 @@ def _adapt_by_window(c: int, following: int, threshold: int, m: Memory) -> int:
 
 
 @njit(**INNER)
-def _window_change(samples: npt.NDArray[np.int32], rows: U64, r: Rules, m: Memory) -> None:
-    """Leave in `m.change` what a column that won in `samples` adds to each permanence.
+def _window_change(
+    c: int, following: int, samples: npt.NDArray[np.int32], rows: U64, r: Rules, m: Memory
+) -> None:
+    """Leave in `m.change` what column `c`, which won in `samples`, adds to each permanence.
 
     Changes beyond +-32767 saturate: a permanence lies in 0..10000, so they end at the same
     bound. Upwards that holds for every partial sum as well, because only additions follow.
     """
     base = -r.down * len(samples)
+    width = m.connected.shape[1]
     if base >= -32767 and len(samples) < _MANY:
         m.change[:] = np.int16(base)
         for s in samples:
-            for w in range(m.connected.shape[1]):
-                add_where(m.change, w * 64, rows[s, w], np.int16(r.up + r.down))
+            pack(c, following, rows[s], m)
+            row = m.packed if is_compact(m) else rows[s]
+            for w in range(width):
+                add_where(m.change, w * 64, row[w], np.int16(r.up + r.down))
         return
     if base >= -32767:
         m.change[:] = np.int16(base)
@@ -161,16 +173,20 @@ def _window_change(samples: npt.NDArray[np.int32], rows: U64, r: Rules, m: Memor
         for p in range(used):
             # Twice 32767 lifts any change to where it saturates, so more is not needed.
             amount = min((r.up + r.down) << p, 2 * 32767)
+            pack(c, following, m.window_planes[p], m)
+            plane = m.packed if is_compact(m) else m.window_planes[p]
             while amount > 0:
                 part = np.int16(min(amount, 32767))
-                for w in range(m.connected.shape[1]):
-                    add_where(m.change, w * 64, m.window_planes[p, w], part)
+                for w in range(width):
+                    add_where(m.change, w * 64, plane[w], part)
                 amount -= np.int64(part)
         return
     m.totals[:] = base
     for s in samples:
-        for w in range(rows.shape[1]):
-            left = rows[s, w]
+        pack(c, following, rows[s], m)
+        row = m.packed if is_compact(m) else rows[s]
+        for w in range(width):
+            left = row[w]
             while left != np.uint64(0):
                 m.totals[w * 64 + np.int64(trailing_zeros(left))] += r.up + r.down
                 left &= left - np.uint64(1)
@@ -209,9 +225,11 @@ def learn_words(
             m.wins[c] = np.uint32(wins)
             mine = members[:wins]
             if wins == 1:
-                n = adapt_words(c, following, rows[mine[0]], (r.up, -r.down), r.threshold, m)
+                pack(c, following, rows[mine[0]], m)
+                row = m.packed if is_compact(m) else rows[mine[0]]
+                n = adapt_words(c, following, row, (r.up, -r.down), r.threshold, m)
             else:
-                _window_change(mine, rows, r, m)
+                _window_change(c, following, mine, rows, r, m)
                 n = _adapt_by_window(c, following, r.threshold, m)
             _flip(flips, before, m)
             flips, before = _list_flips(n, c, m), c
@@ -281,5 +299,5 @@ def advance_duties(winners: npt.NDArray[np.int32], samples: int, r: Rules, m: Me
         m.reached[c] = 0
     for c in range(r.columns):
         if m.overlap_duty[c] < m.min_overlap_duty[c]:
-            n = adapt_words(c, c, m.pool[c], (r.bump, 0), r.threshold, m)
+            n = adapt_words(c, c, m.synapses[c], (r.bump, 0), r.threshold, m)
             _flip(_list_flips(n, c, m), c, m)

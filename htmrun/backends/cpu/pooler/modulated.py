@@ -8,6 +8,7 @@ from numba import njit
 
 from htmrun.backends.cpu.common.numeric import trailing_zeros
 from htmrun.backends.cpu.pooler.boosting import update_boost
+from htmrun.backends.cpu.pooler.compact import is_compact, pack
 from htmrun.backends.cpu.pooler.layout import HOT, I64, U64, Field, Memory, Rules
 from htmrun.backends.cpu.pooler.learning import (
     _adapt_by_window,
@@ -51,9 +52,11 @@ def modulated_window(
             g = reward[mine[0]]
             if g == 0:
                 continue
-            n = adapt_words(c, following, rows[mine[0]], (g * r.up, -g * r.down), r.threshold, m)
+            pack(c, following, rows[mine[0]], m)
+            row = m.packed if is_compact(m) else rows[mine[0]]
+            n = adapt_words(c, following, row, (g * r.up, -g * r.down), r.threshold, m)
         else:
-            _total_change(mine, reward, rows, r, m)
+            _total_change(c, following, mine, reward, rows, r, m)
             n = _adapt_by_window(c, following, r.threshold, m)
         _flip(_list_flips(n, c, m), c, m)
     m.wins[:] = np.uint32(0)
@@ -65,8 +68,10 @@ def modulated_window(
 
 
 @njit(**HOT)
-def _total_change(mine: I64, reward: I64, rows: U64, r: Rules, m: Memory) -> None:
-    """Leave in `m.change` what a column that won in the samples `mine` adds to each permanence."""
+def _total_change(
+    c: int, following: int, mine: I64, reward: I64, rows: U64, r: Rules, m: Memory
+) -> None:
+    """Leave in `m.change` what column `c`, which won in the samples `mine`, adds to each place."""
     total = np.int64(0)
     m.totals[:] = 0
     for s in mine:
@@ -75,8 +80,10 @@ def _total_change(mine: I64, reward: I64, rows: U64, r: Rules, m: Memory) -> Non
         if g == 0:
             continue
         step = g * (r.up + r.down)
-        for w in range(rows.shape[1]):
-            left = rows[s, w]
+        pack(c, following, rows[s], m)
+        row = m.packed if is_compact(m) else rows[s]
+        for w in range(m.connected.shape[1]):
+            left = row[w]
             while left != np.uint64(0):
                 m.totals[w * 64 + np.int64(trailing_zeros(left))] += step
                 left &= left - np.uint64(1)

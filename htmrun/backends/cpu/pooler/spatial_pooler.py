@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from htmrun.backends import State, receptive_fields
 from htmrun.backends.bits import Bits
-from htmrun.backends.cpu.pooler import kernel, work_sharing
+from htmrun.backends.cpu.pooler import compact, kernel, work_sharing
 from htmrun.backends.cpu.pooler import start as sp_start
 from htmrun.backends.cpu.pooler.field import make_field, most_winners
-from htmrun.backends.cpu.pooler.layout import SLACK, Field, Rules
+from htmrun.backends.cpu.pooler.layout import SLACK, Field, Memory, Rules
 from htmrun.backends.cpu.pooler.modulated import modulated_window
 from htmrun.backends.cpu.pooler.receptive import span_total
 from htmrun.backends.cpu.pooler.threads import helped
@@ -57,16 +57,16 @@ class SpatialPooler:
             raise ValueError(f"threads: {threads}, expected at least 1")
         self.parameters = p = parameters
         self.inputs = check_shape(p, input_shape)
-        self._memory = sp_start.empty_memory(p.columns, self.inputs)
-        sp_start.draw(p, input_shape, self.inputs, seed, self._memory)
         self._input_shape, self._follows = input_shape, receptive_fields.follows(p)
+        pools = sp_start.pools_of(p, input_shape, self.inputs)
+        self._memory = self._room(int(pools.sizes.max()))
+        sp_start.draw(p, pools, self.inputs, seed, self._memory)
         self._fields: dict[int, tuple[Rules, Field, int]] = {}
         self._learned = 0
         self._reach(self._radius_now() if self._follows else receptive_fields.fixed_radius(p))
         self._pending: list[tuple[Bits, Bits]] = []
-        m = self._memory
-        self._reached = np.zeros((threads - 1, len(m.reached)), np.int64)
-        self._helping = [sp_start.helping(m, own) for own in self._reached]
+        self._reached = np.zeros((threads - 1, len(self._memory.reached)), np.int64)
+        self._helping = [sp_start.helping(self._memory, own) for own in self._reached]
 
     def run(self, bits: Bits, plan: Plan, learn: bool = True) -> Bits:
         """Return the winners of each sample, learning, committing and boosting as `plan` says.
@@ -127,7 +127,7 @@ class SpatialPooler:
             *_arrays(bits), np.ascontiguousarray(winners.indices, np.int32),
             columns.astype(np.int64), np.append(starts, len(order)).astype(np.int64), sample,
             np.ascontiguousarray(reward, np.int64),
-            np.zeros((len(bits), m.connected.shape[1]), np.uint64), boost,
+            np.zeros((len(bits), m.pool.shape[1]), np.uint64), boost,
             self._rules, self._field, m,
         )  # fmt: skip
 
@@ -163,6 +163,10 @@ class SpatialPooler:
         columns = self.parameters.columns
         check_state(state, columns, self.inputs, self._follows)
         s = {name: np.ascontiguousarray(state[name]).copy() for name in DTYPES}
+        largest = sp_start.largest_pool(s["permanences"])
+        if self._memory.x.shape[1] < min(largest + 1, 64 * self._memory.pool.shape[1]):
+            self._memory = self._room(largest)
+            self._helping = [sp_start.helping(self._memory, own) for own in self._reached]
         m = self._memory
         sp_start.take_permanences(s["permanences"], m)
         sp_start.connect(self.parameters, m)
@@ -175,6 +179,13 @@ class SpatialPooler:
         if self._follows:
             radius, self._learned = map(int, state["inhibition_radius"])
             self._reach(radius)
+
+    def _room(self, largest: int) -> Memory:
+        """Return arrays for pools of at most `largest` inputs."""
+        columns, inputs = self.parameters.columns, self.inputs
+        # The radius of connected receptive fields is read off rows of inputs.
+        words = -(-inputs // 64) if self._follows else compact.words(inputs, largest)
+        return sp_start.empty_memory(columns, inputs, words)
 
     def _reach(self, radius: int) -> None:
         """Let columns inhibit their neighbours within `radius` from now on."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
 from htmrun.backends import rng, topology
-from htmrun.backends.cpu.common.numeric import JIT, mix
+from htmrun.backends.cpu.common.numeric import JIT, mix, trailing_zeros
+from htmrun.backends.cpu.pooler.compact import number_places, whole_word
 from htmrun.backends.cpu.pooler.layout import (
     BYTES,
     I64,
@@ -32,14 +34,20 @@ _PARALLEL_FROM = 1 << 22
 """Synapses from which starting threads pays."""
 
 
-def empty_memory(columns: int, inputs: int) -> Memory:
-    """Return the arrays of a pooler of `inputs` -> `columns`: no synapse, neutral boost."""
+def empty_memory(columns: int, inputs: int, words: int) -> Memory:
+    """Return the arrays of a pooler of `inputs` -> `columns`: no synapse, neutral boost.
+
+    words: of a column's row, see `compact.words`.
+    """
     cw, iw = row_words(columns), -(-inputs // 64)
     c, i = cw * 64, iw * 64
+    pool = zeros((c, iw), np.uint64)
     memory = Memory(
-        x=zeros((c, i), np.int16),
-        pool=zeros((c, iw), np.uint64),
-        connected=zeros((c, iw), np.uint64),
+        x=zeros((c, 64 * words), np.int16),
+        pool=pool,
+        synapses=pool if words == iw else zeros((c, words), np.uint64),
+        first=zeros((c, 0 if words == iw else iw + 1), np.uint32),
+        connected=zeros((c, words), np.uint64),
         by_input=zeros((i + 1, cw), np.uint64),
         active_duty=zeros(c, np.uint32),
         overlap_duty=zeros(c, np.uint32),
@@ -60,6 +68,7 @@ def empty_memory(columns: int, inputs: int) -> Memory:
         change=zeros(i, np.int16),
         window_planes=zeros((8 * BYTES + 1, -(-iw // 8) * 8), np.uint64),
         totals=zeros(i, np.int64),
+        packed=zeros(iw + 1, np.uint64),
         flips=zeros(iw + 1, np.uint64),
         flip_words=zeros(iw + 1, np.int32),
         flip_inputs=zeros(i, np.int32),
@@ -100,10 +109,19 @@ def _in_parallel(columns: int, work: int, task: object, *arguments: object) -> N
         list(pool.map(lambda r: task(*r, *arguments), ranges))  # type: ignore[operator]
 
 
-def draw(
-    p: SpatialPoolerParameters, input_shape: tuple[int, ...], inputs: int, seed: int, m: Memory
-) -> None:
-    """Fill pools and initial permanences; the result does not depend on the number of threads."""
+class Pools(NamedTuple):
+    """Which inputs columns can reach, and how many of these are in a pool.
+
+    Column c reaches inputs reach[offsets[c]:offsets[c + 1]], ascending; of one entry, all the same.
+    """
+
+    reach: I64
+    offsets: I64
+    sizes: I64
+
+
+def pools_of(p: SpatialPoolerParameters, input_shape: tuple[int, ...], inputs: int) -> Pools:
+    """Return the pools' sizes; raises UserError where one would be empty."""
     if p.potential_radius is None:
         reach = np.arange(inputs)
         offsets = np.array([0, inputs])
@@ -114,6 +132,12 @@ def draw(
         int(n): pool_size(p.potential_fraction, int(n)) for n in np.unique(np.diff(offsets))
     }
     sizes = np.array([by_reach[int(n)] for n in np.diff(offsets)])
+    return Pools(reach, offsets, sizes)
+
+
+def draw(p: SpatialPoolerParameters, pools: Pools, inputs: int, seed: int, m: Memory) -> None:
+    """Fill pools and initial permanences; the result does not depend on the number of threads."""
+    reach, offsets, sizes = pools
     _in_parallel(
         p.columns,
         p.columns * inputs,
@@ -128,6 +152,8 @@ def draw(
         int(p.initial_connected * 2**32),
         m.x,
         m.pool,
+        m.synapses,
+        m.first,
     )
     connect(p, m)
 
@@ -136,8 +162,8 @@ def connect(p: SpatialPoolerParameters, m: Memory) -> None:
     """Bring both bit matrices in line with permanences and pools."""
     m.by_input[:] = 0
     threshold = permanence(p.connected) - SHIFT
-    _in_parallel(p.columns, m.x.size, _connect, threshold, m.x, m.pool, m.connected)
-    _in_parallel(p.columns, m.x.size, _transpose, m.connected, m.by_input)
+    _in_parallel(p.columns, m.x.size, _connect, threshold, m.x, m.synapses, m.connected)
+    _in_parallel(p.columns, m.pool.size * 64, _transpose, m.connected, m.pool, m.first, m.by_input)
 
 
 @njit(**JIT)
@@ -154,7 +180,10 @@ def _draw_columns(
     connected_below: int,
     x: npt.NDArray[np.int16],
     pool: U64,
+    synapses: U64,
+    first: npt.NDArray[np.uint32],
 ) -> None:
+    compact = synapses.shape[1] != pool.shape[1]
     longest = 0
     for c in range(len(sizes)):
         longest = max(longest, offsets[c + 1] - offsets[c])
@@ -168,12 +197,18 @@ def _draw_columns(
             words[j] = mix(prefix ^ np.uint64(near[j]))
         limit = _smallest(words[: len(near)], scratch, sizes[0] if shared else sizes[c])
         prefix = mix(value_key ^ np.uint64(c))
+        place = 0
         for j in range(len(near)):
             # Without a branch: half the inputs are in the pool, which cannot be predicted.
             i = near[j]
-            pool[c, i >> 6] |= np.uint64(words[j] <= limit) << np.uint64(i & 63)
+            inside = words[j] <= limit
+            pool[c, i >> 6] |= np.uint64(inside) << np.uint64(i & 63)
             value = _start_value(mix(prefix ^ np.uint64(i)), threshold, spread, connected_below)
-            x[c, i] = np.int16(value - SHIFT)
+            x[c, place if compact else i] = np.int16(value - SHIFT)
+            place += np.int64(inside)
+        if compact:
+            x[c, place] = np.int16(-SHIFT)  # The last one outside may have left its own there.
+            number_places(pool[c], first[c], synapses[c])
 
 
 @njit(**JIT)
@@ -212,49 +247,87 @@ def _start_value(word: np.uint64, threshold: int, spread: int, connected_below: 
 
 @njit(**JIT)
 def _connect(
-    start: int, stop: int, threshold: int, x: npt.NDArray[np.int16], pool: U64, connected: U64
+    start: int, stop: int, threshold: int, x: npt.NDArray[np.int16], synapses: U64, connected: U64
 ) -> None:
     limit = np.int16(threshold)
     for c in range(start, stop):
-        for w in range(pool.shape[1]):
-            at = (c * pool.shape[1] + w) * 64
+        for w in range(synapses.shape[1]):
+            at = (c * synapses.shape[1] + w) * 64
             none = np.int16(0)
             mask = adapt_by_bits(x, at, np.uint64(0), none, none, np.int16(32767), limit)
-            connected[c, w] = mask & pool[c, w]
+            connected[c, w] = mask & synapses[c, w]
 
 
 @njit(**JIT)
-def _transpose(start: int, stop: int, connected: U64, by_input: U64) -> None:
+def _transpose(
+    start: int,
+    stop: int,
+    connected: U64,
+    pool: U64,
+    first: npt.NDArray[np.uint32],
+    by_input: U64,
+) -> None:
+    compact = connected.shape[1] != pool.shape[1]
     block = np.empty(64, np.uint64)
-    for first in range(start, stop, 64):
-        for w in range(connected.shape[1]):
-            for c in range(64):
-                block[c] = connected[first + c, w]
+    for a in range(start, stop, 64):
+        for w in range(pool.shape[1]):
+            for c in range(a, a + 64):
+                if compact:
+                    block[c - a] = whole_word(c, w, connected, pool, first)
+                else:
+                    block[c - a] = connected[c, w]
             turn_block(block)
             for b in range(64):
-                by_input[w * 64 + b, first >> 6] = block[b]
+                by_input[w * 64 + b, a >> 6] = block[b]
+
+
+@njit(**JIT)
+def largest_pool(source: npt.NDArray[np.int16]) -> int:
+    """Return the most potential synapses of a column of canonical permanences."""
+    most = 0
+    for c in range(source.shape[0]):
+        count = 0
+        for i in range(source.shape[1]):
+            count += np.int64(source[c, i] != NO_SYNAPSE)
+        most = max(most, count)
+    return most
 
 
 @njit(**JIT)
 def take_permanences(source: npt.NDArray[np.int16], m: Memory) -> None:
-    """Fill `m.x` and `m.pool` from canonical permanences, int16 (columns, inputs)."""
+    """Fill `m.x` and the pools from canonical permanences, int16 (columns, inputs)."""
     m.pool[:] = np.uint64(0)
     m.x[:] = np.int16(-SHIFT)
+    compact = m.synapses.shape[1] != m.pool.shape[1]
     for c in range(source.shape[0]):
+        place = 0
         for i in range(source.shape[1]):
             if source[c, i] != NO_SYNAPSE:
-                m.x[c, i] = np.int16(source[c, i] - SHIFT)
+                m.x[c, place if compact else i] = np.int16(source[c, i] - SHIFT)
                 m.pool[c, i >> 6] |= np.uint64(1) << np.uint64(i & 63)
+                place += 1
+        if compact:
+            number_places(m.pool[c], m.first[c], m.synapses[c])
 
 
 @njit(**JIT)
 def give_permanences(out: npt.NDArray[np.int16], m: Memory) -> None:
     """Write canonical permanences, int16 (columns, inputs), to `out`."""
     inputs, none = out.shape[1], np.int16(NO_SYNAPSE)
+    compact = m.synapses.shape[1] != m.pool.shape[1]
     for c in range(out.shape[0]):
-        # Word by word, without a jump inside: the compiler does many inputs at once.
+        place = 0
         for w in range((inputs + 63) >> 6):
             pool, first = m.pool[c, w], w * 64
+            if compact:
+                out[c, first : min(first + 64, inputs)] = none
+                while pool != np.uint64(0):
+                    b = np.int64(trailing_zeros(pool))
+                    out[c, first + b] = np.int16(m.x[c, place] + SHIFT)
+                    place += 1
+                    pool &= pool - np.uint64(1)
+                continue
+            # Word by word, without a jump inside: the compiler does many inputs at once.
             for b in range(min(64, inputs - first)):
                 there = (pool >> np.uint64(b)) & np.uint64(1)
                 value = np.int16(m.x[c, first + b] + SHIFT)
