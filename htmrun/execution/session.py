@@ -173,6 +173,8 @@ def main_metrics(builder: Builder) -> tuple[str, ...]:
     unused = {"noise_score" if builder.experiment.noise_images == 0 else "noise_accuracy_area"}
     if drift_at(builder.experiment) is None:
         unused.add("recovery_samples")
+    if not builder.source.task_ends:
+        unused |= {"forgetting", "change/recovery_samples"}
     if builder.source.windows is None:
         unused |= set(OF_LABELS)
     further = [f"rmse_{h}/{c}" for c in builder.source.predicted for h in builder.horizons]

@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel
 
 from htmrun.components.likelihood import AnomalyParameters
+from htmrun.config.catalogue import APART
 from htmrun.config.fields import fitting, models_in, values_in
 from htmrun.config.schema import ClusterParameters, Experiment, Tracking
 from htmrun.config.sweep import SweepParameters, load_sweep
@@ -39,7 +40,8 @@ GROUP_FILES = sorted(
     str(path.relative_to(CONF).with_suffix(""))
     for path in CONF.glob("*/*.yaml")
     # What builds on another file of its group lists only what it changes.
-    if path.parent.name != "experiment" and "defaults" not in yaml.safe_load(path.read_text())
+    if path.parent.name not in ("experiment", *APART)
+    and "defaults" not in yaml.safe_load(path.read_text())
 )
 
 
