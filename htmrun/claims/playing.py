@@ -80,7 +80,7 @@ class Player:
         return shlex.join(["htmrun", "train", *self._overrides(claim, part)])
 
     def _overrides(self, claim: Claim, part: Part) -> list[str]:
-        seeds = ",".join(map(str, range(getattr(claim.seeds, self.size))))
+        seeds = ",".join(map(str, claim.seeds.of(self.size)))
         return [*part.overrides(self.size), f"seeds=[{seeds}]"]
 
     def _loaded(self, claim: Claim, part: Part) -> Loaded:
@@ -104,12 +104,12 @@ class Player:
         return self._played[key]
 
     def _measured(self, claim: Claim, name: str, command: str) -> Played:
-        seeds = range(getattr(claim.seeds, self.size))
+        seeds = claim.seeds.of(self.size)
         self.told(command, 0, len(seeds))
         found: dict[int, dict[str, float]] = {}
-        for seed in seeds:
+        for done, seed in enumerate(seeds, 1):
             found[seed] = dict(MEASURES[name](self.size, seed))
-            self.told(command, seed + 1, len(seeds))
+            self.told(command, done, len(seeds))
         return Played({MEASURED: found}, command, "")
 
     def _run(self, claim: Claim, part: Part, command: str) -> Played:

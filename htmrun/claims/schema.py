@@ -100,10 +100,15 @@ class Rule(Parameters):
 
 
 class Seeds(Parameters):
-    """How many seeds, from 0 on, each size runs."""
+    """How many seeds, from `first` on, each size runs."""
 
+    first: int = Field(0, ge=0, le=1 << 32, description="The first seed.")
     small: int = Field(3, ge=1, le=1000)
     full: int = Field(10, ge=FEWEST_SEEDS, le=1000)
+
+    def of(self, size: Size) -> range:
+        """Return the seeds that a size runs."""
+        return range(self.first, self.first + int(getattr(self, size)))
 
 
 class Card(Parameters):

@@ -24,6 +24,11 @@ def find_model(
         return Saved.read(Path(wanted))
     _, client = open_existing(uri, directory)
     run = gather(*find_run(client, wanted))
+    if run.task == "control":
+        raise UserError(
+            f"run: found agents in {run.run}, which act and answer no rows, "
+            "expected one of a series"
+        )
     job = _job(run, arm, seed)
     with TemporaryDirectory(prefix="htmrun-") as folder:
         return Saved.read(_local(client, job, folder))

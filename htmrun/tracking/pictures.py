@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from htmrun.tracking import layer_plots, series_plots, task_plots
+from htmrun.tracking import episode_plots, layer_plots, series_plots, task_plots
 from htmrun.tracking.arrays import series_of
 from htmrun.tracking.curves import CurveBook, Curves
 from htmrun.tracking.forecasts import Table, table_of
@@ -24,12 +24,14 @@ class Pictures:
         self._title, self._book, self._order = title, book, list(order)
         self._layers: dict[Job, layer_plots.Series] = {}
         self._tasks: dict[Job, task_plots.Series] = {}
+        self._episodes: dict[Job, episode_plots.Series] = {}
         self._glimpses: dict[Job, Glimpse] = {}
 
     def keep(self, job: Job, series: layer_plots.Series, table: Table) -> None:
         """Take what is drawn of a finished job's arrays, and of what it said of each row."""
         self._layers[job] = layer_plots.kept(series)
         self._tasks[job] = task_plots.kept(series)
+        self._episodes[job] = episode_plots.kept(series)
         seen = glimpse(series, table)
         if seen is not None:
             self._glimpses[job] = seen
@@ -63,11 +65,13 @@ class Pictures:
     def draw(self, folder: Path) -> list[Path]:
         """Draw what there is into `folder`; return the files."""
         curves, layers = folder / "curves.png", folder / "networks.png"
-        tasks = folder / "tasks.png"
+        tasks, returns = folder / "tasks.png", folder / "returns.png"
         plot_curves(self._in_order(self._book.curves), curves, self._title, self._arms)
         layer_plots.plot_layers(self._by_arm(self._layers), layers, self._title, self._arms)
         task_plots.plot_tasks(self._by_arm(self._tasks), tasks, self._title)
-        return [file for file in (curves, layers, tasks, *self._series(folder)) if file.exists()]
+        episode_plots.plot_returns(self._by_arm(self._episodes), returns, self._title, self._arms)
+        made = (curves, layers, tasks, returns, *self._series(folder))
+        return [file for file in made if file.exists()]
 
     def _by_arm(self, kept: Mapping[Job, layer_plots.Series]) -> dict[str, list[Any]]:
         """Return what was kept of each seed by arm, in the order of the run."""

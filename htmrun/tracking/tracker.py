@@ -18,7 +18,7 @@ import numpy as np
 from htmrun.execution.saved import FOLDER as MODEL
 from htmrun.execution.session import Earlier
 from htmrun.execution.signals import terminations_raised, uninterrupted
-from htmrun.tracking import alerts, task_plots
+from htmrun.tracking import alerts, episode_plots, task_plots
 from htmrun.tracking.curves import CurveBook
 from htmrun.tracking.database import fold_log, sqlite_file
 from htmrun.tracking.delivery import Delivery
@@ -311,8 +311,8 @@ class Tracker:
             }
             np.savez(path, **arrays)  # Not compressed: 8 MB take .05 s instead of .5 s.
             self._write(Attach(job.name, str(path)))
-        for table in (alerts.write, task_plots.write):
-            if (written := table(record.series, self._files)) is not None:
+        for write in (alerts.write, task_plots.write, episode_plots.write):
+            if (written := write(record.series, self._files)) is not None:
                 self._write(Attach(job.name, str(written)))
         if record.state and self._models is not None:
             for path in self._models(record, self._files / MODEL):

@@ -310,6 +310,7 @@ def test_rows_that_are_wrong_stop_it_or_are_left_out(here: Path, capsys: Capsys)
         (["first", "--dir", "first", "--encoding", "utf8x"], "--encoding: found 'utf8x'"),
         (["damaged"], "is no whole model (its checksum is another)"),
         (["digits", "--dir", "digits"], "expected one of a series"),
+        (["acting", "--dir", "acting"], "which act and answer no rows, expected one of a series"),
         (["bare", "--dir", "bare"], "model: none was kept of online-s002, expected a run with "
          "tracking.models_mb above 0"),
     ],
@@ -329,6 +330,9 @@ def test_what_cannot_be_is_said_in_a_line(
     if "digits" in arguments:
         small = ["experiment=digits", "sp.columns=64", "epochs=1", "seeds=[0]", "arms=[online]"]
         assert main(["train", *small, "tracking.dir=digits", "workers=1", "--quiet"]) == 0
+    if "acting" in arguments:
+        acts = ["experiment=bandit", "name=acting", "data.steps=20", "seeds=[0]", "arms=[random]"]
+        assert main(["train", *acts, "tracking.dir=acting", "workers=1", "--quiet"]) == 0
     if "bare" in arguments:
         bare = stream(Path("first.csv"), *SETTINGS, "name=bare", "tracking.dir=bare")
         assert main(["train", *bare, "tracking.models_mb=0", "--quiet"]) == 0

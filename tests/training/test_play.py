@@ -14,6 +14,7 @@ from htmrun.components.sources import open_source
 from htmrun.config.compose import load
 from htmrun.errors import StopRequestedError, UserError
 from htmrun.execution.jobs import Builder
+from htmrun.experiment import run
 from htmrun.training.checkpoints import Checkpoints
 from htmrun.training.measures.returns import Episodes, returns_of
 from htmrun.training.records import Finished, Job, Progress, Started
@@ -64,11 +65,26 @@ def test_a_job_that_is_cut_short_goes_on_to_the_same_end(arm: str, tmp_path: Pat
         assert last.metrics[name] == whole.metrics[name]
 
 
-def test_the_same_seed_twice_and_two_side_by_side_give_the_same() -> None:
+def test_the_same_seed_twice_gives_the_same_and_another_seed_does_not() -> None:
     first, second = end(builder("bandit"), "pooler_online"), end(builder("bandit"), "pooler_online")
     assert first.state_hash == second.state_hash
     other = Builder.work(builder("bandit", "seeds=[3,4]"), Job("pooler_online", 4))
     assert list(other(lambda: False))[-1].state_hash != first.state_hash
+
+
+@pytest.mark.slow
+def test_one_process_and_two_end_in_the_same_states() -> None:
+    played_by = {
+        workers: run(
+            ["experiment=bandit", *SMALL[:1], "seeds=[3,4]", "arms=[pooler_10,net_episode]"],
+            workers=workers,
+            models=False,
+        ).frame
+        for workers in (1, 2)
+    }
+    one, two = (frame.set_index(["arm", "seed"])["state_hash"] for frame in played_by.values())
+    assert len(set(one)) == 4
+    assert one.to_dict() == two.to_dict()
 
 
 def test_windows_end_where_the_regime_says() -> None:

@@ -6,6 +6,7 @@ from htmrun.compare.comparison import Comparison
 from htmrun.compare.report.along import along
 from htmrun.compare.report.answers import by_seed, differences, offers, over_windows
 from htmrun.compare.report.blocks import Chart
+from htmrun.compare.report.episodes import episodes
 from htmrun.compare.report.inside import distributions, maps
 from htmrun.compare.report.learning import curves, levels, over_samples
 from htmrun.compare.report.tasks import tasks
@@ -32,6 +33,7 @@ def charts(
         by_seed(run, comparison),
         *along(run, {arm: seeds for arm, seeds in seen.items() if seeds}),
         *tasks(run, series),
+        *episodes(run, series),
         *curves(run, series),
         offers(run, comparison),
         over_windows(run, comparison),
