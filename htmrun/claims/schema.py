@@ -10,6 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from htmrun.backends.parameters import Parameters
 from htmrun.claims.measures import MEASURES
 from htmrun.compare.interval import FEWEST_SEEDS
+from htmrun.compare.statistics import fewest_seeds
 from htmrun.errors import mismatch
 
 Size = Literal["small", "full"]
@@ -154,6 +155,12 @@ class Claim(Parameters):
             return self
         if not self.parts or not [rule for rule in self.rules if not rule.check]:
             raise ValueError("rules: expected parts to run and a rule that decides")
+        deciding = sum(not rule.check for rule in self.rules)
+        if self.seeds.full < fewest_seeds(deciding):
+            raise ValueError(
+                f"seeds.full: found {self.seeds.full}, expected at least {fewest_seeds(deciding)}: "
+                f"with fewer, {deciding} rules cannot all be decided"
+            )
         if self.by == "card" and not self.measured:
             raise ValueError("measured: found nothing, expected a card's last figure")
         for place, rule in enumerate(self.rules):

@@ -67,7 +67,7 @@ def test_processors_without_an_instruction_for_adders_count_alike() -> None:
 @pytest.mark.parametrize("used", range(4, 10))
 @pytest.mark.parametrize("stimulus", [1, 7, 600])
 def test_the_best_by_bit_planes_are_those_of_a_stable_sort(used: int, stimulus: int) -> None:
-    m = start.empty_memory(700, 10)
+    m = start.empty_memory(700, 10, 1)
     random = np.random.default_rng(used)
     for draw in range(20):
         m.planes[:] = 0xAAAAAAAAAAAAAAAA

@@ -128,7 +128,7 @@ def test_rows_are_packed_only_where_that_is_faster(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("samples", [1, 9])
 def test_commits_with_rewards_over_packed_rows(samples: int) -> None:
     bits = stream(200)
-    given = {"potential_fraction": 0.3, "weak_bump": 0.01}
+    given = {"potential_fraction": 0.3, "boost_strength": 2.0}
     slow, fast = pooler(Reference, (200,), **given), pooler(Compiled, (200,), **given)
     reward = np.random.default_rng(2).integers(-1, 2, len(bits))
     for start in range(0, len(bits) - samples + 1, samples):

@@ -24,6 +24,7 @@ parts: {p: {experiment: digits}}
 rules: [{says: s, metric: accuracy, of: online, than: untrained, ask: higher, by: 0.01}]
 control: [untrained]
 """
+SECOND = "{says: t, metric: accuracy, of: online, than: untrained, ask: lower, by: 0.01}"
 
 
 @pytest.mark.parametrize("known", SHIPPED.values(), ids=lambda k: k.path.stem)
@@ -52,6 +53,8 @@ def test_claims_are_no_choices_of_an_experiment() -> None:
         (("experiment: digits", "measure: speed"), "measure: found 'speed', expected one of"),
         (("of: online", "of: q/online"), "rules[0].of: found 'q', expected one of p"),
         (("control: [", "seeds: {full: 5}\ncontrol: ["), "seeds.full: found 5"),
+        (("ask: higher, by: 0.01}]\n", f"ask: higher, by: 0.01}}, {SECOND}]\nseeds: {{full: 6}}\n"),
+         "seeds.full: found 6, expected at least 7"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_in_a_file_is_said_with_its_place(

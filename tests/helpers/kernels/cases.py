@@ -435,7 +435,7 @@ SMALL = (
     "memory, many cells a column", "tiled overlap, few of all",
     "bits overlap, few of all", "bytes overlap, few of all",
     "two launches a sample, without boost", "two launches, sixteen keys, one warp",
-    "sliced overlap, few of all", "bits turned, few of all",
+    "sliced overlap, few of all", "bits turned, few of all", "pushed away from the inflection",
     "radix selection, one warp", "sixteen keys, one warp", "keys in memory, one warp",
 )  # fmt: skip
 """Small cases that reach every kernel: for what makes everything slow."""
