@@ -37,7 +37,8 @@ def write(series: Series, folder: Path) -> Path | None:
     for name, frames in rows:
         total = returns.max() if name == "best" else returns.min()
         steps = len(series[f"episode/{name}"]) - 1
-        pen.text((_GAP, top + 2), f"{name}: return {total:g} in {steps} actions", fill="white")
+        counted = f"{steps} action{'s' * (steps != 1)}"
+        pen.text((_GAP, top + 2), f"{name}: return {total:g} in {counted}", fill="white")
         for place, frame in enumerate(frames):
             at = (_GAP + place * (width + _GAP), top + _LEGEND)
             picture.paste(PIL.Image.fromarray(frame), at)
