@@ -17,10 +17,10 @@ _HEAD = """\
 
 Each line is a claim or question about online learning, HTM and deep learning, as it was once
 made in a discussion; the statement that was tested, and what came of it. The rule of each stood in
-its file before it was run: metric, direction, smallest effect that matters, seeds. A verdict
-takes at least six seeds and an interval that lies wholly on one side
-([statistics](statistics.md)). *Undecided* is an answer, too. How to read and run them:
-[claims](../guides/claims.md).
+its file before it was run: metric, direction, smallest effect that matters, seeds; where figures of
+the experiment had been seen before, the claim's note says so. A verdict takes at least six seeds
+and an interval that lies wholly on one side ([statistics](statistics.md)). *Undecided* is an
+answer, too. How to read and run them: [claims](../guides/claims.md).
 
 This page is written by `htmrun claims --page docs/results/claims.md`; nothing in it is typed.
 """
