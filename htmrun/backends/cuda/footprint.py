@@ -24,8 +24,8 @@ def pooler_state(inputs: int, columns: int) -> int:
     words, column_words = words_of(inputs), words_of(columns)
     permanences = columns * words * 32 * 2
     connected = columns * words * 4 + words * 32 * column_words * 4
-    # Two duty cycles, the minimum, boost factors, counts, those that learn; a maximum, a radius.
-    return permanences + connected + columns * 6 * 4 + 8
+    # Two duty cycles, the minimum, boost factors, counts, those that learn; a maximum, two radii.
+    return permanences + connected + columns * 6 * 4 + 12
 
 
 def scratch_samples(columns: int, models: int) -> int:

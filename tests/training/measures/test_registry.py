@@ -169,7 +169,8 @@ def test_each_row_is_matched_by_names_of_its_own() -> None:
         name = metric.pattern
         for place in ("stage", "pooler", "memory", "layer"):
             name = name.replace(f"{{{place}}}", "one")
-        name = name.replace("{h}", "7").replace("{last}", "7")
+        for number in ("h", "last", "copy"):
+            name = name.replace(f"{{{number}}}", "7")
         while "{" in name:
             before, _, rest = name.partition("{")
             name = before + rest.partition("}")[0].split(",")[-1] + rest.partition("}")[2]
