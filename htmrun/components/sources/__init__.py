@@ -207,8 +207,11 @@ class Source(ABC):
         return None
 
     def test_of(self, task: int, chunk: int) -> Iterator[Chunk]:
-        """Yield the held-out samples of one of the tasks, counted from 0."""
-        raise NotImplementedError
+        """Yield the held-out samples of one of the tasks, counted from 0.
+
+        Raises ValueError where there are no tasks (`task_ends` is empty).
+        """
+        raise ValueError(f"task {task}: found data without tasks, expected data.tasks")
 
     def in_tasks(self) -> Source:
         """Return the source of the tasks that its parameters ask for; without such, itself."""
