@@ -121,9 +121,19 @@ class Command:
             lines.append(line.rstrip("\n"))
 
     def until(self, true: Callable[[], object], what: str) -> None:
-        """Return once `true()`; fails when the command ends before, or after PATIENCE_S."""
-        until(lambda: true() or self.process.poll() is not None, what)
-        assert true(), (what, self.out, self.err)
+        """Return once `true()`; fails when the command ends before, or after PATIENCE_S.
+
+        What was seen once counts: a worker between two tasks is no runner for a moment.
+        """
+        seen = False
+
+        def seen_or_ended() -> bool:
+            nonlocal seen
+            seen = bool(true())
+            return seen or self.process.poll() is not None
+
+        until(seen_or_ended, what)
+        assert seen or true(), (what, self.out, self.err)
 
     def until_said(self, words: str) -> None:
         """Return once a line with `words` was printed."""
