@@ -23,7 +23,7 @@ from htmrun.backends.plan import Plan
 from htmrun.backends.state import checked
 from htmrun.components.networks.chain import Chain
 from htmrun.components.networks.credit import Credit, Outcome
-from htmrun.components.networks.optimizer import REMEMBERED, make_optimizer
+from htmrun.components.networks.optimizer import REMEMBERED, advance, make_optimizer
 from htmrun.components.networks.parameters import NetworkParameters
 from htmrun.components.networks.shapes import image_shape
 from htmrun.components.networks.weights import Conv, Linear, Weighted
@@ -268,9 +268,7 @@ class Network:
         if self._learning:
             for layer in self._masked:
                 layer.mask_gradient()
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.learning_rate()
-            self.optimizer.step()
+            advance(self.optimizer, self.learning_rate())
         self._learned += n
         self._commits += 1
         for competition in self._competitions:
