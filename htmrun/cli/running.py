@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from htmrun.cli.terminal import LiveView
 from htmrun.cli.terminal.last_alerts import last_alerts
+from htmrun.cli.terminal.live import LiveView
 from htmrun.compare.outcome import answer_of
 from htmrun.config.schema import Experiment, Tracking
 from htmrun.config.store_uri import hide_password

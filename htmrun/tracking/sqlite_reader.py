@@ -7,6 +7,7 @@ asked, a question that is not understood here among it, MLflow's own client answ
 from __future__ import annotations
 
 import re
+import shutil
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlparse
 
 from htmrun.tracking.database import mlflow_client
 
@@ -152,6 +154,16 @@ class SqliteReader:
                 (run_id, key),
             ).fetchall()
         return [ReadPoint(key, _number(value, nan), time, step) for value, nan, time, step in found]
+
+    def log_artifact(self, run_id: str, local_path: str, artifact_path: str | None = None) -> None:
+        """Copy a file to a run's artifacts: here where they lie on this disk, as MLflow would."""
+        place = urlparse(self.get_run(run_id).info.artifact_uri or "")
+        if place.scheme not in ("", "file"):
+            self._mlflow.log_artifact(run_id, local_path, artifact_path)
+            return
+        folder = Path(unquote(place.path)) / (artifact_path or "")
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(local_path, folder)
 
     def _asked(self, name: str, given: Mapping[str, Any]) -> Any:
         return getattr(self._mlflow, name)(**given)
