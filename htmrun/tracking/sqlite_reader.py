@@ -41,6 +41,7 @@ class ReadExperiment:
 
     experiment_id: str
     name: str
+    lifecycle_stage: str = "active"
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ class SqliteReader:
     def __init__(self, path: Path, uri: str) -> None:
         """Raises sqlite3.Error where the file is no database of MLflow's."""
         self._path, self.tracking_uri = path, uri
+        self._address = f"{path.resolve().as_uri()}?mode=rw"
         with closing(self._open()) as database:
             for table in _TABLES:
                 database.execute(f"SELECT 1 FROM {table} LIMIT 1")
@@ -102,7 +104,7 @@ class SqliteReader:
         return mlflow_client(self.tracking_uri)
 
     def _open(self) -> sqlite3.Connection:
-        return sqlite3.connect(f"{self._path.resolve().as_uri()}?mode=rw", uri=True, timeout=60)
+        return sqlite3.connect(self._address, uri=True, timeout=60)
 
     def search_experiments(self, **given: Any) -> Sequence[Any]:
         """Return all that are not deleted, the newest first."""
