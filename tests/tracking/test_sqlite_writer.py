@@ -185,6 +185,20 @@ def test_another_revision_is_left_to_mlflow(uri: str, monkeypatch: pytest.Monkey
     assert isinstance(client, mlflow.MlflowClient)
 
 
+def test_a_database_of_another_version_is_refused_before_anything(uri: str) -> None:
+    path = Path(uri.removeprefix("sqlite:///"))
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = '0123'")
+    before = rows(uri)
+    command = [sys.executable, "-m", "htmrun", "train", "experiment=digits", "--quiet"]
+    given = [f"tracking.dir={path.parent}", "seeds=[0]", "arms=[no_sp]"]
+    done = subprocess.run([*command, *given], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: tracking.uri: cannot use sqlite:///")
+    assert "another version of MLflow" in done.stderr
+    assert rows(uri) == before
+
+
 def test_recording_a_run_imports_no_mlflow(uri: str) -> None:
     folder = Path(uri.removeprefix("sqlite:///")).parent
     code = f"""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 
 from htmrun._imports import vl_convert
@@ -17,7 +18,7 @@ def vega_bundle() -> str:
     It is kept in the user's cache, by the version that made it, beside the hash of it: what was
     cut short or changed there is not used.
     """
-    path = cache_directory() / f"vega-{vl_convert.__version__}.js"
+    path = cache_directory() / f"vega-{version('vl-convert-python')}.js"
     with suppress(OSError, UnicodeError):
         digest, _, text = path.read_text(encoding="utf-8").partition("\n")
         if digest == _digest(text):
