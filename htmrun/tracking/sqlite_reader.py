@@ -159,13 +159,16 @@ class SqliteReader:
 
     def log_artifact(self, run_id: str, local_path: str, artifact_path: str | None = None) -> None:
         """Copy a file to a run's artifacts: here where they lie on this disk, as MLflow would."""
-        place = urlparse(self.get_run(run_id).info.artifact_uri or "")
+        place = urlparse(self._artifacts_of(run_id))
         if place.scheme not in ("", "file"):
             self._mlflow.log_artifact(run_id, local_path, artifact_path)
             return
         folder = Path(unquote(place.path)) / (artifact_path or "")
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy2(local_path, folder)
+
+    def _artifacts_of(self, run_id: str) -> str:
+        return str(self.get_run(run_id).info.artifact_uri or "")
 
     def _asked(self, name: str, given: Mapping[str, Any]) -> Any:
         return getattr(self._mlflow, name)(**given)

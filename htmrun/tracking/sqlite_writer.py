@@ -96,6 +96,7 @@ class SqliteWriter(SqliteReader):
             check_same_thread=False,
         )  # fmt: skip
         weakref.finalize(self, self._database.close)
+        self._made: dict[str, str] = {}
 
     def get_experiment_by_name(self, name: str) -> ReadExperiment | None:
         """Return an experiment, a deleted one too; None where there is none of this name."""
@@ -143,6 +144,7 @@ class SqliteWriter(SqliteReader):
             database.execute(_RUN, (number, run_name, user, begun, artifacts, int(experiment_id)))
             named = [*plain, RunTag("mlflow.runName", run_name)]
             database.executemany(_TAG, [(*tag, number) for tag in named])
+        self._made[number] = artifacts
         info = ReadInfo(
             number, run_name, "RUNNING", begun, None, "active", artifacts, str(experiment_id)
         )
@@ -208,6 +210,9 @@ class SqliteWriter(SqliteReader):
                 database.execute(
                     "INSERT INTO input_tags VALUES (?, 'mlflow.data.context', 'training')", (edge,)
                 )
+
+    def _artifacts_of(self, run_id: str) -> str:
+        return self._made.get(run_id) or super()._artifacts_of(run_id)
 
     def _artifacts(self, experiment_id: str) -> str | None:
         """Return where a live experiment keeps artifacts; None where MLflow is to say."""
