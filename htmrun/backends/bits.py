@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 
-@dataclass(frozen=True)
 class Bits:
     """T binary vectors of `size` bits each.
 
@@ -21,9 +20,16 @@ class Bits:
     (`offsets` int64, length T + 1, starting at 0).
     """
 
-    size: int
-    indices: npt.NDArray[np.int32]
-    offsets: npt.NDArray[np.int64]
+    __slots__ = ("indices", "offsets", "size")
+
+    # Not a frozen dataclass: a row that comes by itself makes a dozen of these on its way, and each
+    # would cost six times as much. That nothing is assigned to later is left to the type checker.
+    def __init__(
+        self, size: int, indices: npt.NDArray[np.int32], offsets: npt.NDArray[np.int64]
+    ) -> None:
+        self.size: Final = size
+        self.indices: Final = indices
+        self.offsets: Final = offsets
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
