@@ -40,7 +40,7 @@ class Bits:
 
     def counts(self) -> npt.NDArray[np.int64]:
         """Return the number of on-bits of each sample, shape (T,)."""
-        return np.diff(self.offsets)
+        return self.offsets[1:] - self.offsets[:-1]
 
     def slice(self, start: int, stop: int) -> Bits:
         """Return samples start..stop as Bits of their own (indices are a view)."""
@@ -107,10 +107,11 @@ def _beside_of_one(parts: Sequence[Bits]) -> Bits:
     """Return what `Bits.beside` does of one sample: nothing has to be put in order."""
     joined, start = [], 0
     for part in parts:
-        joined.append(part.indices + np.int32(start) if start else part.indices)
+        joined.append(part.indices + start if start else part.indices)
         start += part.size
-    indices = np.concatenate(joined)
-    return Bits(start, indices, np.array([0, len(indices)], np.int64))
+    indices, ends = np.concatenate(joined), np.zeros(2, np.int64)
+    ends[1] = len(indices)
+    return Bits(start, indices, ends)
 
 
 def _offsets(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -49,7 +49,9 @@ class Buckets:
         doubling makes one of every two neighbours; see `merged`.
         """
         now, ups = self, list[bool]()
-        while now.beyond(np.array([value]))[0]:
+        while (value < now.minimum and self.open_below) or (
+            value > now.maximum and self.open_above
+        ):
             span, up = now.maximum - now.minimum, bool(value > now.maximum)
             low, high = (
                 (now.minimum, now.maximum + span) if up else (now.minimum - span, now.maximum)
@@ -77,8 +79,10 @@ def place(
     values: F64, minimum: float | F64, width: float | F64, count: int
 ) -> npt.NDArray[np.int64]:
     """Return which of `count` buckets from `minimum` on each value is in; -1 for NaN."""
-    found = np.floor((np.nan_to_num(values) - minimum) / width)
-    return np.where(np.isnan(values), -1, np.clip(found, 0, count - 1).astype(np.int64))
+    missing = np.isnan(values)
+    found = np.floor((np.where(missing, 0.0, values) - minimum) / width)
+    within = np.minimum(np.maximum(found, 0), count - 1).astype(np.int64)
+    return np.where(missing, -1, within)
 
 
 def inside(probability: F32, kind: Literal["mean", "median", "mode"]) -> F64:
@@ -105,8 +109,10 @@ def quantile(probability: F32, share: float) -> F64:
 
 def quantiles(probability: F32, shares: Sequence[float]) -> list[F64]:
     """Return `quantile` for each of several shares."""
-    cumulative = np.cumsum(probability.astype(np.float64), axis=1)
+    cumulative = probability.cumsum(1, np.float64)
     cumulative /= cumulative[:, -1:]
+    if len(cumulative) == 1:
+        return _reached_by_one(cumulative[0], shares)
     rows = np.arange(len(cumulative))
     return [_reached(cumulative, rows, share) for share in shares]
 
@@ -115,6 +121,16 @@ def _reached(cumulative: F64, rows: npt.NDArray[np.int64], share: float) -> F64:
     bucket = (cumulative < share).sum(1)
     below = np.where(bucket > 0, cumulative[rows, bucket - 1], 0.0)
     return np.asarray(bucket + (share - below) / (cumulative[rows, bucket] - below))
+
+
+def _reached_by_one(cumulative: F64, shares: Sequence[float]) -> list[F64]:
+    """Return what `_reached` does of one distribution: the same operations on numbers."""
+    buckets = cumulative.searchsorted(shares).tolist()
+    values, found = cumulative.tolist(), []
+    for share, bucket in zip(shares, buckets, strict=True):
+        below = values[bucket - 1] if bucket else 0.0
+        found.append(np.array([bucket + (share - below) / (values[bucket] - below)]))
+    return found
 
 
 def merged(weights: F32, up: bool) -> F32:
