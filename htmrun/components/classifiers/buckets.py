@@ -64,7 +64,15 @@ class Buckets:
 
     def index(self, values: F64) -> npt.NDArray[np.int64]:
         """Return the bucket of each value; -1 for NaN."""
+        if values.size == 1:
+            return np.array([self._place(float(values.item()))])
         return place(values, self.minimum, self.width, self.count)
+
+    def _place(self, value: float) -> int:
+        """Return what `place` does of one value: the same operations on a number."""
+        if value != value:
+            return -1
+        return math.floor(min(max((value - self.minimum) / self.width, 0.0), self.count - 1.0))
 
     def estimate(self, probability: F32, kind: Literal["mean", "median", "mode"]) -> F64:
         """Return one value per row of `probability` (T, count).
@@ -107,30 +115,31 @@ def quantile(probability: F32, share: float) -> F64:
     return quantiles(probability, (share,))[0]
 
 
-def quantiles(probability: F32, shares: Sequence[float]) -> list[F64]:
-    """Return `quantile` for each of several shares."""
+def quantiles(probability: F32, shares: Sequence[float]) -> F64:
+    """Return `quantile` for each of several shares, float64 (shares, T)."""
     cumulative = probability.cumsum(1, np.float64)
     cumulative /= cumulative[:, -1:]
     if len(cumulative) == 1:
         return _reached_by_one(cumulative[0], shares)
     rows = np.arange(len(cumulative))
-    return [_reached(cumulative, rows, share) for share in shares]
+    return np.array([_reached(cumulative, rows, share) for share in shares])
 
 
 def _reached(cumulative: F64, rows: npt.NDArray[np.int64], share: float) -> F64:
+    """Return where each distribution reaches a share, float64 (T,)."""
     bucket = (cumulative < share).sum(1)
     below = np.where(bucket > 0, cumulative[rows, bucket - 1], 0.0)
     return np.asarray(bucket + (share - below) / (cumulative[rows, bucket] - below))
 
 
-def _reached_by_one(cumulative: F64, shares: Sequence[float]) -> list[F64]:
+def _reached_by_one(cumulative: F64, shares: Sequence[float]) -> F64:
     """Return what `_reached` does of one distribution: the same operations on numbers."""
     buckets = cumulative.searchsorted(shares).tolist()
     values, found = cumulative.tolist(), []
     for share, bucket in zip(shares, buckets, strict=True):
         below = values[bucket - 1] if bucket else 0.0
-        found.append(np.array([bucket + (share - below) / (values[bucket] - below)]))
-    return found
+        found.append([bucket + (share - below) / (values[bucket] - below)])
+    return np.array(found)
 
 
 def merged(weights: F32, up: bool) -> F32:

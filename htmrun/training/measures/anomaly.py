@@ -10,7 +10,9 @@ only more bursting than usual is unusual.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -99,7 +101,7 @@ class AnomalyLikelihood:
         if judged.any():
             mean, deviation = self._usual(rows[judged])
             z = (new[judged] / _ONE - mean) / deviation
-            tail[judged] = 0.5 * scipy.special.erfc(z / _ROOT)
+            tail[judged] = 0.5 * _error_function()(z / _ROOT)
         self._averages.trim()
         self._seen += len(new)
         return 1 - self._only_first(tail)
@@ -121,7 +123,7 @@ class AnomalyLikelihood:
                 mean, deviation = self._usual(np.array([row]))
                 self._estimated = estimated, float(mean[0]), float(deviation[0])
             z = (average / _ONE - self._estimated[1]) / self._estimated[2]
-            tail = 0.5 * float(scipy.special.erfc(z / _ROOT))
+            tail = 0.5 * float(_error_function()(z / _ROOT))
         self._averages.trim()
         alarm, near = tail <= _complement(p.alarm), self._since <= p.apart
         self._since = 1 if alarm else min(self._since + 1, _NEVER)
@@ -187,6 +189,14 @@ class AnomalyLikelihood:
         return np.where(alarm & near & p.only_first, _complement(p.later), tail)
 
 
+@cache
+def _error_function() -> Callable[[Any], Any]:
+    """Return SciPy's complementary error function, looked up once: SciPy comes late."""
+    found: Callable[[Any], Any] = scipy.special.erfc
+    return found
+
+
+@cache
 def _complement(likelihood: float) -> float:
     """Return 1 - likelihood to ten digits: 1 - .99999 is not 1e-5 in binary."""
     return round(1 - likelihood, 10)
