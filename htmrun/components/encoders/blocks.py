@@ -114,6 +114,19 @@ def choose_rows(
     return Bits(size, rows[filled], offsets(per_sample))
 
 
+def distinct(
+    bits: npt.NDArray[np.int32], size: int
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    """Return each row's distinct bits, ascending and left-aligned, and how many there are.
+
+    Behind them stands `size`, which is no bit. `bits` (rows, width) is changed.
+    """
+    bits.sort(axis=1)
+    bits[:, 1:][bits[:, 1:] == bits[:, :-1]] = size
+    bits.sort(axis=1)
+    return bits, (bits < size).sum(1, dtype=np.int64)
+
+
 def offsets(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Return where each sample's on-bits begin and the last ones end, int64 (T + 1,)."""
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from htmrun.backends import rng
 from htmrun.backends.bits import Bits
 from htmrun.components.encoders import Data, no_field
-from htmrun.components.encoders.blocks import Kept, Places, offsets
+from htmrun.components.encoders.blocks import Kept, Places, distinct, offsets
 from htmrun.components.encoders.numbers import finite_numbers, one_number
 from htmrun.errors import UserError
 
@@ -54,21 +54,22 @@ class Neighbours:
 
     def bits(self, cells: Places, radius: Places, known: npt.NDArray[np.bool_]) -> Bits:
         """Return the bits of cells (T, dimensions) with their radii (T,); none where not known."""
-        rows: list[npt.NDArray[np.int32]] = [np.zeros(0, np.int32)] * len(cells)
-        for r in np.unique(radius[known]).tolist():
+        rows = np.zeros((len(cells), self.active), np.int32)
+        counts = np.zeros(len(cells), np.int64)
+        for r in set(radius[known].tolist()):
             around = _around(r, cells.shape[1])
             here = np.flatnonzero(known & (radius == r))
             step = max(1, CELLS_AT_ONCE // len(around))
             for at in range(0, len(here), step):
                 some = here[at : at + step]
-                for t, row in zip(some.tolist(), self._drawn(cells[some], around), strict=True):
-                    rows[t] = row
-        counts = np.array([len(row) for row in rows], np.int64)
-        indices = np.concatenate([np.zeros(0, np.int32), *rows])
-        return Bits(self.size, indices, offsets(counts))
+                rows[some], counts[some] = self._drawn(cells[some], around)
+        filled = np.arange(self.active) < counts[:, None]
+        return Bits(self.size, rows[filled], offsets(counts))
 
-    def _drawn(self, cells: Places, around: Places) -> list[npt.NDArray[np.int32]]:
-        """Return the ascending bits of each of the cells."""
+    def _drawn(
+        self, cells: Places, around: Places
+    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+        """Return the ascending distinct bits of each cell, left-aligned, and their number."""
         near = cells[:, None, :] + around
         words = np.broadcast_to(self._key, near.shape[:2])
         for axis in range(near.shape[2]):
@@ -77,7 +78,7 @@ class Neighbours:
         best = np.argsort(words, axis=1, kind="stable")[:, : self.active]
         chosen = np.take_along_axis(words, best, axis=1)
         bits = rng.below(rng.mix(chosen ^ _BIT), self.size)
-        return [np.unique(row).astype(np.int32) for row in bits]
+        return distinct(bits.astype(np.int32), self.size)
 
 
 @lru_cache(maxsize=16)

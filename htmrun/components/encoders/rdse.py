@@ -17,7 +17,7 @@ from pydantic import Field
 from htmrun.backends import rng
 from htmrun.backends.bits import Bits
 from htmrun.components.encoders import Encoder, EncoderParameters, Input, Size
-from htmrun.components.encoders.blocks import BlockParameters, Kept, Places, choose_rows
+from htmrun.components.encoders.blocks import BlockParameters, Kept, Places, choose_rows, distinct
 from htmrun.components.encoders.numbers import finite_numbers, one_number
 from htmrun.components.registry import register
 from htmrun.errors import UserError
@@ -158,11 +158,7 @@ class RDSEEncoder(Encoder):
         """Return the ascending distinct bits of each bucket, left-aligned, and their number."""
         active = self.parameters.active
         words = rng.hash2(self._key, self._stream, bucket[:, None] + np.arange(active))
-        bits = np.sort(rng.below(words, self.size).astype(np.int32), axis=1)
-        # Repeats become `size`, which is no bit and sorts last.
-        bits[:, 1:][bits[:, 1:] == bits[:, :-1]] = self.size
-        bits.sort(axis=1)
-        return bits, (bits < self.size).sum(1, dtype=np.int64)
+        return distinct(rng.below(words, self.size).astype(np.int32), self.size)
 
 
 def _resolution(p: RDSEParameters, field: Input) -> float:
