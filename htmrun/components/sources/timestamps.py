@@ -34,7 +34,6 @@ def unit_of(texts: Sequence[str], form: str) -> str:
 FEW = 16
 """Texts up to which the standard library is faster; it reads plain forms as pandas does."""
 _PARTS = "YmdHMS"
-_LAST_SECOND = 59
 _PLAIN = re.compile(r"(%[YmdHMSybB]|[^%\w\s]|[ T])+")
 
 
@@ -161,10 +160,8 @@ def _time(
     numbers = [1, 1, 1, 0, 0, 0]
     for place, digits in zip(fixed[1], found.groups(), strict=True):
         numbers[place] = int(digits)
-    year, month, day, hour, minute, second = numbers
-    if second > _LAST_SECOND:  # A leap second is for strptime to judge.
-        return datetime.datetime.strptime(text, form)
-    return datetime.datetime(year, month, day, hour, minute, second)
+    year, month, day, *clock = numbers
+    return datetime.datetime(year, month, day, *clock)
 
 
 def _unpacked(text: str) -> str:
