@@ -160,8 +160,8 @@ def _time(
     numbers = [1, 1, 1, 0, 0, 0]
     for place, digits in zip(fixed[1], found.groups(), strict=True):
         numbers[place] = int(digits)
-    year, month, day, *clock = numbers
-    return datetime.datetime(year, month, day, *clock)
+    year, month, day, hour, minute, second = numbers
+    return datetime.datetime(year, month, day, hour, minute, second)
 
 
 def _unpacked(text: str) -> str:
