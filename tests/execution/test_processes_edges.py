@@ -24,7 +24,7 @@ class Reporting:
     prepared: bool = True
     loadable: bool = True
 
-    def prepare(self) -> None:
+    def prepare(self, arm: str | None = None) -> None:
         if not self.prepared:
             raise UserError("sp.columns: found 0, expected more")
 

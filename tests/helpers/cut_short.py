@@ -5,9 +5,13 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import Engine, event
+
+from htmrun.tracking.sqlite_writer import SqliteWriter
 
 
 @contextmanager
@@ -16,12 +20,23 @@ def terminated_within(statement: str) -> Iterator[list[str]]:
     sent: list[str] = []
 
     def listen(_c: Any, _cursor: Any, said: str, _p: Any, _context: Any, _many: bool) -> None:
-        if said.startswith(statement) and not sent:
+        trace(said)
+
+    def trace(said: str) -> None:
+        plain = said.replace("INSERT OR IGNORE INTO", "INSERT INTO")
+        if plain.startswith(statement) and not sent:
             sent.append(said)
             signal.raise_signal(signal.SIGTERM)
 
+    def traced(self: SqliteWriter, path: Path, uri: str) -> None:
+        begin(self, path, uri)
+        self._database.set_trace_callback(trace)
+
+    begin = SqliteWriter.__init__
     event.listen(Engine, "after_cursor_execute", listen)
-    try:
-        yield sent
-    finally:
-        event.remove(Engine, "after_cursor_execute", listen)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SqliteWriter, "__init__", traced)
+        try:
+            yield sent
+        finally:
+            event.remove(Engine, "after_cursor_execute", listen)
