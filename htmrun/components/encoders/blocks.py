@@ -53,10 +53,10 @@ class Kept(Generic[Key]):
 
     def bits(self, key: Key) -> Bits:
         """Return one sample, with arrays of its own."""
-        row = self._rows.get(key)
-        if row is None:
-            row = self._keep(key)
-        size, indices, offsets = row
+        try:
+            size, indices, offsets = self._rows[key]
+        except KeyError:
+            size, indices, offsets = self._keep(key)
         return Bits(size, indices(), offsets())
 
     def _keep(self, key: Key) -> tuple[int, Copy, Copy]:

@@ -18,9 +18,13 @@ def one_number(values: np.ndarray) -> float | None:
 
     A number by itself is encoded in Python, which is ten times faster than arrays of one.
     """
-    if values.size != 1 or (values.dtype is not _FLOAT64 and values.dtype.kind not in "iufb"):
+    if values.size != 1:
         return None
-    value = float(values.item())
+    value: float = values.item()
+    if values.dtype is not _FLOAT64:
+        if values.dtype.kind not in "iufb":
+            return None
+        value = float(value)
     return None if abs(value) > LARGEST else value
 
 
