@@ -129,6 +129,7 @@ class Scratch(NamedTuple):
     free_rows: I64  # (BLOCK_CLASSES,) first free block of each size, -1: none
     free_lists: I64
     buckets: I32  # (1024,)
+    words: npt.NDArray[np.uint64]  # (cells of a column,)
 
 
 class Queue(NamedTuple):
@@ -241,6 +242,7 @@ def allocate(cells: int, columns: int, segments: int = 0, slots: int = 0) -> Mem
             np.full(BLOCK_CLASSES, -1, np.int64),
             np.full(BLOCK_CLASSES, -1, np.int64),
             np.zeros(1024, np.int32),
+            np.zeros(cells // columns, np.uint64),
         ),
         queue(SPARE.events, SPARE.snapshots, SPARE.cells),
     )
