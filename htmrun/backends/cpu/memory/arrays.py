@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from htmrun.backends import rng, tm_contract
+from htmrun.backends.cpu.common.packed import Layout
 from htmrun.backends.fixed_point import permanence
 from htmrun.backends.parameters import TemporalMemoryParameters
 from htmrun.errors import UserError
@@ -276,6 +277,20 @@ def synapses(slots: int) -> Synapses:
     )
 
 
+def activity(samples: int, cells: int) -> Activity:
+    """Return room for that many samples, and for that many cells or columns on each list."""
+    return Activity(
+        np.empty(cells, np.int32),
+        np.zeros(samples + 2, np.int64),
+        np.empty(cells, np.int32),
+        np.zeros(samples + 2, np.int64),
+        np.empty(cells, np.int32),
+        np.zeros(samples + 1, np.int64),
+        np.zeros(samples, np.int32),
+        np.zeros(samples, np.int32),
+    )
+
+
 def check_index(what: str, number: int) -> None:
     """Raise UserError if `number` of something does not fit an int32."""
     if number > _INDEX_LIMIT:
@@ -298,3 +313,8 @@ def nbytes(part: object) -> int:
     if isinstance(part, np.ndarray):
         return part.nbytes
     return sum(nbytes(p) for p in part) if isinstance(part, tuple) else 0
+
+
+RULES = Layout(Rules(*[0] * 15, np.uint64(0), np.uint64(0)))
+MEMORY = Layout(allocate(1, 1))
+ACTIVITY = Layout(activity(0, 0))

@@ -41,8 +41,9 @@ from htmrun.backends.cpu.memory.learn import (
 )
 from htmrun.backends.tm_contract import CREATE, EVICTED_SHARE, PUNISH
 
-DONE, SHORT_SEGMENTS, SHORT_ROWS, SHORT_POOL, SHORT_QUEUE, SHORT_ACTIVITY = range(6)
-"""Why compiled code returned: finished, or an array needs `scalars[NEED]` more places."""
+DONE, SHORT_SEGMENTS, SHORT_ROWS, SHORT_POOL, SHORT_QUEUE, SHORT_ACTIVITY, OUTSIDE = range(7)
+"""Why compiled code returned: finished, an array needs `scalars[NEED]` more places, or an input
+is no column."""
 
 
 @njit(**INLINE)

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numba import njit
 
 from htmrun.backends.cpu.memory.arrays import (
+    ACTIVITY,
     COMMITTING,
     EVENTS,
+    MEMORY,
     NEED,
     NEXT_ID,
+    RULES,
     SAMPLE,
     SNAPSHOTS,
     TIME,
 )
 from htmrun.backends.cpu.memory.cells import choose_cells, sort
-from htmrun.backends.cpu.memory.commit import DONE, SHORT_ACTIVITY, SHORT_QUEUE, commit
+from htmrun.backends.cpu.memory.commit import DONE, OUTSIDE, SHORT_ACTIVITY, SHORT_QUEUE, commit
 from htmrun.backends.cpu.memory.dendrites import (
     clear_counts,
     count_connected,
@@ -24,6 +28,8 @@ from htmrun.backends.cpu.memory.dendrites import (
     heard_cells,
 )
 from htmrun.backends.cpu.memory.index import INLINE, UNCOUNTED
+
+_rules_of, _memory_of, _activity_of = RULES.unpack, MEMORY.unpack, ACTIVITY.unpack
 
 
 @njit(**UNCOUNTED)
@@ -34,14 +40,18 @@ def advance(
     commits: Any,
     learn: bool,
     position: Any,
-    activity: Any,
-    rules: Any,
-    memory: Any,
+    rules_table: Any,
+    memory_table: Any,
+    activity_table: Any,
 ) -> int:
     """Run the samples from ``position[SAMPLE]`` on; DONE, or which array is too short.
 
-    Called again with a larger array, it goes on as if nothing had happened.
+    Called again with a larger array, it goes on as if nothing had happened. Tables: `packed`.
     """
+    rules, memory = _rules_of(rules_table), _memory_of(memory_table)
+    activity = _activity_of(activity_table)
+    if position[SAMPLE] == 0 and _outside(indices, memory.cells.column_segments.shape[0]):
+        return OUTSIDE
     while position[SAMPLE] < reset.shape[0]:
         t = position[SAMPLE]
         if position[COMMITTING] == 0:
@@ -58,6 +68,15 @@ def advance(
             position[COMMITTING] = 0
         position[SAMPLE] = t + 1
     return DONE
+
+
+@njit(**INLINE)
+def _outside(indices: Any, columns: int) -> bool:
+    """Return whether an index is below 0 or not below `columns`."""
+    found = False
+    for q in range(np.uint64(indices.shape[0])):
+        found |= indices[q] < 0 or indices[q] >= columns
+    return found
 
 
 @njit(**INLINE)

@@ -7,6 +7,8 @@ again with a larger one.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -24,11 +26,17 @@ from htmrun.backends.cpu.memory.arrays import (
     SYNAPSES_CREATED,
     SYNAPSES_DESTROYED,
     Activity,
+    Memory,
+    Rules,
 )
 from htmrun.backends.parameters import TemporalMemoryParameters
 from htmrun.backends.plan import Flags, Plan
 
 I32 = npt.NDArray[np.int32]
+
+# After chunks of at most so many samples the room for results is kept for the next: to make it
+# would cost more than to fill it.
+_KEPT_SAMPLES = 16
 
 
 class TemporalMemory:
@@ -39,9 +47,42 @@ class TemporalMemory:
         self.columns = columns
         self._rules = tm_arrays.rules(parameters, columns, seed)
         self._memory = tm_arrays.allocate(self._rules.cells, columns)
+        self._room = tm_arrays.activity(0, 0)
+        self._position = np.zeros(3, np.int64)
         self._sample = 0
         self._active: I32 = np.zeros(0, np.int32)
         self._winners: I32 = np.zeros(0, np.int32)
+
+    # What compiled code works with has a table, made anew with it: `common.packed`.
+
+    @property
+    def _rules(self) -> Rules:
+        return self._own_rules
+
+    @_rules.setter
+    def _rules(self, rules: Rules) -> None:
+        self._own_rules, self._rules_table = rules, tm_arrays.RULES.table(rules)
+
+    @property
+    def _memory(self) -> Memory:
+        return self._own_memory
+
+    @_memory.setter
+    def _memory(self, memory: Memory) -> None:
+        self._own_memory, self._memory_table = memory, tm_arrays.MEMORY.table(memory)
+
+    @property
+    def _room(self) -> Activity:
+        return self._own_room
+
+    @_room.setter
+    def _room(self, room: Activity) -> None:
+        self._own_room, self._room_table = room, tm_arrays.ACTIVITY.table(room)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make a copy, whose arrays lie elsewhere."""
+        self.__dict__.update(state)
+        self._memory, self._room = self._own_memory, self._own_room
 
     def run(self, bits: Bits, plan: Plan, learn: bool = True) -> CellActivity:
         """Predict, emit events and commit sample by sample as `plan` says.
@@ -51,20 +92,21 @@ class TemporalMemory:
         if len(plan) != len(bits):
             raise ValueError(f"plan of {len(plan)} samples for {len(bits)} samples")
         learn = learn and self.parameters.learn
-        activity = self._advance(bits, plan.reset, plan.commit, learn)
-        if len(bits):
-            low, high = activity.active_start[-2:]
-            self._active = activity.active[low:high].copy()
-            low, high = activity.winners_start[-2:]
-            self._winners = activity.winners[low:high].copy()
-            self._sample += len(bits)
-        return self._outputs(activity)
+        samples = len(bits)
+        self._advance(bits, plan.reset, plan.commit, learn)
+        outputs = self._outputs(samples)
+        if samples:
+            self._active = outputs.active.row(samples - 1).copy()
+            self._winners = outputs.winners.row(samples - 1).copy()
+            self._sample += samples
+        return outputs
 
     def compute(self, bits: Bits, reset: Flags) -> CellActivity:
         """Return what `run` would say with frozen segments, from the current cells on."""
         if len(reset) != len(bits):
             raise ValueError(f"{len(reset)} reset flags for {len(bits)} samples")
-        return self._outputs(self._advance(bits, reset, reset, False))
+        self._advance(bits, reset, reset, False)
+        return self._outputs(len(bits))
 
     def counters(self) -> dict[str, int]:
         """Return live segments and synapses, and what happened to them so far."""
@@ -76,7 +118,8 @@ class TemporalMemory:
     @property
     def nbytes(self) -> int:
         """Bytes of all arrays that outlive a call, slack included."""
-        return tm_arrays.nbytes(self._memory) + self._active.nbytes + self._winners.nbytes
+        arrays = (self._memory, self._room, self._active, self._winners)
+        return tm_arrays.nbytes(arrays)
 
     def state(self) -> State:
         """Return the canonical state; names, dtypes, orders: `tm_contract.DTYPES`."""
@@ -100,61 +143,58 @@ class TemporalMemory:
         self._active = state["active"].copy()
         self._winners = state["winners"].copy()
 
-    def _advance(self, bits: Bits, reset: Flags, commit: Flags, learn: bool) -> Activity:
-        indices = bits.indices
+    def _advance(self, bits: Bits, reset: Flags, commit: Flags, learn: bool) -> None:
         if bits.size != self.columns:
             raise ValueError(f"samples of {bits.size} bits for {self.columns} columns")
-        if len(indices) and (indices.min() < 0 or indices.max() >= self.columns):
-            raise ValueError(f"on-bits outside of 0 to {self.columns - 1}")
-        activity = self._activity(bits)
-        position = np.array([0, self._sample, 0], np.int64)
+        self._begin(bits)
+        self._position[:] = 0, self._sample, 0
         while True:
             code = step.advance(
-                np.ascontiguousarray(indices, np.int32),
+                np.ascontiguousarray(bits.indices, np.int32),
                 np.ascontiguousarray(bits.offsets, np.int64),
                 np.ascontiguousarray(reset, np.uint8),
                 np.ascontiguousarray(commit, np.uint8),
                 learn,
-                position,
-                activity,
-                self._rules,
-                self._memory,
+                self._position,
+                self._rules_table,
+                self._memory_table,
+                self._room_table,
             )
             if code == tm_commit.DONE:
-                return activity
+                return
+            if code == tm_commit.OUTSIDE:
+                raise ValueError(f"on-bits outside of 0 to {self.columns - 1}")
             if code == tm_commit.SHORT_ACTIVITY:
-                activity = _longer_activity(activity, int(self._memory.scalars[NEED]))
+                self._room = _longer_activity(self._room, int(self._memory.scalars[NEED]))
             else:
                 self._enlarge(code)
 
-    def _activity(self, bits: Bits) -> Activity:
-        """Return room for the chunk's results, with the cells before it as row 0."""
-        samples = len(bits)
-        guess = 2 * len(bits.indices) + self.columns + 1024
-        active_start = np.zeros(samples + 2, np.int64)
-        winners_start = np.zeros(samples + 2, np.int64)
-        active_start[1], winners_start[1] = len(self._active), len(self._winners)
-        return Activity(
-            tm_arrays.enlarged(self._active, len(self._active) + guess),
-            active_start,
-            tm_arrays.enlarged(self._winners, len(self._winners) + guess),
-            winners_start,
-            np.empty(guess, np.int32),
-            np.zeros(samples + 1, np.int64),
-            np.zeros(samples, np.int32),
-            np.zeros(samples, np.int32),
-        )
+    def _begin(self, bits: Bits) -> None:
+        """Make room for the chunk's results, with the cells before it as row 0."""
+        samples, active, winners = len(bits), len(self._active), len(self._winners)
+        cells = active + 2 * len(bits.indices) + self.columns + 1024
+        room = self._own_room
+        if len(room.hits) < samples or len(room.winners) < cells:
+            self._room = room = tm_arrays.activity(samples, cells)
+        room.active[:active] = self._active
+        room.winners[:winners] = self._winners
+        room.active_start[1], room.winners_start[1] = active, winners
 
-    def _outputs(self, activity: Activity) -> CellActivity:
-        a, w, p = activity.active_start[1:], activity.winners_start[1:], activity.predicted_start
-        cells = self._rules.cells
-        return CellActivity(
-            Bits(cells, activity.active[a[0] : a[-1]].copy(), a - a[0]),
-            Bits(cells, activity.winners[w[0] : w[-1]].copy(), w - w[0]),
-            Bits(self.columns, activity.predicted[: p[-1]].copy(), p),
-            activity.hits,
-            activity.bursting,
+    def _outputs(self, samples: int) -> CellActivity:
+        """Return what the room holds of the last call's samples, as arrays of their own."""
+        room, cells = self._own_room, self._rules.cells
+        a, w = room.active_start[1 : samples + 2], room.winners_start[1 : samples + 2]
+        p = room.predicted_start[: samples + 1]
+        outputs = CellActivity(
+            Bits(cells, room.active[a[0] : a[-1]].copy(), a - a[0]),
+            Bits(cells, room.winners[w[0] : w[-1]].copy(), w - w[0]),
+            Bits(self.columns, room.predicted[: p[-1]].copy(), p.copy()),
+            room.hits[:samples].copy(),
+            room.bursting[:samples].copy(),
         )
+        if samples > _KEPT_SAMPLES:
+            self._room = tm_arrays.activity(0, 0)
+        return outputs
 
     # Room
 
