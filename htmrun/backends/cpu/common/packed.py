@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,6 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
-Table = npt.NDArray[np.int64]
 _WIDTH = 3  # of a row: address and two lengths, or a number
 
 
@@ -33,15 +32,32 @@ class Layout:
         self.unpack = _unpacker(example)
         """For compiled code: of a table, the named tuple that it was made of."""
 
-    def table(self, nest: Any) -> Table:
-        """Return the table of `nest`, (rows, 3) int64; right for as long as its arrays live.
+    def packed(self, nest: Any, before: Packed | None = None) -> Packed:
+        """Return `nest` with its table; cheaper if most of its arrays are those of `before`.
 
         TypeError if a field is of another type than that of the example.
         """
         parts = list(_leaves(nest))
-        if [_kind(part) for part in parts] != self._kinds:
-            raise TypeError(f"found fields of other types in {type(nest).__name__}")
-        return np.array([_row(part) for part in parts], np.uint64).view(np.int64)
+        if before is None:
+            rows = np.zeros((len(parts), _WIDTH), np.int64)
+            same = [False] * len(parts)
+        else:
+            rows = before.table.copy()
+            same = [a is b for a, b in zip(parts, _leaves(before.nest), strict=True)]
+        for k, part in enumerate(parts):
+            if same[k]:
+                continue
+            if _kind(part) != self._kinds[k]:
+                raise TypeError(f"found another type in field {k} of {type(nest).__name__}")
+            rows[k] = _row(part)
+        return Packed(nest, rows)
+
+
+class Packed(NamedTuple):
+    """A nest of named tuples and its table, (rows, 3) int64, in which the arrays' addresses are."""
+
+    nest: Any
+    table: npt.NDArray[np.int64]
 
 
 def _leaves(part: Any) -> Iterator[Any]:
@@ -59,8 +75,8 @@ def _kind(part: Any) -> Any:
 
 def _row(part: Any) -> tuple[int, int, int]:
     if not isinstance(part, np.ndarray):
-        return int(part) % 2**64, 0, 0
-    return part.ctypes.data, len(part), part.shape[1] if part.ndim > 1 else 0
+        return (int(part) + 2**63) % 2**64 - 2**63, 0, 0
+    return part.__array_interface__["data"][0], len(part), part.shape[1] if part.ndim > 1 else 0
 
 
 def _unpacker(example: Any) -> Any:
@@ -84,24 +100,24 @@ def _words(builder: Any, start: Any) -> Iterator[list[Any]]:
 
 
 def _made(context: Any, builder: Any, kind: Any, words: Iterator[list[Any]]) -> Any:
-    if isinstance(kind, types.BaseTuple):
-        parts = [_made(context, builder, field, words) for field in kind]
-        return context.make_tuple(builder, kind, parts)
-    first, *lengths = next(words)
-    if not isinstance(kind, types.Array):
-        return first  # integers have 64 bits
+    if isinstance(kind, types.Integer):
+        return next(words)[0]  # all have 64 bits
+    if isinstance(kind, types.Array):
+        return _array(context, builder, kind, *next(words))
+    parts = [_made(context, builder, field, words) for field in kind]
+    return context.make_tuple(builder, kind, parts)
+
+
+def _array(context: Any, builder: Any, kind: Any, address: Any, *lengths: Any) -> Any:
     array = context.make_array(kind)(context, builder)
-    item = context.get_abi_sizeof(context.get_data_type(kind.dtype))
-    shape = lengths[: kind.ndim]
-    strides = [first.type(item)]
-    for length in shape[:0:-1]:
-        strides.insert(0, builder.mul(strides[0], length))
+    size = address.type(context.get_abi_sizeof(context.get_data_type(kind.dtype)))
+    row = size if kind.ndim == 1 else builder.mul(lengths[1], size)
     populate_array(
         array,
-        data=builder.inttoptr(first, array.data.type),
-        shape=shape,
-        strides=strides,
-        itemsize=first.type(item),
+        data=builder.inttoptr(address, array.data.type),
+        shape=lengths[: kind.ndim],
+        strides=[row, size][: kind.ndim],
+        itemsize=size,
         meminfo=None,
     )
     return array._getvalue()

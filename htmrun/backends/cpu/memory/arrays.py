@@ -8,7 +8,8 @@ and lists are blocks of a few sizes, taken from one array each (see `index`).
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -308,6 +309,13 @@ def enlarged(array: np.ndarray, length: int, fill: int = 0) -> np.ndarray:
     return out
 
 
+def copy(old: Iterable[Any], new: Iterable[Any], length: int | None = None) -> None:
+    """Copy each array of a named tuple, or its first `length` places, to the start of another's."""
+    for source, target in zip(old, new, strict=True):
+        some = source[:length]
+        target[: len(some)] = some
+
+
 def nbytes(part: object) -> int:
     """Return the bytes of all arrays in a nest of tuples, slack included."""
     if isinstance(part, np.ndarray):
@@ -315,6 +323,6 @@ def nbytes(part: object) -> int:
     return sum(nbytes(p) for p in part) if isinstance(part, tuple) else 0
 
 
-RULES = Layout(Rules(*[0] * 15, np.uint64(0), np.uint64(0)))
+RULES = Layout(Rules._make([0] * 15 + [np.uint64(0)] * 2))
 MEMORY = Layout(allocate(1, 1))
 ACTIVITY = Layout(activity(0, 0))

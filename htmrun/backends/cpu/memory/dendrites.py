@@ -27,6 +27,7 @@ _CLEARED_AT_ONCE = 60
 # many lines of each: the processor itself notices that more are read.
 _AHEAD, _MOST_LINES = 3, 8
 _LINE = 16  # entries in a cache line
+_PLACES_AHEAD = np.uint64(64)  # cells: where their lists are is asked for so far ahead
 
 
 @njit(**INLINE)
@@ -39,6 +40,8 @@ def heard_cells(active: Any, index: Any, out: Any) -> tuple[int, int, int]:
     connected = 0
     length = 0
     for q in range(np.uint64(active.shape[0])):
+        if q + _PLACES_AHEAD < np.uint64(active.shape[0]):
+            ask_for(index, 4 * np.int64(active[q + _PLACES_AHEAD]))
         cell = np.uint64(active[q])
         entries = np.int64(index[cell, LENGTH])
         connected += np.int64(index[cell, CONNECTED])
@@ -46,6 +49,15 @@ def heard_cells(active: Any, index: Any, out: Any) -> tuple[int, int, int]:
         out[np.uint64(n)] = cell
         n += entries > 0
     return n, connected, length - connected
+
+
+@njit(**INLINE)
+def _ask(begin: int, end: int, pool: Any) -> None:
+    """Ask for the entries from `begin` to `end`, the first of them if there are many."""
+    e = begin
+    while e < end and e < begin + _LINE * _MOST_LINES:
+        ask_for(pool, e)
+        e += _LINE
 
 
 @njit(**INLINE)
@@ -61,9 +73,7 @@ def count_connected(
         if q + _AHEAD < heard.shape[0]:
             soon = np.uint64(heard[q + _AHEAD])
             start = np.int64(index[soon, START])
-            most = min(np.int64(index[soon, CONNECTED]), _LINE * _MOST_LINES)
-            for e in range(start, start + most, _LINE):
-                ask_for(pool, e)
+            _ask(start, start + np.int64(index[soon, CONNECTED]), pool)
         cell = np.uint64(heard[q])
         start = np.int64(index[cell, START])
         end = start + np.int64(index[cell, CONNECTED])
@@ -79,13 +89,12 @@ def count_others(
     for q in range(heard.shape[0]):
         if q + _AHEAD < heard.shape[0]:
             soon = np.uint64(heard[q + _AHEAD])
-            first = np.int64(index[soon, START]) + np.int64(index[soon, CONNECTED])
-            end = np.int64(index[soon, START]) + np.int64(index[soon, LENGTH])
-            for e in range(first, min(end, first + _LINE * _MOST_LINES), _LINE):
-                ask_for(pool, e)
+            start, length = np.int64(index[soon, START]), np.int64(index[soon, LENGTH])
+            _ask(start + np.int64(index[soon, CONNECTED]), start + length, pool)
         cell = np.uint64(heard[q])
         start = np.int64(index[cell, START])
-        begin, end = start + np.int64(index[cell, CONNECTED]), start + np.int64(index[cell, LENGTH])
+        begin = start + np.int64(index[cell, CONNECTED])
+        end = start + np.int64(index[cell, LENGTH])
         m = _count(begin, end, m, threshold, bits, pool, segments)
     return m
 
