@@ -253,3 +253,39 @@ def test_bits_that_are_no_column_are_refused(index):
     with pytest.raises(ValueError, match="outside of 0 to 63"):
         tm.run(bits, Plan.every(1, 1))
     same_state(before, tm.state())
+
+
+@pytest.mark.parametrize("punishment", [0.0, 0.1])
+def test_counts_are_cleared_one_by_one_where_few_of_many_were_raised(punishment):
+    """20,000 segments, of which a sample touches 150: were they not cleared, the next would err."""
+    n, columns = 20_000, 256
+    parameters = TemporalMemoryParameters(
+        cells_per_column=1,
+        activation_threshold=2,
+        matching_threshold=1,
+        new_synapses=2,
+        segment_size=4,
+        segments_per_column=None,
+        punishment=punishment,
+    )
+    r = np.random.default_rng(0)
+    listened = np.sort(r.random((n, columns)).argpartition(2, 1)[:, :2], 1)
+    ids = np.arange(n, dtype=np.int32)
+    state = reference.TemporalMemory(parameters, columns, 0).state() | {
+        "sample": np.array([1]),
+        "next_id": np.array([n]),
+        "counters": np.array([n, 0, 0, 2 * n, 0, 0]),
+        "segment_id": ids,
+        "segment_cell": (ids % columns).astype(np.int32),
+        "segment_last_used": np.zeros(n, np.int64),
+        "synapse_segment": np.repeat(ids, 2),
+        "synapse_slot": np.tile(np.array([0, 1], np.uint8), n),
+        "synapse_cell": listened.astype(np.int32).ravel(),
+        "synapse_permanence": r.integers(1, 10000, 2 * n).astype(np.int16),
+    }
+    a, b = (m.TemporalMemory(parameters, columns, 0) for m in (reference, cpu))
+    bits = Bits.from_rows(columns, [[3], [9], [3], [200], [9], [3]])
+    for tm in (a, b):
+        tm.load(state)
+    same_activity(a.run(bits, Plan.every(1, 6)), b.run(bits, Plan.every(1, 6)))
+    same_state(a.state(), b.state())
