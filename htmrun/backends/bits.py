@@ -57,7 +57,9 @@ class Bits:
         """Return Bits for a (T, size) array; every non-zero entry is an on-bit."""
         on = np.asarray(dense) != 0
         counts = on.sum(1, dtype=np.int64)
-        return Bits(on.shape[1], np.nonzero(on)[1].astype(np.int32), _offsets(counts))
+        # Flat: in two dimensions NumPy looks for them three times as long.
+        columns = np.flatnonzero(on) % max(on.shape[1], 1)
+        return Bits(on.shape[1], columns.astype(np.int32), _offsets(counts))
 
     @staticmethod
     def from_rows(size: int, rows: Sequence[npt.ArrayLike]) -> Bits:

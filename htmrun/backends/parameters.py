@@ -27,8 +27,10 @@ class Parameters(BaseModel):
     """Base of everything a user can set: unknown keys, wrong types and later changes are errors."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=False, validate_default=True, allow_inf_nan=False
-    )
+        extra="forbid", frozen=True, strict=False, validate_default=True, allow_inf_nan=False,
+        # A command uses a dozen of the hundred kinds; building the others takes longer than it.
+        defer_build=True,
+    )  # fmt: skip
 
 
 class RangeParameters(Parameters):

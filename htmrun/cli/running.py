@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from htmrun.cli.terminal import LiveView
 from htmrun.cli.terminal.last_alerts import last_alerts
+from htmrun.cli.terminal.live import LiveView
+from htmrun.cli.terminal.pulse import Pulse
 from htmrun.compare.outcome import answer_of
 from htmrun.config.schema import Experiment, Tracking
 from htmrun.config.store_uri import hide_password
@@ -41,33 +42,63 @@ def run_experiment(
     and printed. Raises UserError for anything that can be known before the first sample, and
     KeyboardInterrupt or SystemExit once what was recorded is safe.
     """
-    session = begin(experiment, on, earlier)
-    builder, metrics = session.run.builder, main_metrics(session.run.builder)
-    view = LiveView(
-        session.run.jobs, metric=(main_curve(builder), metrics[0]), quiet=quiet, json=json_output
-    )
-    tracker: Tracker | None = None
-
-    @contextmanager
-    def sinks() -> Iterator[list[Sink]]:
-        nonlocal tracker
-        record = recorded(
-            session, resolved, overrides, view.notice,
-            lambda ended: answer_of(ended.results, metrics),
+    with Pulse(None if quiet or json_output else _plain_line) as pulse:
+        pulse.doing("reading the data")
+        session = begin(experiment, on, earlier)
+        builder, metrics = session.run.builder, main_metrics(session.run.builder)
+        view = LiveView(
+            session.run.jobs, metric=(main_curve(builder), metrics[0]),
+            quiet=quiet, json=json_output, said=pulse.heard,
         )  # fmt: skip
-        with _interruption_told(session), record as tracker, view:
-            yield [view] if tracker is None else [tracker, view]
+        if not (quiet or json_output):
+            pulse.say = view.notice
+            view.notice(_what_begins(session))
+        tracker: Tracker | None = None
 
-    session.play(sinks(), view.notice)
-    view.result(
-        session.run_id, session.status, session.results, metrics,
-        [*_alerts(session), *_closing_lines(session, tracker)], session.joules,
-        (*session.notes, *session.remarks),
-    )  # fmt: skip
-    if afterwards is not None:
-        afterwards(session.run_id)
-    lost = tracker is not None and tracker.lost
-    return 1 if session.failed or lost else 0
+        @contextmanager
+        def sinks() -> Iterator[list[Sink]]:
+            nonlocal tracker
+            pulse.doing("opening the store of runs")
+            record = recorded(
+                session, resolved, overrides, view.notice,
+                lambda ended: _answer(pulse, ended, metrics),
+            )  # fmt: skip
+            with _interruption_told(session), record as tracker, view:
+                pulse.doing(lambda: view.far or "starting the jobs")
+                yield [view] if tracker is None else [tracker, view]
+
+        pulse.doing("building a model of each arm, kernels compiled or loaded")
+        session.play(sinks(), view.notice)
+        pulse.doing("comparing arms")
+        view.result(
+            session.run_id, session.status, session.results, metrics,
+            [*_alerts(session), *_closing_lines(session, tracker)], session.joules,
+            (*session.notes, *session.remarks),
+        )  # fmt: skip
+        if afterwards is not None:
+            pulse.doing("writing the report")
+            afterwards(session.run_id)
+        lost = tracker is not None and tracker.lost
+        return 1 if session.failed or lost else 0
+
+
+def _plain_line(text: str) -> None:
+    print(text, flush=True)
+
+
+def _what_begins(session: Session) -> str:
+    """Return the first line: what is run."""
+    run, earlier = session.run, session.earlier
+    arms, seeds = len(run.experiment.selected), len(run.experiment.seeds)
+    done = f", {len(earlier.finished)} finished before" if earlier is not None else ""
+    counted = [f"{len(run.jobs)} job", f"{arms} arm", f"{seeds} seed"]
+    jobs, *of = (f"{text}{'' if text.startswith('1 ') else 's'}" for text in counted)
+    return f"{run.experiment.name}: {jobs} ({', '.join(of)}){done}"
+
+
+def _answer(pulse: Pulse, ended: Session, metrics: Sequence[str]) -> Sequence[str]:
+    pulse.doing("comparing arms, drawing and recording what came out")
+    return answer_of(ended.results, metrics)
 
 
 @contextmanager

@@ -43,7 +43,7 @@ def resamples(count: int) -> tuple[Floats, Floats]:
         logarithms = np.array([math.lgamma(i + 1) for i in range(count + 1)])
         weights = np.exp(-logarithms[times.astype(np.int64)].sum(0))
     spread = (times > 0).sum(0) > 1
-    times, weights = times[:, spread], weights[spread]
+    times, weights = np.ascontiguousarray(times[:, spread]), weights[spread]
     return times, weights / weights.sum()
 
 
@@ -99,8 +99,10 @@ def _reached(values: Floats, weights: Floats, share: float) -> float:
 def _studentized(centred: Floats, times: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
     """Return t of each resample of rows with mean 0, and where it has a spread, both (rows, R)."""
     count = centred.shape[1]
-    shift = centred @ times / count
-    variance = (centred**2) @ times / count - shift**2
+    # Not `@`: threads of BLAS that wait for each other take ten times what is computed here, and
+    # the last bits would depend on how many there are.
+    shift = np.einsum("ij,jk->ik", centred, times) / count
+    variance = np.einsum("ij,jk->ik", centred**2, times) / count - shift**2
     known = variance > _TINY * (centred**2).mean(1, keepdims=True)
     return shift / np.sqrt(np.where(known, variance, 1.0)) * math.sqrt(count - 1), known
 
@@ -118,7 +120,14 @@ def _p(rows: Floats, times: Floats, weights: Floats) -> Floats:
     studentized, known = _studentized(centred, times)
     # Equal but for rounding counts as reached: the p-value may only become larger by it.
     slack = _TINY * np.abs(observed)
-    below = ((studentized <= observed + slack) & known) @ weights
-    above = ((studentized >= observed - slack) & known) @ weights
-    p = np.minimum(1.0, 2 * np.minimum(below, above) / np.where(equal, 1.0, known @ weights))
+    below = _weight((studentized <= observed + slack) & known, weights)
+    above = _weight((studentized >= observed - slack) & known, weights)
+    whole = np.where(equal, 1.0, _weight(known, weights))
+    p = np.minimum(1.0, 2 * np.minimum(below, above) / whole)
     return np.where(equal, np.where(np.abs(mean[:, 0]) <= _TINY, 1.0, 0.0), p)
+
+
+def _weight(chosen: npt.NDArray[np.bool_], weights: Floats) -> Floats:
+    """Return what the chosen resamples of each row weigh together."""
+    found: Floats = np.where(chosen, weights, 0.0).sum(1)
+    return found

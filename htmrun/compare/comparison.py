@@ -131,17 +131,23 @@ def _compare_metric(
     run: ExperimentRun, metric: str, reference: str | None, judged: str | None
 ) -> tuple[MetricComparison, Verdict | None]:
     values = {arm: run.of(arm, metric) for arm in run.everybody}
-    arms = {
-        arm: mean_interval([found[seed] for seed in sorted(found)])
-        for arm, found in values.items()
-        if found
-    }
+    arms = arm_means(run, metric)
     if metric == judged:
         differences, verdict = judge(metric, values, run.arms, run.controls, reference)
     else:
         differences, verdict = against(values, run.arms, reference), None
     ranking = _friedman(run, metric)
     return MetricComparison(metric, arms, tuple(differences), ranking), verdict
+
+
+def arm_means(run: ExperimentRun, metric: str) -> dict[str, Interval]:
+    """Return the mean of a metric over the seeds of each arm and control that has it."""
+    values = {arm: run.of(arm, metric) for arm in run.everybody}
+    return {
+        arm: mean_interval([found[seed] for seed in sorted(found)])
+        for arm, found in values.items()
+        if found
+    }
 
 
 def _friedman(run: ExperimentRun, metric: str) -> Ranking | None:

@@ -23,8 +23,8 @@ from htmrun.training.records import Failed, Finished, Job, Progress, Record, Sta
 class Maker(Protocol):
     """Makes jobs' record generators; it must survive pickling."""
 
-    def prepare(self) -> None:
-        """Compile or load what jobs need, before any of them is timed."""
+    def prepare(self, arm: str | None = None) -> None:
+        """Compile or load what jobs of an arm need (None: of all), before any of them is timed."""
         ...
 
     def work(self, job: Job) -> Callable[[Callable[[], bool]], Iterator[Record]]:
@@ -44,18 +44,22 @@ def guarded(job: Job, records: Callable[[], Iterator[Record]]) -> Generator[Reco
 
 @dataclass
 class JobPlayer:
-    """Runs jobs of one maker, which is prepared for the first of them; see `Player`."""
+    """Runs jobs of one maker, which is prepared for the first of each arm; see `Player`.
+
+    prepared: it is for all of them.
+    """
 
     maker: Maker
     prepared: bool = False
+    ready: set[str] = field(default_factory=set)
 
     def play(self, job: Job, stop: Callable[[], bool]) -> Generator[Record, None, None]:
         """Run a job and yield its records; what goes wrong is a Failed."""
 
         def records() -> Iterator[Record]:
-            if not self.prepared:
-                self.maker.prepare()
-                self.prepared = True
+            if not self.prepared and job.arm not in self.ready:
+                self.maker.prepare(job.arm)
+                self.ready.add(job.arm)
             yield from self.maker.work(job)(stop)
 
         return guarded(job, records)

@@ -166,14 +166,14 @@ class Builder:
             raise UserError("epoch_length: found null, expected a number for a stream without end")
         return samples
 
-    def prepare(self) -> None:
-        """Run a throwaway pipeline of every arm over a few samples.
+    def prepare(self, arm: str | None = None) -> None:
+        """Run a throwaway pipeline of an arm (None: of every arm) over a few samples.
 
         Kernels are compiled or loaded before any clock runs, and what cannot be built is said
         before anything is recorded. Raises UserError.
         """
         self.must_judge()
-        for name in self.experiment.selected:
+        for name in self.experiment.selected if arm is None else (arm,):
             regime = self.experiment.regime(name)
             if isinstance(regime, Arm):
                 self._run_briefly(regime, self.experiment.seeds[0])

@@ -29,12 +29,13 @@ class NodeMaker:
     fingerprint: str
     _here: OpenRun | None = None
 
-    def prepare(self) -> None:
-        """Open the run on this node and compile its kernels; raises UserError."""
-        sent = self.builder
-        must_be_same_data(sent.source, self.fingerprint)
-        self._here = open_run(sent.experiment, source=sent.source, threads=sent.threads)
-        self._here.builder.prepare()
+    def prepare(self, arm: str | None = None) -> None:
+        """Open the run on this node, once, and compile kernels; raises UserError."""
+        if self._here is None:
+            sent = self.builder
+            must_be_same_data(sent.source, self.fingerprint)
+            self._here = open_run(sent.experiment, source=sent.source, threads=sent.threads)
+        self._here.builder.prepare(arm)
 
     def work(self, job: Job) -> Callable[[Callable[[], bool]], Iterator[Record]]:
         """Return what runs `job`; nobody asks it to stop."""

@@ -21,6 +21,16 @@ _LOCAL = frozenset(
     ("ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "tmpfs", "overlay", "apfs", "hfs")
 )
 
+_DEFAULTS = {
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    # A server that goes away must not hold up the run for minutes: the outbox takes over.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+}
+
 
 def sqlite_file(uri: str) -> Path | None:
     """Return the database file of a SQLite URI, None for every other URI."""
@@ -32,17 +42,7 @@ def mlflow_client(uri: str) -> Any:
 
     The environment variables are defaults: what the user has set stays.
     """
-    for name, value in {
-        "MLFLOW_LOGGING_LEVEL": "ERROR",
-        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        # A server that goes away must not hold up the run for minutes: the outbox takes over.
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-        "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
-    }.items():
-        os.environ.setdefault(name, value)
-    _check_variables()
+    set_defaults()
     for logger in ("mlflow", "alembic"):
         logging.getLogger(logger).setLevel(logging.ERROR)
     # They print a traceback of what is raised anyway, and told in one line.
@@ -52,6 +52,19 @@ def mlflow_client(uri: str) -> Any:
     kept = getattr(mlflow.tracking._tracking_service.utils, "_artifact_repos_cache", {})
     kept.clear()
     return mlflow.MlflowClient(tracking_uri=uri)
+
+
+def set_defaults() -> None:
+    """Set variables of MLflow's that the user has not set; UserError for one of his it cannot read.
+
+    MLflow is imported only where there is one of his.
+    """
+    own = any(name.startswith("MLFLOW_") and name not in _DEFAULTS for name in os.environ)
+    own = own or any(os.environ.get(name, value) != value for name, value in _DEFAULTS.items())
+    for name, value in _DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    if own:
+        _check_variables()
 
 
 def _check_variables() -> None:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from importlib.util import find_spec
 from typing import Any
+
+import psutil
 
 from htmrun._imports import mlflow
 from htmrun.tracking.operations import Point
@@ -19,7 +22,7 @@ _PREFIX = "system/"
 
 
 class MachineMonitor:
-    """Reads processor, memory and GPU with MLflow's collectors, at most every two seconds."""
+    """Reads processor, memory and GPU as MLflow's collectors do, at most every two seconds."""
 
     def __init__(self) -> None:
         self._monitors: list[Any] | None = None
@@ -63,11 +66,35 @@ class MachineMonitor:
         return found
 
 
+class _Machine:
+    """Processor and memory: MLflow's `CPUMonitor`, without the seconds that its import takes."""
+
+    def __init__(self) -> None:
+        psutil.cpu_percent()  # It measures from one call to the next: the first says nothing.
+        self._read: dict[str, float] = {}
+
+    def collect_metrics(self) -> None:
+        """Read both."""
+        memory = psutil.virtual_memory()
+        self._read = {
+            "cpu_utilization_percentage": psutil.cpu_percent(),
+            "system_memory_usage_megabytes": memory.used / 1e6,
+            "system_memory_usage_percentage": memory.used / memory.total * 100,
+        }
+
+    def aggregate_metrics(self) -> dict[str, float]:
+        """Return what was read."""
+        return {name: round(value, 1) for name, value in self._read.items()}
+
+    def clear_metrics(self) -> None:
+        """Forget it."""
+        self._read = {}
+
+
 def _monitors() -> list[Any]:
-    found: list[Any] = [mlflow.system_metrics.metrics.cpu_monitor.CPUMonitor()]
-    found[0].collect_metrics()  # psutil measures from one call to the next: the first says nothing.
-    found[0].clear_metrics()
+    found: list[Any] = [_Machine()]
     # Without NVIDIA's library, or without a card, there is nothing to read, and nothing is made up.
-    with suppress(ImportError, RuntimeError):
-        found.append(mlflow.system_metrics.metrics.gpu_monitor.GPUMonitor())
+    if find_spec("pynvml") is not None:
+        with suppress(ImportError, RuntimeError):
+            found.append(mlflow.system_metrics.metrics.gpu_monitor.GPUMonitor())
     return found

@@ -10,6 +10,8 @@ from typing import Any
 import yaml
 
 _LONGEST_NAME, _LONGEST_VALUE = 250, 6000
+_LONG_KEY = re.compile(r'"[^"]{100,}":')
+_FAST = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _NOT_ALLOWED = re.compile(r"[^\w./ :-]")
 
 
@@ -53,5 +55,11 @@ def legal_name(name: str) -> str:
 
 def to_yaml(values: Mapping[str, Any]) -> str:
     """Return `values` as YAML, tuples as lists, keys in their order."""
-    plain = json.loads(json.dumps(values, default=str))
-    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+    text = json.dumps(values, default=str)
+    # libyaml is five times as fast, and writes the same but for long keys and what JSON escapes.
+    simple = "\\" not in text and _LONG_KEY.search(text) is None
+    written: str = yaml.dump(
+        json.loads(text), Dumper=_FAST if simple else yaml.SafeDumper, sort_keys=False,
+        allow_unicode=True,
+    )  # fmt: skip
+    return written

@@ -7,6 +7,7 @@ asked, a question that is not understood here among it, MLflow's own client answ
 from __future__ import annotations
 
 import re
+import shutil
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlparse
 
 from htmrun.tracking.database import mlflow_client
 
@@ -39,6 +41,7 @@ class ReadExperiment:
 
     experiment_id: str
     name: str
+    lifecycle_stage: str = "active"
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ class SqliteReader:
     def __init__(self, path: Path, uri: str) -> None:
         """Raises sqlite3.Error where the file is no database of MLflow's."""
         self._path, self.tracking_uri = path, uri
+        self._address = f"{path.resolve().as_uri()}?mode=rw"
         with closing(self._open()) as database:
             for table in _TABLES:
                 database.execute(f"SELECT 1 FROM {table} LIMIT 1")
@@ -100,7 +104,7 @@ class SqliteReader:
         return mlflow_client(self.tracking_uri)
 
     def _open(self) -> sqlite3.Connection:
-        return sqlite3.connect(f"{self._path.resolve().as_uri()}?mode=rw", uri=True, timeout=60)
+        return sqlite3.connect(self._address, uri=True, timeout=60)
 
     def search_experiments(self, **given: Any) -> Sequence[Any]:
         """Return all that are not deleted, the newest first."""
@@ -152,6 +156,19 @@ class SqliteReader:
                 (run_id, key),
             ).fetchall()
         return [ReadPoint(key, _number(value, nan), time, step) for value, nan, time, step in found]
+
+    def log_artifact(self, run_id: str, local_path: str, artifact_path: str | None = None) -> None:
+        """Copy a file to a run's artifacts: here where they lie on this disk, as MLflow would."""
+        place = urlparse(self._artifacts_of(run_id))
+        if place.scheme not in ("", "file"):
+            self._mlflow.log_artifact(run_id, local_path, artifact_path)
+            return
+        folder = Path(unquote(place.path)) / (artifact_path or "")
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(local_path, folder)
+
+    def _artifacts_of(self, run_id: str) -> str:
+        return str(self.get_run(run_id).info.artifact_uri or "")
 
     def _asked(self, name: str, given: Mapping[str, Any]) -> Any:
         return getattr(self._mlflow, name)(**given)

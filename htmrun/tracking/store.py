@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import islice, zip_longest
@@ -17,10 +18,11 @@ from urllib.request import urlopen
 from htmrun._imports import mlflow, sqlalchemy
 from htmrun.config.store_uri import checked, hide_password
 from htmrun.errors import UserError
-from htmrun.tracking import holding, moved
-from htmrun.tracking.database import mlflow_client, prepare_database, sqlite_file
+from htmrun.tracking import holding, moved, sqlite_writer
+from htmrun.tracking.database import mlflow_client, prepare_database, set_defaults, sqlite_file
 from htmrun.tracking.operations import Attach, Begin, Discard, End, Log, Operation, UseData
 from htmrun.tracking.sqlite_reader import SqliteReader
+from htmrun.tracking.sqlite_writer import SqliteWriter
 
 RUN_TAG = "htmrun.run"
 ATTEMPT_TAG = "htmrun.attempt"
@@ -56,6 +58,10 @@ def open_client(uri: str, notice: Callable[[str], None]) -> Any:
         path = sqlite_file(uri)
         if path is not None and moved.bring_home(path):
             notice(f"{path.parent} was moved or copied here: its artifacts are those beside it")
+        if path is not None:
+            set_defaults()
+            with suppress(sqlite3.Error, ValueError):  # MLflow says what is wrong with it.
+                return SqliteWriter(path, uri)
         client = mlflow_client(uri)
         client.search_experiments(max_results=1)
     return client
@@ -115,13 +121,15 @@ def explained(uri: str) -> Iterator[None]:
     """Turn what MLflow raises about the store `uri` into a UserError of one line."""
     try:
         yield
-    except (
-        mlflow.exceptions.MlflowException,
-        sqlalchemy.exc.SQLAlchemyError,
-        OSError,
-        ImportError,
-    ) as error:
+    except (OSError, ImportError, sqlite3.Error) as error:
         raise UserError(_unusable(uri, error)) from error
+    except Exception as error:
+        # What was never imported has raised nothing.
+        if "mlflow" in sys.modules and isinstance(
+            error, mlflow.exceptions.MlflowException | sqlalchemy.exc.SQLAlchemyError
+        ):
+            raise UserError(_unusable(uri, error)) from error
+        raise
 
 
 def _unusable(uri: str, error: BaseException) -> str:
@@ -248,9 +256,14 @@ class Store:
                     self.client.delete_run(operation.kept)
 
     def _use(self, operation: UseData) -> None:
-        entities = mlflow.entities
         rows = operation.samples
         profile = None if rows is None else json.dumps({"num_rows": rows})
+        if isinstance(self.client, SqliteWriter):
+            self.client.use_data(
+                self.ids[operation.job], operation.name, operation.digest, operation.source, profile
+            )
+            return
+        entities = mlflow.entities
         data = entities.Dataset(
             operation.name, operation.digest, "htmrun", operation.source, None, profile
         )
@@ -259,7 +272,7 @@ class Store:
         self.client.log_inputs(self.ids[operation.job], datasets=[used])
 
     def _log(self, operation: Log) -> None:
-        entities = mlflow.entities
+        entities = sqlite_writer if isinstance(self.client, SqliteWriter) else mlflow.entities
         metrics = [entities.Metric(p.name, p.value, p.time, p.step) for p in operation.points]
         parameters = [entities.Param(*pair) for pair in operation.parameters.items()]
         tags = [entities.RunTag(*pair) for pair in operation.tags.items()]

@@ -26,13 +26,19 @@ CASES: tuple[tuple[tuple[int, ...], dict[str, Any]], ...] = (
     ((200,), {"potential_fraction": 0.3, "increment": 1.0, "decrement": 0.9}),
     ((18, 20), {"potential_radius": 3, "potential_fraction": 0.5, "wrap": False,
                 "column_shape": (10, 7)}),
+    ((512,), {"potential_fraction": 0.1, "increment": 0.3}),
+    ((900,), {"potential_fraction": 0.1, "boost_strength": 2.0}),
+    ((1024,), {"potential_fraction": 0.2, "push": 0.01, "inflection": 0.3}),
+    ((4500,), {"potential_fraction": 0.96, "increment": 1.0, "decrement": 0.9}),
 )  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def always(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pack rows wherever that saves a word."""
+@pytest.fixture(autouse=True, params=["listed", "gathered"])
+def always(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pack rows wherever that saves a word; list the input at each place, or gather words."""
     monkeypatch.setattr(compact, "SHARE", 0.99)
+    if request.param == "gathered":
+        monkeypatch.setattr(compact, "LISTED", 0)
 
 
 def pooler(kind: Any, shape: tuple[int, ...], threads: int = 1, **given: Any) -> Any:
@@ -111,6 +117,34 @@ def test_gathering_and_scattering_bits_bit_by_bit() -> None:
 
 def _call(function: Any) -> Any:
     return njit(lambda value, mask: function(value, mask))
+
+
+@pytest.mark.parametrize("words", [8, 16])
+def test_looking_up_bits_bit_by_bit(words: int) -> None:
+    random = np.random.default_rng(0)
+    row = random.integers(0, 2**64, words, dtype=np.uint64)
+    inputs_at = random.integers(0, 64 * words, (3, 128), dtype=np.uint16)
+    inputs_at[0, :2] = 0, 64 * words - 1
+    second = 8 if words > 8 else 0
+    fast = njit(lambda *given: compact.look_up(*given))
+    for at in range(0, inputs_at.size, 64):
+        wanted = sum(
+            (int(row[int(i) >> 6]) >> (int(i) & 63) & 1) << b
+            for b, i in enumerate(inputs_at.ravel()[at : at + 64])
+        )
+        assert int(compact.look_up_plain(row, second, inputs_at, at)) == wanted
+        assert int(fast(row, second, inputs_at, at)) == wanted
+
+
+@pytest.mark.skipif(not compact.LOOKS_UP, reason="this processor looks no bytes up in registers")
+def test_inputs_are_listed_where_two_registers_hold_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compact, "LISTED", 1024)
+    assert compact.lists(784, 2)
+    assert compact.lists(1024, 3)
+    assert not compact.lists(1025, 3)
+    assert not compact.lists(784, 13)
+    monkeypatch.setattr(compact, "LOOKS_UP", False)
+    assert not compact.lists(784, 2)
 
 
 def test_rows_are_packed_only_where_that_is_faster(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,6 +73,21 @@ def test_the_command_line_and_its_help_import_nothing_heavy() -> None:
         assert command in done.stdout
 
 
+@pytest.mark.parametrize(
+    "command", [["train", "experiment=digits", "--dry-run"], ["show", "experiment=digits"]]
+)
+def test_a_plan_and_its_fields_import_nothing_that_only_runs_need(command: list[str]) -> None:
+    heavy = ("torch", "numba", "mlflow", "pandas", "sklearn", "scipy", "sqlalchemy", "matplotlib")
+    code = (
+        f"import sys; from htmrun.cli import main; status = main({command!r})\n"
+        f"print([name for name in {heavy!r} if name in sys.modules], file=sys.stderr)\n"
+        "sys.exit(status)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == "[]\n"
+
+
 def test_listing_experiments_imports_nothing_heavy() -> None:
     code = (
         "import sys, htmrun.cli\n"

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from htmrun.cli.terminal import LiveView
+from htmrun.cli.terminal.live import LiveView
 from htmrun.cli.terminal.progress import Overview
 from htmrun.training.records import Failed, Finished, Job, Progress, Record, Started
 

@@ -10,7 +10,8 @@ import pytest
 import scipy.stats
 from rich.console import Console
 
-from htmrun.cli.terminal import final_table, json_summary, mean_interval
+from htmrun.cli.terminal.summary import final_table, json_summary
+from htmrun.compare.interval import mean_interval
 from htmrun.compare.numbers import duration, mean_and_half, number
 from htmrun.training.records import Finished, Job
 

@@ -7,7 +7,13 @@ import pytest
 import scipy.stats
 
 from htmrun.compare.pareto import pareto
-from htmrun.compare.ranks import critical_difference, from_ranks, not_told_apart, rank
+from htmrun.compare.ranks import (
+    critical_difference,
+    from_ranks,
+    not_told_apart,
+    rank,
+    studentized_range,
+)
 
 # Demsar 2006, table 6: ranks of C4.5, C4.5+m, C4.5+cf, C4.5+m+cf on 14 data sets.
 VARIANTS = ("C4.5", "C4.5+m", "C4.5+cf", "C4.5+m+cf")
@@ -44,6 +50,12 @@ def test_critical_values_of_nemenyi(arms: int, q: float) -> None:
     # Demsar 2006, table 5a.
     expected = q * np.sqrt(arms * (arms + 1) / (6 * 10))
     assert critical_difference(arms, 10) == pytest.approx(expected, abs=0.002)
+
+
+@pytest.mark.parametrize("arms", [2, 3, 7, 28])
+def test_critical_values_are_those_of_scipy(arms: int) -> None:
+    theirs = scipy.stats.studentized_range.ppf(0.95, arms, np.inf)
+    assert studentized_range(arms) == pytest.approx(theirs, rel=1e-9)
 
 
 def test_ranking_agrees_with_scipy_also_with_ties() -> None:

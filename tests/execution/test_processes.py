@@ -17,7 +17,7 @@ from htmrun.training.records import Failed, Finished, Job, Progress, Record, Sta
 class Counting:
     """Yields a few records; arms named "breaks" and "dies" do that."""
 
-    def prepare(self) -> None:
+    def prepare(self, arm: str | None = None) -> None:
         pass
 
     def work(self, job: Job) -> Callable[[Callable[[], bool]], Iterator[Record]]:

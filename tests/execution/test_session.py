@@ -222,8 +222,8 @@ def test_a_row_that_turns_bad_after_the_start_is_named(
 
     prepare = Builder.prepare
 
-    def prepare_and_spoil(self: Builder) -> None:
-        prepare(self)
+    def prepare_and_spoil(self: Builder, arm: str | None = None) -> None:
+        prepare(self, arm)
         lines = series.read_text().splitlines()
         lines[250] = "oops"
         series.write_text("\n".join(lines))

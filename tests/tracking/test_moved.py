@@ -18,6 +18,7 @@ from htmrun.cli import main
 from htmrun.tracking import moved
 from htmrun.tracking.dashboard import newest
 from htmrun.tracking.outbox import Outbox, waiting
+from htmrun.tracking.sqlite_reader import SqliteReader
 from htmrun.tracking.store import open_existing
 from tests.helpers.experiments import DIGITS, train
 
@@ -103,7 +104,7 @@ def test_a_folder_on_read_only_media_can_be_read(
     def refused(*_: object) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(mlflow.MlflowClient, "log_artifact", refused)
+    monkeypatch.setattr(SqliteReader, "log_artifact", refused)
     assert main(["compare", "--dir", str(folder), "--force", *report]) == 0
     assert "not logged (Read-only file system)" in capsys.readouterr().err
     assert main(["rerun", "--dir", str(folder), "arms=[online]", "seeds=[3]"]) == 0

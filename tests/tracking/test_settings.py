@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -43,6 +45,25 @@ def test_limits_of_mlflow_are_kept() -> None:
         _validate_param(name, value)
     assert next(iter(flat.values())).endswith("...")
     assert legal_name("b[0]#c") == "b_0__c"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"sp": {"columns": 2048, "shape": None, "rate": 1.5e-7}, "seeds": (0, 1), "empty": {}},
+        {"words": "a: b # c, 'd' - " * 20, "number": "1e5", "truth": "yes", "date": "2026-11-29"},
+        {
+            "quoted": 'a "word"',
+            "lines": "one\ntwo",
+            "far": "\N{GRINNING FACE} é " * 30,
+            "tab": "\t",
+        },
+        {"key " * 40: 1, "k": {"deep": [{"a": [1, [2]]}, "- x", "? y", "", " z "]}},
+    ],
+)
+def test_yaml_is_that_of_the_slow_writer(values: dict[str, Any]) -> None:
+    plain = json.loads(json.dumps(values))
+    assert to_yaml(values) == yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
 
 
 def test_yaml_reads_back_as_it_was() -> None:

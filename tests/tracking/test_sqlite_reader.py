@@ -123,3 +123,18 @@ def test_a_database_that_is_none_of_mlflows_is_left_to_it(tmp_path: Path) -> Non
 def test_a_command_that_only_reads_reads_so(both: tuple[SqliteReader, Any]) -> None:
     folder = both[0]._path.parent
     assert isinstance(open_existing(None, folder)[1], SqliteReader)
+
+
+def test_an_artifact_is_kept_where_mlflow_keeps_it(
+    both: tuple[SqliteReader, Any], tmp_path: Path
+) -> None:
+    theirs = both[1]
+    ours = SqliteReader(both[0]._path, both[0].tracking_uri)
+    page = tmp_path / "page.html"
+    page.write_text("whole")
+    run = ours.search_runs(list(all_experiments(ours)), f"tags.`{RUN_TAG}` = 'first'")[0]
+    ours.log_artifact(run.info.run_id, str(page), "pages")
+    found = [file.path for file in theirs.list_artifacts(run.info.run_id, "pages")]
+    assert found == ["pages/page.html"]
+    assert Path(theirs.download_artifacts(run.info.run_id, found[0])).read_text() == "whole"
+    assert "_mlflow" not in vars(ours), "MLflow was asked"

@@ -17,6 +17,7 @@ from mlflow import MlflowClient
 
 import htmrun
 from htmrun.errors import UserError
+from htmrun.tracking import sqlite_writer
 from htmrun.tracking.provenance import HOST_TAG, PID_TAG, START_TAG
 from htmrun.training.records import Failed, Finished, Job, Progress, Started
 from tests.helpers.cut_short import terminated_within
@@ -221,11 +222,15 @@ def test_sigterm_marks_the_run_killed(runs: Path) -> None:
 @pytest.mark.parametrize(
     "statement", ["INSERT INTO runs", "INSERT INTO params", "INSERT INTO metrics"]
 )
+@pytest.mark.parametrize("by_mlflow", [False, True])
 def test_a_signal_waits_for_the_transaction(
-    statement: str, runs: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+    statement: str, by_mlflow: bool, runs: Path, capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     """Cut off, it would keep the database locked for what is written on the way out."""
     said: list[str] = []
+    if by_mlflow:
+        monkeypatch.setattr(sqlite_writer, "REVISIONS", {})
 
     def cut_short() -> None:
         with tracker(runs, notice=said.append) as made:

@@ -138,7 +138,7 @@ def test_a_job_that_was_begun_twice_for_want_of_an_answer_stands_once(
         return found if heard else fail()
 
     with monkeypatch.context() as patch, made:
-        patch.setattr(type(client), "tracking_uri", "http://nowhere")
+        patch.setattr(client, "tracking_uri", "http://nowhere")
         patch.setattr(client, "create_run", twice)
         for record in one_job(Job("online", 0)):
             made.handle(record)

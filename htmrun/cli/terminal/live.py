@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
@@ -39,12 +39,17 @@ class LiveView:
         json: bool = False,
         stdout: TextIO | None = None,
         stderr: TextIO | None = None,
+        said: Callable[[], None] = lambda: None,
     ) -> None:
-        """`jobs`: all of the run; `metric`: which to show, the first that an arm reports."""
+        """`jobs`: all of the run; `metric`: which to show, the first that an arm reports.
+
+        `said` is called with every line.
+        """
         self._out = console_for(stdout or sys.stdout)
         self._err = console_for(stderr or sys.stderr)
         self._metrics = (metric,) if isinstance(metric, str) else tuple(metric)
         self._silent = quiet or json
+        self._said = said
         self._json = json
         self._overview = Overview(jobs)
         self._quarters: dict[str, int] = {}
@@ -88,6 +93,19 @@ class LiveView:
             self._to(self._out, self._finished_line(record))
         elif isinstance(record, Progress):
             self._plain_progress(arm)
+
+    @property
+    def far(self) -> str:
+        """How far the arms are whose jobs run, in one line; empty where bars show it."""
+        if self._bars is not None:
+            return ""
+        arms = [arm for arm in [*self._overview.arms.values()] if len(arm.ended) < len(arm.done)]
+        return ", ".join(
+            f"{arm.arm} {100 * arm.completed // arm.total} % of {arm.total:,} samples"
+            if arm.total
+            else f"{arm.arm} {arm.completed:,} samples"
+            for arm in arms
+        )
 
     def notice(self, text: str) -> None:
         """Show a line meant for the user: above the bars, or on stderr when silent."""
@@ -171,6 +189,7 @@ class LiveView:
 
     def _to(self, console: Console, text: str) -> None:
         target = self._bars.console if self._bars is not None and console is self._out else console
+        self._said()
         # soft_wrap: a long line (a path, a link) must not be broken, or it cannot be copied.
         target.print(text, markup=False, soft_wrap=True)
 
@@ -178,6 +197,7 @@ class LiveView:
 def _bars(console: Console) -> Any:
     return progress.Progress(
         progress.TextColumn("{task.description}"),
+        progress.SpinnerColumn(),
         progress.BarColumn(bar_width=None),
         progress.TextColumn("{task.percentage:>3.0f} %"),
         progress.TextColumn("seeds {task.fields[seeds]}", style="dim"),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from htmrun._imports import jinja2, vl_convert
-from htmrun.compare.comparison import Comparison, compare_arms
+from htmrun.compare.comparison import Comparison, MetricComparison, arm_means
 from htmrun.compare.numbers import probability
 from htmrun.compare.overranks import OverRanks
 from htmrun.compare.report import facts, series_page
@@ -16,6 +17,7 @@ from htmrun.compare.report.charts import charts
 from htmrun.compare.report.packing import script
 from htmrun.compare.report.ranked import critical_difference
 from htmrun.compare.report.style import config
+from htmrun.compare.report.vega import vega_bundle
 from htmrun.compare.selection import select
 from htmrun.compare.sentences import rest
 from htmrun.compare.statistics import SIGNIFICANT
@@ -105,8 +107,11 @@ def render(
     comparison: Comparison, run: ExperimentRun, made: Sequence[Chart], others: Iterable[str] = ()
 ) -> str:
     """Return the page; others: names of the pages beside it."""
-    every = compare_arms(
-        run, select(run.metrics, run.task, everything=True), reference=comparison.reference
+    names = select(run.metrics, run.task, everything=True)
+    # Their means are all that is shown: differences of every figure are not tested.
+    every = replace(
+        comparison,
+        metrics=tuple(MetricComparison(name, arm_means(run, name), ()) for name in names),
     )
     return _page(
         made,
@@ -173,6 +178,6 @@ def _page(made: Sequence[Chart], **parts: Any) -> str:
         charts=made,
         specs=script({c.name: c.spec for c in made}),
         configs=script(both),
-        bundle=vl_convert.javascript_bundle(),  # type: ignore[call-arg]
+        bundle=vega_bundle(),
         **parts,
     )

@@ -24,10 +24,16 @@ from htmrun.components.networks.weights import uniform
 
 @dataclass(frozen=True)
 class Outcome:
-    """Logits (T, classes) of a pass while learning, and the errors 1 - p(right) (T,)."""
+    """Logits and probabilities (T, classes) of a pass while learning, and its targets (T,)."""
 
     logits: Tensor
-    error: Tensor
+    probability: Tensor
+    targets: Tensor
+
+    @property
+    def error(self) -> Tensor:
+        """Return 1 - probability of the right class (T,)."""
+        return 1 - self.probability.gather(1, self.targets[:, None])[:, 0]
 
 
 class _Scale(torch.autograd.Function):
@@ -72,21 +78,20 @@ class Credit:
                 if between:
                     values = self._passed_on(values)
         logits: Tensor = chain.readout(values.flatten(1))
-        with torch.no_grad():
-            error = 1 - logits.softmax(1).gather(1, targets[:, None])[:, 0]
-            kept = torch.ones_like(error) if p.gate is None else (error > p.gate).to(error.dtype)
-        weight = kept / window
-        total = self._loss(logits, targets, weight)
+        seen = logits.detach()
+        outcome = Outcome(seen, seen.softmax(1), targets)
+        weight = None if p.gate is None else (outcome.error > p.gate).to(seen.dtype) / window
+        total = self._loss(logits, targets, weight, window)
         for name, head in chain.heads.items():
             local = p.method == "local"
             below = outputs[name] if local else outputs[name].detach()
             factor = p.local if local else 1.0
-            total = total + factor * self._loss(head(below.flatten(1)), targets, weight)
+            total = total + factor * self._loss(head(below.flatten(1)), targets, weight, window)
         if self.direct:
             self._send_directly(logits, total, outputs)
         elif total.requires_grad:
             total.backward()
-        return Outcome(logits.detach(), error)
+        return outcome
 
     def _passed_on(self, values: Tensor) -> Tensor:
         if self.parameters.method == "direct_feedback" or self.parameters.downstream == 0:
@@ -94,9 +99,15 @@ class Credit:
         scaled: Tensor = _Scale.apply(values, self.parameters.downstream)
         return scaled
 
-    def _loss(self, logits: Tensor, targets: Tensor, weight: Tensor) -> Tensor:
+    def _loss(self, logits: Tensor, targets: Tensor, weight: Tensor | None, window: int) -> Tensor:
+        smoothing = self.parameters.label_smoothing
+        if weight is None:  # All weigh 1 / window.
+            total = functional.cross_entropy(
+                logits, targets, reduction="sum", label_smoothing=smoothing
+            )
+            return total if window == 1 else total / window
         losses = functional.cross_entropy(
-            logits, targets, reduction="none", label_smoothing=self.parameters.label_smoothing
+            logits, targets, reduction="none", label_smoothing=smoothing
         )
         return (losses * weight).sum()
 

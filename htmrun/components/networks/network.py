@@ -22,17 +22,22 @@ from htmrun.backends import Backend, State
 from htmrun.backends.plan import Plan
 from htmrun.backends.state import checked
 from htmrun.components.networks.chain import Chain
-from htmrun.components.networks.credit import Credit
-from htmrun.components.networks.optimizer import REMEMBERED, make_optimizer
+from htmrun.components.networks.credit import Credit, Outcome
+from htmrun.components.networks.optimizer import REMEMBERED, advance, make_optimizer
 from htmrun.components.networks.parameters import NetworkParameters
 from htmrun.components.networks.shapes import image_shape
-from htmrun.components.networks.weights import Weighted
+from htmrun.components.networks.weights import Conv, Linear, Weighted
 from htmrun.errors import UserError
 
 Images = npt.NDArray[np.uint8]
 Targets = npt.NDArray[np.int64]
 Probabilities = npt.NDArray[np.float32]
 
+SAME_WHILE_LEARNING = frozenset({
+    Chain, Conv, Linear, nn.ModuleList, nn.Sequential, nn.Flatten, nn.ReLU, nn.MaxPool2d,
+    nn.AvgPool2d, nn.GroupNorm, nn.Identity,
+})  # fmt: skip
+"""Modules that compute the same while learning as at inference, so nobody needs to tell them."""
 PIECE = 256
 """Samples that go through at once; longer windows add up gradients piece by piece."""
 
@@ -62,7 +67,7 @@ class Network:
             per_epoch=per_epoch, frozen=frozen, bypassed=bypassed, white=white, device=device,
             path=path,
         )  # fmt: skip
-        self._white = None if white is None else parameters.white or white
+        self._white = parameters.white or white or 1.0
         self._pending = "pending.bits" if white is None else "pending.images"
         self._samples, self._per_epoch = max(1, samples), max(1, per_epoch)
         self.given = shape if white is None else image_shape(shape)
@@ -72,9 +77,17 @@ class Network:
         ).to(self.device)  # fmt: skip
         self.credit = Credit(parameters.credit, self.chain, seed)
         self._learning = [p for p in self.chain.parameters() if p.requires_grad]
-        self._masked = [m for m in self.chain.modules() if isinstance(m, Weighted)]
+        masked = (m for m in self.chain.modules() if isinstance(m, Weighted))
+        self._masked = [m for m in masked if m.mask is not None]
         self.optimizer = make_optimizer(parameters.optimizer, self._learning)
         self._steady = self.chain.steady
+        modules = list(self.chain.modules())
+        self._switched = [m for m in modules if type(m) not in SAME_WHILE_LEARNING]
+        # Batch norm needs the window whole.
+        self._whole = any(isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d) for m in modules)
+        self._rewarded = [p for p in self.chain.poolers.values() if p.reward is not None]
+        self._competitions = list(self.chain.competitions.values())
+        self._shades = None if white is None else self._of_white(np.arange(256)).numpy()
         self._images = np.zeros((0, *shape), np.uint8)
         self._targets = np.zeros(0, np.int64)
         self._learned, self._commits = 0, 0
@@ -96,7 +109,7 @@ class Network:
         made = np.zeros((len(images), self.classes), np.float32)
         valid = np.zeros(len(images), np.bool_)
         seen, known = images if learn_images is None else learn_images, targets >= 0
-        start = 0
+        all_known, start = bool(known.all()), 0
         for end in [*(np.flatnonzero(plan.commit) + 1).tolist(), len(images)]:
             if end == start:
                 continue
@@ -104,11 +117,15 @@ class Network:
             commits = bool(plan.commit[end - 1])
             # The pass that learns also predicts, where it does the same and sees it all at once.
             at_once = commits and self._steady and not len(self._targets)
-            at_once = at_once and learn_images is None and bool(known[part].all())
+            at_once = at_once and learn_images is None
+            at_once = at_once and (all_known or bool(known[part].all()))
             if not at_once and self.parameters.prequential:
                 made[part], valid[part] = self.compute(images[part]), True
-            self._images = np.concatenate([self._images, seen[part][known[part]]])
-            self._targets = np.concatenate([self._targets, targets[part][known[part]]])
+            if at_once:
+                self._images, self._targets = seen[part], targets[part]
+            else:
+                self._images = np.concatenate([self._images, seen[part][known[part]]])
+                self._targets = np.concatenate([self._targets, targets[part][known[part]]])
             # A window without any target changes nothing.
             if commits and len(self._targets):
                 probability = self._commit(bool(plan.boost[end - 1]))
@@ -142,12 +159,16 @@ class Network:
 
         Bits stay zeros and ones, (T, *shape).
         """
-        p = self.parameters
-        values = torch.from_numpy(np.ascontiguousarray(images)).to(self.device, torch.float32)
-        if self._white is None:
-            return values
-        values = values[:, None] if values.dim() == 3 else values.permute(0, 3, 1, 2)
-        return (values / self._white - p.mean) / p.std
+        if self._shades is None:
+            given = torch.from_numpy(np.ascontiguousarray(images))
+            return given.to(self.device, torch.float32)
+        if images.dtype == np.uint8:
+            # A look at 256 numbers in the place of four operations on every pixel.
+            shades = torch.from_numpy(self._shades[images])
+        else:
+            shades = self._of_white(images)
+        values = shades.to(self.device)
+        return values[:, None] if values.dim() == 3 else values.permute(0, 3, 1, 2)
 
     def state(self) -> State:
         """Return every array that a later result depends on."""
@@ -214,52 +235,53 @@ class Network:
             rate *= len(self._targets) / o.window
         return rate
 
+    def _of_white(self, pixels: npt.NDArray[Any]) -> Tensor:
+        """Return pixels as shares of white, less the mean, over std; float32, like `pixels`."""
+        p, values = self.parameters, torch.from_numpy(np.ascontiguousarray(pixels))
+        return (values.to(torch.float32) / self._white - p.mean) / p.std
+
     def _commit(self, boost: bool) -> Probabilities:
         """Learn from the window; return what the pass predicted, float32 (n, classes)."""
         n, chain = len(self._targets), self.chain
-        # Batch norm needs the window whole.
-        norm = any(isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d) for m in chain.modules())
-        step = n if norm else PIECE
-        self.optimizer.zero_grad(set_to_none=True)
-        chain.train()
-        logits, errors = [], []
+        step = n if self._whole else PIECE
+        for parameter in self._learning:
+            parameter.grad = None
+        for module in self._switched:
+            module.train()
+        outcomes: list[Outcome] = []
         for a in range(0, n, step):
             b = min(a + step, n)
             chain.prepare(self._learned + a, b == n, boost)
             values = self.normalised(self._images[a:b])
             targets = torch.from_numpy(self._targets[a:b]).to(self.device)
-            outcome = self.credit.add_gradients(values, targets, n)
-            logits.append(outcome.logits)
-            errors.append(outcome.error)
-        chain.eval()
-        joined = torch.cat(logits)
-        if not bool(torch.isfinite(joined).all()):
+            outcomes.append(self.credit.add_gradients(values, targets, n))
+        for module in self._switched:
+            module.eval()
+        logits = np.concatenate([o.logits.cpu().numpy() for o in outcomes])
+        if not np.isfinite(logits).all():
             raise UserError(
                 f"{self._path}.optimizer.learning_rate: {self.parameters.optimizer.learning_rate} "
                 f"made outputs infinite after {self._learned} samples, expected a smaller one"
             )
-        self._reward(joined, torch.cat(errors))
+        if self._rewarded:
+            self._reward(logits, torch.cat([o.error for o in outcomes]))
         if self._learning:
             for layer in self._masked:
                 layer.mask_gradient()
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.learning_rate()
-            self.optimizer.step()
+            advance(self.optimizer, self.learning_rate())
         self._learned += n
         self._commits += 1
-        for competition in chain.competitions.values():
+        for competition in self._competitions:
             competition.commit(n)
             if boost:
                 competition.update_boost((self._learned - 1) // self._per_epoch)
         self._images, self._targets = self._images[:0], self._targets[:0]
-        return joined.softmax(1).cpu().numpy()
+        return np.concatenate([o.probability.cpu().numpy() for o in outcomes])
 
-    def _reward(self, logits: Tensor, error: Tensor) -> None:
-        poolers = [p for p in self.chain.poolers.values() if p.reward is not None]
-        if poolers:
-            right = logits.argmax(1).cpu().numpy() == self._targets
-            for pooler in poolers:
-                pooler.commit_reward(right, error.cpu().numpy().astype(np.float64))
+    def _reward(self, logits: npt.NDArray[np.float32], error: Tensor) -> None:
+        right = logits.argmax(1) == self._targets
+        for pooler in self._rewarded:
+            pooler.commit_reward(right, error.cpu().numpy().astype(np.float64))
 
     def _load_optimizer(self, state: State) -> None:
         found: dict[int, dict[str, Tensor]] = {}

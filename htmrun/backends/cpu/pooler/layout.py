@@ -78,6 +78,7 @@ class Memory(NamedTuple):
     pool: U64  # (C, IW) bit set: potential synapse
     synapses: U64  # (C, SW) bit set: a place of `x` that counts
     first: npt.NDArray[np.uint32]  # (C, IW + 1) synapses before each word; (C, 0) of whole rows
+    inputs_at: npt.NDArray[np.uint16]  # (C, 64 SW) input at each place of a row; (C, 0): not listed
     connected: U64  # (C, SW) bit set: connected
     by_input: U64  # (I + 1, CW) connected inputs, transposed; the last row is zero
     active_duty: npt.NDArray[np.uint32]  # (C,)
@@ -100,8 +101,8 @@ class Memory(NamedTuple):
     window_planes: U64  # (8 * BYTES + 1, IW in whole steps of 8) how often inputs were on
     totals: I64  # (I,)
     packed: U64  # (IW + 1,) a row of inputs in the order of a compact pool
-    flips: U64  # (IW + 1,) words of one column's connected synapses that changed: what changed
-    flip_words: npt.NDArray[np.int32]  # (IW + 1,) and which words they are
+    flips: U64  # (IW in whole steps of 64) by word of one column's row: synapses that changed
+    touched: U64  # (IW / 64,) by word: whether it changed, one bit each
     flip_inputs: npt.NDArray[np.int32]  # (I,) the inputs of these synapses
     wins: npt.NDArray[np.uint32]  # (C,) wins in a window of several samples
     sums: I64  # (C,)
@@ -112,8 +113,8 @@ class Memory(NamedTuple):
     hint: npt.NDArray[np.float64]  # (4,) where to look for the best scores first; speed only
 
 
-SHARED = ("x", "pool", "synapses", "first", "connected", "by_input", "active_duty")
-SHARED += ("overlap_duty", "min_overlap_duty", "boost", "wins")
+SHARED = ("x", "pool", "synapses", "first", "inputs_at", "connected")
+SHARED += ("by_input", "active_duty", "overlap_duty", "min_overlap_duty", "boost", "wins")
 """Arrays that all threads see; of everything else each has its own."""
 
 

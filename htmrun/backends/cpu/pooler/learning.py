@@ -6,8 +6,15 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from htmrun.backends.cpu.common.numeric import popcount, trailing_zeros
-from htmrun.backends.cpu.pooler.compact import inputs_of, is_compact, pack
+from htmrun.backends.cpu.common.numeric import trailing_zeros
+from htmrun.backends.cpu.pooler.compact import (
+    fetch_places,
+    is_compact,
+    is_listed,
+    pack,
+    packed_word,
+)
+from htmrun.backends.cpu.pooler.flips import flip, list_flips, note_flips
 from htmrun.backends.cpu.pooler.layout import HOT, INNER, SHIFT, U64, Memory, Rules
 from htmrun.backends.cpu.pooler.overlap import count_rows
 from htmrun.backends.cpu.pooler.simd import (
@@ -38,64 +45,16 @@ def _fetch(c: int, following: int, w: int, width: int, m: Memory) -> None:
 
 
 @njit(**INNER)
-def _changed(n: int, c: int, w: int, mask: np.uint64, m: Memory) -> int:
-    """Note which of 64 synapses are connected now; return `n`, the words changed, or n + 1."""
-    mask &= m.synapses[c, w]
-    flipped = mask ^ m.connected[c, w]
-    m.connected[c, w] = mask
-    m.flips[n] = flipped
-    m.flip_words[n] = np.int32(w)
-    return n + np.int64(flipped != np.uint64(0))
-
-
-@njit(**INNER)
-def _list_flips(n: int, c: int, m: Memory) -> int:
-    """List the inputs of the `n` words that changed in column `c`, and fetch their places.
-
-    Free of branches: how many bits of a word changed cannot be predicted.
-    """
-    count = np.uint64(0)
-    for q in range(n):
-        count += popcount(m.flips[q])
-    m.flips[n] = np.uint64(0)
-    pitch = m.by_input.shape[1]
-    q = 0
-    left = m.flips[0]
-    for k in range(np.int64(count)):
-        i = np.int64(m.flip_words[q]) * 64 + np.int64(trailing_zeros(left))
-        m.flip_inputs[k] = np.int32(i)
-        left &= left - np.uint64(1)
-        following = m.flips[q + 1]
-        empty = left == np.uint64(0)
-        q += np.int64(empty)
-        left = following if empty else left
-    if is_compact(m):
-        inputs_of(np.int64(count), c, m)
-    for k in range(np.int64(count)):
-        prefetch(m.by_input, np.int64(m.flip_inputs[k]) * pitch + (c >> 6))
-    return np.int64(count)
-
-
-@njit(**INNER)
-def _flip(count: int, c: int, m: Memory) -> None:
-    """Bring the transposed matrix in line with the `count` listed changes of column `c`."""
-    bit = np.uint64(1) << np.uint64(c & 63)
-    word = c >> 6
-    for k in range(count):
-        m.by_input[m.flip_inputs[k], word] ^= bit
-
-
-@njit(**INNER)
 def adapt_words(
     c: int, following: int, row: U64, change: tuple[int, int], threshold: int, m: Memory
-) -> int:
+) -> None:
     """Add change[0] to the synapses of column `c` whose bit is set in `row`, change[1] to others.
 
-    `row` is in the order of the column's row (see `compact.pack`). Returns how many words of
-    connected synapses changed. `following` is the column to be adapted next: its permanences are
-    fetched meanwhile.
+    `row` is in the order of the column's row (see `compact.pack`). What was connected or cut is
+    noted, see `flips`. `following` is the column to be adapted next: its permanences are fetched
+    meanwhile.
     """
-    n = 0
+    touched = np.uint64(0)
     width = m.connected.shape[1]
     for w in range(width):
         _fetch(c, following, w, width, m)
@@ -108,8 +67,37 @@ def adapt_words(
             np.int16(_TOP),
             np.int16(threshold - SHIFT),
         )
-        n = _changed(n, c, w, mask, m)
-    return n
+        touched = note_flips(c, w, mask, touched, m)
+
+
+@njit(**INNER)
+def adapt_inputs(
+    c: int, following: int, row: U64, change: tuple[int, int], threshold: int, m: Memory
+) -> None:
+    """Add change[0] to the synapses of column `c` with inputs that are on, change[1] to others.
+
+    row: bits of inputs. The rest as `adapt_words`.
+    """
+    if not is_listed(m):
+        pack(c, following, row, m)
+        packed = m.packed if is_compact(m) else row
+        adapt_words(c, following, packed, change, threshold, m)
+        return
+    touched = np.uint64(0)
+    width = m.connected.shape[1]
+    fetch_places(following, m)
+    for w in range(width):
+        _fetch(c, following, w, width, m)
+        mask = adapt_by_bits(
+            m.x,
+            (c * width + w) * 64,
+            packed_word(c, w, row, m),
+            np.int16(change[0]),
+            np.int16(change[1]),
+            np.int16(_TOP),
+            np.int16(threshold - SHIFT),
+        )
+        touched = note_flips(c, w, mask, touched, m)
 
 
 @njit(**INNER)
@@ -122,17 +110,16 @@ def learn_alone(winners: npt.NDArray[np.int32], row: U64, r: Rules, m: Memory) -
     flips, before = 0, 0
     for j in range(len(winners)):
         c, following = np.int64(winners[j]), np.int64(winners[min(j + 1, len(winners) - 1)])
-        pack(c, following, row, m)
-        mine = m.packed if is_compact(m) else row
-        n = adapt_words(c, following, mine, (r.up, -r.down), r.threshold, m)
-        _flip(flips, before, m)
-        flips, before = _list_flips(n, c, m), c
-    _flip(flips, before, m)
+        adapt_inputs(c, following, row, (r.up, -r.down), r.threshold, m)
+        flip(flips, before, m)
+        flips, before = list_flips(c, m), c
+    flip(flips, before, m)
 
 
 @njit(**INNER)
-def _adapt_by_window(c: int, following: int, threshold: int, m: Memory) -> int:
-    n = 0
+def adapt_by_window(c: int, following: int, threshold: int, m: Memory) -> None:
+    """Add `m.change` to the permanences of column `c`; the rest as `adapt_words`."""
+    touched = np.uint64(0)
     width = m.connected.shape[1]
     for w in range(width):
         _fetch(c, following, w, width, m)
@@ -144,8 +131,7 @@ def _adapt_by_window(c: int, following: int, threshold: int, m: Memory) -> int:
             np.int16(_TOP),
             np.int16(threshold - SHIFT),
         )
-        n = _changed(n, c, w, mask, m)
-    return n
+        touched = note_flips(c, w, mask, touched, m)
 
 
 @njit(**INNER)
@@ -225,15 +211,13 @@ def learn_words(
             m.wins[c] = np.uint32(wins)
             mine = members[:wins]
             if wins == 1:
-                pack(c, following, rows[mine[0]], m)
-                row = m.packed if is_compact(m) else rows[mine[0]]
-                n = adapt_words(c, following, row, (r.up, -r.down), r.threshold, m)
+                adapt_inputs(c, following, rows[mine[0]], (r.up, -r.down), r.threshold, m)
             else:
                 _window_change(c, following, mine, rows, r, m)
-                n = _adapt_by_window(c, following, r.threshold, m)
-            _flip(flips, before, m)
-            flips, before = _list_flips(n, c, m), c
-    _flip(flips, before, m)
+                adapt_by_window(c, following, r.threshold, m)
+            flip(flips, before, m)
+            flips, before = list_flips(c, m), c
+    flip(flips, before, m)
 
 
 @njit(**HOT)
@@ -262,8 +246,8 @@ def _push(c: int, wins: int, r: Rules, m: Memory) -> None:
             word |= np.uint64(m.x[c, w * 64 + b] >= least) << np.uint64(b)
         upwards[w] = word
     step = min(r.push * wins, PERMANENCE_ONE)
-    n = adapt_words(c, c, upwards, (step, -step), r.threshold, m)
-    _flip(_list_flips(n, c, m), c, m)
+    adapt_words(c, c, upwards, (step, -step), r.threshold, m)
+    flip(list_flips(c, m), c, m)
 
 
 @njit(**INNER)
@@ -299,5 +283,5 @@ def advance_duties(winners: npt.NDArray[np.int32], samples: int, r: Rules, m: Me
         m.reached[c] = 0
     for c in range(r.columns):
         if m.overlap_duty[c] < m.min_overlap_duty[c]:
-            n = adapt_words(c, c, m.synapses[c], (r.bump, 0), r.threshold, m)
-            _flip(_list_flips(n, c, m), c, m)
+            adapt_words(c, c, m.synapses[c], (r.bump, 0), r.threshold, m)
+            flip(list_flips(c, m), c, m)

@@ -9,14 +9,9 @@ from numba import njit
 from htmrun.backends.cpu.common.numeric import trailing_zeros
 from htmrun.backends.cpu.pooler.boosting import update_boost
 from htmrun.backends.cpu.pooler.compact import is_compact, pack
+from htmrun.backends.cpu.pooler.flips import flip, list_flips
 from htmrun.backends.cpu.pooler.layout import HOT, I64, U64, Field, Memory, Rules
-from htmrun.backends.cpu.pooler.learning import (
-    _adapt_by_window,
-    _flip,
-    _list_flips,
-    adapt_words,
-    advance_duties,
-)
+from htmrun.backends.cpu.pooler.learning import adapt_by_window, adapt_inputs, advance_duties
 from htmrun.backends.cpu.pooler.window import input_words
 
 Index = npt.NDArray[np.int32]
@@ -52,13 +47,12 @@ def modulated_window(
             g = reward[mine[0]]
             if g == 0:
                 continue
-            pack(c, following, rows[mine[0]], m)
-            row = m.packed if is_compact(m) else rows[mine[0]]
-            n = adapt_words(c, following, row, (g * r.up, -g * r.down), r.threshold, m)
+            change = (g * r.up, -g * r.down)
+            adapt_inputs(c, following, rows[mine[0]], change, r.threshold, m)
         else:
             _total_change(c, following, mine, reward, rows, r, m)
-            n = _adapt_by_window(c, following, r.threshold, m)
-        _flip(_list_flips(n, c, m), c, m)
+            adapt_by_window(c, following, r.threshold, m)
+        flip(list_flips(c, m), c, m)
     m.wins[:] = np.uint32(0)
     for j in range(len(winners)):
         m.wins[winners[j]] += np.uint32(1)

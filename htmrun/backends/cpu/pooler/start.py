@@ -12,7 +12,7 @@ from numba import njit
 
 from htmrun.backends import rng, topology
 from htmrun.backends.cpu.common.numeric import JIT, mix, trailing_zeros
-from htmrun.backends.cpu.pooler.compact import number_places, whole_word
+from htmrun.backends.cpu.pooler.compact import list_inputs, lists, number_places, whole_word
 from htmrun.backends.cpu.pooler.layout import (
     BYTES,
     I64,
@@ -47,6 +47,7 @@ def empty_memory(columns: int, inputs: int, words: int) -> Memory:
         pool=pool,
         synapses=pool if words == iw else zeros((c, words), np.uint64),
         first=zeros((c, 0 if words == iw else iw + 1), np.uint32),
+        inputs_at=zeros((c, 64 * words if lists(inputs, words) else 0), np.uint16),
         connected=zeros((c, words), np.uint64),
         by_input=zeros((i + 1, cw), np.uint64),
         active_duty=zeros(c, np.uint32),
@@ -69,8 +70,8 @@ def empty_memory(columns: int, inputs: int, words: int) -> Memory:
         window_planes=zeros((8 * BYTES + 1, -(-iw // 8) * 8), np.uint64),
         totals=zeros(i, np.int64),
         packed=zeros(iw + 1, np.uint64),
-        flips=zeros(iw + 1, np.uint64),
-        flip_words=zeros(iw + 1, np.int32),
+        flips=zeros(-(-iw // 64) * 64, np.uint64),
+        touched=zeros(-(-iw // 64), np.uint64),
         flip_inputs=zeros(i, np.int32),
         wins=zeros(c, np.uint32),
         sums=zeros(c, np.int64),
@@ -161,6 +162,8 @@ def draw(p: SpatialPoolerParameters, pools: Pools, inputs: int, seed: int, m: Me
 def connect(p: SpatialPoolerParameters, m: Memory) -> None:
     """Bring both bit matrices in line with permanences and pools."""
     m.by_input[:] = 0
+    if m.inputs_at.shape[1] > 0:
+        _in_parallel(p.columns, m.x.size, list_inputs, m.pool, m.inputs_at)
     threshold = permanence(p.connected) - SHIFT
     _in_parallel(p.columns, m.x.size, _connect, threshold, m.x, m.synapses, m.connected)
     _in_parallel(p.columns, m.pool.size * 64, _transpose, m.connected, m.pool, m.first, m.by_input)
