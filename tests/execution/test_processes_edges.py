@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from htmrun.errors import UserError
-from htmrun.execution.job_runs import run_jobs
+from htmrun.execution.job_runs import JobPlayer, run_jobs
 from htmrun.training.records import Failed, Finished, Job, Record, Started
 
 
@@ -153,3 +153,16 @@ def test_a_guard_that_comes_too_late_is_none(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(f"{CHECK}must_be_guarded()\nif __name__ == 'x':\n    pass\n")
     with pytest.raises(UserError, match=r"mine\.py:2 starts processes"):
         runpy.run_path(str(tmp_path / "mine.py"), run_name="__main__")
+
+
+def test_a_worker_gets_ready_for_what_it_runs_and_nothing_else() -> None:
+    ready: list[str | None] = []
+
+    class Noting(Reporting):
+        def prepare(self, arm: str | None = None) -> None:
+            ready.append(arm)
+
+    player = JobPlayer(Noting())
+    for job in jobs("online", "minibatch", seeds=2)[:3]:
+        list(player.play(job, lambda: False))
+    assert ready == ["online", "minibatch"]

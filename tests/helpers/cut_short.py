@@ -15,8 +15,11 @@ from htmrun.tracking.sqlite_writer import SqliteWriter
 
 
 @contextmanager
-def terminated_within(statement: str) -> Iterator[list[str]]:
-    """Send SIGTERM once, in the middle of the transaction that says `statement`."""
+def terminated_within(statement: str, client: Any = None) -> Iterator[list[str]]:
+    """Send SIGTERM once, in the middle of the transaction that says `statement`.
+
+    client: one that is there already.
+    """
     sent: list[str] = []
 
     def listen(_c: Any, _cursor: Any, said: str, _p: Any, _context: Any, _many: bool) -> None:
@@ -33,6 +36,8 @@ def terminated_within(statement: str) -> Iterator[list[str]]:
         self._database.set_trace_callback(trace)
 
     begin = SqliteWriter.__init__
+    if isinstance(client, SqliteWriter):
+        client._database.set_trace_callback(trace)
     event.listen(Engine, "after_cursor_execute", listen)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SqliteWriter, "__init__", traced)

@@ -394,7 +394,7 @@ def test_an_interruption_waits_for_what_is_written_to_mlflow(tmp_path: Path) -> 
     assert trial is not None
     with (
         terminations_raised(),
-        terminated_within("INSERT INTO params") as sent,
+        terminated_within("INSERT INTO params", record._client) as sent,
         pytest.raises(SystemExit, match="143"),
     ):
         record.begin(trial.number, plain(shared.sweep.trial(trial.params)))
