@@ -231,7 +231,43 @@ def rows(quick: bool) -> Iterator[list[str]]:
         yield from measure(case)
 
 
-TABLES = [Table("Temporal memory", ABOUT, HEADS, 2, rows)]
+def rows_of_single_samples(quick: bool) -> Iterator[list[str]]:
+    """Measure chunks, and calls with one sample each, by turns from the same state."""
+    count = 1024
+    for name, steps in (("first 1,024", 0), ("learned", 10_000 if quick else 40_000)):
+        case, ahead = Case(name, (steps,)), stream(Case(name, (steps,)))
+        memory = case.memory()
+        for _ in range(steps // 500):
+            memory.run(next(ahead), Plan.every(1, 500))
+        state = memory.state()
+        samples = Bits.concatenate([next(ahead) for _ in range(3)]).slice(0, count)
+        ways = [[samples], [samples.slice(t, t + 1) for t in range(count)]]
+        best = [np.inf, np.inf]
+        for turn in range(4 if quick else 10):
+            for way, parts in enumerate(ways):
+                memory = case.memory()
+                memory.load(state)
+                plan = Plan.every(1, len(parts[0]))
+                begin = time.process_time()
+                for part in parts:
+                    memory.run(part, plan)
+                if turn:
+                    best[way] = min(best[way], time.process_time() - begin)
+        chunk, single = (1e6 * b / count for b in best)
+        yield [name, number(chunk, 1), number(single, 1), f"{single / chunk:.2f}"]
+
+
+ABOUT_SINGLE = """
+The same columns and sequences, learning, with a window of 1: microseconds for a sample of a chunk
+of 1024, and for one that comes in a call of its own.
+"""
+HEADS_SINGLE = ["case", "us in a chunk", "us one a call", "ratio"]
+SINGLE = "Temporal memory, one sample a call"
+
+TABLES = [
+    Table("Temporal memory", ABOUT, HEADS, 2, rows),
+    Table(SINGLE, ABOUT_SINGLE, HEADS_SINGLE, 1, rows_of_single_samples),
+]
 
 if __name__ == "__main__":
     measuring.main(__doc__, TABLES)

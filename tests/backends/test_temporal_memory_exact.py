@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -195,3 +199,93 @@ def test_memory_stays_within_its_estimate_and_does_not_grow_once_it_is_full(monk
     assert tm.counters()["segments_evicted"] > 20_000
     assert max(sizes[2:]) < 1.1 * min(sizes[2:])
     assert max(sizes) < tm_footprint.memory(parameters, columns)
+
+
+def test_a_new_segment_listens_as_one_that_was_there_does():
+    """New segments are written all at once, those of a window that meet again are grown."""
+    for initial in (0.3, 0.7):
+        case = random_case(3)
+        case = replace(case, parameters=case.parameters.model_copy(
+            update={"initial_permanence": initial, "connected": 0.5}))  # fmt: skip
+        a, b = memory(reference, case), memory(cpu, case)
+        same_activity(a.run(case.bits, case.plan), b.run(case.bits, case.plan))
+        same_state(a.state(), b.state())
+        assert a.counters()["segments_created"] > 50
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda tm: pickle.loads(pickle.dumps(tm))])
+def test_a_copy_has_arrays_of_its_own(again):
+    """Compiled code reads where arrays lie from a table: that of a copy names the copy's."""
+    case = random_case(1)
+    half = len(case.bits) // 2
+    tm = memory(cpu, case)
+    tm.run(case.bits.slice(0, half), case.plan.slice(0, half))
+    before, other = tm.state(), again(tm)
+    rest = case.bits.slice(half, len(case.bits)), case.plan.slice(half, len(case.bits))
+    activity = other.run(*rest)
+    same_state(before, tm.state())
+    same_activity(activity, tm.run(*rest))
+    same_state(tm.state(), other.state())
+
+
+def test_results_outlive_the_next_call():
+    """One sample a call writes to the same arrays again and again."""
+    case = random_case(2)
+    whole = memory(cpu, case).run(case.bits, case.plan)
+    tm, rows = memory(cpu, case), []
+    for t in range(len(case.bits)):
+        rows.append(tm.run(case.bits.slice(t, t + 1), case.plan.slice(t, t + 1)))
+    for name in ("active", "winners", "predicted"):
+        joined = Bits.concatenate([getattr(r, name) for r in rows])
+        assert np.array_equal(joined.indices, getattr(whole, name).indices)
+        assert np.array_equal(joined.offsets, getattr(whole, name).offsets)
+    for name in ("hits", "bursting"):
+        assert np.array_equal(
+            np.concatenate([getattr(r, name) for r in rows]), getattr(whole, name)
+        )
+
+
+@pytest.mark.parametrize("index", [-1, 64, 1 << 30])
+def test_bits_that_are_no_column_are_refused(index):
+    tm = cpu.TemporalMemory(TemporalMemoryParameters(), 64, 0)
+    before = tm.state()
+    bits = Bits(64, np.array([1, index, 3], np.int32), np.array([0, 3]))
+    with pytest.raises(ValueError, match="outside of 0 to 63"):
+        tm.run(bits, Plan.every(1, 1))
+    same_state(before, tm.state())
+
+
+@pytest.mark.parametrize("punishment", [0.0, 0.1])
+def test_counts_are_cleared_one_by_one_where_few_of_many_were_raised(punishment):
+    """20,000 segments, of which a sample touches 150: were they not cleared, the next would err."""
+    n, columns = 20_000, 256
+    parameters = TemporalMemoryParameters(
+        cells_per_column=1,
+        activation_threshold=2,
+        matching_threshold=1,
+        new_synapses=2,
+        segment_size=4,
+        segments_per_column=None,
+        punishment=punishment,
+    )
+    r = np.random.default_rng(0)
+    listened = np.sort(r.random((n, columns)).argpartition(2, 1)[:, :2], 1)
+    ids = np.arange(n, dtype=np.int32)
+    state = reference.TemporalMemory(parameters, columns, 0).state() | {
+        "sample": np.array([1]),
+        "next_id": np.array([n]),
+        "counters": np.array([n, 0, 0, 2 * n, 0, 0]),
+        "segment_id": ids,
+        "segment_cell": (ids % columns).astype(np.int32),
+        "segment_last_used": np.zeros(n, np.int64),
+        "synapse_segment": np.repeat(ids, 2),
+        "synapse_slot": np.tile(np.array([0, 1], np.uint8), n),
+        "synapse_cell": listened.astype(np.int32).ravel(),
+        "synapse_permanence": r.integers(1, 10000, 2 * n).astype(np.int16),
+    }
+    a, b = (m.TemporalMemory(parameters, columns, 0) for m in (reference, cpu))
+    bits = Bits.from_rows(columns, [[3], [9], [3], [200], [9], [3]])
+    for tm in (a, b):
+        tm.load(state)
+    same_activity(a.run(bits, Plan.every(1, 6)), b.run(bits, Plan.every(1, 6)))
+    same_state(a.state(), b.state())

@@ -8,12 +8,14 @@ and lists are blocks of a few sizes, taken from one array each (see `index`).
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from htmrun.backends import rng, tm_contract
+from htmrun.backends.cpu.common.packed import Layout
 from htmrun.backends.fixed_point import permanence
 from htmrun.backends.parameters import TemporalMemoryParameters
 from htmrun.errors import UserError
@@ -129,6 +131,7 @@ class Scratch(NamedTuple):
     free_rows: I64  # (BLOCK_CLASSES,) first free block of each size, -1: none
     free_lists: I64
     buckets: I32  # (1024,)
+    words: npt.NDArray[np.uint64]  # (cells of a column,)
 
 
 class Queue(NamedTuple):
@@ -241,6 +244,7 @@ def allocate(cells: int, columns: int, segments: int = 0, slots: int = 0) -> Mem
             np.full(BLOCK_CLASSES, -1, np.int64),
             np.full(BLOCK_CLASSES, -1, np.int64),
             np.zeros(1024, np.int32),
+            np.zeros(cells // columns, np.uint64),
         ),
         queue(SPARE.events, SPARE.snapshots, SPARE.cells),
     )
@@ -274,6 +278,20 @@ def synapses(slots: int) -> Synapses:
     )
 
 
+def activity(samples: int, cells: int) -> Activity:
+    """Return room for that many samples, and for that many cells or columns on each list."""
+    return Activity(
+        np.empty(cells, np.int32),
+        np.zeros(samples + 2, np.int64),
+        np.empty(cells, np.int32),
+        np.zeros(samples + 2, np.int64),
+        np.empty(cells, np.int32),
+        np.zeros(samples + 1, np.int64),
+        np.zeros(samples, np.int32),
+        np.zeros(samples, np.int32),
+    )
+
+
 def check_index(what: str, number: int) -> None:
     """Raise UserError if `number` of something does not fit an int32."""
     if number > _INDEX_LIMIT:
@@ -291,8 +309,20 @@ def enlarged(array: np.ndarray, length: int, fill: int = 0) -> np.ndarray:
     return out
 
 
+def copy(old: Iterable[Any], new: Iterable[Any], length: int | None = None) -> None:
+    """Copy each array of a named tuple, or its first `length` places, to the start of another's."""
+    for source, target in zip(old, new, strict=True):
+        some = source[:length]
+        target[: len(some)] = some
+
+
 def nbytes(part: object) -> int:
     """Return the bytes of all arrays in a nest of tuples, slack included."""
     if isinstance(part, np.ndarray):
         return part.nbytes
     return sum(nbytes(p) for p in part) if isinstance(part, tuple) else 0
+
+
+RULES = Layout(Rules._make([0] * 15 + [np.uint64(0)] * 2))
+MEMORY = Layout(allocate(1, 1))
+ACTIVITY = Layout(activity(0, 0))

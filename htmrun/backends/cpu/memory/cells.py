@@ -9,7 +9,12 @@ from numba import njit
 
 from htmrun.backends.cpu.common.numeric import mix
 from htmrun.backends.cpu.memory.arrays import EVENTS, SAMPLE, SNAPSHOTS, TIME
-from htmrun.backends.cpu.memory.dendrites import best_in_chain, best_in_column, least_used_cell
+from htmrun.backends.cpu.memory.dendrites import (
+    best_in_chain,
+    best_in_column,
+    least_used_cell,
+    set_marks,
+)
 from htmrun.backends.cpu.memory.index import INLINE
 from htmrun.backends.tm_contract import CREATE, PUNISH, REINFORCE
 
@@ -43,8 +48,7 @@ def choose_cells(
     word = mix(rules.cell_key ^ np.uint64(position[TIME]))
     silent = np.int64(0)
     if not others:
-        for q in range(active.shape[0]):
-            mark[active[q]] = 1
+        set_marks(active, 1, per_column, mark)
     for ic in range(columns.shape[0] + 1):
         last = ic == columns.shape[0]
         if learn and rules.punishment > 0:
@@ -65,9 +69,9 @@ def choose_cells(
                 w += 1
             a = end
             continue
-        for cell in range(column * per_column, (column + 1) * per_column):
-            activity.active[a] = cell
-            a += 1
+        for k in range(np.uint64(per_column)):
+            activity.active[np.uint64(a) + k] = column * per_column + np.int64(k)
+        a += per_column
         if others:
             best = best_in_chain(scratch.matching_head[column], segments)
         else:
@@ -86,14 +90,13 @@ def choose_cells(
             if learn:
                 _emit(snapshot, REINFORCE, best, queue, scalars)
         else:
-            winner = least_used_cell(column, per_column, word, cells.owned)
+            winner = least_used_cell(column, per_column, word, cells.owned, scratch.words)
             if learn and winners.shape[0] > 0:
                 _emit(snapshot, CREATE, winner, queue, scalars)
         activity.winners[w] = winner
         w += 1
     if not others:
-        for q in range(active.shape[0]):
-            mark[active[q]] = 0
+        set_marks(active, 0, per_column, mark)
     activity.active_start[row + 2] = a
     activity.winners_start[row + 2] = w
     if scalars[EVENTS] > first_event:

@@ -28,13 +28,22 @@ from htmrun.backends.cpu.memory.arrays import (
     SNAPSHOTS,
     SWEPT,
 )
+from htmrun.backends.cpu.memory.dendrites import set_marks
 from htmrun.backends.cpu.memory.evict import evict_oldest
 from htmrun.backends.cpu.memory.index import INLINE, block_class, block_size, longer
-from htmrun.backends.cpu.memory.learn import adapt, destroy, grow, least_recent_segment, new_segment
+from htmrun.backends.cpu.memory.learn import (
+    adapt,
+    destroy,
+    first_synapses,
+    grow,
+    least_recent_segment,
+    new_segment,
+)
 from htmrun.backends.tm_contract import CREATE, EVICTED_SHARE, PUNISH
 
-DONE, SHORT_SEGMENTS, SHORT_ROWS, SHORT_POOL, SHORT_QUEUE, SHORT_ACTIVITY = range(6)
-"""Why compiled code returned: finished, or an array needs `scalars[NEED]` more places."""
+DONE, SHORT_SEGMENTS, SHORT_ROWS, SHORT_POOL, SHORT_QUEUE, SHORT_ACTIVITY, OUTSIDE = range(7)
+"""Why compiled code returned: finished, an array needs `scalars[NEED]` more places, or an input
+is no column."""
 
 
 @njit(**INLINE)
@@ -59,14 +68,14 @@ def commit(rules: Any, memory: Any) -> int:
             break
         if snapshot != current:
             if current >= 0:
-                _unmark(current, queue, mark)
-            _mark(snapshot, queue, mark)
+                _unmark(current, rules.cells_per_column, queue, mark)
+            _mark(snapshot, rules.cells_per_column, queue, mark)
             current = snapshot
             word = mix(rules.grow_key ^ np.uint64(queue.sample[snapshot]))
         _apply(event, snapshot, word, winners, rules, memory)
         scalars[CURSOR] = event + 1
     if current >= 0:
-        _unmark(current, queue, mark)
+        _unmark(current, rules.cells_per_column, queue, mark)
     if code == DONE:
         _empty_queue(rules, memory)
     return code
@@ -96,33 +105,38 @@ def _apply(event: int, snapshot: int, word: Any, winners: Any, rules: Any, memor
     queue, segments, scalars = memory.queue, memory.segments, memory.scalars
     kind = queue.kind[event]
     s = np.int64(queue.target[event])
-    need = rules.new_synapses
-    adapts = True
     if kind == CREATE:
         cell = s
         s = _standing(cell // rules.cells_per_column, snapshot, memory)
         if s < 0:
-            adapts = False
-            if memory.cells.owned[cell] >= rules.segments_per_cell:
-                scalars[SEGMENTS_EVICTED] += 1
-                oldest = np.int64(least_recent_segment(cell, memory.cells.first, segments))
-                destroy(oldest, rules, memory)
-            s = new_segment(cell, rules, memory)
-            if scalars[SNAPSHOTS] > 1:
-                _remember(s, cell // rules.cells_per_column, snapshot, memory)
+            _create(cell, snapshot, word, winners, rules, memory)
+            return
     elif segments.gone[s] != 0:
         scalars[EVENTS_DROPPED] += 1
         return
-    if adapts:
-        up = -rules.punishment if kind == PUNISH else rules.increment
-        down = 0 if kind == PUNISH else -rules.decrement
-        need -= adapt(s, up, down, rules, memory, memory.cells.mark)
+    up = -rules.punishment if kind == PUNISH else rules.increment
+    down = 0 if kind == PUNISH else -rules.decrement
+    need = rules.new_synapses - adapt(s, up, down, rules, memory, memory.cells.mark)
     if kind != PUNISH:
         segments.last_used[s] = queue.sample[snapshot]
         if need > 0:
             grow(s, need, word, winners, rules, memory, memory.cells.mark)
     if segments.size[s] == 0:
         destroy(s, rules, memory)
+
+
+@njit(**INLINE)
+def _create(cell: int, snapshot: int, word: Any, winners: Any, rules: Any, memory: Any) -> None:
+    segments, scalars = memory.segments, memory.scalars
+    if memory.cells.owned[cell] >= rules.segments_per_cell:
+        scalars[SEGMENTS_EVICTED] += 1
+        oldest = np.int64(least_recent_segment(cell, memory.cells.first, segments))
+        destroy(oldest, rules, memory)
+    s = new_segment(cell, rules, memory)
+    segments.last_used[s] = memory.queue.sample[snapshot]
+    if scalars[SNAPSHOTS] > 1:
+        _remember(s, cell // rules.cells_per_column, snapshot, memory)
+    first_synapses(s, word, winners, rules, memory)
 
 
 @njit(**INLINE)
@@ -185,17 +199,17 @@ def _remember(s: int, column: int, snapshot: int, memory: Any) -> None:
 
 
 @njit(**INLINE)
-def _mark(snapshot: int, queue: Any, mark: Any) -> None:
-    for q in range(queue.active_start[snapshot], queue.active_start[snapshot + 1]):
-        mark[queue.active[q]] = 1
+def _mark(snapshot: int, per_column: int, queue: Any, mark: Any) -> None:
+    low, high = queue.active_start[snapshot], queue.active_start[snapshot + 1]
+    set_marks(queue.active[low:high], 1, per_column, mark)
     for q in range(queue.winners_start[snapshot], queue.winners_start[snapshot + 1]):
         mark[queue.winners[q]] |= 2
 
 
 @njit(**INLINE)
-def _unmark(snapshot: int, queue: Any, mark: Any) -> None:
-    for q in range(queue.active_start[snapshot], queue.active_start[snapshot + 1]):
-        mark[queue.active[q]] = 0
+def _unmark(snapshot: int, per_column: int, queue: Any, mark: Any) -> None:
+    low, high = queue.active_start[snapshot], queue.active_start[snapshot + 1]
+    set_marks(queue.active[low:high], 0, per_column, mark)
     for q in range(queue.winners_start[snapshot], queue.winners_start[snapshot + 1]):
         mark[queue.winners[q]] = 0
 

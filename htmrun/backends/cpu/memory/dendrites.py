@@ -14,77 +14,128 @@ import numpy as np
 from numba import njit
 
 from htmrun.backends.cpu.common.numeric import mix
+from htmrun.backends.cpu.common.prefetch import ask_for
 from htmrun.backends.cpu.memory.arrays import CONNECTED, LENGTH, START
 from htmrun.backends.cpu.memory.index import INLINE
 
-_HIT = np.uint8(1)
+_NOUGHT, _ONE, _ALL = np.uint64(0), np.uint64(1), np.uint64(2**64 - 1)
+
+# So many counts are cleared at once in the time that one entry of a list takes.
+_CLEARED_AT_ONCE = 60
+
+# Lists are asked for so many cells ahead, for each lies where no processor would guess it; so
+# many lines of each: the processor itself notices that more are read.
+_AHEAD, _MOST_LINES = 3, 8
+_LINE = 16  # entries in a cache line
+_PLACES_AHEAD = np.uint64(64)  # cells: where their lists are is asked for so far ahead
+
+
+@njit(**INLINE)
+def heard_cells(active: Any, index: Any, out: Any) -> tuple[int, int, int]:
+    """Write to `out` those of the `active` cells that any synapse listens to.
+
+    Returns how many, and how many entries of their lists are connected and how many are not.
+    """
+    n = 0
+    connected = 0
+    length = 0
+    for q in range(np.uint64(active.shape[0])):
+        if q + _PLACES_AHEAD < np.uint64(active.shape[0]):
+            ask_for(index, 4 * np.int64(active[q + _PLACES_AHEAD]))
+        cell = np.uint64(active[q])
+        entries = np.int64(index[cell, LENGTH])
+        connected += np.int64(index[cell, CONNECTED])
+        length += entries
+        out[np.uint64(n)] = cell
+        n += entries > 0
+    return n, connected, length - connected
+
+
+@njit(**INLINE)
+def _ask(begin: int, end: int, pool: Any) -> None:
+    """Ask for the entries from `begin` to `end`, the first of them if there are many."""
+    e = begin
+    while e < end and e < begin + _LINE * _MOST_LINES:
+        ask_for(pool, e)
+        e += _LINE
 
 
 @njit(**INLINE)
 def count_connected(
-    active: Any, threshold: int, bits: int, index: Any, pool: Any, segments: Any
-) -> tuple[int, int, int]:
+    heard: Any, threshold: int, bits: int, index: Any, pool: Any, segments: Any
+) -> int:
     """Count active connected synapses in `segments.tally`.
 
-    Returns how many segments reached `threshold` (listed in `segments.matching`), entries
-    read, and entries of the same lists that are not connected.
+    Returns how many segments reached `threshold`, which are listed in `segments.matching`.
     """
-    count, matching = segments.tally, segments.matching
     m = 0
-    read = 0
-    rest = 0
-    shift = np.uint32(bits)
-    for q in range(active.shape[0]):
-        cell = active[q]
-        start = index[cell, START]
-        connected = index[cell, CONNECTED]
-        read += connected
-        rest += index[cell, LENGTH] - connected
-        for e in range(start, start + connected):
-            s = pool[np.uint64(e)] >> shift
-            c = count[s] + _HIT
-            count[s] = c
-            if c == threshold:
-                matching[m] = s
-                m += 1
-    return m, read, rest
+    for q in range(heard.shape[0]):
+        if q + _AHEAD < heard.shape[0]:
+            soon = np.uint64(heard[q + _AHEAD])
+            start = np.int64(index[soon, START])
+            _ask(start, start + np.int64(index[soon, CONNECTED]), pool)
+        cell = np.uint64(heard[q])
+        start = np.int64(index[cell, START])
+        end = start + np.int64(index[cell, CONNECTED])
+        m = _count(start, end, m, threshold, bits, pool, segments)
+    return m
 
 
 @njit(**INLINE)
 def count_others(
-    active: Any, m: int, threshold: int, bits: int, index: Any, pool: Any, segments: Any
+    heard: Any, m: int, threshold: int, bits: int, index: Any, pool: Any, segments: Any
 ) -> int:
     """Add the synapses that are not connected; returns the new number of matching segments."""
-    count, matching = segments.tally, segments.matching
+    for q in range(heard.shape[0]):
+        if q + _AHEAD < heard.shape[0]:
+            soon = np.uint64(heard[q + _AHEAD])
+            start, length = np.int64(index[soon, START]), np.int64(index[soon, LENGTH])
+            _ask(start + np.int64(index[soon, CONNECTED]), start + length, pool)
+        cell = np.uint64(heard[q])
+        start = np.int64(index[cell, START])
+        begin = start + np.int64(index[cell, CONNECTED])
+        end = start + np.int64(index[cell, LENGTH])
+        m = _count(begin, end, m, threshold, bits, pool, segments)
+    return m
+
+
+@njit(**INLINE)
+def _count(
+    begin: int, end: int, m: int, threshold: int, bits: int, pool: Any, segments: Any
+) -> int:
+    """Count the entries from `begin` to `end`; returns the new number of matching segments.
+
+    All unsigned: numba compares a signed with an unsigned integer as floats, and asks of each
+    signed index whether it counts from the end.
+    """
+    tally, matching = segments.tally, segments.matching
     shift = np.uint32(bits)
-    for q in range(active.shape[0]):
-        cell = active[q]
-        start = index[cell, START]
-        for e in range(start + index[cell, CONNECTED], start + index[cell, LENGTH]):
-            s = pool[np.uint64(e)] >> shift
-            c = count[s] + _HIT
-            count[s] = c
-            if c == threshold:
-                matching[m] = s
-                m += 1
+    reached = np.uint64(threshold)
+    for e in range(np.uint64(begin), np.uint64(end)):
+        s = np.uint64(pool[e] >> shift)
+        c = np.uint64(tally[s]) + np.uint64(1)
+        tally[s] = c
+        if c == reached:
+            matching[np.uint64(m)] = s
+            m += 1
     return m
 
 
 @njit(**INLINE)
 def clear_counts(
-    active: Any, others: bool, read: int, next_id: int, bits: int, index: Any, pool: Any, count: Any
+    heard: Any, others: bool, read: int, next_id: int, bits: int, index: Any, pool: Any, count: Any
 ) -> None:
     """Set every count that was raised back to 0, by the lists or all at once."""
-    if read * 16 > next_id:
+    if read * _CLEARED_AT_ONCE > next_id:
         count[:next_id] = 0
         return
     shift = np.uint32(bits)
-    for q in range(active.shape[0]):
-        cell = active[q]
-        start = index[cell, START]
-        length = index[cell, LENGTH] if others else index[cell, CONNECTED]
-        for e in range(start, start + length):
-            count[pool[np.uint64(e)] >> shift] = 0
+    for q in range(heard.shape[0]):
+        cell = np.uint64(heard[q])
+        start = np.int64(index[cell, START])
+        length = np.int64(index[cell, LENGTH] if others else index[cell, CONNECTED])
+        for e in range(np.uint64(start), np.uint64(start + length)):
+            count[np.uint64(pool[e] >> shift)] = 0
 
 
 @njit(**INLINE)
@@ -100,6 +151,23 @@ def best_in_chain(head: int, segments: Any) -> int:
             most = n
         s = segments.chain[s]
     return best
+
+
+@njit(**INLINE)
+def set_marks(cells: Any, value: int, per_column: int, mark: Any) -> None:
+    """Mark ascending cells; those of a column that burst are `per_column` in a row."""
+    more = np.uint64(per_column - 1)
+    n = np.uint64(cells.shape[0])
+    q = np.uint64(0)
+    while q < n:
+        cell = np.uint64(cells[q])
+        mark[cell] = value
+        q += _ONE
+        # Ascending without repeats: so far apart, they are all that lie between.
+        if q + more <= n and np.uint64(cells[q + more - _ONE]) == cell + more:
+            for k in range(_ONE, more + _ONE):
+                mark[cell + k] = value
+            q += more
 
 
 @njit(**INLINE)
@@ -121,10 +189,10 @@ def best_in_column(
             n = 0
             size = np.int64(segments.size[s])
             if size >= most:
-                row = segments.row[s]
-                end = row + segments.room[s]
+                row = np.uint64(segments.row[s])
+                end = row + np.uint64(segments.room[s])
                 for y in range(row, end):
-                    n += mark[synapses.cell[y]] & 1
+                    n += mark[np.uint64(synapses.cell[y])] & 1
                 if n > most or (n == most and (best < 0 or s < best)):
                     best = s
                     most = n
@@ -133,18 +201,23 @@ def best_in_column(
 
 
 @njit(**INLINE)
-def least_used_cell(column: int, per_column: int, word: Any, owned: Any) -> int:
-    """Return the column's cell with the fewest segments, ties by hash; word = mix(key ^ t)."""
-    start = column * per_column
+def least_used_cell(column: int, per_column: int, word: Any, owned: Any, words: Any) -> int:
+    """Return the column's cell with the fewest segments, ties by hash; word = mix(key ^ t).
+
+    `words` is room for a hash of each of the column's cells.
+    """
+    n = np.uint64(per_column)
+    start = np.uint64(column) * n
     fewest = owned[start]
-    for cell in range(start + 1, start + per_column):
-        fewest = min(fewest, owned[cell])
-    winner = -1
-    lowest = np.uint64(0)
-    for cell in range(start, start + per_column):
-        if owned[cell] == fewest:
-            h = mix(word ^ np.uint64(cell))
-            if winner < 0 or h < lowest:
-                winner = cell
-                lowest = h
-    return winner
+    for k in range(_ONE, n):
+        fewest = min(fewest, owned[start + k])
+    # Without a branch, so that many are hashed at a time.
+    for k in range(n):
+        words[k] = mix(word ^ (start + k)) | (_ALL if owned[start + k] != fewest else _NOUGHT)
+    lowest = _ALL
+    for k in range(n):
+        lowest = min(lowest, words[k])
+    k = _NOUGHT
+    while words[k] != lowest or owned[start + k] != fewest:
+        k += _ONE
+    return np.int64(start + k)

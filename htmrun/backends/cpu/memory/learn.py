@@ -16,10 +16,13 @@ from htmrun.backends.cpu.memory.arrays import (
     CREATED,
     FREE_TOP,
     GONE,
+    LENGTH,
     NEXT_ID,
+    ROOM,
     ROWS_END,
     SEGMENTS_CREATED,
     SEGMENTS_DESTROYED,
+    START,
     SYNAPSES_CREATED,
     SYNAPSES_DESTROYED,
 )
@@ -33,11 +36,10 @@ from htmrun.backends.cpu.memory.index import (
     remove_entry,
     take_block,
 )
+from htmrun.backends.cpu.memory.sample import LOW, candidates, hash_keys, smallest
 from htmrun.backends.fixed_point import PERMANENCE_ONE
 
 _ONE: Any = PERMANENCE_ONE
-_HIGH = np.uint64(0xFFFFFFFF00000000)
-_LOW = np.uint64(0x00000000FFFFFFFF)
 
 
 @njit(**INLINE)
@@ -100,11 +102,11 @@ def _remove_synapse(s: int, k: int, rules: Any, memory: Any) -> None:
 def grow(s: int, n: int, word: Any, winners: Any, rules: Any, memory: Any, mark: Any) -> None:
     """Give the segment up to `n` synapses to `winners` (marked 2); word = mix(key ^ sample)."""
     segments, synapses, queue = memory.segments, memory.synapses, memory.queue
-    m = _candidates(s, word, winners, segments, synapses, queue.keys, mark)
+    m = candidates(s, word, winners, segments, synapses, queue, mark)
     n = min(n, m)
     if n <= 0:
         return
-    _smallest(queue.keys, m, n, queue.chosen, memory.scratch.buckets)
+    smallest(queue.keys, m, n, queue.chosen, memory.scratch.buckets)
     size = np.int64(segments.size[s])
     if rules.segment_size - size < n:
         n = _make_room(s, n, rules, memory, mark)
@@ -118,7 +120,7 @@ def grow(s: int, n: int, word: Any, winners: Any, rules: Any, memory: Any, mark:
         while synapses.cell[row + k] != rules.cells:
             k += 1
         y = row + k
-        cell = np.int64(queue.chosen[q] & _LOW)
+        cell = np.int64(queue.chosen[q] & LOW)
         synapses.cell[y] = cell
         synapses.permanence[y] = rules.initial
         add_entry(
@@ -139,59 +141,49 @@ def grow(s: int, n: int, word: Any, winners: Any, rules: Any, memory: Any, mark:
 
 
 @njit(**INLINE)
-def _candidates(
-    s: int, word: Any, winners: Any, segments: Any, synapses: Any, keys: Any, mark: Any
-) -> int:
-    """Write (hash, cell) of the winners that are not on the segment; returns how many."""
-    row = segments.row[s]
-    room = segments.room[s]
-    for y in range(row, row + room):
-        mark[synapses.cell[y]] |= 4
-    w = mix(word ^ np.uint64(s))
-    m = 0
-    for q in range(winners.shape[0]):
-        cell = winners[q]
-        keys[m] = (mix(w ^ np.uint64(cell)) & _HIGH) | np.uint64(cell)
-        m += (mark[cell] & 4) == 0
-    for y in range(row, row + room):
-        mark[synapses.cell[y]] &= 3
-    return m
-
-
-@njit(**INLINE)
-def _smallest(keys: Any, m: int, n: int, chosen: Any, buckets: Any) -> None:
-    """Write the `n` smallest of `keys[:m]` to `chosen`, ascending; more may follow them.
-
-    Keys are hashes, so as many buckets as keys leave about one key in each, and an insertion
-    sort up to the bucket of the n-th has next to nothing to do. Every key goes to its bucket:
-    asking first whether it is needed would be a coin toss for the branch predictor.
-    """
-    width = 2
-    while (1 << width) < m and width < 10:
-        width += 1
-    shift = np.uint64(64 - width)
-    buckets[: 1 << width] = 0
-    for q in range(m):
-        buckets[keys[q] >> shift] += 1
-    total = 0
-    end = 0
-    for b in range(1 << width):
-        if end < n:
-            total = end + buckets[b]
-        here = buckets[b]
-        buckets[b] = end
-        end += here
-    for q in range(m):
-        b = keys[q] >> shift
-        chosen[buckets[b]] = keys[q]
-        buckets[b] += 1
-    for q in range(1, total):
-        key = chosen[q]
-        r = q
-        while r > 0 and chosen[r - 1] > key:
-            chosen[r] = chosen[r - 1]
-            r -= 1
-        chosen[r] = key
+def first_synapses(s: int, word: Any, winners: Any, rules: Any, memory: Any) -> None:
+    """Give a new segment its synapses: the outcome of `grow`, where nothing is on it yet."""
+    segments, synapses, queue, pool = (
+        memory.segments,
+        memory.synapses,
+        memory.queue,
+        memory.pool,
+    )
+    index, scalars = memory.cells.listeners, memory.scalars
+    m = winners.shape[0]
+    n = min(rules.new_synapses, m, rules.segment_size)
+    hash_keys(mix(word ^ np.uint64(s)), winners, queue.keys)
+    smallest(queue.keys, m, n, queue.chosen, memory.scratch.buckets)
+    _longer_row(s, n, rules, memory)
+    row = np.uint64(segments.row[s])
+    first = np.uint64(s) << np.uint64(rules.slot_bits)
+    connected = rules.initial >= rules.connected
+    for k in range(np.uint64(n)):
+        y = row + k
+        cell = queue.chosen[k] & LOW
+        synapses.cell[y] = cell
+        synapses.permanence[y] = rules.initial
+        place = np.uint64(index[cell, LENGTH])
+        if connected or index[cell, LENGTH] == index[cell, ROOM]:
+            add_entry(
+                np.int64(cell),
+                np.int64(first | k),
+                np.int64(y),
+                connected,
+                rules.slot_bits,
+                index,
+                pool,
+                segments,
+                synapses,
+                memory.scratch.free_lists,
+                scalars,
+            )
+            continue
+        pool[np.uint64(index[cell, START]) + place] = first | k
+        synapses.place[y] = place
+        index[cell, LENGTH] = place + np.uint64(1)
+    segments.size[s] = n
+    scalars[SYNAPSES_CREATED] += n
 
 
 @njit(**INLINE)

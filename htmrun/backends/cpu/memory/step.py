@@ -4,21 +4,32 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numba import njit
 
 from htmrun.backends.cpu.memory.arrays import (
+    ACTIVITY,
     COMMITTING,
     EVENTS,
+    MEMORY,
     NEED,
     NEXT_ID,
+    RULES,
     SAMPLE,
     SNAPSHOTS,
     TIME,
 )
 from htmrun.backends.cpu.memory.cells import choose_cells, sort
-from htmrun.backends.cpu.memory.commit import DONE, SHORT_ACTIVITY, SHORT_QUEUE, commit
-from htmrun.backends.cpu.memory.dendrites import clear_counts, count_connected, count_others
+from htmrun.backends.cpu.memory.commit import DONE, OUTSIDE, SHORT_ACTIVITY, SHORT_QUEUE, commit
+from htmrun.backends.cpu.memory.dendrites import (
+    clear_counts,
+    count_connected,
+    count_others,
+    heard_cells,
+)
 from htmrun.backends.cpu.memory.index import INLINE, UNCOUNTED
+
+_rules_of, _memory_of, _activity_of = RULES.unpack, MEMORY.unpack, ACTIVITY.unpack
 
 
 @njit(**UNCOUNTED)
@@ -29,14 +40,18 @@ def advance(
     commits: Any,
     learn: bool,
     position: Any,
-    activity: Any,
-    rules: Any,
-    memory: Any,
+    rules_table: Any,
+    memory_table: Any,
+    activity_table: Any,
 ) -> int:
     """Run the samples from ``position[SAMPLE]`` on; DONE, or which array is too short.
 
-    Called again with a larger array, it goes on as if nothing had happened.
+    Called again with a larger array, it goes on as if nothing had happened. Tables: `packed`.
     """
+    rules, memory = _rules_of(rules_table), _memory_of(memory_table)
+    activity = _activity_of(activity_table)
+    if position[SAMPLE] == 0 and _outside(indices, memory.cells.column_segments.shape[0]):
+        return OUTSIDE
     while position[SAMPLE] < reset.shape[0]:
         t = position[SAMPLE]
         if position[COMMITTING] == 0:
@@ -56,6 +71,15 @@ def advance(
 
 
 @njit(**INLINE)
+def _outside(indices: Any, columns: int) -> bool:
+    """Return whether an index is below 0 or not below `columns`."""
+    found = False
+    for q in range(np.uint64(indices.shape[0])):
+        found |= indices[q] < 0 or indices[q] >= columns
+    return found
+
+
+@njit(**INLINE)
 def _sample(
     columns: Any,
     reset: bool,
@@ -71,7 +95,9 @@ def _sample(
         activity.winners_start[row + 1],
         activity.predicted_start[row],
     )
-    code = _missing_activity(a, w, p, columns.shape[0], activity, rules, memory)
+    most = columns.shape[0] * rules.cells_per_column
+    before = a - activity.active_start[row]
+    code = _missing_activity(a, w, p, most, before, activity, memory)
     if code != DONE:
         return code
     active = activity.active[activity.active_start[row] : a]
@@ -87,8 +113,12 @@ def _sample(
     )
     punish = learn and rules.punishment > 0
 
-    m, read, rest = count_connected(
-        active, rules.matching_threshold, rules.slot_bits, cells.listeners, memory.pool, segments
+    # A place to list cells in: behind the room of all cells that the sample may activate.
+    heard = activity.active[a + most :]
+    n, read, rest = heard_cells(active, cells.listeners, heard)
+    heard = heard[:n]
+    m = count_connected(
+        heard, rules.matching_threshold, rules.slot_bits, cells.listeners, memory.pool, segments
     )
     events = m + columns.shape[0]
     predicted, m = _chain_active(m, p, activity.predicted, rules, memory)
@@ -97,7 +127,7 @@ def _sample(
     matching_columns = 0
     if others:
         m = count_others(
-            active,
+            heard,
             m,
             rules.matching_threshold,
             rules.slot_bits,
@@ -131,7 +161,7 @@ def _sample(
     for q in range(matching_columns):
         scratch.matching_head[scratch.columns[q]] = -1
     clear_counts(
-        active,
+        heard,
         others,
         read,
         scalars[NEXT_ID],
@@ -145,15 +175,16 @@ def _sample(
 
 @njit(**INLINE)
 def _missing_activity(
-    a: int, w: int, p: int, columns: int, activity: Any, rules: Any, memory: Any
+    a: int, w: int, p: int, most: int, before: int, activity: Any, memory: Any
 ) -> int:
-    most = columns * rules.cells_per_column
+    """Return whether there is room for `most` cells, and behind them for a list of `before`."""
+    columns = memory.cells.column_segments.shape[0]
     if (
-        a + most > activity.active.shape[0]
+        a + most + before > activity.active.shape[0]
         or w + most > activity.winners.shape[0]
-        or p + memory.cells.column_segments.shape[0] > activity.predicted.shape[0]
+        or p + columns > activity.predicted.shape[0]
     ):
-        memory.scalars[NEED] = max(most, memory.cells.column_segments.shape[0])
+        memory.scalars[NEED] = max(most + before, columns)
         return SHORT_ACTIVITY
     return DONE
 

@@ -7,6 +7,8 @@ again with a larger one.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -19,16 +21,25 @@ from htmrun.backends.cpu.memory import step, transfer
 from htmrun.backends.cpu.memory.arrays import (
     NEED,
     NEXT_ID,
+    POOL_END,
+    ROWS_END,
     SEGMENTS_CREATED,
     SEGMENTS_DESTROYED,
     SYNAPSES_CREATED,
     SYNAPSES_DESTROYED,
     Activity,
+    Memory,
+    Rules,
 )
 from htmrun.backends.parameters import TemporalMemoryParameters
 from htmrun.backends.plan import Flags, Plan
 
 I32 = npt.NDArray[np.int32]
+
+# After chunks of at most so many samples the room for results is kept for the next: to make it
+# would cost more than to fill it.
+_KEPT_SAMPLES = 16
+_NO_ROOM = tm_arrays.ACTIVITY.packed(tm_arrays.activity(0, 0))
 
 
 class TemporalMemory:
@@ -39,9 +50,45 @@ class TemporalMemory:
         self.columns = columns
         self._rules = tm_arrays.rules(parameters, columns, seed)
         self._memory = tm_arrays.allocate(self._rules.cells, columns)
+        self._packed_room = _NO_ROOM
+        self._position = np.zeros(3, np.int64)
         self._sample = 0
         self._active: I32 = np.zeros(0, np.int32)
         self._winners: I32 = np.zeros(0, np.int32)
+
+    # What compiled code works with, kept with a table of where it lies: `common.packed`.
+
+    @property
+    def _rules(self) -> Rules:
+        return self._packed_rules.nest
+
+    @_rules.setter
+    def _rules(self, rules: Rules) -> None:
+        self._packed_rules = tm_arrays.RULES.packed(rules)
+
+    @property
+    def _memory(self) -> Memory:
+        return self._packed_memory.nest
+
+    @_memory.setter
+    def _memory(self, memory: Memory) -> None:
+        before = getattr(self, "_packed_memory", None)
+        self._packed_memory = tm_arrays.MEMORY.packed(memory, before)
+
+    @property
+    def _room(self) -> Activity:
+        return self._packed_room.nest
+
+    @_room.setter
+    def _room(self, room: Activity) -> None:
+        self._packed_room = tm_arrays.ACTIVITY.packed(room)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make a copy: its arrays lie elsewhere."""
+        self.__dict__.update(state)
+        memory, room = self._memory, self._room
+        del self._packed_memory
+        self._memory, self._room = memory, room
 
     def run(self, bits: Bits, plan: Plan, learn: bool = True) -> CellActivity:
         """Predict, emit events and commit sample by sample as `plan` says.
@@ -51,20 +98,21 @@ class TemporalMemory:
         if len(plan) != len(bits):
             raise ValueError(f"plan of {len(plan)} samples for {len(bits)} samples")
         learn = learn and self.parameters.learn
-        activity = self._advance(bits, plan.reset, plan.commit, learn)
-        if len(bits):
-            low, high = activity.active_start[-2:]
-            self._active = activity.active[low:high].copy()
-            low, high = activity.winners_start[-2:]
-            self._winners = activity.winners[low:high].copy()
-            self._sample += len(bits)
-        return self._outputs(activity)
+        samples = len(bits)
+        self._advance(bits, plan.reset, plan.commit, learn)
+        outputs = self._outputs(samples)
+        if samples:
+            self._active = outputs.active.row(samples - 1).copy()
+            self._winners = outputs.winners.row(samples - 1).copy()
+            self._sample += samples
+        return outputs
 
     def compute(self, bits: Bits, reset: Flags) -> CellActivity:
         """Return what `run` would say with frozen segments, from the current cells on."""
         if len(reset) != len(bits):
             raise ValueError(f"{len(reset)} reset flags for {len(bits)} samples")
-        return self._outputs(self._advance(bits, reset, reset, False))
+        self._advance(bits, reset, reset, False)
+        return self._outputs(len(bits))
 
     def counters(self) -> dict[str, int]:
         """Return live segments and synapses, and what happened to them so far."""
@@ -76,7 +124,8 @@ class TemporalMemory:
     @property
     def nbytes(self) -> int:
         """Bytes of all arrays that outlive a call, slack included."""
-        return tm_arrays.nbytes(self._memory) + self._active.nbytes + self._winners.nbytes
+        arrays = (self._memory, self._room, self._active, self._winners)
+        return tm_arrays.nbytes(arrays)
 
     def state(self) -> State:
         """Return the canonical state; names, dtypes, orders: `tm_contract.DTYPES`."""
@@ -100,61 +149,59 @@ class TemporalMemory:
         self._active = state["active"].copy()
         self._winners = state["winners"].copy()
 
-    def _advance(self, bits: Bits, reset: Flags, commit: Flags, learn: bool) -> Activity:
-        indices = bits.indices
+    def _advance(self, bits: Bits, reset: Flags, commit: Flags, learn: bool) -> None:
         if bits.size != self.columns:
             raise ValueError(f"samples of {bits.size} bits for {self.columns} columns")
-        if len(indices) and (indices.min() < 0 or indices.max() >= self.columns):
-            raise ValueError(f"on-bits outside of 0 to {self.columns - 1}")
-        activity = self._activity(bits)
-        position = np.array([0, self._sample, 0], np.int64)
+        self._begin(bits)
+        self._position[:] = 0, self._sample, 0
         while True:
             code = step.advance(
-                np.ascontiguousarray(indices, np.int32),
+                np.ascontiguousarray(bits.indices, np.int32),
                 np.ascontiguousarray(bits.offsets, np.int64),
                 np.ascontiguousarray(reset, np.uint8),
                 np.ascontiguousarray(commit, np.uint8),
                 learn,
-                position,
-                activity,
-                self._rules,
-                self._memory,
+                self._position,
+                self._packed_rules.table,
+                self._packed_memory.table,
+                self._packed_room.table,
             )
             if code == tm_commit.DONE:
-                return activity
+                return
+            if code == tm_commit.OUTSIDE:
+                raise ValueError(f"on-bits outside of 0 to {self.columns - 1}")
             if code == tm_commit.SHORT_ACTIVITY:
-                activity = _longer_activity(activity, int(self._memory.scalars[NEED]))
+                self._room = _longer_activity(self._room, int(self._memory.scalars[NEED]))
             else:
                 self._enlarge(code)
 
-    def _activity(self, bits: Bits) -> Activity:
-        """Return room for the chunk's results, with the cells before it as row 0."""
-        samples = len(bits)
-        guess = 2 * len(bits.indices) + self.columns + 1024
-        active_start = np.zeros(samples + 2, np.int64)
-        winners_start = np.zeros(samples + 2, np.int64)
-        active_start[1], winners_start[1] = len(self._active), len(self._winners)
-        return Activity(
-            tm_arrays.enlarged(self._active, len(self._active) + guess),
-            active_start,
-            tm_arrays.enlarged(self._winners, len(self._winners) + guess),
-            winners_start,
-            np.empty(guess, np.int32),
-            np.zeros(samples + 1, np.int64),
-            np.zeros(samples, np.int32),
-            np.zeros(samples, np.int32),
-        )
+    def _begin(self, bits: Bits) -> None:
+        """Make room for the chunk's results, with the cells before it as row 0."""
+        samples, active, winners = len(bits), len(self._active), len(self._winners)
+        # After a sample that burst the next ones may; pages that are not written cost nothing.
+        cells = active + max(2 * len(bits.indices), samples * active) + self.columns + 1024
+        room = self._room
+        if len(room.hits) < samples or len(room.winners) < cells:
+            self._room = room = tm_arrays.activity(samples, cells)
+        room.active[:active] = self._active
+        room.winners[:winners] = self._winners
+        room.active_start[1], room.winners_start[1] = active, winners
 
-    def _outputs(self, activity: Activity) -> CellActivity:
-        a, w, p = activity.active_start[1:], activity.winners_start[1:], activity.predicted_start
-        cells = self._rules.cells
-        return CellActivity(
-            Bits(cells, activity.active[a[0] : a[-1]].copy(), a - a[0]),
-            Bits(cells, activity.winners[w[0] : w[-1]].copy(), w - w[0]),
-            Bits(self.columns, activity.predicted[: p[-1]].copy(), p),
-            activity.hits,
-            activity.bursting,
+    def _outputs(self, samples: int) -> CellActivity:
+        """Return what the room holds of the last call's samples, as arrays of their own."""
+        room, cells = self._room, self._rules.cells
+        a, w = room.active_start[1 : samples + 2], room.winners_start[1 : samples + 2]
+        p = room.predicted_start[: samples + 1]
+        outputs = CellActivity(
+            Bits(cells, room.active[a[0] : a[-1]].copy(), a - a[0]),
+            Bits(cells, room.winners[w[0] : w[-1]].copy(), w - w[0]),
+            Bits(self.columns, room.predicted[: p[-1]].copy(), p.copy()),
+            room.hits[:samples].copy(),
+            room.bursting[:samples].copy(),
         )
+        if samples > _KEPT_SAMPLES:
+            self._packed_room = _NO_ROOM
+        return outputs
 
     # Room
 
@@ -163,9 +210,9 @@ class TemporalMemory:
         if code == tm_commit.SHORT_SEGMENTS:
             self._longer_segments()
         elif code == tm_commit.SHORT_ROWS:
-            self._gather_rows(need)
+            self._more_rows(need)
         elif code == tm_commit.SHORT_POOL:
-            self._gather_pool(need)
+            self._more_pool(need)
         else:
             self._longer_queue(need)
 
@@ -177,24 +224,34 @@ class TemporalMemory:
             segments=tm_arrays.Segments(*(tm_arrays.enlarged(a, length) for a in segments))
         )
 
-    def _gather_rows(self, need: int) -> None:
-        m = self._memory
-        next_id = m.scalars[NEXT_ID]
+    def _more_rows(self, need: int) -> None:
+        m, spare = self._memory, tm_arrays.SPARE.slots
+        next_id, end = m.scalars[NEXT_ID], int(m.scalars[ROWS_END])
         live = m.segments.cell[:next_id] >= 0
         used = int(m.segments.room[:next_id][live].sum(dtype=np.int64))
-        synapses = tm_arrays.synapses(_more(used, need, tm_arrays.SPARE.slots))
-        tm_index.gather_rows(
-            m.synapses, synapses, m.segments, next_id, m.scratch.free_rows, m.scalars
-        )
+        # Where next to nothing is free between the rows, they are copied as they lie.
+        as_it_lies = end <= used + spare // 8
+        synapses = tm_arrays.synapses(_more(end if as_it_lies else used, need, spare))
+        if as_it_lies:
+            tm_arrays.copy(m.synapses, synapses, end)
+        else:
+            tm_index.gather_rows(
+                m.synapses, synapses, m.segments, next_id, m.scratch.free_rows, m.scalars
+            )
         self._memory = m._replace(synapses=synapses)
 
-    def _gather_pool(self, need: int) -> None:
-        m = self._memory
-        used = tm_index.gathered_pool_size(m.cells.listeners)
-        entries = _more(used, need, tm_arrays.SPARE.entries)
+    def _more_pool(self, need: int) -> None:
+        m, spare = self._memory, tm_arrays.SPARE.entries
+        used, end = tm_index.gathered_pool_size(m.cells.listeners), int(m.scalars[POOL_END])
+        # Lists keep their room to grow, as long as that is no more than `tm_footprint` counts.
+        as_it_lies = end <= used + used // 4 + spare
+        entries = _more(end if as_it_lies else used, need, spare)
         tm_arrays.check_index("entries of the index", entries)
         pool = np.empty(entries, np.uint32)
-        tm_index.gather_pool(m.pool, pool, m.cells, m.scratch.free_lists, m.scalars)
+        if as_it_lies:
+            pool[:end] = m.pool[:end]
+        else:
+            tm_index.gather_pool(m.pool, pool, m.cells, m.scratch.free_lists, m.scalars)
         self._memory = m._replace(pool=pool)
 
     def _longer_queue(self, need: int) -> None:
@@ -204,8 +261,7 @@ class TemporalMemory:
             2 * len(old.sample),
             2 * max(len(old.active), len(old.winners)) + need,
         )
-        for name, array in old._asdict().items():
-            getattr(new, name)[: len(array)] = array
+        tm_arrays.copy(old, new)
         self._memory = self._memory._replace(queue=new)
 
 
@@ -214,9 +270,7 @@ def _more(used: int, need: int, least: int) -> int:
     return used + max(need, used // 8, least)
 
 
-def _longer_activity(activity: Activity, need: int) -> Activity:
-    return activity._replace(
-        active=tm_arrays.enlarged(activity.active, 2 * len(activity.active) + need),
-        winners=tm_arrays.enlarged(activity.winners, 2 * len(activity.winners) + need),
-        predicted=tm_arrays.enlarged(activity.predicted, 2 * len(activity.predicted) + need),
-    )
+def _longer_activity(room: Activity, need: int) -> Activity:
+    longer = tm_arrays.activity(len(room.hits), 2 * len(room.winners) + need)
+    tm_arrays.copy(room, longer)
+    return longer

@@ -1,0 +1,132 @@
+"""The temporal memory against that of another checkout: python benchmarks/against.py FOLDER.
+
+One process for each, on the same core, and window by window one after the other: what else a
+machine does slows both. At the end of each case both must be in the same state.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from statistics import median
+
+import measuring
+import temporal_memory
+from measuring import Table
+
+from htmrun.backends import State
+from htmrun.backends.bits import Bits
+from htmrun.backends.plan import Plan
+
+HERE = Path(__file__).resolve().parent
+HEADS = ["case", "after steps", "us before", "us now", "best by best", "median by median"]
+ABOUT = "Microseconds of processor time for a sample, fastest windows; the code before by that now."
+# Case of `temporal_memory.cases`, steps before, samples of a window, of a call, windows.
+CASES = [
+    ("first 1,000", 0, 100, 100, 10),
+    ("learned", 40_000, 50, 50, 40),
+    ("learned", 40_000, 50, 1, 40),
+    ("learned, window 100", 40_000, 100, 100, 40),
+    ("learned, punished", 40_000, 50, 50, 40),
+    ("10 % noise", 20_000, 50, 50, 40),
+    ("never repeating", 5_000, 50, 50, 20),
+]
+TURNS = 4  # the first warms up
+
+
+def digest(state: State) -> str:
+    """Return a hash of all arrays."""
+    words = hashlib.sha256()
+    for name in sorted(state):
+        words.update(name.encode() + state[name].tobytes())
+    return words.hexdigest()
+
+
+def serve() -> Iterator[str]:
+    """Yield the seconds of one window after the other, and at the end of a turn the state."""
+    for name, steps, window, call, count in CASES:
+        case = next(c for c in temporal_memory.cases(False) if c.name == name)
+        trained, ahead = case.memory(), temporal_memory.stream(case)
+        for part in islice(ahead, steps // 500):
+            trained.run(part, Plan.every(case.window, len(part)))
+        state = trained.state()
+        samples = Bits.concatenate(list(islice(ahead, -(-window * count // 500))))
+        plan = Plan.every(case.window, window) if call > 1 else Plan.every(1, 1)
+        for _ in range(TURNS):
+            memory = case.memory()
+            if steps:
+                memory.load(state)
+            for begin in range(0, window * count, window):
+                parts = [samples.slice(t, t + call) for t in range(begin, begin + window, call)]
+                started = time.process_time()
+                for part in parts:
+                    memory.run(part, plan)
+                yield str(time.process_time() - started)
+            yield digest(memory.state())
+
+
+def child(folder: Path) -> subprocess.Popen[str]:
+    """Start a process with the code of `folder`, which measures a window for each line."""
+    return subprocess.Popen(
+        [sys.executable, str(HERE / "against.py"), "--serve"],
+        env=os.environ | {"PYTHONPATH": str(folder)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def answer(process: subprocess.Popen[str]) -> str:
+    """Let a process measure its next window; return what it says."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
+    return process.stdout.readline().strip()
+
+
+def rows(folder: Path) -> Iterator[list[str]]:
+    """Yield a row for each case: the code of `folder` before, that of this checkout now."""
+    both = [child(folder), child(HERE.parent)]
+    for name, steps, window, call, count in CASES:
+        seconds: list[list[list[float]]] = [[[] for _ in range(count)] for _ in both]
+        for turn in range(TURNS):
+            for w in range(count):
+                for which in (0, 1) if (turn + w) % 2 else (1, 0):
+                    seconds[which][w].append(float(answer(both[which])))
+            if answer(both[0]) != answer(both[1]):
+                raise SystemExit(f"{name}: the states differ")
+        # By window, for windows differ in what there is to do.
+        best = [1e6 * sum(min(w[1:]) for w in s) / window / count for s in seconds]
+        middle = [sum(median(w[1:]) for w in s) for s in seconds]
+        named = name if call > 1 else f"{name}, one a call"
+        ratios = (best[0] / best[1], middle[0] / middle[1])
+        yield [named, f"{steps:,}", *(f"{b:.1f}" for b in best), *(f"{r:.2f}" for r in ratios)]
+    for process in both:
+        process.kill()
+
+
+def main() -> None:
+    """Measure, or serve another process that measures."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("folder", type=Path, nargs="?", help="the other checkout")
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    measuring.stay_on_one_core()
+    if options.serve:
+        for line, said in zip(sys.stdin, serve(), strict=False):
+            print(said, end="\n" if line else "", flush=True)
+        return
+    table = Table("Before and now", ABOUT, HEADS, 2, lambda _: rows(options.folder.resolve()))
+    print(measuring.markdown(table, measuring.measure(table, False)))
+
+
+if __name__ == "__main__":
+    main()
