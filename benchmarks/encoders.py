@@ -15,11 +15,11 @@ from htmrun.components.encoders.scalar import ScalarEncoderParameters
 
 ABOUT = """
 1024 values at a time, as in training, with the settings that experiments start from. The floor is
-the time to write the result: four bytes for each on-bit, eight for each value. *one by one* are the
-same values a call each, as when rows come in live.
+the time to write the result: four bytes for each on-bit, eight for each value. Values that come
+each in a call of its own: `python benchmarks/one_sample.py encoders`.
 """
 
-HEADS = ["encoder", "bits", "on", "values/s", "median", "floor/s", "share of floor", "one by one"]
+HEADS = ["encoder", "bits", "on", "values/s", "median", "floor/s", "share of floor"]
 COUNT = 1024
 
 
@@ -47,17 +47,6 @@ def measure(encoder: Encoder, column: np.ndarray, seconds: float) -> tuple[Rate,
     return rate, measuring.write_rate(int(COUNT * size)) / size, on
 
 
-def one_by_one(encoder: Encoder, column: np.ndarray, seconds: float) -> Rate:
-    """Return the rate of values that come each in a call of its own."""
-    parts = [dict.fromkeys(encoder.fields, column[i : i + 1]) for i in range(COUNT)]
-
-    def all_of_them() -> None:
-        for part in parts:
-            encoder.encode(part)
-
-    return measuring.repeated(all_of_them, COUNT, seconds)
-
-
 def rows(quick: bool) -> Iterator[list[str]]:
     for name, encoder, column in encoders():
         seconds = 0.3 if quick else 1.0
@@ -65,7 +54,6 @@ def rows(quick: bool) -> Iterator[list[str]]:
         yield [
             *(name, f"{encoder.size}", f"{on:.1f}", number(rate.best), number(rate.median)),
             *(number(floor), share(rate.best, floor)),
-            number(one_by_one(encoder, column, seconds).best),
         ]
 
 

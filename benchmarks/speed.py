@@ -11,6 +11,7 @@ from pathlib import Path
 
 import encoders
 import measuring
+import one_sample
 import other_systems
 import pipelines
 import sdr_classifier
@@ -19,7 +20,9 @@ import temporal_memory
 from measuring import Table
 
 RESULT = Path(__file__).parents[1] / "docs" / "results" / "speed.md"
-MODULES = (spatial_pooler, temporal_memory, sdr_classifier, encoders, pipelines, other_systems)
+MODULES = (
+    spatial_pooler, temporal_memory, sdr_classifier, encoders, pipelines, one_sample, other_systems,
+)  # fmt: skip
 SHORT = 0.25
 """A share of the floor below which a row is named among what falls short."""
 

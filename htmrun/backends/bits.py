@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 
-@dataclass(frozen=True)
 class Bits:
     """T binary vectors of `size` bits each.
 
@@ -21,9 +20,16 @@ class Bits:
     (`offsets` int64, length T + 1, starting at 0).
     """
 
-    size: int
-    indices: npt.NDArray[np.int32]
-    offsets: npt.NDArray[np.int64]
+    __slots__ = ("indices", "offsets", "size")
+
+    # Not a frozen dataclass: a row that comes by itself makes a dozen of these on its way, and each
+    # would cost six times as much. That nothing is assigned to later is left to the type checker.
+    def __init__(
+        self, size: int, indices: npt.NDArray[np.int32], offsets: npt.NDArray[np.int64]
+    ) -> None:
+        self.size: Final = size
+        self.indices: Final = indices
+        self.offsets: Final = offsets
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -34,7 +40,7 @@ class Bits:
 
     def counts(self) -> npt.NDArray[np.int64]:
         """Return the number of on-bits of each sample, shape (T,)."""
-        return np.diff(self.offsets)
+        return self.offsets[1:] - self.offsets[:-1]
 
     def slice(self, start: int, stop: int) -> Bits:
         """Return samples start..stop as Bits of their own (indices are a view)."""
@@ -103,10 +109,11 @@ def _beside_of_one(parts: Sequence[Bits]) -> Bits:
     """Return what `Bits.beside` does of one sample: nothing has to be put in order."""
     joined, start = [], 0
     for part in parts:
-        joined.append(part.indices + np.int32(start) if start else part.indices)
+        joined.append(part.indices + start if start else part.indices)
         start += part.size
-    indices = np.concatenate(joined)
-    return Bits(start, indices, np.array([0, len(indices)], np.int64))
+    indices, ends = np.concatenate(joined), np.zeros(2, np.int64)
+    ends[1] = len(indices)
+    return Bits(start, indices, ends)
 
 
 def _offsets(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -86,11 +86,11 @@ class Live:
         chunk = self.reader.derived.add(chunk)
         if "timestamp" in chunk.fields and len(chunk):
             self.last_time = chunk.fields["timestamp"][-1]
-        starts = [0, *(np.flatnonzero(chunk.reset[1:]) + 1).tolist(), len(chunk)]
+        inner = (np.flatnonzero(chunk.reset[1:]) + 1).tolist() if len(chunk) > 1 else []
         answers: list[Answer] = []
-        for start, stop in pairwise(starts):
+        for start, stop in pairwise([0, *inner, len(chunk)]):
             if start < stop:
-                answers += self._piece(chunk.slice(start, stop))
+                answers += self._piece(chunk.slice(start, stop) if inner else chunk)
         self.rows += len(chunk)
         return answers
 

@@ -91,8 +91,9 @@ class Schedule:
             cursor = Cursor(0, cursor.windows + samples)
         else:
             cursor = self._close_windows(cursor, commit, np.flatnonzero(epoch_end))
-        boost = {"commit": commit, "epoch": epoch_end, "never": np.zeros_like(commit)}
-        return Plan(reset, commit, boost[self.boost_at]), cursor
+        if self.boost_at == "never":
+            return Plan(reset, commit, np.zeros_like(commit)), cursor
+        return Plan(reset, commit, commit if self.boost_at == "commit" else epoch_end), cursor
 
     def _close_windows(
         self, cursor: Cursor, commit: Flags, epoch_ends: npt.NDArray[np.int64]

@@ -49,7 +49,9 @@ class Buckets:
         doubling makes one of every two neighbours; see `merged`.
         """
         now, ups = self, list[bool]()
-        while now.beyond(np.array([value]))[0]:
+        while (value < now.minimum and self.open_below) or (
+            value > now.maximum and self.open_above
+        ):
             span, up = now.maximum - now.minimum, bool(value > now.maximum)
             low, high = (
                 (now.minimum, now.maximum + span) if up else (now.minimum - span, now.maximum)
@@ -62,7 +64,15 @@ class Buckets:
 
     def index(self, values: F64) -> npt.NDArray[np.int64]:
         """Return the bucket of each value; -1 for NaN."""
+        if values.size == 1:
+            return np.array([self._place(float(values.item()))])
         return place(values, self.minimum, self.width, self.count)
+
+    def _place(self, value: float) -> int:
+        """Return what `place` does of one value: the same operations on a number."""
+        if value != value:
+            return -1
+        return math.floor(min(max((value - self.minimum) / self.width, 0.0), self.count - 1.0))
 
     def estimate(self, probability: F32, kind: Literal["mean", "median", "mode"]) -> F64:
         """Return one value per row of `probability` (T, count).
@@ -77,8 +87,10 @@ def place(
     values: F64, minimum: float | F64, width: float | F64, count: int
 ) -> npt.NDArray[np.int64]:
     """Return which of `count` buckets from `minimum` on each value is in; -1 for NaN."""
-    found = np.floor((np.nan_to_num(values) - minimum) / width)
-    return np.where(np.isnan(values), -1, np.clip(found, 0, count - 1).astype(np.int64))
+    missing = np.isnan(values)
+    found = np.floor((np.where(missing, 0.0, values) - minimum) / width)
+    within = np.minimum(np.maximum(found, 0), count - 1).astype(np.int64)
+    return np.where(missing, -1, within)
 
 
 def inside(probability: F32, kind: Literal["mean", "median", "mode"]) -> F64:
@@ -103,18 +115,31 @@ def quantile(probability: F32, share: float) -> F64:
     return quantiles(probability, (share,))[0]
 
 
-def quantiles(probability: F32, shares: Sequence[float]) -> list[F64]:
-    """Return `quantile` for each of several shares."""
-    cumulative = np.cumsum(probability.astype(np.float64), axis=1)
+def quantiles(probability: F32, shares: Sequence[float]) -> F64:
+    """Return `quantile` for each of several shares, float64 (shares, T)."""
+    cumulative = probability.cumsum(1, np.float64)
     cumulative /= cumulative[:, -1:]
+    if len(cumulative) == 1:
+        return _reached_by_one(cumulative[0], shares)
     rows = np.arange(len(cumulative))
-    return [_reached(cumulative, rows, share) for share in shares]
+    return np.array([_reached(cumulative, rows, share) for share in shares])
 
 
 def _reached(cumulative: F64, rows: npt.NDArray[np.int64], share: float) -> F64:
+    """Return where each distribution reaches a share, float64 (T,)."""
     bucket = (cumulative < share).sum(1)
     below = np.where(bucket > 0, cumulative[rows, bucket - 1], 0.0)
     return np.asarray(bucket + (share - below) / (cumulative[rows, bucket] - below))
+
+
+def _reached_by_one(cumulative: F64, shares: Sequence[float]) -> F64:
+    """Return what `_reached` does of one distribution: the same operations on numbers."""
+    buckets = cumulative.searchsorted(shares).tolist()
+    values, found = cumulative.tolist(), []
+    for share, bucket in zip(shares, buckets, strict=True):
+        below = values[bucket - 1] if bucket else 0.0
+        found.append([bucket + (share - below) / (values[bucket] - below)])
+    return np.array(found)
 
 
 def merged(weights: F32, up: bool) -> F32:

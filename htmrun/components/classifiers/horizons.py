@@ -192,7 +192,10 @@ class Past:
     ) -> None:
         """`forecasts`: what is predicted are values, in buckets that may widen."""
         self.classes, self._reach = classes, max(horizons)
-        self._bits = Bits.empty(size)
+        self._size = size
+        # The last bits as they came, oldest first: a sample a call adds one and drops one.
+        self._parts: list[Bits] = []
+        self._known = 0
         self._scores = {h: np.zeros((0, classes), np.float32) for h in horizons if h > 0}
         self._ranges = {h: np.zeros((0, 2)) for h in self._scores} if forecasts else {}
         self._since_reset = 0
@@ -203,10 +206,13 @@ class Past:
 
     def before(self, bits: Bits, h: int) -> Bits:
         """Return the bits of h samples before each of the next samples; empty where unknown."""
-        if len(bits) == 1 and 1 <= h <= len(self._bits):
-            start = len(self._bits) - h
-            return self._bits.slice(start, start + 1)
-        return _delayed(Bits.concatenate([self._bits, bits]), len(bits), h)
+        if len(bits) == 1 and 1 <= h <= self._known:
+            for part in reversed(self._parts):
+                start = len(part) - h
+                if start >= 0:
+                    return part if len(part) == 1 else part.slice(start, start + 1)
+                h = -start
+        return _delayed(Bits.concatenate([*self._parts, bits]), len(bits), h)
 
     def delay(
         self, h: int, made: Made, age: npt.NDArray[np.int64], buckets: Buckets | None = None
@@ -230,15 +236,32 @@ class Past:
 
     def remember(self, bits: Bits, age: npt.NDArray[np.int64]) -> None:
         """Go on after these samples."""
-        joined = Bits.concatenate([self._bits, bits])
-        self._bits = joined.slice(len(joined) - min(self._reach, len(joined)), len(joined))
-        self._since_reset = int(age[-1]) + 1 if len(age) else self._since_reset
+        samples = len(bits)
+        if not samples:
+            return
+        first = samples - self._reach
+        self._keep(bits if first <= 0 else bits.slice(first, samples))
+        self._since_reset = age.item(-1) + 1
+
+    def _keep(self, bits: Bits) -> None:
+        """Add samples, and let go of those that no horizon reaches any more."""
+        self._parts.append(bits)
+        self._known += len(bits)
+        while self._parts and self._known - len(self._parts[0]) >= self._reach:
+            self._known -= len(self._parts.pop(0))
+
+    @property
+    def _bits(self) -> Bits:
+        """The last samples, as many as the farthest horizon."""
+        joined = Bits.concatenate([Bits.empty(self._size), *self._parts])
+        return joined.slice(len(joined) - min(self._reach, len(joined)), len(joined))
 
     def state(self) -> State:
         """Return what is remembered."""
+        bits = self._bits
         named: State = {
-            "past_indices": self._bits.indices.copy(),
-            "past_offsets": self._bits.offsets.copy(),
+            "past_indices": bits.indices.copy(),
+            "past_offsets": bits.offsets.copy(),
             "since_reset": np.array([self._since_reset], np.int64),
         }
         named |= {f"h{h}.past_scores": past.copy() for h, past in self._scores.items()}
@@ -251,7 +274,8 @@ class Past:
 
     def load(self, state: State) -> None:
         """Take over checked arrays."""
-        self._bits = Bits(self._bits.size, state["past_indices"], state["past_offsets"])
+        self._parts, self._known = [], 0
+        self._keep(Bits(self._size, state["past_indices"], state["past_offsets"]))
         self._since_reset = int(state["since_reset"][0])
         for h in self._scores:
             self._scores[h] = state[f"h{h}.past_scores"]
@@ -268,7 +292,9 @@ def ahead(h: int, made: Made, reset: Flags, buckets: Buckets | None = None) -> S
 
 def ends(buckets: Buckets, samples: int) -> npt.NDArray[np.float64]:
     """Return the ends of the same buckets for each sample, float64 (T, 2)."""
-    return np.tile(np.array([buckets.minimum, buckets.maximum]), (samples, 1))
+    found = np.empty((samples, 2))
+    found[:] = buckets.minimum, buckets.maximum
+    return found
 
 
 def _later(
@@ -283,7 +309,8 @@ def _later(
     if missing > 0:
         none = np.zeros((missing, *new.shape[1:]), new.dtype) if of is None else ends(of, missing)
         return np.concatenate([none, joined])[: len(new)], joined[-h:].copy()
-    return joined[: len(new)], joined[-h:].copy()
+    # A view where it is most of `joined`: no sample is in both.
+    return joined[: len(new)], joined[-h:] if len(new) <= h else joined[-h:].copy()
 
 
 def _piece(output: Any, start: int, stop: int) -> Any:
@@ -296,6 +323,8 @@ def ages(reset: Flags, before: int) -> npt.NDArray[np.int64]:
     `before`: how many samples of the open sequence were seen earlier.
     """
     place = np.arange(len(reset), dtype=np.int64)
+    if not reset.any():
+        return place + before
     start = np.maximum.accumulate(np.where(reset != 0, place, -before))
     return place - start
 

@@ -46,10 +46,10 @@ class Scores:
         """Return the value below which `share` of each forecast lies, float64 (T,)."""
         return self.quantiles((share,))[0]
 
-    def quantiles(self, shares: Sequence[float]) -> list[npt.NDArray[np.float64]]:
-        """Return `quantile` for each of several shares."""
+    def quantiles(self, shares: Sequence[float]) -> npt.NDArray[np.float64]:
+        """Return `quantile` for each of several shares, float64 (shares, T)."""
         low, width = self._grid
-        return [low + width * found for found in quantiles(self.probability, shares)]
+        return np.asarray(low + width * quantiles(self.probability, shares))
 
     def above(self, kind: Estimate) -> npt.NDArray[np.float64]:
         """Return how far above the lowest end that is: exact however large the values are."""
@@ -78,8 +78,8 @@ class Scores:
     @property
     def _grid(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         assert self.ranges is not None, "a forecast has buckets"
-        low, high = self.ranges.T
-        return low, (high - low) / self.probability.shape[1]
+        low = self.ranges[:, 0]
+        return low, (self.ranges[:, 1] - low) / self.probability.shape[1]
 
     @staticmethod
     def joined(parts: Sequence[Scores]) -> Scores:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Self, TypeVar
+from collections.abc import Callable, Hashable
+from typing import Generic, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,8 @@ from htmrun.components.encoders import Size
 
 Places = npt.NDArray[np.int64]
 Whole = TypeVar("Whole", int, Places)
+Key = TypeVar("Key", bound=Hashable)
+Copy = Callable[[], np.ndarray]
 
 
 class BlockParameters(Parameters):
@@ -31,6 +34,45 @@ class BlockParameters(Parameters):
         return self
 
 
+KEPT_BITS = 1 << 20
+"""On-bits that an encoder keeps for values which come by themselves, at most about so many."""
+
+
+class Kept(Generic[Key]):
+    """The bits of values that come one by one, by what decides them: a place, a bucket.
+
+    Each is made once, by what makes those of many, so that both ways have the same bytes; to make
+    the arrays of a single one takes ten times as long as to copy them.
+    """
+
+    def __init__(self, make: Callable[[Key], Bits]) -> None:
+        """`make`: what returns one sample."""
+        self._make = make
+        self._rows: dict[Key, tuple[int, Copy, Copy]] = {}
+        self._count = 0
+
+    def bits(self, key: Key) -> Bits:
+        """Return one sample, with arrays of its own."""
+        try:
+            size, indices, offsets = self._rows[key]
+        except KeyError:
+            size, indices, offsets = self._keep(key)
+        return Bits(size, indices(), offsets())
+
+    def _keep(self, key: Key) -> tuple[int, Copy, Copy]:
+        made = self._make(key)
+        if self._count > KEPT_BITS:
+            self._rows, self._count = {}, 0
+        row = self._rows[key] = made.size, made.indices.copy, made.offsets.copy
+        self._count += len(made.indices) + 1
+        return row
+
+
+def kept_blocks(active: int, size: int) -> Kept[int]:
+    """Return what keeps `block_bits` of one place."""
+    return Kept(lambda place: block_bits(np.array([place], np.int64), active, size))
+
+
 def block_bits(place: Places, active: int, size: int) -> Bits:
     """Return Bits with `active` bits from `place` (int64, T) on; they wrap at `size`.
 
@@ -42,22 +84,6 @@ def block_bits(place: Places, active: int, size: int) -> Bits:
     if wrapping.any():
         rows[wrapping] = np.sort(rows[wrapping] % size, axis=1)
     return Bits(size, rows.ravel().astype(np.int32), offsets(known * np.int64(active)))
-
-
-def one_block(place: int, active: int, size: int) -> Bits:
-    """Return what `block_bits` does for one place that is not negative."""
-    beyond = place + active - size
-    if beyond <= 0:
-        indices = np.arange(place, place + active, dtype=np.int32)
-    else:
-        around = np.arange(beyond, dtype=np.int32), np.arange(place, size, dtype=np.int32)
-        indices = np.concatenate(around)
-    return Bits(size, indices, np.array([0, active], np.int64))
-
-
-def no_bits(size: int) -> Bits:
-    """Return one sample without on-bits."""
-    return Bits(size, np.zeros(0, np.int32), np.zeros(2, np.int64))
 
 
 def round_trip(since: Whole, period: Whole | int, size: int) -> Whole:
@@ -86,6 +112,19 @@ def choose_rows(
         return Bits(size, rows.ravel(), offsets(per_sample))
     filled = np.arange(width) < counts[chosen, None]
     return Bits(size, rows[filled], offsets(per_sample))
+
+
+def distinct(
+    bits: npt.NDArray[np.int32], size: int
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    """Return each row's distinct bits, ascending and left-aligned, and how many there are.
+
+    Behind them stands `size`, which is no bit. `bits` (rows, width) is changed.
+    """
+    bits.sort(axis=1)
+    bits[:, 1:][bits[:, 1:] == bits[:, :-1]] = size
+    bits.sort(axis=1)
+    return bits, (bits < size).sum(1, dtype=np.int64)
 
 
 def offsets(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -13,8 +13,8 @@ from pydantic import Field, model_validator
 from htmrun.backends import rng
 from htmrun.backends.bits import Bits
 from htmrun.components.encoders import Encoder, EncoderParameters, Input, Size
-from htmrun.components.encoders.blocks import block_bits, choose_rows
-from htmrun.components.encoders.numbers import finite_numbers
+from htmrun.components.encoders.blocks import Kept, Places, block_bits, choose_rows
+from htmrun.components.encoders.numbers import finite_numbers, one_number
 from htmrun.components.registry import register
 from htmrun.errors import UserError
 
@@ -71,9 +71,13 @@ class CategoryEncoder(Encoder):
         self._table: npt.NDArray[np.int32] | None = None
         if p.mode == "random":
             self._table = random_bits(categories, self.size, p.active, seed)
+        self._kept: Kept[float] = Kept(lambda one: self._bits(np.array([one], np.int64)))
 
     def encode(self, fields: Mapping[str, np.ndarray]) -> Bits:
         """Encode whole numbers (T,) from 0 to categories - 1."""
+        one = one_number(fields[self.fields[0]])
+        if one is not None and 0.0 <= one < self.categories and one % 1.0 == 0.0:
+            return self._kept.bits(one)
         values = finite_numbers(fields, self.fields[0], self.path)
         absent = np.isnan(values)
         wrong = ~absent & ((values < 0) | (values >= self.categories) | (values % 1 != 0))
@@ -82,9 +86,14 @@ class CategoryEncoder(Encoder):
                 f"{self.path}.categories: found category {values[wrong.argmax()]:g} in field "
                 f"'{self.fields[0]}', expected a whole number from 0 to {self.categories - 1}"
             )
-        category = np.where(absent, -1, values).astype(np.int64)
+        return self._bits(np.where(absent, -1, values).astype(np.int64))
+
+    def _bits(self, category: Places) -> Bits:
+        """Return the bits of categories (T,); -1 has none."""
         if self._table is None:
-            return block_bits(np.where(absent, -1, category * self.active), self.active, self.size)
+            return block_bits(
+                np.where(category < 0, -1, category * self.active), self.active, self.size
+            )
         counts = np.full(self.categories, self.active, np.int64)
         return choose_rows(self._table, counts, category, self.size)
 

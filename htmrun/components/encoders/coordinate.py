@@ -18,6 +18,8 @@ from htmrun.components.encoders.neighbours import (
     cells_of,
     columns,
     must_have_cells,
+    one_cell,
+    one_place,
     single_values,
 )
 from htmrun.components.registry import register
@@ -77,5 +79,15 @@ class CoordinateEncoder(Encoder):
     def encode(self, fields: Mapping[str, np.ndarray]) -> Bits:
         """Encode numbers (T,) of each field."""
         p = self.parameters
+        place = one_place(fields, p.fields)
+        if place is not None and (bits := self._encode_one(place)) is not None:
+            return bits
         cells, known = cells_of(columns(fields, p.fields, self.path), p.scale, self.path)
         return self._neighbours.bits(cells, np.full(len(cells), p.radius), known)
+
+    def _encode_one(self, place: list[float]) -> Bits | None:
+        """Return what `encode` does of one place; None: too far away."""
+        if any(value != value for value in place):
+            return self._neighbours.none()
+        cell = one_cell(place, self.parameters.scale)
+        return None if cell is None else self._neighbours.one(cell, self.parameters.radius)

@@ -8,34 +8,28 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, Self
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field, field_validator, model_validator
 
 from htmrun.backends.bits import Bits
 from htmrun.backends.parameters import Parameters
 from htmrun.components.encoders import Encoder, EncoderParameters, Input, Size
-from htmrun.components.encoders.blocks import BlockParameters, block_bits, no_bits, one_block
+from htmrun.components.encoders.blocks import BlockParameters, Kept, Places, block_bits
 from htmrun.components.encoders.date_places import (
-    DAY,
-    FIRST_DAY,
     NO_TIME,
-    ORDINAL,
     WEEKEND,
     Place,
     day_of_week,
     holiday,
+    one_time,
     season,
     time_of_day,
 )
 from htmrun.components.registry import register
 from htmrun.errors import UserError
-
-KEPT_BITS = 1 << 20
-"""On-bits of each part's blocks that are kept for single times, at most about so many."""
 
 
 class TimeOfDayParameters(BlockParameters):
@@ -137,8 +131,8 @@ class DateEncoder(Encoder):
         if p.holiday is not None:
             self._add_choice("holiday", p.holiday.active, holiday(p.holiday.dates))
         self.parts = {name: size for name, size, _, _ in self._parts}
-        self._starts = [0, *np.cumsum([*self.parts.values()])[:-1].tolist()]
-        self._blocks: list[dict[int, npt.NDArray[np.int32]]] = [{} for _ in self._parts]
+        self._name, self._of_one = field.name, [place.of_one for _, _, _, place in self._parts]
+        self._kept: Kept[tuple[int, ...]] = Kept(self._at)
         self.size = sum(self.parts.values())
         self.shape = (self.size,)
 
@@ -153,38 +147,29 @@ class DateEncoder(Encoder):
 
     def encode(self, fields: Mapping[str, np.ndarray]) -> Bits:
         """Encode datetime64 (T,)."""
-        times = fields[self.fields[0]]
+        times = fields[self._name]
         if times.dtype.kind != "M":
             raise UserError(
-                f"{self.path}.kind: field '{self.fields[0]}' holds {times.dtype}, expected dates; "
+                f"{self.path}.kind: field '{self._name}' holds {times.dtype}, expected dates; "
                 "numbers need kind rdse or scalar"
             )
-        if len(times) == 1 and (bits := self._encode_one(times)) is not None:
-            return bits
+        if times.size == 1 and (second := one_time(times)) is not None:
+            return self._kept.bits(
+                () if second == NO_TIME else tuple([place(second) for place in self._of_one])
+            )
         absent = np.isnat(times)
         seconds = np.where(absent, np.datetime64(0, "s"), times.astype("datetime64[s]"))
         seconds = seconds.astype(np.int64)
-        encoded = []
-        for _, size, active, place in self._parts:
-            encoded.append(block_bits(np.where(absent, -1, place.of_many(seconds)), active, size))
-        return Bits.beside(encoded)
+        places = (place.of_many(seconds) for _, _, _, place in self._parts)
+        return self._bits([np.where(absent, -1, place) for place in places])
 
-    def _encode_one(self, times: npt.NDArray[np.datetime64]) -> Bits | None:
-        """Return what `encode` does, in whole numbers of Python; None: beyond its calendar."""
-        seconds = int(times.astype("datetime64[s]").view(np.int64)[0])
-        if seconds == NO_TIME:
-            return no_bits(self.size)
-        if seconds // DAY + FIRST_DAY not in ORDINAL:
-            return None
-        blocks = []
-        for (_, size, active, place), start, kept in zip(
-            self._parts, self._starts, self._blocks, strict=True
-        ):
-            at = place.of_one(seconds)
-            if (block := kept.get(at)) is None:
-                block = one_block(at, active, size).indices + np.int32(start)
-                if len(kept) * active < KEPT_BITS:
-                    kept[at] = block
-            blocks.append(block)
-        indices = np.concatenate(blocks)
-        return Bits(self.size, indices, np.array([0, len(indices)], np.int64))
+    def _at(self, places: tuple[int, ...]) -> Bits:
+        """Return what `encode` does of one time whose parts have these places, none of no time."""
+        each = places or [-1] * len(self._parts)
+        return self._bits([np.array([place], np.int64) for place in each])
+
+    def _bits(self, places: Sequence[Places]) -> Bits:
+        """Return the bits of the places (T,) of each part; -1 has none."""
+        sizes = ((active, size) for _, size, active, _ in self._parts)
+        found = zip(places, sizes, strict=True)
+        return Bits.beside([block_bits(place, *numbers) for place, numbers in found])

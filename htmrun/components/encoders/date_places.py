@@ -19,10 +19,24 @@ from htmrun.components.encoders.blocks import Places, Whole, round_trip
 
 DAY = 86_400
 FIRST_DAY = datetime.date(1970, 1, 1).toordinal()
-ORDINAL = range(datetime.date.min.toordinal(), datetime.date.max.toordinal())
-"""Days that Python's calendar has, by their number."""
 NO_TIME = int(np.iinfo(np.int64).min)
 """What stands for no time."""
+_START = datetime.datetime(1970, 1, 1)
+_FINE = np.dtype("datetime64[ns]")
+
+
+def one_time(times: npt.NDArray[np.datetime64]) -> int | None:
+    """Return the seconds since 1970 of one time (1,), rounded down; NO_TIME where it is none.
+
+    None: beyond Python's calendar, look closer.
+    """
+    value: object = times.item()
+    if isinstance(value, datetime.datetime):
+        since = value - _START
+        return since.days * DAY + since.seconds
+    if isinstance(value, int) and times.dtype == _FINE:
+        return value // 10**9
+    return NO_TIME if value is None else None
 
 
 @dataclass(frozen=True)

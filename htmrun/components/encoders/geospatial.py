@@ -24,6 +24,8 @@ from htmrun.components.encoders.neighbours import (
     cells_of,
     columns,
     must_have_cells,
+    one_cell,
+    one_place,
     single_values,
 )
 from htmrun.components.encoders.numbers import finite_numbers
@@ -89,6 +91,8 @@ class GeospatialEncoder(Encoder):
         must_have_cells(path, p.radius, len(self._placed), p.active)
         self.size, self.shape = p.size, (p.size,)
         self._neighbours = Neighbours(self._placed, p.size, p.active, seed)
+        # Half of the widest there may be: what is near to it is looked at more closely.
+        self._widest = MOST_CELLS ** (1 / len(self._placed)) / 4
 
     @classmethod
     def fields_of(cls, parameters: Any, entry: str | None = None) -> tuple[str, ...]:
@@ -107,6 +111,9 @@ class GeospatialEncoder(Encoder):
     def encode(self, fields: Mapping[str, np.ndarray]) -> Bits:
         """Encode degrees, metres and metres in a second (T,)."""
         p = self.parameters
+        place = one_place(fields, self.fields)
+        if place is not None and (bits := self._encode_one(place)) is not None:
+            return bits
         places = columns(fields, self._placed, self.path)
         self._must_be_within(places[:, 0], p.longitude, 180.0)
         self._must_be_within(places[:, 1], p.latitude, NORTHERNMOST)
@@ -118,6 +125,25 @@ class GeospatialEncoder(Encoder):
             known &= ~np.isnan(speed)
             radius = np.maximum(radius, self._radius(np.where(known, speed, 0.0)))
         return self._neighbours.bits(cells, radius, known)
+
+    def _encode_one(self, place: list[float]) -> Bits | None:
+        """Return what `encode` does of one sample, by the same operations; None: look closer."""
+        p, radius = self.parameters, self.parameters.radius
+        longitude, latitude, *further = place
+        if any(value != value for value in place):
+            return None
+        if abs(longitude) > 180.0 or abs(latitude) > NORTHERNMOST:
+            return None
+        if p.speed is not None:
+            way = abs(further.pop()) * p.sample_seconds / p.scale
+            needed = (way / (1 - p.overlap) - 1) / 2
+            if needed > self._widest:
+                return None
+            radius = max(radius, math.ceil(needed))
+        x = EARTH * (longitude * (math.pi / 180))
+        y = EARTH * math.asinh(math.tan(math.radians(latitude)))
+        cell = one_cell((x, y, *further), p.scale)
+        return None if cell is None else self._neighbours.one(cell, radius)
 
     def _radius(self, speed: npt.NDArray[np.float64]) -> Places:
         p = self.parameters

@@ -22,7 +22,7 @@ from htmrun.components.encoders.blocks import (
     BlockParameters,
     Places,
     block_bits,
-    one_block,
+    kept_blocks,
 )
 from htmrun.components.encoders.numbers import finite_numbers, one_number
 from htmrun.components.registry import register
@@ -76,6 +76,7 @@ class LogEncoder(Encoder):
         if p.minimum is None or p.maximum is None:
             self.learned = {field.name: (self.low, self.high)}
         self.size, self.shape = p.size, (p.size,)
+        self._name, self._kept = field.name, kept_blocks(p.active, p.size)
         self._places = p.size - p.active
         self._ln_low = EXACT.ln(Decimal(self.low))
         self._ln_span = EXACT.subtract(EXACT.ln(Decimal(self.high)), self._ln_low)
@@ -86,9 +87,9 @@ class LogEncoder(Encoder):
     def encode(self, fields: Mapping[str, np.ndarray]) -> Bits:
         """Encode numbers (T,)."""
         p = self.parameters
-        one = one_number(fields, self.fields[0])
+        one = one_number(fields[self._name])
         if one is not None and self.low <= one <= self.high:
-            return one_block(self._start(one), p.active, p.size)
+            return self._kept.bits(self._start(one))
         values = finite_numbers(fields, self.fields[0], self.path)
         absent = np.isnan(values)
         if p.not_positive == "none":

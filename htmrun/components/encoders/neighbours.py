@@ -8,7 +8,9 @@ therefore drawn in both.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +18,8 @@ import numpy.typing as npt
 from htmrun.backends import rng
 from htmrun.backends.bits import Bits
 from htmrun.components.encoders import Data, no_field
-from htmrun.components.encoders.blocks import Places, offsets
-from htmrun.components.encoders.numbers import finite_numbers
+from htmrun.components.encoders.blocks import Kept, Places, distinct, offsets
+from htmrun.components.encoders.numbers import finite_numbers, one_number
 from htmrun.errors import UserError
 
 MOST_CELLS = 1 << 18
@@ -35,24 +37,39 @@ class Neighbours:
         stream = hashlib.sha256("/".join(fields).encode()).digest()[:8]
         key = rng.key(seed, rng.Purpose.ENCODER)
         self._key = rng.mix(key ^ np.uint64(int.from_bytes(stream, "little")))
+        self._kept: Kept[tuple[int, ...]] = Kept(self._alone)
+
+    def one(self, cell: tuple[int, ...], radius: int) -> Bits:
+        """Return what `bits` does of one cell that is known."""
+        return self._kept.bits((*cell, radius))
+
+    def none(self) -> Bits:
+        """Return what `bits` does of one that is not."""
+        return self._kept.bits(())
+
+    def _alone(self, place: tuple[int, ...]) -> Bits:
+        known = np.array([bool(place)])
+        cell, radius = place[:-1] or (0,), place[-1] if place else 0
+        return self.bits(np.array([cell], np.int64), np.array([radius], np.int64), known)
 
     def bits(self, cells: Places, radius: Places, known: npt.NDArray[np.bool_]) -> Bits:
         """Return the bits of cells (T, dimensions) with their radii (T,); none where not known."""
-        rows: list[npt.NDArray[np.int32]] = [np.zeros(0, np.int32)] * len(cells)
-        for r in np.unique(radius[known]).tolist():
+        rows = np.zeros((len(cells), self.active), np.int32)
+        counts = np.zeros(len(cells), np.int64)
+        for r in set(radius[known].tolist()):
             around = _around(r, cells.shape[1])
             here = np.flatnonzero(known & (radius == r))
             step = max(1, CELLS_AT_ONCE // len(around))
             for at in range(0, len(here), step):
                 some = here[at : at + step]
-                for t, row in zip(some.tolist(), self._drawn(cells[some], around), strict=True):
-                    rows[t] = row
-        counts = np.array([len(row) for row in rows], np.int64)
-        indices = np.concatenate([np.zeros(0, np.int32), *rows])
-        return Bits(self.size, indices, offsets(counts))
+                rows[some], counts[some] = self._drawn(cells[some], around)
+        filled = np.arange(self.active) < counts[:, None]
+        return Bits(self.size, rows[filled], offsets(counts))
 
-    def _drawn(self, cells: Places, around: Places) -> list[npt.NDArray[np.int32]]:
-        """Return the ascending bits of each of the cells."""
+    def _drawn(
+        self, cells: Places, around: Places
+    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+        """Return the ascending distinct bits of each cell, left-aligned, and their number."""
         near = cells[:, None, :] + around
         words = np.broadcast_to(self._key, near.shape[:2])
         for axis in range(near.shape[2]):
@@ -61,13 +78,16 @@ class Neighbours:
         best = np.argsort(words, axis=1, kind="stable")[:, : self.active]
         chosen = np.take_along_axis(words, best, axis=1)
         bits = rng.below(rng.mix(chosen ^ _BIT), self.size)
-        return [np.unique(row).astype(np.int32) for row in bits]
+        return distinct(bits.astype(np.int32), self.size)
 
 
+@lru_cache(maxsize=16)
 def _around(radius: int, dimensions: int) -> Places:
     """Return the way to each cell within a radius, (cells, dimensions)."""
     grid = np.indices((2 * radius + 1,) * dimensions, np.int64) - radius
-    return grid.reshape(dimensions, -1).T
+    around = grid.reshape(dimensions, -1).T
+    around.flags.writeable = False
+    return around
 
 
 def cells_around(radius: int, dimensions: int) -> int:
@@ -124,6 +144,21 @@ def cells_of(
             "more than 2^53 away, expected a larger one"
         )
     return cells.astype(np.int64), known
+
+
+def one_place(fields: Mapping[str, np.ndarray], names: Sequence[str]) -> list[float] | None:
+    """Return the values of one sample, NaN where one is missing; None: look closer."""
+    found = [one_number(fields[name]) for name in names]
+    known = [value for value in found if value is not None]
+    return known if len(known) == len(found) else None
+
+
+def one_cell(place: Sequence[float], scale: float) -> tuple[int, ...] | None:
+    """Return what `cells_of` does of one place that is known; None: too far away."""
+    cells = [value / scale for value in place]
+    if not all(-FARTHEST < cell < FARTHEST for cell in cells):
+        return None
+    return tuple([math.floor(cell) for cell in cells])
 
 
 def _text(place: npt.NDArray[np.float64]) -> str:

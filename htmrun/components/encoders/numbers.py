@@ -10,16 +10,21 @@ import numpy.typing as npt
 from htmrun.backends.parameters import LARGEST
 from htmrun.errors import UserError
 
+_FLOAT64 = np.dtype(np.float64)
 
-def one_number(fields: Mapping[str, np.ndarray], field: str) -> float | None:
-    """Return a field's value where it is a single number or NaN; None: look closer.
+
+def one_number(values: np.ndarray) -> float | None:
+    """Return a field's value (T,) where it is a single number or NaN; None: look closer.
 
     A number by itself is encoded in Python, which is ten times faster than arrays of one.
     """
-    values = fields[field]
-    if len(values) != 1 or values.dtype != np.float64:
+    if values.size != 1:
         return None
-    value = float(values[0])
+    value: float = values.item()
+    if values.dtype is not _FLOAT64:
+        if values.dtype.kind not in "iufb":
+            return None
+        value = float(value)
     return None if abs(value) > LARGEST else value
 
 

@@ -17,7 +17,7 @@ from pydantic import Field
 from htmrun.backends import rng
 from htmrun.backends.bits import Bits
 from htmrun.components.encoders import Encoder, EncoderParameters, Input, Size
-from htmrun.components.encoders.blocks import BlockParameters, Places, choose_rows, no_bits
+from htmrun.components.encoders.blocks import BlockParameters, Kept, Places, choose_rows, distinct
 from htmrun.components.encoders.numbers import finite_numbers, one_number
 from htmrun.components.registry import register
 from htmrun.errors import UserError
@@ -78,6 +78,8 @@ class RDSEEncoder(Encoder):
         self._key = rng.key(seed, rng.Purpose.ENCODER)
         # Two fields must not share bits for equal buckets.
         self._stream = int.from_bytes(hashlib.sha256(field.name.encode()).digest()[:8], "little")
+        self._name = field.name
+        self._kept: Kept[int | None] = Kept(self._encode_one)
         self._first = 0
         self._table, self._counts = self._rows(np.zeros(0, np.int64))
 
@@ -93,9 +95,13 @@ class RDSEEncoder(Encoder):
 
     def encode(self, fields: Mapping[str, np.ndarray]) -> Bits:
         """Encode numbers (T,)."""
-        one = one_number(fields, self.fields[0])
-        if one is not None and (bits := self._encode_one(one)) is not None:
-            return bits
+        one = one_number(fields[self._name])
+        if one is not None:
+            scaled = (one - self.low) / self.resolution + 0.5
+            if -LARGEST_BUCKET < scaled < LARGEST_BUCKET:
+                return self._kept.bits(math.floor(scaled))
+            if one != one:
+                return self._kept.bits(None)
         values = finite_numbers(fields, self.fields[0], self.path)
         known = ~np.isnan(values)
         bucket = self.buckets(values[known])
@@ -106,18 +112,10 @@ class RDSEEncoder(Encoder):
         unique, index[known] = np.unique(bucket, return_inverse=True)
         return choose_rows(*self._rows(unique), index, self.size)
 
-    def _encode_one(self, value: float) -> Bits | None:
-        """Return what `encode` does, by the same operations; None: its bucket is in no table."""
-        if math.isnan(value):
-            return no_bits(self.size)
-        scaled = (value - self.low) / self.resolution + 0.5
-        if not -LARGEST_BUCKET < scaled < LARGEST_BUCKET:
-            return None
-        place = math.floor(scaled) - self._first
-        if not 0 <= place < len(self._table):
-            return None
-        on = int(self._counts[place])
-        return Bits(self.size, self._table[place, :on].copy(), np.array([0, on], np.int64))
+    def _encode_one(self, bucket: int | None) -> Bits:
+        """Return what `encode` does of a value in a bucket, or of none."""
+        rows = self._rows(np.array([0 if bucket is None else bucket], np.int64))
+        return choose_rows(*rows, np.array([-1 if bucket is None else 0]), self.size)
 
     def notes(self) -> Iterator[str]:
         """Say where values far apart share so many bits that they look alike.
@@ -160,11 +158,7 @@ class RDSEEncoder(Encoder):
         """Return the ascending distinct bits of each bucket, left-aligned, and their number."""
         active = self.parameters.active
         words = rng.hash2(self._key, self._stream, bucket[:, None] + np.arange(active))
-        bits = np.sort(rng.below(words, self.size).astype(np.int32), axis=1)
-        # Repeats become `size`, which is no bit and sorts last.
-        bits[:, 1:][bits[:, 1:] == bits[:, :-1]] = self.size
-        bits.sort(axis=1)
-        return bits, (bits < self.size).sum(1, dtype=np.int64)
+        return distinct(rng.below(words, self.size).astype(np.int32), self.size)
 
 
 def _resolution(p: RDSEParameters, field: Input) -> float:

@@ -16,7 +16,7 @@ from pydantic import Field
 from htmrun.backends.bits import Bits
 from htmrun.backends.parameters import RangeParameters
 from htmrun.components.encoders import Encoder, EncoderParameters, Input
-from htmrun.components.encoders.blocks import BlockParameters, block_bits, no_bits, one_block
+from htmrun.components.encoders.blocks import BlockParameters, block_bits, kept_blocks
 from htmrun.components.encoders.numbers import finite_numbers, one_number
 from htmrun.components.registry import register
 from htmrun.errors import UserError
@@ -60,19 +60,22 @@ class ScalarEncoder(Encoder):
             self.learned = {field.name: (self.low, self.high)}
         self.size = p.size
         self.shape = (p.size,)
+        self._name, self._kept = field.name, kept_blocks(p.active, p.size)
+        self._span, self._places = self.high - self.low, p.size - p.active
+        self._periodic, self._refuses = p.periodic, not (p.clip or p.periodic)
 
     def encode(self, fields: Mapping[str, np.ndarray]) -> Bits:
         """Encode numbers (T,)."""
-        p = self.parameters
-        one = one_number(fields, self.fields[0])
+        one = one_number(fields[self._name])
         if one is not None:
-            return self._encode_one(one)
+            return self._kept.bits(self._start(one))
+        p = self.parameters
         values = finite_numbers(fields, self.fields[0], self.path)
         absent = np.isnan(values)
         values = np.where(absent, self.low, values)
         if not p.clip and not p.periodic:
             self._refuse_outside(values)
-        span = self.high - self.low
+        span = self._span
         if p.periodic:
             start = np.floor(np.mod(values - self.low, span) * p.size / span + 0.5).astype(np.int64)
             start %= p.size
@@ -81,20 +84,19 @@ class ScalarEncoder(Encoder):
             start = np.floor(above * (p.size - p.active) / span + 0.5).astype(np.int64)
         return block_bits(np.where(absent, -1, start), p.active, p.size)
 
-    def _encode_one(self, value: float) -> Bits:
-        """Return what `encode` does: the same operations, one by one."""
-        p = self.parameters
-        if math.isnan(value):
-            return no_bits(p.size)
-        if not p.clip and not p.periodic:
-            self._refuse_outside(np.array([value]))
-        span = self.high - self.low
-        if p.periodic:
-            start = math.floor((value - self.low) % span * p.size / span + 0.5) % p.size
-        else:
-            above = min(max(value, self.low), self.high) - self.low
-            start = math.floor(above * (p.size - p.active) / span + 0.5)
-        return one_block(start, p.active, p.size)
+    def _start(self, value: float) -> int:
+        """Return where the block of one value begins, -1 for none: the same operations."""
+        if value != value:
+            return -1
+        low, high = self.low, self.high
+        if self._periodic:
+            size, span = self.size, self._span
+            return math.floor((value - low) % span * size / span + 0.5) % size
+        if not low <= value <= high:
+            if self._refuses:
+                self._refuse_outside(np.array([value]))
+            value = low if value < low else high
+        return math.floor((value - low) * self._places / self._span + 0.5)
 
     def _refuse_outside(self, values: npt.NDArray[np.float64]) -> None:
         outside = (values < self.low) | (values > self.high)

@@ -221,5 +221,6 @@ class RowReader:
                 reset[:] = [a != b for a, b in zip(before, texts, strict=True)]
             else:
                 reset[:] = np.nan_to_num(self._numbers(texts, reading.starts)) != 0
-        reset[:1] |= self.restart
+        if self.restart:
+            reset[:1] = 1
         return reset

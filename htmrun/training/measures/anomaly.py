@@ -9,6 +9,11 @@ only more bursting than usual is unusual.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -22,11 +27,41 @@ _ONE = 1 << 20
 _SCALE = -10.0
 """log10 of the smallest distance from 1 that `log_scale` tells apart."""
 
+_ROOT = math.sqrt(2.0)
+
 _NEVER = 1 << 40
 """Samples since an alarm, where there was none."""
 
 Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+
+
+class Tail:
+    """The last whole numbers of a stream, up to `most`; adding one moves none of the others."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._room, self._first, self._end = np.zeros(0, np.int64), 0, 0
+
+    def add(self, values: Sequence[int] | Counts) -> None:
+        """Add the next ones; more than `most` may be there until `trim`."""
+        end = self._end + len(values)
+        if end > len(self._room):
+            kept = self.all()
+            # Twice as long: by the time that it is full, half of it has been trimmed.
+            self._room = np.zeros(2 * (len(kept) + len(values)), np.int64)
+            self._room[: len(kept)] = kept
+            self._first, self._end, end = 0, len(kept), len(kept) + len(values)
+        self._room[self._end : end] = values
+        self._end = end
+
+    def trim(self) -> None:
+        """Let go of all but the last `most`."""
+        self._first = max(self._first, self._end - self.most)
+
+    def all(self) -> Counts:
+        """Return what is there, oldest first, int64, as a view."""
+        return self._room[self._first : self._end]
 
 
 class AnomalyLikelihood:
@@ -41,8 +76,10 @@ class AnomalyLikelihood:
         self._learning, self._probation = self.parameters.begin(samples)
         self._seen = 0
         # The last raw scores, and as many averages as a distribution may be made of.
-        self._raw, self._averages = np.zeros(0, np.int64), np.zeros(0, np.int64)
-        self._estimated: tuple[int, Floats, Floats] | None = None
+        self._raw = np.zeros(0, np.int64)
+        self._averages = Tail(self.parameters.history + self.parameters.reestimate_every)
+        # Of a row by itself: for which rows mean and deviation hold, and these.
+        self._estimated: tuple[int, float, float] | None = None
         # Samples from the latest alarm to the next sample.
         self._since = _NEVER
 
@@ -52,7 +89,9 @@ class AnomalyLikelihood:
         0.5, nothing known, for the first `probation` scores. Raises ValueError for a score that is
         no number from 0 to 1.
         """
-        p, raw = self.parameters, np.asarray(raw, np.float64)
+        raw = np.asarray(raw, np.float64)
+        if len(raw) == 1 and 0.0 <= raw[0] <= 1.0:
+            return np.array([self._add_one(raw.item(0))])
         if not ((raw >= 0) & (raw <= 1)).all():
             raise ValueError("found a raw anomaly score outside 0 to 1, expected a share")
         new = self._average(np.rint(raw * _ONE).astype(np.int64))
@@ -62,15 +101,38 @@ class AnomalyLikelihood:
         if judged.any():
             mean, deviation = self._usual(rows[judged])
             z = (new[judged] / _ONE - mean) / deviation
-            tail[judged] = 0.5 * scipy.special.erfc(z / np.sqrt(2.0))
-        known = p.history + p.reestimate_every
-        self._averages, self._seen = self._averages[-known:], self._seen + len(new)
+            tail[judged] = 0.5 * _error_function()(z / _ROOT)
+        self._averages.trim()
+        self._seen += len(new)
         return 1 - self._only_first(tail)
+
+    def _add_one(self, raw: float) -> float:
+        """Return what `add` does of one score: the same operations, on numbers instead of arrays.
+
+        Arrays of one made this the most of what a row costs that comes by itself.
+        """
+        p, row = self.parameters, self._seen
+        last = [*self._raw.tolist(), round(raw * _ONE)][-p.average :]
+        average = round(sum(last) / len(last))
+        self._raw = np.array(last[max(0, len(last) - p.average + 1) :], np.int64)
+        self._averages.add([average])
+        tail, self._seen = 0.5, row + 1
+        if row >= self._probation:
+            estimated = max(self._probation, row - row % p.reestimate_every)
+            if self._estimated is None or self._estimated[0] != estimated:
+                mean, deviation = self._usual(np.array([row]))
+                self._estimated = estimated, float(mean[0]), float(deviation[0])
+            z = (average / _ONE - self._estimated[1]) / self._estimated[2]
+            tail = 0.5 * float(_error_function()(z / _ROOT))
+        self._averages.trim()
+        alarm, near = tail <= _complement(p.alarm), self._since <= p.apart
+        self._since = 1 if alarm else min(self._since + 1, _NEVER)
+        return 1 - (_complement(p.later) if alarm and near and p.only_first else tail)
 
     def state(self) -> State:
         """Return all that later likelihoods depend on."""
         return {
-            "raw": self._raw.copy(), "averages": self._averages.copy(),
+            "raw": self._raw.copy(), "averages": self._averages.all().copy(),
             "seen": np.array([self._seen], np.int64),
             "since": np.array([self._since], np.int64),
         }  # fmt: skip
@@ -78,7 +140,8 @@ class AnomalyLikelihood:
     def load(self, state: State) -> None:
         """Take over what `state` returned; ValueError on other names or shapes."""
         taken = checked(state, self.state(), frozenset({"raw", "averages"}))
-        self._raw, self._averages = taken["raw"], taken["averages"]
+        self._raw, self._averages = taken["raw"], Tail(self._averages.most)
+        self._averages.add(taken["averages"])
         self._seen, self._since = int(taken["seen"][0]), int(taken["since"][0])
         self._estimated = None
 
@@ -91,7 +154,7 @@ class AnomalyLikelihood:
         count = np.minimum(end, n)
         averages = np.rint((sums[end] - sums[end - count]) / count).astype(np.int64)
         self._raw = every[max(0, len(every) - n + 1) :]
-        self._averages = np.concatenate([self._averages, averages])
+        self._averages.add(averages)
         return averages
 
     def _usual(self, rows: Counts) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -100,26 +163,12 @@ class AnomalyLikelihood:
         They are those before the latest re-estimate; the first is at the end of the probation.
         """
         p = self.parameters
-        first = int(rows[-1]) + 1 - len(self._averages)
+        averages = self._averages.all()
+        first = int(rows[-1]) + 1 - len(averages)
         estimated = np.maximum(self._probation, rows - rows % p.reestimate_every)
-        if len(rows) == 1:
-            # A row at a time: the sums are the same until the next re-estimate.
-            if self._estimated is None or self._estimated[0] != estimated[0]:
-                self._estimated = int(estimated[0]), *self._estimate(first, estimated)
-            return self._estimated[1:]
-        return self._estimate(first, estimated)
-
-    def _estimate(
-        self, first: int, estimated: Counts
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Return mean and deviation of the averages before the rows `estimated`.
-
-        first: the row of the first average that is kept.
-        """
-        p = self.parameters
         begin = np.maximum(self._learning, estimated - p.history)
-        sums = np.concatenate([[0], np.cumsum(self._averages)])
-        squares = np.concatenate([[0], np.cumsum(self._averages**2)])
+        sums = np.concatenate([[0], np.cumsum(averages)])
+        squares = np.concatenate([[0], np.cumsum(averages**2)])
         b, e = begin - first, estimated - first
         count = estimated - begin
         mean = (sums[e] - sums[b]) / count / _ONE
@@ -140,6 +189,14 @@ class AnomalyLikelihood:
         return np.where(alarm & near & p.only_first, _complement(p.later), tail)
 
 
+@cache
+def _error_function() -> Callable[[Any], Any]:
+    """Return SciPy's complementary error function, looked up once: SciPy comes late."""
+    found: Callable[[Any], Any] = scipy.special.erfc
+    return found
+
+
+@cache
 def _complement(likelihood: float) -> float:
     """Return 1 - likelihood to ten digits: 1 - .99999 is not 1e-5 in binary."""
     return round(1 - likelihood, 10)

@@ -29,6 +29,7 @@ INTERVAL = (0.05, 0.95)
 """Between these shares of a forecast's distribution its interval lies."""
 ENDS = ("low", "high")
 _NUMBER = 8
+_SECONDS = np.dtype("datetime64[s]")
 
 
 def made_here(scores: Sequence[Scores], readout: Readout, count: int) -> Columns:
@@ -85,7 +86,7 @@ def judged(raw: npt.NDArray[np.float64], said: Judged, judge: Judge) -> Columns:
 
 def time_texts(times: np.ndarray) -> list[str]:
     """Return times (T,) as texts, without a fraction of a second where none of them has one."""
-    whole = times.astype("datetime64[s]")
+    whole = times.astype(_SECONDS)
     return [str(time) for time in (whole if (whole == times).all() else times)]
 
 

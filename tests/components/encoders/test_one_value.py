@@ -13,7 +13,9 @@ from pydantic import TypeAdapter
 from htmrun.backends.bits import Bits
 from htmrun.backends.parameters import Parameters
 from htmrun.components.encoders import Encoder, build_encoder
+from htmrun.components.encoders.blocks import Kept
 from htmrun.components.registry import Section
+from htmrun.errors import UserError
 
 ADAPTER = TypeAdapter(Annotated[Parameters, Section(("encoder",))])
 NUMBERS = st.floats(allow_infinity=False, width=64) | st.integers(-60, 60).map(lambda n: n / 4)
@@ -81,9 +83,12 @@ DATES = {
 
 
 @pytest.mark.parametrize("name", DATES)
-@given(second=SECONDS, unit=st.sampled_from(["s", "ms", "us"]))
+@given(second=SECONDS, unit=st.sampled_from(["s", "ms", "us", "ns", "m", "D"]))
 @example(second=1609459199, unit="s")
 @example(second=0, unit="us")
+@example(second=-1, unit="ns")
+@example(second=-86_400_000_001, unit="us")
+@example(second=1 << 20, unit="D")  # Beyond Python's calendar.
 @example(second=1640390400, unit="s")  # Christmas.
 @example(second=1625356800, unit="s")  # 4 July 2021.
 def test_a_time(name: str, second: int, unit: str) -> None:
@@ -92,7 +97,73 @@ def test_a_time(name: str, second: int, unit: str) -> None:
 
 def test_a_time_that_is_none() -> None:
     for encoder in DATES.values():
-        same(encoder, np.array(["NaT"], "datetime64[s]"))
+        for unit in ("s", "ns", "D"):
+            same(encoder, np.array(["NaT"], f"datetime64[{unit}]"))
+
+
+CATEGORIES = {
+    "blocks": build(kind="category", categories=9, active=4, field="value"),
+    "random": build(kind="category", mode="random", categories=9, size=70, field="value"),
+}
+
+
+@pytest.mark.parametrize("name", CATEGORIES)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64, np.uint8])
+def test_a_category(name: str, dtype: type) -> None:
+    for category in (*range(9), 3, 0):
+        same(CATEGORIES[name], np.array([category], dtype))
+    if dtype is np.float64:
+        same(CATEGORIES[name], np.array([np.nan]))
+        same(CATEGORIES[name], np.array([-0.0]))
+
+
+@pytest.mark.parametrize("category", [-1.0, 9.0, 2.5, np.inf])
+def test_what_is_no_category_is_refused_alone_too(category: float) -> None:
+    with pytest.raises(UserError, match=r"^encoder"):
+        CATEGORIES["blocks"].encode({"value": np.array([category])})
+
+
+DEGREES = st.floats(-85, 85) | st.integers(-160, 160).map(lambda n: n / 2)
+PLACES = {
+    "flat": {"kind": "coordinate", "fields": ["x", "y"], "scale": 0.3},
+    "map": {"kind": "geospatial", "longitude": "x", "latitude": "y", "scale": 500.0},
+    "way": {"kind": "geospatial", "longitude": "x", "latitude": "y", "speed": "v"},
+}
+
+
+@pytest.mark.parametrize("name", PLACES)
+@settings(deadline=None, max_examples=40)
+@given(x=DEGREES, y=st.floats(-85, 85), v=st.floats(-400, 400) | st.just(float("nan")))
+@example(x=float("nan"), y=1.0, v=1.0)
+@example(x=0.0, y=-0.0, v=0.0)
+@example(x=180.0, y=85.06, v=30.0)
+def test_a_place(name: str, x: float, y: float, v: float) -> None:
+    columns = {n: np.array([value]) for n, value in (("x", x), ("y", y), ("v", v))}
+    encoder = build_encoder(ADAPTER.validate_python(PLACES[name]), dict.fromkeys(columns, ()), 3)
+    alone = encoder.encode(columns)
+    both = encoder.encode({n: np.concatenate([a, a]) for n, a in columns.items()})
+    np.testing.assert_array_equal(np.tile(alone.indices, 2), both.indices)
+    np.testing.assert_array_equal(Bits.concatenate([alone, alone]).offsets, both.offsets)
+
+
+def test_a_place_that_is_too_far_away_is_refused_alone_too() -> None:
+    encoder = build_encoder(ADAPTER.validate_python(PLACES["flat"]), {"x": (), "y": ()}, 3)
+    with pytest.raises(UserError, match=r"^encoder\.scale"):
+        encoder.encode({"x": np.array([1e18]), "y": np.array([0.0])})
+
+
+def test_no_more_is_kept_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("htmrun.components.encoders.blocks.KEPT_BITS", 30)
+    made: list[int] = []
+
+    def make(place: int) -> Bits:
+        made.append(place)
+        return Bits.from_rows(40, [[place, place + 7]])
+
+    kept = Kept(make)
+    for place in (*range(20), *range(20), 19):
+        assert kept.bits(place).indices.tolist() == [place, place + 7]
+    assert 20 < len(made) < 41
 
 
 @given(st.lists(st.lists(st.integers(0, 9), max_size=6, unique=True), min_size=1, max_size=4))

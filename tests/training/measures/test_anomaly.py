@@ -66,13 +66,16 @@ def test_nothing_is_known_during_probation() -> None:
 @pytest.mark.parametrize("piece", [1, 7, 64])
 def test_how_a_stream_is_cut_or_resumed_does_not_show(piece: int, apart: int) -> None:
     x, p = raw(700, 3), FEW.model_copy(update={"apart": apart})
-    whole = AnomalyLikelihood(p).add(x)
+    uncut = AnomalyLikelihood(p)
+    whole = uncut.add(x)
     parts, likelihood = [], AnomalyLikelihood(p)
     for a in range(0, len(x), piece):
         kept, likelihood = likelihood.state(), AnomalyLikelihood(p)
         likelihood.load(kept)
         parts.append(likelihood.add(x[a : a + piece]))
     assert np.array_equal(np.concatenate(parts), whole)
+    for name, array in uncut.state().items():
+        np.testing.assert_array_equal(likelihood.state()[name], array)
 
 
 def test_a_single_spike_after_quiet_is_as_unusual_as_can_be() -> None:

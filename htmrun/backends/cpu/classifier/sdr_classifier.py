@@ -6,7 +6,7 @@ and write them once more to learn. Only rows that a window touched are committed
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,9 @@ from numba import njit
 
 from htmrun.backends import State
 from htmrun.backends.bits import Bits
-from htmrun.backends.cpu.common.numeric import JIT, exp_f32
+from htmrun.backends.cpu.common.checks import ALONE
+from htmrun.backends.cpu.common.held import Held, unpacker
+from htmrun.backends.cpu.common.numeric import exp_f32
 from htmrun.backends.parameters import SDRModelParameters
 from htmrun.backends.plan import Plan
 from htmrun.backends.state import checked
@@ -22,7 +24,31 @@ from htmrun.backends.state import checked
 F32 = npt.NDArray[np.float32]
 
 
-@njit(**JIT)
+class Model(NamedTuple):
+    """What stands between two calls, handed to them as the words of a `Held`."""
+
+    weights: F32  # (bits, classes)
+    gradient: F32  # (bits, classes) what the open window learned
+    touched: npt.NDArray[np.int32]  # (bits,) the rows of `gradient` that are not zero, at first
+    is_touched: npt.NDArray[np.uint8]  # (bits,)
+    n_touched: npt.NDArray[np.int64]  # (1,) how many rows these are
+    learned: npt.NDArray[np.int64]  # (1,) targets so far
+    error: F32  # (classes,) scratch
+    rate: float
+    decay: float  # learned targets that halve the rate; 0: it does not fall
+
+
+def _prototype() -> Model:
+    row, table = np.zeros(1, np.float32), np.zeros((1, 1), np.float32)
+    touched, count = np.zeros(1, np.int32), np.zeros(1, np.int64)
+    return Model(table, table, touched, np.zeros(1, np.uint8), count, count, row, 0.0, 0.0)
+
+
+_PROTOTYPE = _prototype()
+_model = unpacker(_PROTOTYPE)
+
+
+@njit(**ALONE)
 def _predict(weights: Any, on: Any, out: Any) -> None:
     classes = out.shape[0]
     for c in range(classes):
@@ -43,50 +69,53 @@ def _predict(weights: Any, on: Any, out: Any) -> None:
         out[c] /= total
 
 
-@njit(**JIT)
-def _run(
+@njit(**ALONE)
+def _infer(indices: Any, offsets: Any, out: Any, words: Any) -> None:
+    weights = _model(words).weights
+    for t in range(offsets.shape[0] - 1):
+        _predict(weights, indices[offsets[t] : offsets[t + 1]], out[t])
+
+
+@njit(**ALONE)
+def _learn(
     indices: Any, offsets: Any, source: Any, source_offsets: Any, same: Any, targets: Any,
-    commit: Any, learn: Any, rate: Any, decay: Any, weights: Any, gradient: Any, touched: Any,
-    is_touched: Any, n_touched: Any, learned: Any, out: Any,
+    commit: Any, out: Any, words: Any,
 ) -> None:  # fmt: skip
-    classes = weights.shape[1]
-    error = np.empty(classes, np.float32)
-    n = n_touched[0]
+    m = _model(words)
+    classes, error, n = m.weights.shape[1], m.error, m.n_touched[0]
     for t in range(offsets.shape[0] - 1):
         on = indices[offsets[t] : offsets[t + 1]]
-        _predict(weights, on, out[t])
-        if not learn:
-            continue
+        _predict(m.weights, on, out[t])
         if targets[t] >= 0:
-            if same:
-                error[:] = out[t]
-            else:
+            said = out[t]
+            if not same:
                 on = source[source_offsets[t] : source_offsets[t + 1]]
-                _predict(weights, on, error)
+                _predict(m.weights, on, error)
+                said = error
             for c in range(classes):
-                error[c] = -error[c]
+                error[c] = -said[c]
             error[targets[t]] += np.float32(1)
             for i in range(on.shape[0]):
                 b = on[i]
-                if is_touched[b] == 0:
-                    is_touched[b] = 1
-                    touched[n] = b
+                if m.is_touched[b] == 0:
+                    m.is_touched[b] = 1
+                    m.touched[n] = b
                     n += 1
-                row = gradient[b]
+                row = m.gradient[b]
                 for c in range(classes):
                     row[c] += error[c]
-            learned[0] += 1
+            m.learned[0] += 1
         if commit[t]:
-            falling = 1.0 + learned[0] / decay if decay > 0 else 1.0
-            step = np.float32(rate / falling)
+            falling = 1.0 + m.learned[0] / m.decay if m.decay > 0 else 1.0
+            step = np.float32(m.rate / falling)
             for i in range(n):
-                b = touched[i]
-                is_touched[b] = 0
+                b = m.touched[i]
+                m.is_touched[b] = 0
                 for c in range(classes):
-                    weights[b, c] += step * gradient[b, c]
-                    gradient[b, c] = np.float32(0)
+                    m.weights[b, c] += step * m.gradient[b, c]
+                    m.gradient[b, c] = np.float32(0)
             n = 0
-    n_touched[0] = n
+    m.n_touched[0] = n
 
 
 class SDRClassifier:
@@ -100,6 +129,7 @@ class SDRClassifier:
         self._is_touched = np.zeros(size, np.uint8)
         self._n_touched = np.zeros(1, np.int64)
         self._learned = np.zeros(1, np.int64)
+        self._held = self._hold()
 
     def run(
         self,
@@ -113,21 +143,34 @@ class SDRClassifier:
 
         See the reference for the meaning. Returns probabilities (T, classes).
         """
+        if not (learn and self.parameters.learn):
+            return self.compute(bits)
+        same = learn_bits is None
         source = bits if learn_bits is None else learn_bits
-        out = np.empty((len(bits), self.classes), np.float32)
-        _run(
-            bits.indices, bits.offsets, source.indices, source.offsets, learn_bits is None,
-            np.ascontiguousarray(targets, np.int64), plan.commit,
-            bool(learn and self.parameters.learn), float(self.parameters.learning_rate),
-            float(self.parameters.decay_samples or 0), self._weights, self._gradient,
-            self._touched, self._is_touched, self._n_touched, self._learned, out,
+        out = np.empty((len(bits.offsets) - 1, self.classes), np.float32)
+        held = self._held
+        _learn(
+            bits.indices, bits.offsets, source.indices, source.offsets, same,
+            np.ascontiguousarray(targets, np.int64), plan.commit, out, held.words,
         )  # fmt: skip
         return out
 
     def compute(self, bits: Bits) -> F32:
         """Return probabilities (T, classes); writes nothing."""
-        silent = np.zeros(len(bits), np.uint8)
-        return self.run(bits, np.full(len(bits), -1), Plan(silent, silent, silent), learn=False)
+        out = np.empty((len(bits.offsets) - 1, self.classes), np.float32)
+        held = self._held
+        _infer(bits.indices, bits.offsets, out, held.words)
+        return out
+
+    def _hold(self) -> Held:
+        """Return what the compiled calls work on; anew wherever an array is another one."""
+        p = self.parameters
+        model = Model(
+            self._weights, self._gradient, self._touched, self._is_touched, self._n_touched,
+            self._learned, np.zeros(self.classes, np.float32), float(p.learning_rate),
+            float(p.decay_samples or 0),
+        )  # fmt: skip
+        return Held(model, _PROTOTYPE)
 
     def state(self) -> State:
         """Return weights and pending gradient, float32 (size, classes) each.
@@ -147,3 +190,4 @@ class SDRClassifier:
         self._is_touched[:] = 0
         self._is_touched[rows] = 1
         self._n_touched[0] = len(rows)
+        self._held = self._hold()

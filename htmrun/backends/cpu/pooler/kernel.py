@@ -6,7 +6,7 @@ be spread over threads, and so can the columns that learn from a window.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ from htmrun.backends.cpu.pooler.learning import (
 )
 from htmrun.backends.cpu.pooler.local import local_best
 from htmrun.backends.cpu.pooler.overlap import count_overlaps, overlap_of, spread_overlaps
+from htmrun.backends.cpu.pooler.standing import Flags, standing
 from htmrun.backends.cpu.pooler.window import input_words
 from htmrun.backends.cpu.pooler.winners import (
     best_overlaps,
@@ -46,7 +47,6 @@ from htmrun.backends.cpu.pooler.work_sharing import (
 )
 
 Index = npt.NDArray[np.int32]
-Flags = npt.NDArray[np.uint8]
 
 _SAMPLES_A_PIECE = 8
 _WORDS_A_PIECE = 4
@@ -72,21 +72,33 @@ class Chunk(NamedTuple):
 
 @njit(**HOT)
 def run_chunk(
-    x: Chunk,
+    on: Index,
+    offsets: I64,
     commit: Flags,
     boost: Flags,
-    others: I64,
-    turned: U64,
-    members: Index,
-    r: Rules,
-    f: Field,
-    m: Memory,
+    winners: Index,
+    winner_offsets: I64,
+    board: I64,
+    start: int,
+    largest: int,
+    words: I64,
 ) -> None:
-    """Learn from samples start..end of `x`; winners and their offsets are continued.
+    """Learn from samples start..end; winners and their offsets are continued.
 
-    Flags are indexed from `start`. `others` are the counts of reached columns of helping threads.
-    `turned` and `members` are scratch for the samples of a window: in blocks of 64, and one by one.
+    Flags are indexed from `start`. largest: samples of the largest window that ends. words: of a
+    `Standing`. The rest is as in `Chunk`.
     """
+    s = standing(words)
+    r, f, m, w = s.rules, s.field, s.memory, s.window
+    rows, won = w.rows[: largest + 1], w.won[:largest]
+    rows[largest, :] = np.uint64(0)
+    if start == 0:
+        winner_offsets[0] = 0
+    learns: Any = np.bool_(True)
+    x = Chunk(
+        on, offsets, start, s.boosted, learns, winners, winner_offsets, s.slot, rows, won, board,
+        s.crew,
+    )  # fmt: skip
     window = np.int64(
         0
     )  # A plain 0 has a type of its own: `_stretch` would be compiled for it too.
@@ -103,13 +115,13 @@ def run_chunk(
         last = first + 1
         while last < end and not (commit[last - 1 - x.start] or boost[last - 1 - x.start]):
             last += 1
-        _stretch(first, last, window, last <= commits, others, x, r, f, m)
+        _stretch(first, last, window, last <= commits, s.others, x, r, f, m)
         if commit[last - 1 - x.start]:
             won = x.winners[x.winner_offsets[window] : x.winner_offsets[last]]
             if last - window == 1:
                 learn_alone(won, x.rows[0], r, m)
             else:
-                _columns(window, last, turned, members, x, r, m)
+                _columns(window, last, w.turned, w.members, x, r, m)
             if r.push > 0:
                 push_winners(won, last - window, r, m)
             advance_duties(won, last - window, r, m)
@@ -145,15 +157,25 @@ def help_chunk(x: Chunk, turned: U64, members: Index, r: Rules, f: Field, m: Mem
 
 
 @njit(**HOT)
-def infer_chunk(x: Chunk, others: I64, r: Rules, f: Field, m: Memory) -> None:
-    """Write the winners of all samples of `x`; touches nothing but scratch."""
-    start = np.int64(0)
-    _stretch(start, len(x.offsets) - 1, start, np.bool_(False), others, x, r, f, m)
+def infer_chunk(
+    on: Index, offsets: I64, winners: Index, winner_offsets: I64, board: I64, words: I64
+) -> None:
+    """Write the winners of all samples; touches nothing but scratch."""
+    s = standing(words)
+    start: Any = np.int64(0)
+    no: Any = np.bool_(False)
+    winner_offsets[0] = 0
+    x = Chunk(
+        on, offsets, start, s.infer_boosted, no, winners, winner_offsets, s.slot, s.window.rows,
+        s.window.won, board, s.crew,
+    )  # fmt: skip
+    _stretch(start, len(offsets) - 1, start, no, s.others, x, s.rules, s.field, s.memory)
 
 
 @njit(**HOT)
-def overlap_chunk(on: Index, offsets: I64, out: npt.NDArray[np.int32], m: Memory) -> None:
+def overlap_chunk(on: Index, offsets: I64, out: npt.NDArray[np.int32], words: I64) -> None:
     """Write every column's overlap with each sample to `out`, int32 (T, columns)."""
+    m = standing(words).memory
     overlaps = m.overlap_bytes.view(np.uint8)
     for t in range(len(offsets) - 1):
         count = spread_overlaps(count_overlaps(on[offsets[t] : offsets[t + 1]], m), m)

@@ -10,14 +10,27 @@ import numpy.typing as npt
 
 from htmrun.backends import State, receptive_fields
 from htmrun.backends.bits import Bits
+from htmrun.backends.cpu.common.checks import inside
+from htmrun.backends.cpu.common.held import Held
 from htmrun.backends.cpu.pooler import compact, kernel, work_sharing
+from htmrun.backends.cpu.pooler import standing as sp_standing
 from htmrun.backends.cpu.pooler import start as sp_start
 from htmrun.backends.cpu.pooler.field import make_field, most_winners
 from htmrun.backends.cpu.pooler.layout import SLACK, Field, Memory, Rules
 from htmrun.backends.cpu.pooler.modulated import modulated_window
 from htmrun.backends.cpu.pooler.receptive import span_total
+from htmrun.backends.cpu.pooler.room import (
+    Room,
+    arrays,
+    copied,
+    fitting,
+    flags,
+    pieces,
+    turning,
+    winners_room,
+)
+from htmrun.backends.cpu.pooler.standing import rules_of, survey
 from htmrun.backends.cpu.pooler.threads import helped
-from htmrun.backends.fixed_point import boost_gain, permanence
 from htmrun.backends.parameters import SpatialPoolerParameters
 from htmrun.backends.plan import Plan
 from htmrun.backends.sp_contract import (
@@ -62,6 +75,8 @@ class SpatialPooler:
         self._memory = self._room(int(pools.sizes.max()))
         sp_start.draw(p, pools, self.inputs, seed, self._memory)
         self._fields: dict[int, tuple[Rules, Field, int]] = {}
+        self._held: Held | None = None
+        self._alone = nullcontext(np.zeros(work_sharing.BOARD, np.int64))
         self._learned = 0
         self._reach(self._radius_now() if self._follows else receptive_fields.fixed_radius(p))
         self._pending: list[tuple[Bits, Bits]] = []
@@ -74,11 +89,14 @@ class SpatialPooler:
         bits: T samples of the input size; the result: T samples of `columns` bits. Raises
         ValueError for a wrong size and for a window larger than `duty_period`.
         """
-        if not (learn and self.parameters.learn):
+        p = self.parameters
+        if not (learn and p.learn):
             return self.compute(bits)
-        check_bits(bits, self.inputs)
-        pending = sum(len(x) for x, _ in self._pending)
-        check_plan(plan, len(bits), pending, self.parameters.duty_period)
+        self._check(bits)
+        pending = sum(len(x) for x, _ in self._pending) if self._pending else 0
+        found = self._surveyed(plan, len(bits), pending)
+        if len(bits) <= self._at_once and not self._follows:
+            return self._learn(bits, plan, found)
         if not self._follows:
             return Bits.concatenate(self._learn_pieces(bits, plan))
         parts, start = [Bits.empty(self.parameters.columns)], 0
@@ -96,18 +114,11 @@ class SpatialPooler:
 
     def compute(self, bits: Bits) -> Bits:
         """Return the winners of each sample under the present state; writes nothing."""
-        check_bits(bits, self.inputs)
-        boosted = self.parameters.boost_strength > 0 and self.parameters.infer_boost
-        parts = [Bits.empty(self.parameters.columns)]
-        step = max(1, _WINNERS_AT_ONCE // self._most)
-        for a, b in _pieces(range(0, len(bits), step), bits):
-            piece = bits.slice(a, b)
-            chunk = self._chunk(piece, 0, Bits.empty(self.parameters.columns), boosted, False, 0)
-            with self._helped(chunk, len(piece)):
-                kernel.infer_chunk(chunk, self._reached, self._rules, self._field, self._memory)
-            found = chunk.winners[: chunk.winner_offsets[-1]].copy()
-            parts.append(Bits(self.parameters.columns, found, chunk.winner_offsets))
-        return Bits.concatenate(parts)
+        self._check(bits)
+        if len(bits) <= self._at_once:
+            return self._infer(bits)
+        parts = [bits.slice(a, b) for a, b in pieces(range(0, len(bits), self._at_once), bits)]
+        return Bits.concatenate([self._infer(part) for part in parts])
 
     def modulate(
         self, bits: Bits, winners: Bits, reward: npt.NDArray[np.int64], boost: bool
@@ -124,7 +135,7 @@ class SpatialPooler:
         columns, starts = np.unique(winners.indices[order], return_index=True)
         sample = np.repeat(np.arange(len(winners)), winners.counts())[order]
         modulated_window(
-            *_arrays(bits), np.ascontiguousarray(winners.indices, np.int32),
+            *arrays(bits), np.ascontiguousarray(winners.indices, np.int32),
             columns.astype(np.int64), np.append(starts, len(order)).astype(np.int64), sample,
             np.ascontiguousarray(reward, np.int64),
             np.zeros((len(bits), m.pool.shape[1]), np.uint64), boost,
@@ -135,7 +146,8 @@ class SpatialPooler:
         """Return every column's overlap with each sample, int32 (T, columns)."""
         check_bits(bits, self.inputs)
         out = np.empty((len(bits), self.parameters.columns), np.int32)
-        kernel.overlap_chunk(*_arrays(bits), out, self._memory)
+        held = self._hold(0)
+        kernel.overlap_chunk(*arrays(bits), out, held.words)
         return out
 
     def state(self) -> State:
@@ -165,7 +177,7 @@ class SpatialPooler:
         s = {name: np.ascontiguousarray(state[name]).copy() for name in DTYPES}
         largest = sp_start.largest_pool(s["permanences"])
         if self._memory.x.shape[1] < min(largest + 1, 64 * self._memory.pool.shape[1]):
-            self._memory = self._room(largest)
+            self._memory, self._held = self._room(largest), None
             self._helping = [sp_start.helping(self._memory, own) for own in self._reached]
         m = self._memory
         sp_start.take_permanences(s["permanences"], m)
@@ -193,8 +205,10 @@ class SpatialPooler:
         if radius not in self._fields:
             field = make_field(p, radius)
             most = most_winners(p, field, radius)
-            self._fields[radius] = _rules(p, self.inputs, radius), field, most
-        self._rules, self._field, self._most = self._fields[radius]
+            self._fields[radius] = rules_of(p, self.inputs, radius), field, most
+        self._rules, self._field, most = self._fields[radius]
+        self._slot, self._at_once = most + SLACK, max(1, _WINNERS_AT_ONCE // most)
+        self._held = None
 
     def _radius_now(self) -> int:
         """Return the radius that the connected synapses, as they are, make."""
@@ -206,146 +220,113 @@ class SpatialPooler:
         spans = span_total(p.columns, m.connected, grid, p.wrap, row, line)
         return receptive_fields.radius_of(p, self._input_shape, int(spans))
 
+    def _check(self, bits: Bits) -> None:
+        """Raise ValueError unless `bits` has as many bits a sample, all inside the range."""
+        if bits.size != self.inputs or not inside(bits.indices, self.inputs):
+            check_bits(bits, self.inputs)
+
+    def _surveyed(self, plan: Plan, samples: int, pending: int) -> tuple[int, int, int, int]:
+        """Return what `survey` does; ValueError for a plan that cannot be."""
+        if len(plan.commit) != samples or len(plan.boost) != samples:
+            check_plan(plan, samples, pending, self.parameters.duty_period)
+        found = survey(*flags(plan), pending)
+        if max(found[1], found[2]) > self.parameters.duty_period:
+            check_plan(plan, samples, pending, self.parameters.duty_period)
+        return found
+
+    def _hold(self, largest: int) -> Held:
+        """Return what the kernels work on, with scratch for windows of up to `largest` samples.
+
+        The caller keeps it in a variable of its own until the kernel is back.
+        """
+        held = self._held
+        if held is None or len(held.record.window.won) < largest:
+            p, helps = self.parameters, bool(self._helping)
+            boosted = p.boost_strength > 0
+            record = sp_standing.Standing(
+                self._rules, self._field, self._memory, sp_standing.window(self._memory, largest),
+                self._reached, self._slot, boosted, boosted and p.infer_boost,
+                _SHARED_FROM if helps else 0,
+            )  # fmt: skip
+            held = Held(record, sp_standing.PROTOTYPE)
+            self._held = held if sp_standing.worth_keeping(record.window) else None
+        return held
+
+    def _infer(self, bits: Bits) -> Bits:
+        """Return the winners of so few samples that there is room for those of all."""
+        held, (on, offsets) = self._held or self._hold(0), arrays(bits)
+        samples = len(offsets) - 1
+        winners, ends = np.empty(samples * self._slot, np.int32), np.empty(samples + 1, np.int64)
+        room, helps = (on, offsets, winners, ends), self._helping
+        alone = self._alone
+        with self._helped(room, samples, 0, False, held.record) if helps else alone as board:
+            kernel.infer_chunk(on, offsets, winners, ends, board, held.words)
+        return Bits(self.parameters.columns, fitting(winners, ends.item(-1)), ends)
+
     def _learn_pieces(self, bits: Bits, plan: Plan) -> list[Bits]:
-        step = max(1, _WINNERS_AT_ONCE // self._most)
-        pieces = _pieces(range(0, len(bits), step), bits)
-        parts = [self._learn(bits.slice(a, b), plan.slice(a, b)) for a, b in pieces]
-        return [Bits.empty(self.parameters.columns), *parts]
+        parts = [Bits.empty(self.parameters.columns)]
+        for a, b in pieces(range(0, len(bits), self._at_once), bits):
+            pending = sum(len(x) for x, _ in self._pending)
+            piece = plan.slice(a, b)
+            parts.append(
+                self._learn(bits.slice(a, b), piece, self._surveyed(piece, b - a, pending))
+            )
+        return parts
 
     def _window(self) -> tuple[Bits, Bits]:
         inputs = [Bits.empty(self.inputs), *(x for x, _ in self._pending)]
         winners = [Bits.empty(self.parameters.columns), *(w for _, w in self._pending)]
         return Bits.concatenate(inputs), Bits.concatenate(winners)
 
-    def _learn(self, bits: Bits, plan: Plan) -> Bits:
-        """Run one piece; the open window is only put together when this piece commits it."""
-        ends = np.flatnonzero(plan.commit)
-        if len(ends) and self._pending:
-            before, before_winners = self._window()
-            joined = Bits.concatenate([before, bits])
-        else:
-            before_winners = Bits.empty(self.parameters.columns)
-            joined = bits
-        start = len(before_winners)
-        boosted = self.parameters.boost_strength > 0
-        largest, longest = _stretches(plan, ends, start)
-        chunk = self._chunk(joined, start, before_winners, boosted, True, largest)
-        with self._helped(chunk, longest):
-            kernel.run_chunk(
-                chunk,
-                np.ascontiguousarray(plan.commit, np.uint8),
-                np.ascontiguousarray(plan.boost, np.uint8),
-                self._reached,
-                *_turning(chunk),
-                self._rules,
-                self._field,
-                self._memory,
-            )
-        winners, offsets = chunk.winners, chunk.winner_offsets
-        found = Bits(self.parameters.columns, winners[: offsets[-1]], offsets)
-        if len(ends):
-            self._pending = []
-        open_from = start + int(ends[-1]) + 1 if len(ends) else start
-        if open_from < len(joined):
-            self._pending.append(
-                (
-                    _copy(joined.slice(open_from, len(joined))),
-                    _copy(found.slice(open_from, len(joined))),
-                )
-            )
-        return _copy(found.slice(start, len(joined)))
+    def _learn(self, bits: Bits, plan: Plan, found: tuple[int, int, int, int]) -> Bits:
+        """Run one piece; the open window is only put together when this piece commits it.
 
-    def _chunk(
-        self, bits: Bits, start: int, before: Bits, boosted: bool, learns: bool, largest: int
-    ) -> kernel.Chunk:
-        """Return samples and room for what the kernels make of them; `largest` window.
-
-        `before` are the winners of samples 0..start, the open window.
+        found: what `survey` says of it.
         """
-        slot = self._most + SLACK
-        winners = np.empty(len(before.indices) + (len(bits) - start) * slot, np.int32)
-        winners[: len(before.indices)] = before.indices
-        offsets = np.zeros(len(bits) + 1, np.int64)
-        offsets[: start + 1] = before.offsets
-        m = self._memory
-        return kernel.Chunk(
-            *_arrays(bits),
-            start,
-            boosted,
-            learns,
-            winners,
-            offsets,
-            slot,
-            np.zeros((largest + 1, m.window_planes.shape[1]), np.uint64),
-            np.empty((largest, len(m.selected)), np.uint64),
-            work_sharing.new_board(),
-            _SHARED_FROM if self._helping else 0,
-        )
+        end, largest, _, longest = found
+        joined, before, start = bits, None, 0
+        if end and self._pending:
+            inputs, before = self._window()
+            joined, start = Bits.concatenate([inputs, bits]), len(inputs)
+        held = self._hold(largest)
+        on, offsets = arrays(joined)
+        winners, ends = winners_room(len(bits), before, self._slot)
+        room = on, offsets, winners, ends
+        helps, alone = self._helping, self._alone
+        with (
+            self._helped(room, longest, start, True, held.record, largest) if helps else alone
+        ) as board:
+            kernel.run_chunk(
+                on, offsets, *flags(plan), winners, ends, board, start, largest, held.words
+            )
+        winners = fitting(winners, ends.item(-1))
+        if end:
+            self._pending = []
+        won = Bits(self.parameters.columns, winners, ends)
+        if start + end < len(joined):
+            places = start + end, len(joined)
+            self._pending.append((copied(joined.slice(*places)), copied(won.slice(*places))))
+        return won if start == 0 else copied(won.slice(start, len(joined)))
 
-    def _helped(self, x: kernel.Chunk, longest: int) -> AbstractContextManager[None]:
-        """Ask other threads to help if the longest stretch of samples is worth it."""
-        work = longest * len(x.on) // max(len(x.offsets) - 1, 1) * len(self._memory.selected)
-        if x.crew == 0 or work < x.crew:
-            return nullcontext()
+    def _helped(
+        self, room: Room, longest: int, start: int, learns: bool, record: sp_standing.Standing,
+        largest: int = 0,
+    ) -> AbstractContextManager[npt.NDArray[np.int64]]:  # fmt: skip
+        """Ask other threads to help if the longest stretch of samples is worth it.
+
+        Yields the board that the kernel is to share.
+        """
+        on, offsets, winners, ends = room
+        work = longest * len(on) // max(len(offsets) - 1, 1) * len(self._memory.selected)
+        if work < record.crew:
+            return self._alone
+        board, w = work_sharing.new_board(), record.window
+        x = kernel.Chunk(
+            on, offsets, start, record.boosted if learns else record.infer_boosted, learns,
+            winners, ends, record.slot, w.rows[: largest + 1], w.won[:largest], board, record.crew,
+        )  # fmt: skip
         rules, f = self._rules, self._field
         return helped(
-            x.board,
-            [partial(kernel.help_chunk, x, *_turning(x), rules, f, m) for m in self._helping],
+            board,
+            [partial(kernel.help_chunk, x, *turning(x), rules, f, m) for m in self._helping],
         )
-
-
-def _stretches(plan: Plan, ends: npt.NDArray[np.int64], pending: int) -> tuple[int, int]:
-    """Return the samples of the largest window that ends, and the most between two turns.
-
-    ends: the samples with which windows end; pending: samples of the open window before these.
-    """
-    if len(plan) == 1:
-        return (pending + 1 if len(ends) else 0), 1
-    windows = np.diff(np.concatenate([[-pending], ends + 1])) if len(ends) else [0]
-    stops = np.flatnonzero((plan.commit | plan.boost)[:-1]) + 1
-    return int(max(windows)), int(np.diff(np.concatenate([[0], stops, [len(plan)]])).max())
-
-
-def _turning(x: kernel.Chunk) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int32]]:
-    """Return scratch for a thread that learns from windows of `x`."""
-    blocks = -(-len(x.won) // 64)
-    return np.empty((blocks, 64), np.uint64), np.empty(len(x.won) + SLACK, np.int32)
-
-
-def _pieces(cuts: range, bits: Bits) -> list[tuple[int, int]]:
-    return [(a, min(a + cuts.step, len(bits))) for a in cuts]
-
-
-def _arrays(bits: Bits) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-    return (
-        np.ascontiguousarray(bits.indices, np.int32),
-        np.ascontiguousarray(bits.offsets, np.int64),
-    )
-
-
-def _copy(bits: Bits) -> Bits:
-    return Bits(bits.size, bits.indices.copy(), bits.offsets.copy())
-
-
-def _rules(p: SpatialPoolerParameters, inputs: int, radius: int) -> Rules:
-    return Rules(
-        inputs=inputs,
-        columns=p.columns,
-        up=permanence(p.increment),
-        down=permanence(p.decrement),
-        threshold=permanence(p.connected),
-        stimulus=p.stimulus_threshold,
-        k=p.active_columns,
-        local=p.inhibition == "local",
-        boost_gain=boost_gain(p.boost_strength),
-        period=p.duty_period,
-        bump=permanence(p.weak_bump),
-        weak_share=int(p.weak_fraction * 65536),
-        radius=radius,
-        wrap=p.wrap,
-        boosts_locally=p.boosts_locally,
-        boost_radius=receptive_fields.boost_radius(p, radius),
-        boost_drop=30 - p.boost_bits,
-        push=permanence(p.push),
-        inflection=permanence(p.inflection),
-    )

@@ -18,15 +18,15 @@ def _pool(process: int) -> ThreadPoolExecutor:
 
 
 @contextmanager
-def helped(board: I64, helpers: list[Callable[[], None]]) -> Iterator[None]:
+def helped(board: I64, helpers: list[Callable[[], None]]) -> Iterator[I64]:
     """Let threads call `helpers` meanwhile, until the board is closed at the end.
 
-    Nobody waits for them: one that starts late finds the board closed.
+    Yields the board. Nobody waits for them: one that starts late finds the board closed.
     """
     try:
         for helper in helpers:
             # By process: after a fork the threads are gone.
             _pool(os.getpid()).submit(helper)
-        yield
+        yield board
     finally:
         close(board)
