@@ -151,7 +151,7 @@ def first_synapses(s: int, word: Any, winners: Any, rules: Any, memory: Any) -> 
     )
     index, scalars = memory.cells.listeners, memory.scalars
     m = winners.shape[0]
-    n = min(rules.new_synapses, m, rules.segment_size)
+    n = min(rules.new_synapses, m)  # parameters ask for no more than a segment holds
     hash_keys(mix(word ^ np.uint64(s)), winners, queue.keys)
     smallest(queue.keys, m, n, queue.chosen, memory.scratch.buckets)
     _longer_row(s, n, rules, memory)
