@@ -1,4 +1,4 @@
-"""The temporal memory against that of another checkout: python benchmarks/against.py FOLDER.
+"""Memory and pooler against those of another checkout: python benchmarks/against.py FOLDER.
 
 One process for each, on the same core, and window by window one after the other: what else a
 machine does slows both. At the end of each case both must be in the same state.
@@ -20,6 +20,7 @@ from statistics import median
 import measuring
 import temporal_memory
 from measuring import Table
+from spatial_pooler import BOOST, Case
 
 from htmrun.backends import State
 from htmrun.backends.bits import Bits
@@ -38,6 +39,17 @@ CASES = [
     ("10 % noise", 20_000, 50, 50, 40),
     ("never repeating", 5_000, 50, 50, 20),
 ]
+SMALL_POOLS = {"potential_fraction": 0.1, "density": 0.1}
+# Name, case of `spatial_pooler`, windows; all of a case's samples are one.
+POOLERS = [
+    ("SP 784 -> 6241, pools of a tenth, window 1", Case(784, 6241, 0.19, 1, SMALL_POOLS), 20),
+    ("SP 784 -> 6241, pools of a tenth, window 64", Case(784, 6241, 0.19, 64, SMALL_POOLS), 20),
+    ("SP 784 -> 2048, window 1", Case(784, 2048, 0.19, 1, {}, 512), 20),
+    ("SP 784 -> 2048, window 64", Case(784, 2048, 0.19, 64, {}, 512), 20),
+    ("SP 784 -> 2048, boost, window 1", Case(784, 2048, 0.19, 1, BOOST, 512), 20),
+    ("SP 1024 -> 2048, new patterns, window 1", Case(1024, 2048, 0.05, 1, {}, 0), 20),
+    ("SP 4096 -> 4096, window 1", Case(4096, 4096, 0.02), 20),
+]
 TURNS = 4  # the first warms up
 
 
@@ -51,6 +63,25 @@ def digest(state: State) -> str:
 
 def serve() -> Iterator[str]:
     """Yield the seconds of one window after the other, and at the end of a turn the state."""
+    yield from serve_memories()
+    yield from serve_poolers()
+
+
+def serve_poolers() -> Iterator[str]:
+    for _, case, count in POOLERS:
+        bits = case.samples()
+        parts = [bits.slice(a, a + case.part) for a in range(0, len(bits), case.part)]
+        plan = Plan.every(case.window, case.part)
+        for _ in range(TURNS):
+            pooler = case.pooler()
+            for window in range(count):
+                started = time.process_time()
+                pooler.run(parts[window % len(parts)], plan)
+                yield str(time.process_time() - started)
+            yield digest(pooler.state())
+
+
+def serve_memories() -> Iterator[str]:
     for name, steps, window, call, count in CASES:
         case = next(c for c in temporal_memory.cases(False) if c.name == name)
         trained, ahead = case.memory(), temporal_memory.stream(case)
@@ -95,7 +126,12 @@ def answer(process: subprocess.Popen[str]) -> str:
 def rows(folder: Path) -> Iterator[list[str]]:
     """Yield a row for each case: the code of `folder` before, that of this checkout now."""
     both = [child(folder), child(HERE.parent)]
-    for name, steps, window, call, count in CASES:
+    memories = [
+        (name if call > 1 else f"{name}, one a call", steps, window, count)
+        for name, steps, window, call, count in CASES
+    ]
+    poolers = [(name, 0, case.part, count) for name, case, count in POOLERS]
+    for name, steps, window, count in memories + poolers:
         seconds: list[list[list[float]]] = [[[] for _ in range(count)] for _ in both]
         for turn in range(TURNS):
             for w in range(count):
@@ -106,9 +142,8 @@ def rows(folder: Path) -> Iterator[list[str]]:
         # By window, for windows differ in what there is to do.
         best = [1e6 * sum(min(w[1:]) for w in s) / window / count for s in seconds]
         middle = [sum(median(w[1:]) for w in s) for s in seconds]
-        named = name if call > 1 else f"{name}, one a call"
         ratios = (best[0] / best[1], middle[0] / middle[1])
-        yield [named, f"{steps:,}", *(f"{b:.1f}" for b in best), *(f"{r:.2f}" for r in ratios)]
+        yield [name, f"{steps:,}", *(f"{b:.1f}" for b in best), *(f"{r:.2f}" for r in ratios)]
     for process in both:
         process.kill()
 
