@@ -15,8 +15,8 @@ from numba import njit
 from htmrun.backends import State
 from htmrun.backends.bits import Bits
 from htmrun.backends.cpu.common.checks import ALONE
-from htmrun.backends.cpu.common.held import Held, unpacker
 from htmrun.backends.cpu.common.numeric import exp_f32
+from htmrun.backends.cpu.common.packed import Layout, Packed
 from htmrun.backends.parameters import SDRModelParameters
 from htmrun.backends.plan import Plan
 from htmrun.backends.state import checked
@@ -25,7 +25,7 @@ F32 = npt.NDArray[np.float32]
 
 
 class Model(NamedTuple):
-    """What stands between two calls, handed to them as the words of a `Held`."""
+    """What stands between two calls, handed to them as a table."""
 
     weights: F32  # (bits, classes)
     gradient: F32  # (bits, classes) what the open window learned
@@ -38,14 +38,14 @@ class Model(NamedTuple):
     decay: float  # learned targets that halve the rate; 0: it does not fall
 
 
-def _prototype() -> Model:
+def _example() -> Model:
     row, table = np.zeros(1, np.float32), np.zeros((1, 1), np.float32)
     touched, count = np.zeros(1, np.int32), np.zeros(1, np.int64)
     return Model(table, table, touched, np.zeros(1, np.uint8), count, count, row, 0.0, 0.0)
 
 
-_PROTOTYPE = _prototype()
-_model = unpacker(_PROTOTYPE)
+_LAYOUT = Layout(_example())
+_model = _LAYOUT.unpack
 
 
 @njit(**ALONE)
@@ -151,7 +151,7 @@ class SDRClassifier:
         held = self._held
         _learn(
             bits.indices, bits.offsets, source.indices, source.offsets, same,
-            np.ascontiguousarray(targets, np.int64), plan.commit, out, held.words,
+            np.ascontiguousarray(targets, np.int64), plan.commit, out, held.table,
         )  # fmt: skip
         return out
 
@@ -159,10 +159,10 @@ class SDRClassifier:
         """Return probabilities (T, classes); writes nothing."""
         out = np.empty((len(bits.offsets) - 1, self.classes), np.float32)
         held = self._held
-        _infer(bits.indices, bits.offsets, out, held.words)
+        _infer(bits.indices, bits.offsets, out, held.table)
         return out
 
-    def _hold(self) -> Held:
+    def _hold(self) -> Packed:
         """Return what the compiled calls work on; anew wherever an array is another one."""
         p = self.parameters
         model = Model(
@@ -170,7 +170,7 @@ class SDRClassifier:
             self._learned, np.zeros(self.classes, np.float32), float(p.learning_rate),
             float(p.decay_samples or 0),
         )  # fmt: skip
-        return Held(model, _PROTOTYPE)
+        return _LAYOUT.packed(model)
 
     def state(self) -> State:
         """Return weights and pending gradient, float32 (size, classes) each.

@@ -1,8 +1,12 @@
-"""Nests of named tuples as one array of numbers, for calls that are made sample by sample.
+"""Nests of named tuples as one array of words, for calls that are made sample by sample.
 
 numba takes a named tuple apart at every call, array by array: half a hundred of them cost as
 much as a sample. A table has a row for each array (where it lies, its lengths) or number, in the
 order of the fields, and the compiled code makes the same named tuples from it.
+
+Addresses are as safe as the arrays themselves as long as two rules are kept. Who calls holds the
+`Packed` in a variable of its own until the call is over, so that no other thread can let the
+arrays go meanwhile; and an array that is replaced needs a new table.
 """
 
 from __future__ import annotations
@@ -13,16 +17,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from llvmlite import ir
 from numba import typeof, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
-_WIDTH = 3  # of a row: address and two lengths, or a number
+_DIMENSIONS = 3
+_WIDTH = 1 + _DIMENSIONS  # of a row: address and lengths, or a number
 
 
 class Layout:
-    """The fields of a nest of named tuples: contiguous arrays of one or two dimensions, integers.
+    """The fields of a nest of named tuples: contiguous arrays of up to three dimensions, numbers.
 
     `example` has the types that all of them have.
     """
@@ -54,7 +60,7 @@ class Layout:
 
 
 class Packed(NamedTuple):
-    """A nest of named tuples and its table, (rows, 3) int64, in which the arrays' addresses are."""
+    """A nest of named tuples and its table, (rows, 4) int64, in which the arrays' addresses are."""
 
     nest: Any
     table: npt.NDArray[np.int64]
@@ -70,13 +76,19 @@ def _leaves(part: Any) -> Iterator[Any]:
 
 def _kind(part: Any) -> Any:
     """Return what tells the types of compiled code apart."""
-    return (part.dtype, part.ndim, part.flags.carray) if isinstance(part, np.ndarray) else int
+    if isinstance(part, np.ndarray):
+        return part.dtype, part.ndim, part.flags.carray
+    return next((kind for kind in (bool, float) if isinstance(part, kind)), int)
 
 
-def _row(part: Any) -> tuple[int, int, int]:
-    if not isinstance(part, np.ndarray):
-        return (int(part) + 2**63) % 2**64 - 2**63, 0, 0
-    return part.__array_interface__["data"][0], len(part), part.shape[1] if part.ndim > 1 else 0
+def _row(part: Any) -> list[int]:
+    if isinstance(part, np.ndarray):
+        words = [part.__array_interface__["data"][0], *part.shape]
+    elif isinstance(part, float):
+        words = [int(np.float64(part).view(np.int64))]
+    else:
+        words = [(int(part) + 2**63) % 2**64 - 2**63]
+    return words + [0] * (_WIDTH - len(words))
 
 
 def _unpacker(example: Any) -> Any:
@@ -100,10 +112,15 @@ def _words(builder: Any, start: Any) -> Iterator[list[Any]]:
 
 
 def _made(context: Any, builder: Any, kind: Any, words: Iterator[list[Any]]) -> Any:
-    if isinstance(kind, types.Integer):
-        return next(words)[0]  # all have 64 bits
     if isinstance(kind, types.Array):
         return _array(context, builder, kind, *next(words))
+    if kind == types.boolean:
+        (word, *_) = next(words)
+        return builder.icmp_signed("!=", word, word.type(0))
+    if kind == types.float64:
+        return builder.bitcast(next(words)[0], ir.DoubleType())
+    if isinstance(kind, types.Integer):
+        return next(words)[0]  # all have 64 bits
     parts = [_made(context, builder, field, words) for field in kind]
     return context.make_tuple(builder, kind, parts)
 
@@ -111,12 +128,14 @@ def _made(context: Any, builder: Any, kind: Any, words: Iterator[list[Any]]) -> 
 def _array(context: Any, builder: Any, kind: Any, address: Any, *lengths: Any) -> Any:
     array = context.make_array(kind)(context, builder)
     size = address.type(context.get_abi_sizeof(context.get_data_type(kind.dtype)))
-    row = size if kind.ndim == 1 else builder.mul(lengths[1], size)
+    strides = [size]
+    for length in lengths[kind.ndim - 1 : 0 : -1]:
+        strides.insert(0, builder.mul(strides[0], length))
     populate_array(
         array,
         data=builder.inttoptr(address, array.data.type),
         shape=lengths[: kind.ndim],
-        strides=[row, size][: kind.ndim],
+        strides=strides,
         itemsize=size,
         meminfo=None,
     )

@@ -22,7 +22,7 @@ from htmrun.backends.cpu.pooler.learning import (
 )
 from htmrun.backends.cpu.pooler.local import local_best
 from htmrun.backends.cpu.pooler.overlap import count_overlaps, overlap_of, spread_overlaps
-from htmrun.backends.cpu.pooler.standing import Flags, standing
+from htmrun.backends.cpu.pooler.standing import STANDING, Flags
 from htmrun.backends.cpu.pooler.window import input_words
 from htmrun.backends.cpu.pooler.winners import (
     best_overlaps,
@@ -48,6 +48,7 @@ from htmrun.backends.cpu.pooler.work_sharing import (
 
 Index = npt.NDArray[np.int32]
 
+_standing_of = STANDING.unpack
 _SAMPLES_A_PIECE = 8
 _WORDS_A_PIECE = 4
 """Of 64 columns each."""
@@ -81,14 +82,14 @@ def run_chunk(
     board: I64,
     start: int,
     largest: int,
-    words: I64,
+    table: I64,
 ) -> None:
     """Learn from samples start..end; winners and their offsets are continued.
 
-    Flags are indexed from `start`. largest: samples of the largest window that ends. words: of a
+    Flags are indexed from `start`. largest: samples of the largest window that ends. table: of a
     `Standing`. The rest is as in `Chunk`.
     """
-    s = standing(words)
+    s = _standing_of(table)
     r, f, m, w = s.rules, s.field, s.memory, s.window
     rows, won = w.rows[: largest + 1], w.won[:largest]
     rows[largest, :] = np.uint64(0)
@@ -158,10 +159,10 @@ def help_chunk(x: Chunk, turned: U64, members: Index, r: Rules, f: Field, m: Mem
 
 @njit(**HOT)
 def infer_chunk(
-    on: Index, offsets: I64, winners: Index, winner_offsets: I64, board: I64, words: I64
+    on: Index, offsets: I64, winners: Index, winner_offsets: I64, board: I64, table: I64
 ) -> None:
     """Write the winners of all samples; touches nothing but scratch."""
-    s = standing(words)
+    s = _standing_of(table)
     start: Any = np.int64(0)
     no: Any = np.bool_(False)
     winner_offsets[0] = 0
@@ -173,9 +174,9 @@ def infer_chunk(
 
 
 @njit(**HOT)
-def overlap_chunk(on: Index, offsets: I64, out: npt.NDArray[np.int32], words: I64) -> None:
+def overlap_chunk(on: Index, offsets: I64, out: npt.NDArray[np.int32], table: I64) -> None:
     """Write every column's overlap with each sample to `out`, int32 (T, columns)."""
-    m = standing(words).memory
+    m = _standing_of(table).memory
     overlaps = m.overlap_bytes.view(np.uint8)
     for t in range(len(offsets) - 1):
         count = spread_overlaps(count_overlaps(on[offsets[t] : offsets[t + 1]], m), m)

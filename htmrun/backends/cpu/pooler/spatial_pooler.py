@@ -11,7 +11,7 @@ import numpy.typing as npt
 from htmrun.backends import State, receptive_fields
 from htmrun.backends.bits import Bits
 from htmrun.backends.cpu.common.checks import inside
-from htmrun.backends.cpu.common.held import Held
+from htmrun.backends.cpu.common.packed import Packed
 from htmrun.backends.cpu.pooler import compact, kernel, work_sharing
 from htmrun.backends.cpu.pooler import standing as sp_standing
 from htmrun.backends.cpu.pooler import start as sp_start
@@ -75,7 +75,7 @@ class SpatialPooler:
         self._memory = self._room(int(pools.sizes.max()))
         sp_start.draw(p, pools, self.inputs, seed, self._memory)
         self._fields: dict[int, tuple[Rules, Field, int]] = {}
-        self._held: Held | None = None
+        self._held: Packed | None = None
         self._alone = nullcontext(np.zeros(work_sharing.BOARD, np.int64))
         self._learned = 0
         self._reach(self._radius_now() if self._follows else receptive_fields.fixed_radius(p))
@@ -147,7 +147,7 @@ class SpatialPooler:
         check_bits(bits, self.inputs)
         out = np.empty((len(bits), self.parameters.columns), np.int32)
         held = self._hold(0)
-        kernel.overlap_chunk(*arrays(bits), out, held.words)
+        kernel.overlap_chunk(*arrays(bits), out, held.table)
         return out
 
     def state(self) -> State:
@@ -234,13 +234,13 @@ class SpatialPooler:
             check_plan(plan, samples, pending, self.parameters.duty_period)
         return found
 
-    def _hold(self, largest: int) -> Held:
+    def _hold(self, largest: int) -> Packed:
         """Return what the kernels work on, with scratch for windows of up to `largest` samples.
 
         The caller keeps it in a variable of its own until the kernel is back.
         """
         held = self._held
-        if held is None or len(held.record.window.won) < largest:
+        if held is None or len(held.nest.window.won) < largest:
             p, helps = self.parameters, bool(self._helping)
             boosted = p.boost_strength > 0
             record = sp_standing.Standing(
@@ -248,7 +248,7 @@ class SpatialPooler:
                 self._reached, self._slot, boosted, boosted and p.infer_boost,
                 _SHARED_FROM if helps else 0,
             )  # fmt: skip
-            held = Held(record, sp_standing.PROTOTYPE)
+            held = sp_standing.STANDING.packed(record)
             self._held = held if sp_standing.worth_keeping(record.window) else None
         return held
 
@@ -259,8 +259,8 @@ class SpatialPooler:
         winners, ends = np.empty(samples * self._slot, np.int32), np.empty(samples + 1, np.int64)
         room, helps = (on, offsets, winners, ends), self._helping
         alone = self._alone
-        with self._helped(room, samples, 0, False, held.record) if helps else alone as board:
-            kernel.infer_chunk(on, offsets, winners, ends, board, held.words)
+        with self._helped(room, samples, 0, False, held.nest) if helps else alone as board:
+            kernel.infer_chunk(on, offsets, winners, ends, board, held.table)
         return Bits(self.parameters.columns, fitting(winners, ends.item(-1)), ends)
 
     def _learn_pieces(self, bits: Bits, plan: Plan) -> list[Bits]:
@@ -294,10 +294,10 @@ class SpatialPooler:
         room = on, offsets, winners, ends
         helps, alone = self._helping, self._alone
         with (
-            self._helped(room, longest, start, True, held.record, largest) if helps else alone
+            self._helped(room, longest, start, True, held.nest, largest) if helps else alone
         ) as board:
             kernel.run_chunk(
-                on, offsets, *flags(plan), winners, ends, board, start, largest, held.words
+                on, offsets, *flags(plan), winners, ends, board, start, largest, held.table
             )
         winners = fitting(winners, ends.item(-1))
         if end:

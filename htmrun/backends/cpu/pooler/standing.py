@@ -9,7 +9,7 @@ import numpy.typing as npt
 from numba import njit
 
 from htmrun.backends import receptive_fields
-from htmrun.backends.cpu.common.held import unpacker
+from htmrun.backends.cpu.common.packed import Layout
 from htmrun.backends.cpu.pooler.layout import HOT, I64, SLACK, U64, Field, Memory, Rules
 from htmrun.backends.cpu.pooler.start import empty_memory
 from htmrun.backends.fixed_point import boost_gain, permanence
@@ -31,7 +31,7 @@ class Window(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """What a call of the kernels is handed, as the words of a `Held`."""
+    """What a call of the kernels is handed, as a table (see `common.packed`)."""
 
     rules: Rules
     field: Field
@@ -85,7 +85,7 @@ def rules_of(p: SpatialPoolerParameters, inputs: int, radius: int) -> Rules:
     )
 
 
-def _prototype() -> Standing:
+def _example() -> Standing:
     none, some = np.zeros(0, np.int64), empty_memory(64, 64, 1)
     bits, table = np.zeros((0, 0), np.uint64), np.zeros((0, 0), np.int64)
     rules = rules_of(SpatialPoolerParameters.model_validate({}), 1, 1)
@@ -93,9 +93,7 @@ def _prototype() -> Standing:
     return Standing(rules, field, some, window(some, 0), table, 0, False, False, 0)
 
 
-PROTOTYPE = _prototype()
-standing = unpacker(PROTOTYPE)
-"""Compiled: the words of a `Held` in, `Standing` out."""
+STANDING = Layout(_example())
 
 
 @njit(**HOT)
