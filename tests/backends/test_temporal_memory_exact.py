@@ -284,8 +284,19 @@ def test_counts_are_cleared_one_by_one_where_few_of_many_were_raised(punishment)
         "synapse_permanence": r.integers(1, 10000, 2 * n).astype(np.int16),
     }
     a, b = (m.TemporalMemory(parameters, columns, 0) for m in (reference, cpu))
-    bits = Bits.from_rows(columns, [[3], [9], [3], [200], [9], [3]])
+    bits = Bits.from_rows(columns, [[3, 77], [9], [200], [3], [9], [3, 77], [200]])
     for tm in (a, b):
         tm.load(state)
-    same_activity(a.run(bits, Plan.every(1, 6)), b.run(bits, Plan.every(1, 6)))
+    same_activity(a.run(bits, Plan.every(1, 7)), b.run(bits, Plan.every(1, 7)))
     same_state(a.state(), b.state())
+
+
+def test_nothing_is_written_behind_the_room_for_active_cells():
+    """Behind the sample's own cells a list is kept of those before it: it needs room as well."""
+    tm, one = cpu.TemporalMemory(TemporalMemoryParameters(), 64, 0), Bits.from_rows(64, [[1, 2]])
+    tm.run(one, Plan.every(1, 1))
+    guarded = np.full(256, -7, np.int32)
+    # 64 cells before, and 64 that the sample may activate.
+    tm._room = arrays.activity(1, 4096)._replace(active=guarded[:128])
+    assert tm.run(one, Plan.every(1, 1)).active.counts().tolist() == [64]
+    assert (guarded[128:] == -7).all()
