@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from rich.padding import Padding
@@ -15,7 +15,9 @@ from htmrun.cli.listing import console, plain_table
 from htmrun.components.memory import available, size
 from htmrun.config.explain import sections
 from htmrun.config.schema import Experiment
-from htmrun.execution.dry_run import DryRun
+
+if TYPE_CHECKING:
+    from htmrun.execution.dry_run import DryRun
 
 _LIST_TAG = "tag:yaml.org,2002:seq"
 
