@@ -52,7 +52,6 @@ def run_experiment(
         )  # fmt: skip
         if not (quiet or json_output):
             pulse.say = view.notice
-            view.notice(_what_begins(session))
         tracker: Tracker | None = None
 
         @contextmanager
@@ -64,6 +63,8 @@ def run_experiment(
                 lambda ended: _answer(pulse, ended, metrics),
             )  # fmt: skip
             with _interruption_told(session), record as tracker, view:
+                if not (quiet or json_output):
+                    view.notice(_what_begins(session))
                 pulse.doing(lambda: view.far or "starting the jobs")
                 yield [view] if tracker is None else [tracker, view]
 

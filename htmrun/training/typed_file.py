@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from htmrun.backends.bits import Bits
+
 DAMAGED = (
     OSError, ValueError, KeyError, TypeError, MemoryError, RecursionError, zipfile.BadZipFile
 )  # fmt: skip
@@ -28,7 +30,7 @@ _DIGEST = 64
 
 
 def write(path: Path, tree: Any, title: str, *, before: Path | None = None) -> None:
-    """Write dataclasses, dicts, lists, arrays and plain values; whole or not at all.
+    """Write dataclasses, `Bits`, dicts, lists, arrays and plain values; whole or not at all.
 
     before: where to keep what was there, so that at any moment one of the two is whole.
     """
@@ -47,9 +49,9 @@ def write(path: Path, tree: Any, title: str, *, before: Path | None = None) -> N
 
 
 def read(path: Path, title: str) -> Any:
-    """Return what `write` wrote, with dicts for dataclasses; one of DAMAGED where it is not whole.
+    """Return what `write` wrote, with dicts for dataclasses and `Bits`.
 
-    FileNotFoundError where there is none.
+    One of DAMAGED where it is not whole, FileNotFoundError where there is none.
     """
     with path.open("rb") as file:
         try:
@@ -71,7 +73,9 @@ def _dump(tree: Any, file: BufferedRandom, title: str) -> None:
                 return {"array": place}
             arrays[f"{place}/rows"] = rows
             return {"array": place, "rows": f"{place}/rows", "count": len(node)}
-        if is_dataclass(node):
+        if isinstance(node, Bits):
+            node = {name: getattr(node, name) for name in Bits.__slots__}
+        elif is_dataclass(node):
             node = vars(node)
         if isinstance(node, Mapping):
             return {name: plain(value, f"{place}/{name}") for name, value in node.items()}
