@@ -31,6 +31,9 @@ class Bits:
         self.indices: Final = indices
         self.offsets: Final = offsets
 
+    def __repr__(self) -> str:
+        return f"Bits({len(self)} samples of {self.size} bits, {len(self.indices)} on)"
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 

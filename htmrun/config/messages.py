@@ -61,6 +61,8 @@ def _is_tag(key: int | str) -> bool:
 
 def _is_branch(detail: ErrorDetails, refused: Collection[tuple[int | str, ...]]) -> bool:
     """Say whether a line is of the text in `text or a list of texts`: the list's says more."""
+    if not detail["loc"]:
+        return False
     *before, last = detail["loc"]
     lists = (
         loc for loc in refused if len(loc) > len(before) and list(loc[: len(before)]) == before
@@ -82,6 +84,8 @@ def _describe(detail: ErrorDetails, raw: Mapping[str, Any]) -> list[str]:
     context = detail.get("ctx", {})
     value = detail["input"]
     path = path_of(keys)
+    if kind == "json_invalid":  # What the shell passed on was no UTF-8.
+        return ["found a character that is no text in a value, expected UTF-8"]
     if kind == "value_error":
         return _own_lines(path, str(context["error"]))
     if kind == "extra_forbidden":

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from htmrun.cli import main
 from tests.cli import bad_files, bad_settings
 from tests.helpers.bad_input import BYTES, SECONDS, Bad, answer_to
 
@@ -32,3 +33,10 @@ def test_bad_input_is_one_line_and_leaves_nothing_behind(bad: Bad, tmp_path: Pat
     assert answer.written == ()
     assert 0 < answer.peak < BYTES
     assert answer.seconds < SECONDS
+
+
+def test_a_value_that_is_no_text_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "experiment=digits", 'description="a\udcff b"', "tracking=none"]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == "error: found a character that is no text in a value, expected UTF-8\n"

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from htmrun.backends.bits import Bits
 from htmrun.components.sources import open_source
 from htmrun.config.compose import load
 from htmrun.errors import StopRequestedError, UserError
@@ -436,3 +437,13 @@ def test_rows_that_are_empty_take_no_room(tmp_path: Path) -> None:
         assert found["a"].dtype == array.dtype
         assert found["b"][0].tobytes() == array[:3].tobytes()
         assert path.stat().st_size < most
+
+
+def test_bits_are_kept_as_what_they_are_made_of(tmp_path: Path) -> None:
+    bits = Bits.from_rows(8, [[1, 5], [], [7]])
+    typed_file.write(tmp_path / "kept", {"before": bits, "none": [bits]}, "kept 1")
+    found = typed_file.read(tmp_path / "kept", "kept 1")
+    for again in (Bits(**found["before"]), Bits(**found["none"][0])):
+        assert again.size == 8
+        np.testing.assert_array_equal(again.indices, bits.indices)
+        np.testing.assert_array_equal(again.offsets, bits.offsets)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from functools import partial
 from typing import Generic, Self, TypeVar
 
 import numpy as np
@@ -70,7 +71,11 @@ class Kept(Generic[Key]):
 
 def kept_blocks(active: int, size: int) -> Kept[int]:
     """Return what keeps `block_bits` of one place."""
-    return Kept(lambda place: block_bits(np.array([place], np.int64), active, size))
+    return Kept(partial(_block, active, size))
+
+
+def _block(active: int, size: int, place: int) -> Bits:
+    return block_bits(np.array([place], np.int64), active, size)
 
 
 def block_bits(place: Places, active: int, size: int) -> Bits:

@@ -71,7 +71,10 @@ class CategoryEncoder(Encoder):
         self._table: npt.NDArray[np.int32] | None = None
         if p.mode == "random":
             self._table = random_bits(categories, self.size, p.active, seed)
-        self._kept: Kept[float] = Kept(lambda one: self._bits(np.array([one], np.int64)))
+        self._kept: Kept[float] = Kept(self._alone)
+
+    def _alone(self, one: float) -> Bits:
+        return self._bits(np.array([one], np.int64))
 
     def encode(self, fields: Mapping[str, np.ndarray]) -> Bits:
         """Encode whole numbers (T,) from 0 to categories - 1."""

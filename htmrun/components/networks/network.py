@@ -141,7 +141,9 @@ class Network:
                 self.chain(self.normalised(images[i : i + PIECE])).softmax(1).cpu().numpy()
                 for i in range(0, len(images), PIECE)
             ]
-        return np.concatenate([np.zeros((0, self.classes), np.float32), *parts])
+        made = np.concatenate([np.zeros((0, self.classes), np.float32), *parts])
+        self._must_be_finite(made)
+        return made
 
     def outputs(self, images: npt.NDArray[Any]) -> dict[str, Tensor]:
         """Return what each layer puts out for `images`, and `readout`; writes nothing."""
@@ -258,11 +260,7 @@ class Network:
         for module in self._switched:
             module.eval()
         logits = np.concatenate([o.logits.cpu().numpy() for o in outcomes])
-        if not np.isfinite(logits).all():
-            raise UserError(
-                f"{self._path}.optimizer.learning_rate: {self.parameters.optimizer.learning_rate} "
-                f"made outputs infinite after {self._learned} samples, expected a smaller one"
-            )
+        self._must_be_finite(logits)
         if self._rewarded:
             self._reward(logits, torch.cat([o.error for o in outcomes]))
         if self._learning:
@@ -277,6 +275,15 @@ class Network:
                 competition.update_boost((self._learned - 1) // self._per_epoch)
         self._images, self._targets = self._images[:0], self._targets[:0]
         return np.concatenate([o.probability.cpu().numpy() for o in outcomes])
+
+    def _must_be_finite(self, outputs: npt.NDArray[np.float32]) -> None:
+        if np.isfinite(outputs).all():
+            return
+        raise UserError(
+            f"{self._path}.optimizer.learning_rate: {self.parameters.optimizer.learning_rate} "
+            f"made outputs infinite after {self._learned} samples, expected a smaller one (or "
+            "smaller inputs: white, mean, std)"
+        )
 
     def _reward(self, logits: npt.NDArray[np.float32], error: Tensor) -> None:
         right = logits.argmax(1) == self._targets

@@ -193,7 +193,8 @@ def _time(place: str, text: str, dates: Dates, *, end: bool) -> np.datetime64:
     """Return a time; the end of a window that is a whole day is the end of that day."""
     plain = _ZONE.sub("", text)
     try:
-        found = np.datetime64(plain)
+        # Letters: NumPy takes `now` and `today` for the moment at which it reads them.
+        found = np.datetime64("NaT" if plain.isalpha() else plain)
     except ValueError:
         found = dates.read([text])[0]
     if np.isnat(found):

@@ -108,6 +108,8 @@ def _parse_one(texts: Sequence[str], form: str) -> Times:
 
 
 def _strptime(texts: Sequence[str], form: str) -> Times:
+    # pandas reads these, whatever the form, as the moment at which it does.
+    texts = ["" if text.strip().lower() in ("now", "today") else text for text in texts]
     if len(texts) <= FEW and _PLAIN.fullmatch(form):
         # A row of a pipe at a time: pandas takes a millisecond to begin.
         with suppress(ValueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Annotated
 
 import numpy as np
@@ -188,3 +189,15 @@ def test_what_is_handed_out_is_nobody_elses() -> None:
         kept = first.indices.copy()
         first.indices[...] = 0
         np.testing.assert_array_equal(encoder.encode({field: column}).indices, kept)
+
+
+@pytest.mark.parametrize("encoder", [*SCALARS.values(), *CATEGORIES.values()])
+def test_what_was_kept_travels_with_a_copy(encoder: Encoder) -> None:
+    """To another process, too."""
+    (name,) = encoder.fields
+    for values in (np.array([0.25]), np.array([0.25, 0.5])):
+        fields = {name: values if hasattr(encoder, "_start") else np.ceil(values)}
+        bits = encoder.encode(fields)
+        again = pickle.loads(pickle.dumps(encoder)).encode(fields)
+        np.testing.assert_array_equal(again.indices, bits.indices)
+        np.testing.assert_array_equal(again.offsets, bits.offsets)

@@ -11,6 +11,7 @@ from torch import nn
 
 from htmrun.components.networks.optimizer import advance, make_optimizer
 from htmrun.components.networks.parameters import OptimizerParameters
+from htmrun.errors import UserError
 from htmrun.training.schedule import Schedule
 from tests.components.networks.test_regimes import CLASSES, SIDE, images, network, train
 
@@ -102,3 +103,12 @@ def test_images_that_are_no_bytes_are_scaled_alike() -> None:
     found, wanted = model.normalised(pixels), model.normalised(pixels.astype(np.float64))
     np.testing.assert_array_equal(found.numpy(), wanted.numpy())
     assert found.shape == (len(pixels), 1, SIDE, SIDE)
+
+
+def test_outputs_that_are_no_numbers_are_one_line_before_anything_is_learned() -> None:
+    """Inputs beyond float32, learned or only looked at."""
+    model, (pixels, labels) = network({}, std=1e-300), images()
+    with pytest.raises(UserError, match=r"optimizer\.learning_rate: .* infinite after 0 samples"):
+        model.compute(pixels)
+    with pytest.raises(UserError, match="smaller inputs: white, mean, std"):
+        train(model, Schedule(10), data=(pixels, labels))

@@ -201,3 +201,11 @@ def test_a_few_texts_are_read_as_many_are(
         (few,) = read([one], form)
         many = read([one] * (FEW + 1), form)
         assert np.array_equal(np.array([few] * (FEW + 1)), many, equal_nan=True), one
+
+
+@pytest.mark.parametrize("many", [1, 40])
+@pytest.mark.parametrize("word", ["now", "today", "Now", " today "])
+def test_words_for_the_present_are_no_time(word, many):
+    """pandas reads them as the moment at which it does, whatever the form."""
+    for form in ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%d.%m.%y"):
+        assert np.isnat(read([word] * many, form)).all()

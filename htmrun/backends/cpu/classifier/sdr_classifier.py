@@ -14,7 +14,7 @@ from numba import njit
 
 from htmrun.backends import State
 from htmrun.backends.bits import Bits
-from htmrun.backends.cpu.common.checks import ALONE
+from htmrun.backends.cpu.common.checks import ALONE, inside
 from htmrun.backends.cpu.common.numeric import exp_f32
 from htmrun.backends.cpu.common.packed import Layout, Packed
 from htmrun.backends.parameters import SDRModelParameters
@@ -70,19 +70,29 @@ def _predict(weights: Any, on: Any, out: Any) -> None:
 
 
 @njit(**ALONE)
-def _infer(indices: Any, offsets: Any, out: Any, words: Any) -> None:
+def _infer(indices: Any, offsets: Any, out: Any, words: Any) -> bool:
+    """Predict; False, and nothing done, where a bit lies outside."""
     weights = _model(words).weights
+    if not inside(indices, weights.shape[0]):
+        return False
     for t in range(offsets.shape[0] - 1):
         _predict(weights, indices[offsets[t] : offsets[t + 1]], out[t])
+    return True
 
 
 @njit(**ALONE)
 def _learn(
     indices: Any, offsets: Any, source: Any, source_offsets: Any, same: Any, targets: Any,
     commit: Any, out: Any, words: Any,
-) -> None:  # fmt: skip
+) -> bool:  # fmt: skip
+    """Predict and learn; False, and nothing done, where a bit or a target lies outside."""
     m = _model(words)
-    classes, error, n = m.weights.shape[1], m.error, m.n_touched[0]
+    size, classes = m.weights.shape
+    if not (inside(indices, size) and (same or inside(source, size))):
+        return False
+    if not inside(targets, classes, -1):
+        return False
+    error, n = m.error, m.n_touched[0]
     for t in range(offsets.shape[0] - 1):
         on = indices[offsets[t] : offsets[t + 1]]
         _predict(m.weights, on, out[t])
@@ -116,6 +126,7 @@ def _learn(
                     m.gradient[b, c] = np.float32(0)
             n = 0
     m.n_touched[0] = n
+    return True
 
 
 class SDRClassifier:
@@ -131,6 +142,14 @@ class SDRClassifier:
         self._learned = np.zeros(1, np.int64)
         self._held = self._hold()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy is made of: arrays, not where they lie."""
+        return {name: value for name, value in vars(self).items() if name != "_held"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._held = self._hold()
+
     def run(
         self,
         bits: Bits,
@@ -141,26 +160,36 @@ class SDRClassifier:
     ) -> F32:
         """Predict each sample, then learn `targets` (-1: nothing) from `learn_bits`.
 
-        See the reference for the meaning. Returns probabilities (T, classes).
+        See the reference for the meaning. Returns probabilities (T, classes). Raises ValueError
+        for other sizes, lengths or targets.
         """
         if not (learn and self.parameters.learn):
             return self.compute(bits)
         same = learn_bits is None
         source = bits if learn_bits is None else learn_bits
+        if not len(bits) == len(source) == len(targets) == len(plan):
+            raise ValueError(f"{len(targets)} targets and a plan of {len(plan)} for {len(bits)}")
         out = np.empty((len(bits.offsets) - 1, self.classes), np.float32)
         held = self._held
-        _learn(
+        done = bits.size == source.size == self.size and _learn(
             bits.indices, bits.offsets, source.indices, source.offsets, same,
             np.ascontiguousarray(targets, np.int64), plan.commit, out, held.table,
         )  # fmt: skip
+        if not done:
+            self._refuse(bits, source, f"or targets outside of -1 to {self.classes - 1}")
         return out
 
     def compute(self, bits: Bits) -> F32:
         """Return probabilities (T, classes); writes nothing."""
         out = np.empty((len(bits.offsets) - 1, self.classes), np.float32)
         held = self._held
-        _infer(bits.indices, bits.offsets, out, held.table)
+        if bits.size != self.size or not _infer(bits.indices, bits.offsets, out, held.table):
+            self._refuse(bits, bits, "or bits outside")
         return out
+
+    def _refuse(self, bits: Bits, source: Bits, more: str) -> None:
+        found = sorted({bits.size, source.size})
+        raise ValueError(f"samples of {found} bits, expected {self.size}; {more}")
 
     def _hold(self) -> Packed:
         """Return what the compiled calls work on; anew wherever an array is another one."""

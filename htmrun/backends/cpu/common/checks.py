@@ -15,9 +15,11 @@ ALONE: dict[str, Any] = {**JIT, "_nrt": False}
 
 
 @njit(**ALONE)
-def inside(indices: npt.NDArray[np.int32], size: int) -> bool:
-    """Say whether all `indices` are from 0 to size - 1."""
+def inside(
+    indices: npt.NDArray[np.int32] | npt.NDArray[np.int64], size: int, least: int = 0
+) -> bool:
+    """Say whether all `indices` are from `least`, at most 0, to size - 1."""
     low = high = np.int64(0)
     for i in indices:
         low, high = min(low, np.int64(i)), max(high, np.int64(i))
-    return low >= 0 and (high < size or len(indices) == 0)
+    return low >= least and (high < size or len(indices) == 0)

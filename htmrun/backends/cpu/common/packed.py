@@ -6,7 +6,7 @@ order of the fields, and the compiled code makes the same named tuples from it.
 
 Addresses are as safe as the arrays themselves as long as two rules are kept. Who calls holds the
 `Packed` in a variable of its own until the call is over, so that no other thread can let the
-arrays go meanwhile; and an array that is replaced needs a new table.
+arrays go meanwhile; and an array that is replaced needs a new table, copies of models included.
 """
 
 from __future__ import annotations
@@ -64,6 +64,10 @@ class Packed(NamedTuple):
 
     nest: Any
     table: npt.NDArray[np.int64]
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Refuse: copied addresses would be those of the original. Who holds one makes it anew."""
+        raise TypeError("a table of addresses cannot be copied")
 
 
 def _leaves(part: Any) -> Iterator[Any]:

@@ -83,12 +83,14 @@ class TemporalMemory:
     def _room(self, room: Activity) -> None:
         self._packed_room = tm_arrays.ACTIVITY.packed(room)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy is made of: arrays, not where they lie."""
+        plain = {n: v for n, v in vars(self).items() if not n.startswith("_packed_")}
+        return plain | {"_rules": self._rules, "_memory": self._memory, "_room": self._room}
+
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Make a copy: its arrays lie elsewhere."""
-        self.__dict__.update(state)
-        memory, room = self._memory, self._room
-        del self._packed_memory
-        self._memory, self._room = memory, room
+        for name, value in state.items():
+            setattr(self, name, value)
 
     def run(self, bits: Bits, plan: Plan, learn: bool = True) -> CellActivity:
         """Predict, emit events and commit sample by sample as `plan` says.

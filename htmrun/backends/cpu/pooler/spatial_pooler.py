@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -55,7 +56,8 @@ class SpatialPooler:
     """Spatial pooler from `input_shape` to `parameters.columns` columns.
 
     Equal to the reference byte for byte, whatever the number of `threads`, which share long
-    windows and chunks. Raises `UserError` if a column's potential pool would be empty. Source:
+    windows and chunks. One call at a time: all share scratch, `compute` too. Raises `UserError`
+    if a column's potential pool would be empty. Source:
     Cui, Ahmad, Hawkins 2017; docs/math.md, "Spatial pooler".
     """
 
@@ -82,6 +84,10 @@ class SpatialPooler:
         self._pending: list[tuple[Bits, Bits]] = []
         self._reached = np.zeros((threads - 1, len(self._memory.reached)), np.int64)
         self._helping = [sp_start.helping(self._memory, own) for own in self._reached]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy is made of: arrays, not where they lie."""
+        return {**vars(self), "_held": None}
 
     def run(self, bits: Bits, plan: Plan, learn: bool = True) -> Bits:
         """Return the winners of each sample, learning, committing and boosting as `plan` says.
