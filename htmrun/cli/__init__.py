@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -74,6 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from htmrun.cli.usage import USAGE_ERRORS, explain
     from htmrun.execution.signals import interruptions_kept
 
+    # Imports make many objects and no garbage: looking for it took a twelfth of a short command.
+    gc.set_threshold(50_000, 20, 100)
     with interruptions_kept() as lost:
         try:
             environment.check()
