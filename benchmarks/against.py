@@ -61,6 +61,12 @@ def digest(state: State) -> str:
     return words.hexdigest()
 
 
+def select(words: list[str]) -> None:
+    """Leave out the cases whose names have none of the `words`, unless there are no words."""
+    for cases in (CASES, POOLERS):
+        cases[:] = [c for c in cases if not words or any(w in str(c[0]) for w in words)]
+
+
 def serve() -> Iterator[str]:
     """Yield the seconds of one window after the other, and at the end of a turn the state."""
     yield from serve_memories()
@@ -103,10 +109,10 @@ def serve_memories() -> Iterator[str]:
             yield digest(memory.state())
 
 
-def child(folder: Path) -> subprocess.Popen[str]:
+def child(folder: Path, only: list[str]) -> subprocess.Popen[str]:
     """Start a process with the code of `folder`, which measures a window for each line."""
     return subprocess.Popen(
-        [sys.executable, str(HERE / "against.py"), "--serve"],
+        [sys.executable, str(HERE / "against.py"), "--serve", *(f"--only={w}" for w in only)],
         env=os.environ | {"PYTHONPATH": str(folder)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -123,9 +129,9 @@ def answer(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
 
 
-def rows(folder: Path) -> Iterator[list[str]]:
+def rows(folder: Path, only: list[str]) -> Iterator[list[str]]:
     """Yield a row for each case: the code of `folder` before, that of this checkout now."""
-    both = [child(folder), child(HERE.parent)]
+    both = [child(folder, only), child(HERE.parent, only)]
     memories = [
         (name if call > 1 else f"{name}, one a call", steps, window, count)
         for name, steps, window, call, count in CASES
@@ -152,14 +158,18 @@ def main() -> None:
     """Measure, or serve another process that measures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path, nargs="?", help="the other checkout")
+    parser.add_argument("--only", action="append", default=[], help="cases whose names have this")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    select(options.only)
     measuring.stay_on_one_core()
     if options.serve:
         for line, said in zip(sys.stdin, serve(), strict=False):
             print(said, end="\n" if line else "", flush=True)
         return
-    table = Table("Before and now", ABOUT, HEADS, 2, lambda _: rows(options.folder.resolve()))
+    table = Table(
+        "Before and now", ABOUT, HEADS, 2, lambda _: rows(options.folder.resolve(), options.only)
+    )
     print(measuring.markdown(table, measuring.measure(table, False)))
 
 
