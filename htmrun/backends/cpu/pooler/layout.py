@@ -72,13 +72,14 @@ class Memory(NamedTuple):
     """State and scratch. C, I: padded columns and inputs; CW, IW: their 64-bit words.
 
     SW: words of a column's row, IW, or fewer where pools are compact (see `compact`).
+    P: its places, 64 SW, or half a word less (see `listed`).
     """
 
-    x: npt.NDArray[np.int16]  # (C, 64 SW) permanence - SHIFT
+    x: npt.NDArray[np.int16]  # (C, P) permanence - SHIFT
     pool: U64  # (C, IW) bit set: potential synapse
     synapses: U64  # (C, SW) bit set: a place of `x` that counts
     first: npt.NDArray[np.uint32]  # (C, IW + 1) synapses before each word; (C, 0) of whole rows
-    inputs_at: npt.NDArray[np.uint16]  # (C, 64 SW) input at each place of a row; (C, 0): not listed
+    look: npt.NDArray[np.uint8]  # (C, 2 P) byte and bit of each place's input; (C, 0): not listed
     connected: U64  # (C, SW) bit set: connected
     by_input: U64  # (I + 1, CW) connected inputs, transposed; the last row is zero
     active_duty: npt.NDArray[np.uint32]  # (C,)
@@ -102,6 +103,7 @@ class Memory(NamedTuple):
     totals: I64  # (I,)
     packed: U64  # (IW + 1,) a row of inputs in the order of a compact pool
     flips: U64  # (IW in whole steps of 64) by word of one column's row: synapses that changed
+    noted: U64  # (64, SW) the same of as many columns whose inputs are listed
     touched: U64  # (IW / 64,) by word: whether it changed, one bit each
     flip_inputs: npt.NDArray[np.int32]  # (I,) the inputs of these synapses
     wins: npt.NDArray[np.uint32]  # (C,) wins in a window of several samples
@@ -113,7 +115,7 @@ class Memory(NamedTuple):
     hint: npt.NDArray[np.float64]  # (4,) where to look for the best scores first; speed only
 
 
-SHARED = ("x", "pool", "synapses", "first", "inputs_at", "connected")
+SHARED = ("x", "pool", "synapses", "first", "look", "connected")
 SHARED += ("by_input", "active_duty", "overlap_duty", "min_overlap_duty", "boost", "wins")
 """Arrays that all threads see; of everything else each has its own."""
 

@@ -56,38 +56,53 @@ def _call(builder: Any, name: str, a: Any, b: Any) -> Any:
 
 def _move(builder: Any, place: Any, change: Any, top: Any, threshold: Any) -> Any:
     """Add with saturation at the lower bound, clip at `top`; return the mask of connected."""
+    lanes = change.type
     moved = _call(builder, "sadd.sat", load(builder, place, 2), change)
-    moved = _call(builder, "smin", moved, splat(builder, top, _LANES16))
+    moved = _call(builder, "smin", moved, splat(builder, top, lanes))
     builder.store(moved, place, align=2)
-    connected = builder.icmp_signed(">=", moved, splat(builder, threshold, _LANES16))
-    return builder.bitcast(connected, _I64)
+    connected = builder.icmp_signed(">=", moved, splat(builder, threshold, lanes))
+    word = builder.bitcast(connected, ir.IntType(lanes.count))
+    return word if lanes.count == 64 else builder.zext(word, _I64)
 
 
-def _adapt_by_bits(
-    typingctx: Any, x: Any, at: Any, bits: Any, up: Any, down: Any, top: Any, threshold: Any
-) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        array, position, mask, rise, fall, most, limit = args
-        place = place_of(context, builder, signature.args[0], array, position, _LANES16)
-        on = builder.bitcast(mask, _MASK)
-        change = builder.select(on, splat(builder, rise, _LANES16), splat(builder, fall, _LANES16))
-        return _move(builder, place, change, most, limit)
+def _adapting_by_bits(count: int) -> Any:
+    """Make the step for so many permanences."""
+    lanes = ir.VectorType(ir.IntType(16), count)
 
-    i16 = types.int16
-    return types.uint64(x, types.intp, types.uint64, i16, i16, i16, i16), codegen
+    def typed(
+        typingctx: Any, x: Any, at: Any, bits: Any, up: Any, down: Any, top: Any, threshold: Any
+    ) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            array, position, mask, rise, fall, most, limit = args
+            place = place_of(context, builder, signature.args[0], array, position, lanes)
+            mask = mask if count == 64 else builder.trunc(mask, ir.IntType(count))
+            on = builder.bitcast(mask, ir.VectorType(ir.IntType(1), count))
+            change = builder.select(on, splat(builder, rise, lanes), splat(builder, fall, lanes))
+            return _move(builder, place, change, most, limit)
+
+        i16 = types.int16
+        return types.uint64(x, types.intp, types.uint64, i16, i16, i16, i16), codegen
+
+    return intrinsic(typed)
 
 
-def _adapt_by_change(
-    typingctx: Any, x: Any, at: Any, change: Any, change_at: Any, top: Any, threshold: Any
-) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        array, position, changes, change_position, most, limit = args
-        place = place_of(context, builder, signature.args[0], array, position, _LANES16)
-        source = place_of(context, builder, signature.args[2], changes, change_position, _LANES16)
-        return _move(builder, place, load(builder, source, 2), most, limit)
+def _adapting_by_change(count: int) -> Any:
+    """Make the step for so many permanences."""
+    lanes = ir.VectorType(ir.IntType(16), count)
 
-    i16 = types.int16
-    return types.uint64(x, types.intp, change, types.intp, i16, i16), codegen
+    def typed(
+        typingctx: Any, x: Any, at: Any, change: Any, change_at: Any, top: Any, threshold: Any
+    ) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            array, position, changes, first, most, limit = args
+            place = place_of(context, builder, signature.args[0], array, position, lanes)
+            source = place_of(context, builder, signature.args[2], changes, first, lanes)
+            return _move(builder, place, load(builder, source, 2), most, limit)
+
+        i16 = types.int16
+        return types.uint64(x, types.intp, change, types.intp, i16, i16), codegen
+
+    return intrinsic(typed)
 
 
 def _add_where(typingctx: Any, change: Any, at: Any, bits: Any, amount: Any) -> Any:
@@ -145,20 +160,6 @@ def _exp2_lanes(typingctx: Any, difference: Any, at: Any, gain: Any, out: Any) -
     return types.void(difference, types.intp, types.int32, out), codegen
 
 
-def _prefetch(typingctx: Any, array: Any, at: Any) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        start = context.make_array(signature.args[0])(context, builder, args[0]).data
-        pointer = ir.IntType(8).as_pointer()
-        flag = ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [pointer, flag, flag, flag])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        place = builder.bitcast(builder.gep(start, [args[1]]), pointer)
-        builder.call(function, [place, flag(1), flag(3), flag(1)])
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp), codegen
-
-
 def _turn_64(typingctx: Any, block: Any) -> Any:
     def halves(step: int) -> tuple[Any, Any]:
         low = sum(((1 << step) - 1) << b for b in range(0, 64, 2 * step))
@@ -203,17 +204,20 @@ def _turn_64(typingctx: Any, block: Any) -> Any:
 turn_64: Any = intrinsic(_turn_64)
 """(block): transpose 64 x 64 bits in place, halves first (Warren, "Hacker's Delight", 7-3)."""
 
-prefetch: Any = intrinsic(_prefetch)
-"""(array, at): ask for the cache line of an element that is about to be written."""
-
-adapt_by_bits: Any = intrinsic(_adapt_by_bits)
+adapt_by_bits: Any = _adapting_by_bits(64)
 """(x, at, bits, up, down, top, threshold): 64 permanences += up where a bit is set, else down.
 
 Saturates at -32768, clips at `top`; returns the uint64 mask of those >= `threshold`.
 """
 
-adapt_by_change: Any = intrinsic(_adapt_by_change)
+adapt_half_by_bits: Any = _adapting_by_bits(32)
+"""The same of 32 permanences and the lower bits."""
+
+adapt_by_change: Any = _adapting_by_change(64)
 """(x, at, change, change_at, top, threshold): the same with one int16 change per synapse."""
+
+adapt_half_by_change: Any = _adapting_by_change(32)
+"""The same of 32 permanences."""
 
 add_where: Any = intrinsic(_add_where)
 """(change, at, bits, amount): 64 int16 values += amount where a bit is set, saturating."""

@@ -13,7 +13,7 @@ from htmrun.backends import State, receptive_fields
 from htmrun.backends.bits import Bits
 from htmrun.backends.cpu.common.checks import inside
 from htmrun.backends.cpu.common.packed import Packed
-from htmrun.backends.cpu.pooler import compact, kernel, work_sharing
+from htmrun.backends.cpu.pooler import compact, kernel, listed, work_sharing
 from htmrun.backends.cpu.pooler import standing as sp_standing
 from htmrun.backends.cpu.pooler import start as sp_start
 from htmrun.backends.cpu.pooler.field import make_field, most_winners
@@ -203,7 +203,8 @@ class SpatialPooler:
         columns, inputs = self.parameters.columns, self.inputs
         # The radius of connected receptive fields is read off rows of inputs.
         words = -(-inputs // 64) if self._follows else compact.words(inputs, largest)
-        return sp_start.empty_memory(columns, inputs, words)
+        places = listed.places(inputs, words, largest)
+        return sp_start.empty_memory(columns, inputs, words, places)
 
     def _reach(self, radius: int) -> None:
         """Let columns inhibit their neighbours within `radius` from now on."""
