@@ -22,14 +22,10 @@ from htmrun.backends.cpu.pooler.learning import (
 )
 from htmrun.backends.cpu.pooler.local import local_best
 from htmrun.backends.cpu.pooler.overlap import count_overlaps, overlap_of, spread_overlaps
+from htmrun.backends.cpu.pooler.scores import best_scores
 from htmrun.backends.cpu.pooler.standing import STANDING, Flags
 from htmrun.backends.cpu.pooler.window import input_words
-from htmrun.backends.cpu.pooler.winners import (
-    best_overlaps,
-    best_scores,
-    score_columns,
-    write_columns,
-)
+from htmrun.backends.cpu.pooler.winners import best_overlaps, write_columns
 from htmrun.backends.cpu.pooler.work_sharing import (
     BASE,
     COLUMNS,
@@ -297,11 +293,8 @@ def _sample(
         input_words(on, x.rows[t - window])
         if x.won.shape[0] > 1:
             row = x.won[t - window]
-            if x.boosted and not r.local:
-                input_words(x.winners[at : at + n], row)
-            else:
-                for w in range(len(row)):
-                    row[w] = m.selected[w]
+            for w in range(len(row)):
+                row[w] = m.selected[w]
     return n
 
 
@@ -320,8 +313,7 @@ def _winners(
     if r.local:
         local_best(used, n, boosted, r, f, m)
     elif boosted:
-        score_columns(spread_overlaps(used, m), r.stimulus, m.boost, m)
-        return best_scores(r.k, n, m, out, at)
+        best_scores(used, r.k, n, r.stimulus, r.columns, m)
     else:
         best_overlaps(used, r.k, r.stimulus, m)
     return write_columns(m.selected, out, at)

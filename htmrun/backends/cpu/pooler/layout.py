@@ -36,8 +36,8 @@ BYTES = 4
 """Bytes of an overlap: planes are kept for 8 * BYTES bits."""
 
 
-SLACK = 4
-"""Places behind a list of columns that writing it may overwrite."""
+SLACK = 16
+"""Places behind a list of columns or samples that writing it may overwrite."""
 
 
 _CACHE_LINE = 64
@@ -90,6 +90,7 @@ class Memory(NamedTuple):
     planes: U64  # (8 * BYTES + 1, CW) overlaps, one bit per plane; the last carries
     overlap_bytes: U64  # (BYTES, C / 8) overlaps, byte by byte, eight columns a word
     scores: npt.NDArray[np.float32]  # (C,) boosted scores, 0: cannot win
+    levels: npt.NDArray[np.uint8]  # (C,) of scores, see `scores`
     candidates: U64  # (CW,)
     selected: U64  # (CW,)
     level: U64  # (CW,)
@@ -110,7 +111,7 @@ class Memory(NamedTuple):
     sums: I64  # (C,)
     line: I64  # (3 * C,)
     listed: npt.NDArray[np.int32]  # (2 * C + SLACK,)
-    difference: npt.NDArray[np.int32]  # (C,) target less active duty cycle
+    difference: npt.NDArray[np.int32]  # (C,) active duty cycle less its target, boosting locally
     places: I64  # (256,) where rows start that are being counted
     hint: npt.NDArray[np.float64]  # (4,) where to look for the best scores first; speed only
 

@@ -12,6 +12,7 @@ from htmrun.backends.cpu.pooler.compact import (
     is_compact,
     pack,
 )
+from htmrun.backends.cpu.pooler.factors import LANES, decay_lanes
 from htmrun.backends.cpu.pooler.flips import flip, flip_noted, list_flips, note_flips
 from htmrun.backends.cpu.pooler.layout import HOT, INNER, SHIFT, U64, Memory, Rules
 from htmrun.backends.cpu.pooler.listed import fetch_places, fetch_row, is_listed, packed_word
@@ -255,14 +256,13 @@ def _push(c: int, wins: int, r: Rules, m: Memory) -> None:
 
 
 @njit(**INNER)
-def _decay(duty: npt.NDArray[np.uint32], n: int, period: int) -> None:
-    decay = np.uint64(n * ((1 << 32) // period))
+def _decay(duty: npt.NDArray[np.uint32], n: int, r: Rules) -> None:
+    decay = np.uint64(n * ((1 << 32) // r.period))
     if decay >> np.uint64(32):
         duty[:] = np.uint32(0)
         return
-    for c in range(len(duty)):
-        lost = (np.uint64(duty[c]) * (decay & np.uint64(0xFFFFFFFF))) >> np.uint64(32)
-        duty[c] -= np.uint32(lost)
+    for at in range(0, r.columns, LANES):
+        decay_lanes(duty, at, decay)
 
 
 @njit(**INNER)
@@ -272,7 +272,7 @@ def advance_duties(winners: npt.NDArray[np.int32], samples: int, r: Rules, m: Me
     `winners` are those of a window of one sample; `m.wins` has those of a longer one by column.
     """
     gain = np.uint32(DUTY_ONE // r.period)
-    _decay(m.active_duty, samples, r.period)
+    _decay(m.active_duty, samples, r)
     if samples == 1:
         for j in range(len(winners)):
             m.active_duty[winners[j]] += gain
@@ -281,7 +281,7 @@ def advance_duties(winners: npt.NDArray[np.int32], samples: int, r: Rules, m: Me
             m.active_duty[c] += m.wins[c] * gain
     if r.bump == 0:
         return
-    _decay(m.overlap_duty, samples, r.period)
+    _decay(m.overlap_duty, samples, r)
     for c in range(r.columns):
         m.overlap_duty[c] += np.uint32(m.reached[c]) * gain
         m.reached[c] = 0

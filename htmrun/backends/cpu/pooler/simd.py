@@ -15,11 +15,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from htmrun.backends.fixed_point import EXP2_MAX, EXP2_MIN, EXP2_POLY
-
 _I64 = ir.IntType(64)
 _LANES16 = ir.VectorType(ir.IntType(16), 64)
-_LANES32 = ir.VectorType(ir.IntType(32), 64)
 _MASK = ir.VectorType(ir.IntType(1), 64)
 LINE = ir.VectorType(_I64, 8)
 """A step of a bit plane: a cache line."""
@@ -46,7 +43,8 @@ def splat(builder: Any, value: Any, lanes: Any) -> Any:
     return builder.shuffle_vector(one, ir.Constant(lanes, ir.Undefined), zeros)
 
 
-def _call(builder: Any, name: str, a: Any, b: Any) -> Any:
+def call_lanes(builder: Any, name: str, a: Any, b: Any) -> Any:
+    """Return what LLVM's `name` makes of two vectors of integers."""
     lanes = a.type
     suffix = f"v{lanes.count}i{lanes.element.width}"
     kind = ir.FunctionType(lanes, [lanes, lanes])
@@ -57,8 +55,8 @@ def _call(builder: Any, name: str, a: Any, b: Any) -> Any:
 def _move(builder: Any, place: Any, change: Any, top: Any, threshold: Any) -> Any:
     """Add with saturation at the lower bound, clip at `top`; return the mask of connected."""
     lanes = change.type
-    moved = _call(builder, "sadd.sat", load(builder, place, 2), change)
-    moved = _call(builder, "smin", moved, splat(builder, top, lanes))
+    moved = call_lanes(builder, "sadd.sat", load(builder, place, 2), change)
+    moved = call_lanes(builder, "smin", moved, splat(builder, top, lanes))
     builder.store(moved, place, align=2)
     connected = builder.icmp_signed(">=", moved, splat(builder, threshold, lanes))
     word = builder.bitcast(connected, ir.IntType(lanes.count))
@@ -110,54 +108,29 @@ def _add_where(typingctx: Any, change: Any, at: Any, bits: Any, amount: Any) -> 
         array, position, mask, rise = args
         place = place_of(context, builder, signature.args[0], array, position, _LANES16)
         before = load(builder, place, 2)
-        after = _call(builder, "sadd.sat", before, splat(builder, rise, _LANES16))
+        after = call_lanes(builder, "sadd.sat", before, splat(builder, rise, _LANES16))
         builder.store(builder.select(builder.bitcast(mask, _MASK), after, before), place, align=2)
         return context.get_dummy_value()
 
     return types.void(change, types.intp, types.uint64, types.int16), codegen
 
 
-def _at_least(typingctx: Any, keys: Any, at: Any, threshold: Any) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        array, position, limit = args
-        place = place_of(context, builder, signature.args[0], array, position, _LANES32)
-        value = load(builder, place, 4)
-        reached = builder.icmp_unsigned(">=", value, splat(builder, limit, _LANES32))
-        return builder.bitcast(reached, _I64)
+def _at_least(bits: int) -> Any:
+    """Make the step for unsigned numbers of so many bits."""
+    lanes = ir.VectorType(ir.IntType(bits), 64)
+    number: Any = {8: types.uint8, 32: types.uint32}[bits]
 
-    return types.uint64(keys, types.intp, types.uint32), codegen
+    def typed(typingctx: Any, keys: Any, at: Any, threshold: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            array, position, limit = args
+            place = place_of(context, builder, signature.args[0], array, position, lanes)
+            value = load(builder, place, bits // 8)
+            reached = builder.icmp_unsigned(">=", value, splat(builder, limit, lanes))
+            return builder.bitcast(reached, _I64)
 
+        return types.uint64(keys, types.intp, number), codegen
 
-def _exp2_lanes(typingctx: Any, difference: Any, at: Any, gain: Any, out: Any) -> Any:
-    wide, narrow = ir.VectorType(_I64, 16), ir.VectorType(ir.IntType(32), 16)
-
-    def fixed(value: int, lanes: Any) -> Any:
-        return ir.Constant(lanes, [lanes.element(value)] * lanes.count)
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        differences, position, factor, target = args
-        place = place_of(context, builder, signature.args[0], differences, position, narrow)
-        x = builder.sext(load(builder, place, 4), wide)
-        x = builder.mul(x, builder.sext(splat(builder, factor, narrow), wide))
-        x = builder.ashr(x, fixed(22, wide))
-        x = _call(builder, "smax", x, fixed(EXP2_MIN, wide))
-        low = builder.trunc(_call(builder, "smin", x, fixed(EXP2_MAX, wide)), narrow)
-        f = builder.shl(builder.and_(low, fixed(0xFFFFFF, narrow)), fixed(6, narrow))
-        f = builder.zext(f, wide)
-        r = fixed(EXP2_POLY[-1], wide)
-        for c in EXP2_POLY[-2::-1]:
-            # The mask changes nothing; it allows the cheap 32 x 32 -> 64 bit product.
-            product = builder.mul(builder.and_(r, fixed(0xFFFFFFFF, wide)), f)
-            r = builder.add(fixed(c, wide), builder.lshr(product, fixed(30, wide)))
-        r = _call(builder, "umin", builder.trunc(r, narrow), fixed((1 << 31) - 1, narrow))
-        r = builder.and_(builder.lshr(r, fixed(7, narrow)), fixed(0x7FFFFF, narrow))
-        exponent = builder.add(builder.ashr(low, fixed(24, narrow)), fixed(127, narrow))
-        bits = builder.or_(builder.shl(exponent, fixed(23, narrow)), r)
-        place = place_of(context, builder, signature.args[3], target, position, narrow)
-        builder.store(bits, place, align=4)
-        return context.get_dummy_value()
-
-    return types.void(difference, types.intp, types.int32, out), codegen
+    return intrinsic(typed)
 
 
 def _turn_64(typingctx: Any, block: Any) -> Any:
@@ -222,11 +195,8 @@ adapt_half_by_change: Any = _adapting_by_change(32)
 add_where: Any = intrinsic(_add_where)
 """(change, at, bits, amount): 64 int16 values += amount where a bit is set, saturating."""
 
-at_least: Any = intrinsic(_at_least)
+at_least: Any = _at_least(32)
 """(keys, at, threshold): the uint64 mask of those of 64 uint32 keys that are >= threshold."""
 
-exp2_lanes: Any = intrinsic(_exp2_lanes)
-"""(difference, at, gain, out): out[at:at + 16] = exp2((gain * difference) >> 22), float32.
-
-The same bits as `fixed_point.exp2`; difference and gain are int32.
-"""
+bytes_at_least: Any = _at_least(8)
+"""The same of 64 bytes."""

@@ -60,6 +60,7 @@ def empty_memory(columns: int, inputs: int, words: int, places: int | None = Non
         planes=zeros((8 * BYTES + 1, cw), np.uint64),
         overlap_bytes=zeros((BYTES, c // 8), np.uint64),
         scores=zeros(c, np.float32),
+        levels=zeros(c, np.uint8),
         candidates=zeros(cw, np.uint64),
         selected=zeros(cw, np.uint64),
         level=zeros(cw, np.uint64),
