@@ -79,6 +79,20 @@ def test_packed_rows_equal_the_reference(
 
 
 @pytest.mark.skipif(not compact.FAST, reason="this processor has no fast PEXT: rows stay whole")
+@pytest.mark.parametrize("boost", [0.0, 3.0])
+def test_more_winners_than_are_changed_at_a_time(boost: float) -> None:
+    parameters = SpatialPoolerParameters(
+        columns=700, density=0.2, potential_fraction=0.3, boost_strength=boost, increment=0.03
+    )
+    slow, fast = Reference(parameters, (200,), 3), Compiled(parameters, (200,), 3)
+    bits = stream(200, 20)
+    plan = Plan.every(1, len(bits))
+    np.testing.assert_array_equal(slow.run(bits, plan).indices, fast.run(bits, plan).indices)
+    np.testing.assert_array_equal(slow.overlaps(bits), fast.overlaps(bits))
+    same(slow, fast)
+
+
+@pytest.mark.skipif(not compact.FAST, reason="this processor has no fast PEXT: rows stay whole")
 def test_threads_share_windows_over_packed_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("htmrun.backends.cpu.pooler.spatial_pooler._SHARED_FROM", 1)
     bits = stream(330, 200)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from htmrun.backends.cpu.common.checks import inside
 from htmrun.backends.cpu.pooler.boosting import update_boost
 from htmrun.backends.cpu.pooler.layout import HOT, I64, INNER, U64, Field, Memory, Rules
 from htmrun.backends.cpu.pooler.learning import (
@@ -156,9 +157,15 @@ def help_chunk(x: Chunk, turned: U64, members: Index, r: Rules, f: Field, m: Mem
 @njit(**HOT)
 def infer_chunk(
     on: Index, offsets: I64, winners: Index, winner_offsets: I64, board: I64, table: I64
-) -> None:
-    """Write the winners of all samples; touches nothing but scratch."""
+) -> int:
+    """Write the winners of all samples, return how many; touches nothing but scratch.
+
+    -1, and nothing is done, if an on-bit is not among the inputs: a call of its own for that would
+    take as long as a sample.
+    """
     s = _standing_of(table)
+    if not inside(on, s.rules.inputs):
+        return -1
     start: Any = np.int64(0)
     no: Any = np.bool_(False)
     winner_offsets[0] = 0
@@ -167,6 +174,7 @@ def infer_chunk(
         s.window.won, board, s.crew,
     )  # fmt: skip
     _stretch(start, len(offsets) - 1, start, no, s.others, x, s.rules, s.field, s.memory)
+    return winner_offsets[len(offsets) - 1]
 
 
 @njit(**HOT)
