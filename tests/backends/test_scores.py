@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -140,3 +143,10 @@ def test_words_are_written_as_lists_of_places(how: str) -> None:
         assert out[3 : 3 + len(wanted)].tolist() == wanted
         assert (out[:3] == -1).all()
         assert (out[3 + max(len(wanted), 1) + SLACK :] == -1).all()
+
+
+@pytest.mark.skipif("HTMRUN_PLAIN" in os.environ, reason="it is the one that is started below")
+def test_processors_without_these_instructions_find_the_same() -> None:
+    plain = {"NUMBA_CPU_NAME": "x86-64", "NUMBA_CPU_FEATURES": "", "HTMRUN_PLAIN": "1"}
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", __file__]
+    subprocess.run(command, env={**os.environ, **plain}, check=True)

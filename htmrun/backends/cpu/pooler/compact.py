@@ -21,6 +21,7 @@ from numba.extending import intrinsic
 
 from htmrun.backends.cpu.common.numeric import JIT, popcount, trailing_zeros
 from htmrun.backends.cpu.common.prefetch import ask_for
+from htmrun.backends.cpu.common.processor import has
 from htmrun.backends.cpu.pooler.layout import INNER, U64, Memory
 from htmrun.backends.cpu.pooler.listed import fetch_places, input_at, is_listed, packed_word
 
@@ -33,8 +34,7 @@ _SLOW = ("znver1", "znver2", "bdver4")
 
 def _at_hand() -> bool:
     """Return whether this processor has PEXT and PDEP, and is fast at them."""
-    features = llvmlite.binding.get_host_cpu_features()
-    return bool(features.get("bmi2")) and llvmlite.binding.get_host_cpu_name() not in _SLOW
+    return has("bmi2") and llvmlite.binding.get_host_cpu_name() not in _SLOW
 
 
 FAST = _at_hand()

@@ -10,17 +10,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import llvmlite.binding
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from htmrun.backends.cpu.common.processor import has
 from htmrun.backends.cpu.pooler.simd import call_lanes, load, place_of, splat
 from htmrun.backends.fixed_point import EXP2_MAX, EXP2_MIN, EXP2_POLY
 
 LANES = 16
-MULTIPLIES_AND_ADDS = bool(llvmlite.binding.get_host_cpu_features().get("avx512ifma"))
+MULTIPLIES_AND_ADDS = has("avx512ifma")
 """Whether this processor has VPMADD52HUQ."""
 USUAL_GAIN = EXP2_MAX >> 9
 """Up to this gain no difference of 32 bits reaches the bounds of `fixed_point.exp2`."""

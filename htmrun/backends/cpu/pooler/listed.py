@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import llvmlite.binding
 import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
@@ -20,12 +19,13 @@ from numba.extending import intrinsic
 
 from htmrun.backends.cpu.common.numeric import JIT, trailing_zeros
 from htmrun.backends.cpu.common.prefetch import ask_for, ask_to_write
+from htmrun.backends.cpu.common.processor import has
 from htmrun.backends.cpu.pooler.layout import INNER, U64, Memory
 from htmrun.backends.cpu.pooler.simd import load, place_of
 
 Bytes = npt.NDArray[np.uint8]
 
-LOOKS_UP = bool(llvmlite.binding.get_host_cpu_features().get("avx512vbmi"))
+LOOKS_UP = has("avx512vbmi")
 """Whether this processor looks up bytes in two registers of 64."""
 LISTED = 1024
 """Inputs up to which they are listed: the bits of two registers."""

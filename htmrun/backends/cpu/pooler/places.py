@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import llvmlite.binding
 import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
@@ -13,10 +12,11 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from htmrun.backends.cpu.common.numeric import JIT, popcount, trailing_zeros
+from htmrun.backends.cpu.common.processor import has
 from htmrun.backends.cpu.pooler.layout import SLACK
 from htmrun.backends.cpu.pooler.simd import place_of, splat
 
-COMPRESSES = bool(llvmlite.binding.get_host_cpu_features().get("avx512vbmi2"))
+COMPRESSES = has("avx512vbmi2")
 """Whether this processor brings chosen bytes of a register together: VPCOMPRESSB."""
 
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
