@@ -1,4 +1,4 @@
-"""Boost factors and decaying duty cycles, 16 columns at a time, in LLVM's terms.
+"""Boost factors, decaying duty cycles and levels of scores, in LLVM's terms.
 
 The exponential is `fixed_point.exp2`, an integer polynomial: each of its steps multiplies, shifts
 and adds. VPMADD52HUQ does all three at once, on the upper half of a product of 52 bits each (Intel
@@ -126,6 +126,26 @@ def _decay_lanes(typingctx: Any, duty: Any, at: Any, decay: Any) -> Any:
     return types.void(duty, types.intp, types.uint64), codegen
 
 
+def _levels(
+    typingctx: Any, overlaps: Any, at: Any, least: Any, factors: Any, scale: Any, out: Any
+) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kinds, (given, position, smallest, boost, stretch, target) = signature.args, args
+        narrow, wide = ir.VectorType(ir.IntType(8), 64), ir.VectorType(ir.FloatType(), 64)
+        overlap = load(builder, place_of(context, builder, kinds[0], given, position, narrow), 1)
+        factor = load(builder, place_of(context, builder, kinds[3], boost, position, wide), 4)
+        score = builder.fmul(builder.uitofp(overlap, wide), factor)
+        x, top = builder.fmul(score, splat(builder, stretch, wide)), ir.Constant(wide, [255.0] * 64)
+        x = builder.select(builder.fcmp_ordered("<", x, top), x, top)
+        able = builder.icmp_unsigned(">=", overlap, splat(builder, smallest, narrow))
+        level = builder.select(able, builder.fptoui(x, narrow), ir.Constant(narrow, None))
+        place = place_of(context, builder, kinds[5], target, position, narrow)
+        builder.store(level, place, align=1)
+        return context.get_dummy_value()
+
+    return types.void(overlaps, types.intp, types.uint8, factors, types.float32, out), codegen
+
+
 exp2_lanes: Any = _lanes_of(_exp2)
 """(source, at, target, gain, out): out[k] = exp2((gain * (target - source[k])) >> 22), float32.
 
@@ -139,4 +159,10 @@ decay_lanes: Any = intrinsic(_decay_lanes)
 """(duty, at, decay): duty[k] -= (duty[k] * decay) >> 32 for the 16 uint32 elements from `at` on.
 
 decay: uint64 < 2**32.
+"""
+
+levels_of: Any = intrinsic(_levels)
+"""(overlaps, at, least, factors, scale, out): out[k] = min(overlap * factor * scale, 255), bytes.
+
+0 for overlaps below `least`; for the 64 elements from `at` on. Overlaps are bytes as well.
 """

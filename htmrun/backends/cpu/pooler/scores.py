@@ -13,6 +13,7 @@ import numpy.typing as npt
 from numba import njit
 
 from htmrun.backends.cpu.common.numeric import bits_of_float, popcount
+from htmrun.backends.cpu.pooler.factors import levels_of
 from htmrun.backends.cpu.pooler.layout import INNER, Memory
 from htmrun.backends.cpu.pooler.overlap import overlap_of, spread_overlaps
 from htmrun.backends.cpu.pooler.simd import bytes_at_least
@@ -61,12 +62,9 @@ def _levels(count: int, stimulus: int, scale: np.float32, columns: int, m: Memor
     overlaps = m.overlap_bytes.view(np.uint8)
     low, levels, factors = overlaps[0], m.levels, m.boost
     top = np.float32(_TOP)
-    if count == 1:
-        for c in range(columns):
-            v = np.int32(low[c])
-            x = np.float32(v) * factors[c] * scale
-            x = x if x < top else top
-            levels[c] = np.uint8(np.int32(x) if v >= stimulus else np.int32(0))
+    if count == 1 and stimulus <= 255:
+        for at in range(0, len(levels), 64):
+            levels_of(low, at, np.uint8(stimulus), factors, scale, levels)
     else:
         for c in range(columns):
             v = overlap_of(c, count, overlaps)
