@@ -15,6 +15,7 @@ from typing import TextIO
 from htmrun.components.sources import Chunk
 from htmrun.errors import UserError, mismatch
 from htmrun.execution.feed import Feed, Line, open_data
+from htmrun.execution.garbage import sought_as_usual
 from htmrun.execution.keeping import Keeping, kept
 from htmrun.execution.live import Answer, Live
 from htmrun.execution.saved import Saved
@@ -49,6 +50,7 @@ def answer(saved: Saved, settings: Settings, out: TextIO) -> int:
         raise UserError(
             f"--encoding: found '{settings.encoding}', expected a name such as utf-8 or latin-1"
         ) from None
+    sought_as_usual()
     with closing(open_data(settings.data, sys.stdin.buffer)) as stream, _live(saved, settings) as (
         live, keeping,
     ):  # fmt: skip

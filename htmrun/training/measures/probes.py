@@ -212,9 +212,10 @@ class Swaps:
 
 def keep(bits: Bits, alive: npt.NDArray[np.bool_]) -> Bits:
     """Return `bits` without the bits that are not `alive` (bool, one per bit)."""
-    left = alive[bits.indices]
-    before = np.concatenate([[0], np.cumsum(left)])
-    return Bits(bits.size, bits.indices[left], before[bits.offsets].astype(np.int64))
+    left = alive.take(bits.indices)
+    ends = np.zeros(len(bits) + 1, np.int64)
+    np.cumsum(_sums(left, bits), out=ends[1:])
+    return Bits(bits.size, bits.indices.compress(left), ends)
 
 
 def first_pooler(pipeline: Pipeline) -> Stage | None:
@@ -230,10 +231,18 @@ def overlap(a: Bits, b: Bits) -> int:
 def _overlaps(dense: npt.NDArray[np.uint8], b: Bits) -> npt.NDArray[np.int64]:
     """Return how many on-bits each of `b` has in common with its row of `dense` (T, size)."""
     # Flat: two indices for each bit would take three times as long.
-    place = np.repeat(np.arange(len(b)) * b.size, b.counts()) + b.indices
-    shared = dense.ravel().take(place)
-    before = np.concatenate([[0], np.cumsum(shared, dtype=np.int64)])
-    return np.diff(before[b.offsets])
+    place = np.repeat(np.arange(len(b)) * b.size, b.counts())
+    place += b.indices
+    return _sums(dense.ravel().take(place), b)
+
+
+def _sums(values: npt.NDArray[Any], bits: Bits) -> npt.NDArray[np.int64]:
+    """Return the sum over each sample of `values`, one for each on-bit."""
+    counts = bits.counts()
+    if len(counts) and (counts == counts[0]).all():  # As many winners each: half the time.
+        return values.reshape(len(counts), -1).sum(1, dtype=np.int64)
+    before = np.concatenate([[0], np.cumsum(values, dtype=np.int64)])
+    return np.diff(before[bits.offsets])
 
 
 def no_reset(bits: Any) -> npt.NDArray[np.uint8]:

@@ -14,6 +14,7 @@ from numba import njit
 
 from htmrun.backends import State
 from htmrun.backends.bits import Bits
+from htmrun.backends.cpu.classifier.rows import add_to_rows, sum_rows
 from htmrun.backends.cpu.common.checks import ALONE, inside
 from htmrun.backends.cpu.common.numeric import exp_f32
 from htmrun.backends.cpu.common.packed import Layout, Packed
@@ -51,12 +52,7 @@ _model = _LAYOUT.unpack
 @njit(**ALONE)
 def _predict(weights: Any, on: Any, out: Any) -> None:
     classes = out.shape[0]
-    for c in range(classes):
-        out[c] = np.float32(0)
-    for i in range(on.shape[0]):
-        row = weights[on[i]]
-        for c in range(classes):
-            out[c] += row[c]
+    sum_rows(weights, on, out)
     top = out[0]
     for c in range(1, classes):
         top = max(top, out[c])
@@ -67,6 +63,13 @@ def _predict(weights: Any, on: Any, out: Any) -> None:
         total += out[c]
     for c in range(classes):
         out[c] /= total
+
+
+@njit(**ALONE)
+def _step(m: Model) -> np.float32:
+    """Return the factor of gradients after as many targets as were learned."""
+    falling = 1.0 + m.learned[0] / m.decay if m.decay > 0 else 1.0
+    return np.float32(m.rate / falling)
 
 
 @njit(**ALONE)
@@ -105,19 +108,22 @@ def _learn(
             for c in range(classes):
                 error[c] = -said[c]
             error[targets[t]] += np.float32(1)
+            m.learned[0] += 1
+            if commit[t] and n == 0:  # It is alone in its window: no need to take down a gradient.
+                step = _step(m)
+                for c in range(classes):
+                    error[c] *= step
+                add_to_rows(m.weights, on, error)
+                continue
             for i in range(on.shape[0]):
                 b = on[i]
                 if m.is_touched[b] == 0:
                     m.is_touched[b] = 1
                     m.touched[n] = b
                     n += 1
-                row = m.gradient[b]
-                for c in range(classes):
-                    row[c] += error[c]
-            m.learned[0] += 1
+            add_to_rows(m.gradient, on, error)
         if commit[t]:
-            falling = 1.0 + m.learned[0] / m.decay if m.decay > 0 else 1.0
-            step = np.float32(m.rate / falling)
+            step = _step(m)
             for i in range(n):
                 b = m.touched[i]
                 m.is_touched[b] = 0
