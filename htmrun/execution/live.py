@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from htmrun.components.pipeline import Outcome
 from htmrun.components.sources import Chunk
 from htmrun.components.sources.reading import Row, RowReader
 from htmrun.errors import UserError
@@ -18,10 +19,12 @@ from htmrun.execution.saved import Saved
 from htmrun.training.measures.forecasts import (
     ENDS,
     judged,
+    made_at_one,
     made_here,
     memory_of,
     of_others,
     raw_of,
+    raw_of_one,
     time_texts,
 )
 from htmrun.training.measures.judge import Judge
@@ -112,6 +115,8 @@ class Live:
         ends = np.zeros(len(chunk), np.uint8)
         plan, model.cursor = model.schedule.plan(model.cursor, chunk.reset, ends)
         outcome = model.pipeline.run(chunk, plan)
+        if len(ends) == 1:
+            return [self._row(chunk, outcome)]
         columns: dict[str, Sequence[Any]] = {"value": chunk.target.tolist()}
         if "timestamp" in chunk.fields:
             columns = {"time": time_texts(chunk.fields["timestamp"]), **columns}
@@ -125,6 +130,25 @@ class Live:
             dict(zip(columns, values, strict=True))
             for values in zip(*columns.values(), strict=True)
         ]
+
+    def _row(self, chunk: Chunk, outcome: Outcome) -> Answer:
+        """Return the answer to a single row, found in numbers instead of arrays."""
+        pipeline, memory, answer = self.model.pipeline, self._memory, Answer()
+        if "timestamp" in chunk.fields:
+            (answer["time"],) = time_texts(chunk.fields["timestamp"])
+        answer["value"] = chunk.target.item()
+        answer |= made_at_one(outcome.scores, pipeline.readout)
+        for name, readout in pipeline.others.items():
+            answer[f"value/{name}"] = float(chunk.others[name].item())
+            answer |= made_at_one(outcome.others[name], readout, f"/{name}")
+        if memory is not None:
+            raw = raw_of_one(memory)
+            likelihood, score, alert = self._judge.add_one(raw, chunk.fields["value"].item())
+            answer |= {"anomaly": raw, "likelihood": likelihood}
+            if self._judge.says_more:
+                answer["score"] = score
+            answer["alert"] = int(alert)
+        return answer
 
 
 def _time_of(last: Mapping[str, np.ndarray]) -> np.datetime64 | None:
