@@ -148,9 +148,9 @@ class HorizonReadout(Readout):
             self.widen(float(values[start]))
             far = np.flatnonzero(self.buckets.beyond(values[start + 1 :]))
             stop = start + 1 + int(far[0]) if len(far) else len(plan)
-            seen = {name: _piece(activity[name], start, stop) for name in self.inputs}
-            piece = plan.slice(start, stop)
-            parts.append(self.run(seen, self.buckets.index(values[start:stop]), piece))
+            seen = {name: piece(activity[name], start, stop) for name in self.inputs}
+            part = plan.slice(start, stop)
+            parts.append(self.run(seen, self.buckets.index(values[start:stop]), part))
             start = stop
         return [Scores.joined(scores) for scores in zip(*parts, strict=True)]
 
@@ -318,7 +318,8 @@ def ends(buckets: Buckets, samples: int) -> npt.NDArray[np.float64]:
     return found
 
 
-def _piece(output: Any, start: int, stop: int) -> Any:
+def piece(output: Any, start: int, stop: int) -> Any:
+    """Return samples start..stop of an output, as views."""
     return output.slice(start, stop) if isinstance(output, Bits) else output[start:stop]
 
 
