@@ -59,3 +59,17 @@ def test_a_commit_after_each_sample_waits_for_what_a_loaded_window_holds():
         model.run(bits, targets, Plan.every(1, SAMPLES))
     assert_alike(fast, plain)
     assert not fast.state()["gradient"].any()
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.int64])
+def test_bits_that_lie_apart_or_are_wider(kind):
+    rng = np.random.default_rng(2)
+    fast, plain = both(10)
+    bits, targets = samples(rng), rng.integers(0, 10, SAMPLES)
+    spread = np.repeat(bits.indices, 2).astype(kind)
+    spread[1::2] = 0
+    apart = Bits(SIZE, spread[::2], bits.offsets)
+    plan = Plan.every(1, SAMPLES)
+    assert fast.run(apart, targets, plan).tobytes() == plain.run(bits, targets, plan).tobytes()
+    assert fast.compute(apart).tobytes() == plain.compute(bits).tobytes()
+    assert_alike(fast, plain)

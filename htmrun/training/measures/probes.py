@@ -201,13 +201,15 @@ class Swaps:
         self._rank = np.empty_like(count)
         # A bit's rank among those of its side: those before it that are on, or that are off.
         np.put_along_axis(self._rank, order, np.where(on, count - 1, place - count), 1)
+        self._starts = _starts(bits)
 
     def at(self, level: float) -> Bits:
         """Return the samples with the share `level` of their on-bits moved to off-bits."""
         counts, size = self._bits.counts(), self._bits.size
-        moved = np.minimum((counts * level).astype(np.int64), size - counts)
-        # Of both sides the first `moved` flip.
-        return Bits.from_dense(self._dense ^ (self._rank < moved[:, None]))
+        moved = np.minimum((counts * level).astype(np.int32), size - counts).astype(np.int32)
+        # Of both sides the first `moved` flip, so that each sample keeps its number of on-bits.
+        on = np.flatnonzero(self._dense ^ (self._rank < moved[:, None]))
+        return Bits(size, (on - self._starts).astype(np.int32), self._bits.offsets)
 
 
 def keep(bits: Bits, alive: npt.NDArray[np.bool_]) -> Bits:
@@ -231,9 +233,12 @@ def overlap(a: Bits, b: Bits) -> int:
 def _overlaps(dense: npt.NDArray[np.uint8], b: Bits) -> npt.NDArray[np.int64]:
     """Return how many on-bits each of `b` has in common with its row of `dense` (T, size)."""
     # Flat: two indices for each bit would take three times as long.
-    place = np.repeat(np.arange(len(b)) * b.size, b.counts())
-    place += b.indices
-    return _sums(dense.ravel().take(place), b)
+    return _sums(dense.ravel().take(_starts(b) + b.indices), b)
+
+
+def _starts(bits: Bits) -> npt.NDArray[np.int64]:
+    """Return, for each on-bit, where its sample's row would begin in a flat dense array."""
+    return np.repeat(np.arange(len(bits)) * bits.size, bits.counts())
 
 
 def _sums(values: npt.NDArray[Any], bits: Bits) -> npt.NDArray[np.int64]:

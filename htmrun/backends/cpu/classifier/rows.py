@@ -36,8 +36,10 @@ def _each_row(context: Any, builder: Any, kinds: Any, table: Any, on: Any) -> It
     bits = context.make_array(kinds[1])(context, builder, on)
     _, classes = cgutils.unpack_tuple(builder, rows.shape, 2)
     (count,) = cgutils.unpack_tuple(builder, bits.shape, 1)
+    (stride,) = cgutils.unpack_tuple(builder, bits.strides, 1)  # They may be every other of others.
     with cgutils.for_range(builder, count) as loop:
-        bit = builder.sext(builder.load(builder.gep(bits.data, [loop.index])), classes.type)
+        place = cgutils.pointer_add(builder, bits.data, builder.mul(loop.index, stride))
+        bit = builder.sext(builder.load(place), classes.type)
         yield builder.gep(rows.data, [builder.mul(bit, classes)])
 
 
