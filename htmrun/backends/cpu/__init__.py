@@ -10,6 +10,7 @@ from htmrun.backends import SDRClassifierBackend, SpatialPoolerBackend, Temporal
 from htmrun.backends.cpu.common.cache import kernels_kept_by_source
 
 with kernels_kept_by_source():
+    from htmrun.backends.cpu.classifier.quantiles import quantiles
     from htmrun.backends.cpu.classifier.sdr_classifier import SDRClassifier
     from htmrun.backends.cpu.classifier.votes import bit_votes, nearest_votes
     from htmrun.backends.cpu.encoders.neighbours import drawn
@@ -18,7 +19,7 @@ with kernels_kept_by_source():
 
 __all__ = [
     "SDRClassifier", "SpatialPooler", "TemporalMemory", "Threaded", "bit_votes", "drawn",
-    "nearest_votes", "threaded",
+    "nearest_votes", "quantiles", "threaded",
 ]  # fmt: skip
 
 

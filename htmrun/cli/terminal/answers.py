@@ -120,7 +120,7 @@ class _Talk:
         if not rows:
             return
         try:
-            chunk = self._live.reader.chunk(rows)
+            encoded = self._live.read(rows, self._known)
         except ValueError as error:
             if len(lines) > 1:  # Which of them it is.
                 for line in lines:
@@ -128,15 +128,13 @@ class _Talk:
             else:
                 self._wrong(lines[0], str(error))
             return
-        self._warn_of_times(chunk)
-        if self._known is not None:
-            old = int((chunk.fields["timestamp"] <= self._known).sum())
-            rows, chunk = rows[old:], chunk.slice(old, len(chunk))
-            if not rows:
-                return
+        rows = rows[encoded.left_out :]
+        if not rows:
+            return
+        self._warn_of_times(encoded.chunk)
         if self._keeping is not None:
             self._keeping.take_down(rows)
-        self._print(self._live.answer(chunk))
+        self._print(self._live.answer(encoded))
 
     def _warn_of_times(self, chunk: Chunk) -> None:
         """Say once where the first row is no later than what the model learned last."""

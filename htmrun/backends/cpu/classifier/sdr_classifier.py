@@ -23,6 +23,7 @@ from htmrun.backends.plan import Plan
 from htmrun.backends.state import checked
 
 F32 = npt.NDArray[np.float32]
+FLOAT32, INT64 = np.dtype(np.float32), np.dtype(np.int64)
 
 
 class Model(NamedTuple):
@@ -173,23 +174,27 @@ class SDRClassifier:
             return self.compute(bits)
         same = learn_bits is None
         source = bits if learn_bits is None else learn_bits
-        if not len(bits) == len(source) == len(targets) == len(plan):
-            raise ValueError(f"{len(targets)} targets and a plan of {len(plan)} for {len(bits)}")
-        out = np.empty((len(bits.offsets) - 1, self.classes), np.float32)
+        offsets, ends, commit = bits.offsets, source.offsets, plan.commit
+        samples = len(offsets) - 1
+        if not samples == len(ends) - 1 == len(targets) == len(commit):
+            raise ValueError(f"{len(targets)} targets and a plan of {len(plan)} for {samples}")
+        if samples != 1 or getattr(targets, "dtype", None) is not INT64:
+            targets = np.ascontiguousarray(targets, np.int64)
+        out = np.empty((samples, self.classes), FLOAT32)
         held = self._held
         done = bits.size == source.size == self.size and _learn(
-            bits.indices, bits.offsets, source.indices, source.offsets, same,
-            np.ascontiguousarray(targets, np.int64), plan.commit, out, held.table,
-        )  # fmt: skip
+            bits.indices, offsets, source.indices, ends, same, targets, commit, out, held.table
+        )
         if not done:
             self._refuse(bits, source, f"or targets outside of -1 to {self.classes - 1}")
         return out
 
     def compute(self, bits: Bits) -> F32:
         """Return probabilities (T, classes); writes nothing."""
-        out = np.empty((len(bits.offsets) - 1, self.classes), np.float32)
+        offsets = bits.offsets
+        out = np.empty((len(offsets) - 1, self.classes), FLOAT32)
         held = self._held
-        if bits.size != self.size or not _infer(bits.indices, bits.offsets, out, held.table):
+        if bits.size != self.size or not _infer(bits.indices, offsets, out, held.table):
             self._refuse(bits, bits, "or bits outside")
         return out
 
