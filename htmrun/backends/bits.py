@@ -67,7 +67,8 @@ class Bits:
         on = np.asarray(dense) != 0
         counts = on.sum(1, dtype=np.int64)
         # Flat: in two dimensions NumPy looks for them three times as long.
-        columns = np.flatnonzero(on) % max(on.shape[1], 1)
+        columns = np.flatnonzero(on)
+        columns -= np.repeat(np.arange(len(on)) * on.shape[1], counts)
         return Bits(on.shape[1], columns.astype(np.int32), _offsets(counts))
 
     @staticmethod

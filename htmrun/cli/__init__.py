@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -73,11 +72,10 @@ def _root(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 2 for what the user can mend, 130 for Ctrl-C."""
     from htmrun.cli.usage import USAGE_ERRORS, explain
+    from htmrun.execution.garbage import sought_rarely
     from htmrun.execution.signals import interruptions_kept
 
-    # Imports make many objects and no garbage: looking for it took a twelfth of a short command.
-    gc.set_threshold(50_000, 20, 100)
-    with interruptions_kept() as lost:
+    with sought_rarely(), interruptions_kept() as lost:
         try:
             environment.check()
             result = app(

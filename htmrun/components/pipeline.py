@@ -67,9 +67,12 @@ class Pipeline:
         self.encoder, self.stages, self.readout = encoder, list(stages), readout
         self.first = first
 
-    def run(self, chunk: Chunk, plan: Plan) -> Outcome:
-        """Predict, learn and commit, sample by sample, as `plan` says."""
-        bits: Any = self.encoder.encode(chunk.fields)
+    def run(self, chunk: Chunk, plan: Plan, encoded: Any = None) -> Outcome:
+        """Predict, learn and commit, sample by sample, as `plan` says.
+
+        encoded: the chunk's fields, where they were encoded before.
+        """
+        bits: Any = self.encoder.encode(chunk.fields) if encoded is None else encoded
         activity: Activity = {self.first: bits}
         for stage in self.stages:
             bits = stage.run(bits, plan, activity)

@@ -20,6 +20,7 @@ from htmrun.components.sources import Source, Task
 from htmrun.components.sources.one_column import OneColumn
 from htmrun.config.schema import Arm, Experiment
 from htmrun.errors import UserError
+from htmrun.execution.garbage import sought_as_usual
 from htmrun.execution.lockstep import Work
 from htmrun.execution.playing import play_briefly, player_of, schedule_of
 from htmrun.training import baselines, epochs
@@ -212,6 +213,7 @@ class Builder:
 
     def work(self, job: Job) -> Work:
         """Return the generator function that runs `job`."""
+        sought_as_usual()
         regime, e = self.experiment.regime(job.arm), self.experiment
         if isinstance(regime, Arm):
             return self.training(job, regime)

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from htmrun.components.classifiers.horizons import piece
+from htmrun.components.pipeline import Outcome
 from htmrun.components.sources import Chunk
 from htmrun.components.sources.reading import Row, RowReader
 from htmrun.errors import UserError
@@ -18,15 +20,25 @@ from htmrun.execution.saved import Saved
 from htmrun.training.measures.forecasts import (
     ENDS,
     judged,
+    made_at_one,
     made_here,
     memory_of,
     of_others,
     raw_of,
+    raw_of_one,
     time_texts,
 )
 from htmrun.training.measures.judge import Judge
 
 Answer = dict[str, Any]
+
+
+class Encoded(NamedTuple):
+    """Rows that were read and encoded: samples, their bits, how many before them were left out."""
+
+    chunk: Chunk
+    bits: Any
+    left_out: int
 
 
 class Live:
@@ -74,23 +86,43 @@ class Live:
         return [*names, "anomaly", "likelihood", *score, "alert"]
 
     def take(self, rows: Sequence[Row]) -> list[Answer]:
-        """Return one answer a row; ValueError, in words, for the first that cannot be read.
+        """Return one answer a row; ValueError, in words, where one cannot be read or encoded.
 
+        A row has a cell for each column of the training data: a text as in the file, or a number
+        (int, float, NumPy's), a time (datetime, date, datetime64), None for a missing value.
         forecast_H: made at this row, of the value H rows later, with its 90 % interval;
-        forecast_H/COLUMN: of a further column. Nothing has changed where a row cannot be read.
+        forecast_H/COLUMN: of a further column. Nothing has changed where a row is wrong.
         """
-        return self.answer(self.reader.chunk(rows))
+        return self.answer(self.read(rows))
 
-    def answer(self, chunk: Chunk) -> list[Answer]:
-        """Return what `take` does of rows that the reader has read."""
-        chunk = self.reader.derived.add(chunk)
+    def read(self, rows: Sequence[Row], after: np.datetime64 | None = None) -> Encoded:
+        """Return rows as `answer` takes them; ValueError, in words, for one that is wrong.
+
+        after: rows up to that time are left out, as long as none of a later time came.
+        """
+        before = self.reader.place()
+        try:
+            chunk = self.reader.chunk(rows)
+            old = 0 if after is None else int((chunk.fields["timestamp"] <= after).sum())
+            chunk = self.reader.derived.add(chunk.slice(old, len(chunk)) if old else chunk)
+            bits = self.model.pipeline.encoder.encode(chunk.fields) if len(chunk) else None
+            return Encoded(chunk, bits, old)
+        except UserError as error:
+            self.reader.go_back(before)
+            raise ValueError(str(error)) from None
+
+    def answer(self, encoded: Encoded) -> list[Answer]:
+        """Return what `take` does of rows that were read."""
+        chunk, bits = encoded.chunk, encoded.bits
         if "timestamp" in chunk.fields and len(chunk):
             self.last_time = chunk.fields["timestamp"][-1]
         inner = (np.flatnonzero(chunk.reset[1:]) + 1).tolist() if len(chunk) > 1 else []
         answers: list[Answer] = []
-        for start, stop in pairwise([0, *inner, len(chunk)]):
-            if start < stop:
-                answers += self._piece(chunk.slice(start, stop) if inner else chunk)
+        if inner:
+            for start, stop in pairwise([0, *inner, len(chunk)]):
+                answers += self._piece(chunk.slice(start, stop), piece(bits, start, stop))
+        elif len(chunk):
+            answers = self._piece(chunk, bits)
         self.rows += len(chunk)
         return answers
 
@@ -106,12 +138,14 @@ class Live:
         }  # fmt: skip
         return self._saved.gone_on(self.model, after, self.rows)
 
-    def _piece(self, chunk: Chunk) -> list[Answer]:
+    def _piece(self, chunk: Chunk, bits: Any) -> list[Answer]:
         """Answer rows of one sequence."""
         model = self.model
         ends = np.zeros(len(chunk), np.uint8)
         plan, model.cursor = model.schedule.plan(model.cursor, chunk.reset, ends)
-        outcome = model.pipeline.run(chunk, plan)
+        outcome = model.pipeline.run(chunk, plan, bits)
+        if len(ends) == 1:
+            return [self._row(chunk, outcome)]
         columns: dict[str, Sequence[Any]] = {"value": chunk.target.tolist()}
         if "timestamp" in chunk.fields:
             columns = {"time": time_texts(chunk.fields["timestamp"]), **columns}
@@ -125,6 +159,25 @@ class Live:
             dict(zip(columns, values, strict=True))
             for values in zip(*columns.values(), strict=True)
         ]
+
+    def _row(self, chunk: Chunk, outcome: Outcome) -> Answer:
+        """Return the answer to a single row, found in numbers instead of arrays."""
+        pipeline, memory, answer = self.model.pipeline, self._memory, Answer()
+        if "timestamp" in chunk.fields:
+            (answer["time"],) = time_texts(chunk.fields["timestamp"])
+        answer["value"] = chunk.target.item()
+        answer |= made_at_one(outcome.scores, pipeline.readout)
+        for name, readout in pipeline.others.items():
+            answer[f"value/{name}"] = float(chunk.others[name].item())
+            answer |= made_at_one(outcome.others[name], readout, f"/{name}")
+        if memory is not None:
+            raw = raw_of_one(memory)
+            likelihood, score, alert = self._judge.add_one(raw, chunk.fields["value"].item())
+            answer |= {"anomaly": raw, "likelihood": likelihood}
+            if self._judge.says_more:
+                answer["score"] = score
+            answer["alert"] = int(alert)
+        return answer
 
 
 def _time_of(last: Mapping[str, np.ndarray]) -> np.datetime64 | None:

@@ -15,10 +15,13 @@ import pytest
 import scipy.stats
 
 from htmrun.cli.terminal.comparison_table import compare
+from htmrun.compare.report.blocks import dash
 from htmrun.compare.report.charts import charts
 from htmrun.compare.runs import Choice
 from htmrun.errors import UserError
 from htmrun.tracking.arrays import read_series
+from htmrun.tracking.plots import COLOURS
+from htmrun.tracking.read_runs import ExperimentRun
 from htmrun.tracking.store import open_existing
 from htmrun.training.records import Finished, Job, Progress, Started
 from tests.helpers.synthetic import ARMS, RUN, level, tracker
@@ -288,6 +291,16 @@ def test_legends_have_the_arms_that_are_drawn(store: Path) -> None:
         [layer] = made[name].spec["layer"]
         assert layer["encoding"]["color"]["legend"]["values"] == arms
         assert layer["encoding"]["strokeDash"]["legend"]["values"] == arms
+
+
+def test_arms_that_share_a_colour_differ_in_their_dashes() -> None:
+    names = [f"arm{i}" for i in range(11)]
+    controls = ["untrained", "no_sp", "more"]
+    run = ExperimentRun("id", "many", "classification", ("id",), names, controls, [], {})
+    dashes = dash(run)["scale"]["range"]
+    looks = [(i % len(COLOURS), tuple(d)) for i, d in enumerate(dashes)]
+    assert len(set(looks)) == len(run.everybody) == 14
+    assert dashes[0] == [1, 0]
 
 
 def test_nothing_heavy_is_imported_for_help() -> None:

@@ -197,7 +197,7 @@ def test_what_was_kept_lives_on_after_the_hardest_end(here: Path) -> None:
     live, keeping = holder.__enter__()
     for start in range(0, 100, 10):
         piece = rows[start : start + 10]
-        chunk = live.reader.chunk(piece)
+        chunk = live.read(piece)
         keeping.take_down(piece)
         live.answer(chunk)
         if start == 40:

@@ -10,14 +10,16 @@ from htmrun.backends import SDRClassifierBackend, SpatialPoolerBackend, Temporal
 from htmrun.backends.cpu.common.cache import kernels_kept_by_source
 
 with kernels_kept_by_source():
+    from htmrun.backends.cpu.classifier.quantiles import quantiles
     from htmrun.backends.cpu.classifier.sdr_classifier import SDRClassifier
     from htmrun.backends.cpu.classifier.votes import bit_votes, nearest_votes
+    from htmrun.backends.cpu.encoders.neighbours import drawn
     from htmrun.backends.cpu.memory.temporal_memory import TemporalMemory
     from htmrun.backends.cpu.pooler.spatial_pooler import SpatialPooler
 
 __all__ = [
-    "SDRClassifier", "SpatialPooler", "TemporalMemory", "Threaded", "bit_votes", "nearest_votes",
-    "threaded",
+    "SDRClassifier", "SpatialPooler", "TemporalMemory", "Threaded", "bit_votes", "drawn",
+    "nearest_votes", "quantiles", "threaded",
 ]  # fmt: skip
 
 

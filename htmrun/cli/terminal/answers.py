@@ -15,6 +15,7 @@ from typing import TextIO
 from htmrun.components.sources import Chunk
 from htmrun.errors import UserError, mismatch
 from htmrun.execution.feed import Feed, Line, open_data
+from htmrun.execution.garbage import sought_as_usual
 from htmrun.execution.keeping import Keeping, kept
 from htmrun.execution.live import Answer, Live
 from htmrun.execution.saved import Saved
@@ -49,6 +50,7 @@ def answer(saved: Saved, settings: Settings, out: TextIO) -> int:
         raise UserError(
             f"--encoding: found '{settings.encoding}', expected a name such as utf-8 or latin-1"
         ) from None
+    sought_as_usual()
     with closing(open_data(settings.data, sys.stdin.buffer)) as stream, _live(saved, settings) as (
         live, keeping,
     ):  # fmt: skip
@@ -118,7 +120,7 @@ class _Talk:
         if not rows:
             return
         try:
-            chunk = self._live.reader.chunk(rows)
+            encoded = self._live.read(rows, self._known)
         except ValueError as error:
             if len(lines) > 1:  # Which of them it is.
                 for line in lines:
@@ -126,15 +128,13 @@ class _Talk:
             else:
                 self._wrong(lines[0], str(error))
             return
-        self._warn_of_times(chunk)
-        if self._known is not None:
-            old = int((chunk.fields["timestamp"] <= self._known).sum())
-            rows, chunk = rows[old:], chunk.slice(old, len(chunk))
-            if not rows:
-                return
+        rows = rows[encoded.left_out :]
+        if not rows:
+            return
+        self._warn_of_times(encoded.chunk)
         if self._keeping is not None:
             self._keeping.take_down(rows)
-        self._print(self._live.answer(chunk))
+        self._print(self._live.answer(encoded))
 
     def _warn_of_times(self, chunk: Chunk) -> None:
         """Say once where the first row is no later than what the model learned last."""

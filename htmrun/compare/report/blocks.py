@@ -11,11 +11,14 @@ import numpy as np
 
 from htmrun.compare.interval import mean_interval
 from htmrun.tracking.arrays import Series
+from htmrun.tracking.plots import COLOURS
 from htmrun.tracking.read_runs import ExperimentRun
 
 Spec = dict[str, Any]
 Row = dict[str, Any]
 _POINTS = 120
+# Of arms and of controls, the first time that a colour comes, and the times after.
+_DASHES = (([1, 0], [4, 3]), ([9, 2, 2, 2], [1, 3]), ([14, 3], [4, 3, 1, 3]))
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 
 
@@ -62,8 +65,11 @@ def colour(run: ExperimentRun) -> Spec:
 
 
 def dash(run: ExperimentRun) -> Spec:
-    """Controls are dashed."""
-    dashes = [[4, 3] if arm in run.controls else [1, 0] for arm in run.everybody]
+    """Controls are dashed; arms whose colour was there before are of dots and dashes."""
+    dashes = []
+    for place, arm in enumerate(run.everybody):
+        again = place // len(COLOURS) % len(_DASHES)
+        dashes.append(_DASHES[again][arm in run.controls])
     return {
         "field": "arm",
         "type": "nominal",

@@ -86,6 +86,10 @@ class Readout(ABC):
         """
         return []
 
+    def newest(self) -> list[Scores]:
+        """Return the last of each horizon in `pending`."""
+        return [one.last(1) for one in self.pending()]
+
     @classmethod
     @abstractmethod
     def horizons(cls, parameters: Any) -> tuple[int, ...]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from importlib import import_module
 from typing import Literal
 
 import numpy as np
@@ -117,10 +119,10 @@ def quantile(probability: F32, share: float) -> F64:
 
 def quantiles(probability: F32, shares: Sequence[float]) -> F64:
     """Return `quantile` for each of several shares, float64 (shares, T)."""
+    if len(probability) == 1 and probability.dtype == np.float32 and probability.flags.c_contiguous:
+        return np.array(quantiles_of_one()(probability, shares))[:, None]
     cumulative = probability.cumsum(1, np.float64)
     cumulative /= cumulative[:, -1:]
-    if len(cumulative) == 1:
-        return _reached_by_one(cumulative[0], shares)
     rows = np.arange(len(cumulative))
     return np.array([_reached(cumulative, rows, share) for share in shares])
 
@@ -132,14 +134,12 @@ def _reached(cumulative: F64, rows: npt.NDArray[np.int64], share: float) -> F64:
     return np.asarray(bucket + (share - below) / (cumulative[rows, bucket] - below))
 
 
-def _reached_by_one(cumulative: F64, shares: Sequence[float]) -> F64:
-    """Return what `_reached` does of one distribution: the same operations on numbers."""
-    buckets = cumulative.searchsorted(shares).tolist()
-    values, found = cumulative.tolist(), []
-    for share, bucket in zip(shares, buckets, strict=True):
-        below = values[bucket - 1] if bucket else 0.0
-        found.append([bucket + (share - below) / (values[bucket] - below)])
-    return np.array(found)
+@cache
+def quantiles_of_one() -> Callable[[F32, Sequence[float]], list[float]]:
+    """Return what finds shares of one distribution, compiled, looked up once: numba comes late."""
+    found: Callable[[F32, Sequence[float]], list[float]]
+    found = import_module("htmrun.backends.cpu").quantiles
+    return found
 
 
 def merged(weights: F32, up: bool) -> F32:

@@ -16,6 +16,7 @@ from htmrun.backends.parameters import Parameters
 from htmrun.backends.plan import Flags, Plan
 from htmrun.components.classifiers import Readout, Targets
 from htmrun.components.classifiers.buckets import Buckets
+from htmrun.components.classifiers.delay import Delay
 from htmrun.components.classifiers.scores import Activity, Scores
 from htmrun.components.layout import Layout
 from htmrun.components.sources import Source, Task
@@ -23,6 +24,8 @@ from htmrun.errors import UserError, nearest
 
 Horizon = Annotated[int, Field(ge=0, le=10_000)]
 Made = npt.NDArray[np.float32]
+_TRUE = np.ones(1, np.bool_)
+_TRUE.flags.writeable = False
 
 
 class HorizonParameters(Parameters):
@@ -145,9 +148,9 @@ class HorizonReadout(Readout):
             self.widen(float(values[start]))
             far = np.flatnonzero(self.buckets.beyond(values[start + 1 :]))
             stop = start + 1 + int(far[0]) if len(far) else len(plan)
-            seen = {name: _piece(activity[name], start, stop) for name in self.inputs}
-            piece = plan.slice(start, stop)
-            parts.append(self.run(seen, self.buckets.index(values[start:stop]), piece))
+            seen = {name: piece(activity[name], start, stop) for name in self.inputs}
+            part = plan.slice(start, stop)
+            parts.append(self.run(seen, self.buckets.index(values[start:stop]), part))
             start = stop
         return [Scores.joined(scores) for scores in zip(*parts, strict=True)]
 
@@ -196,17 +199,24 @@ class Past:
         # The last bits as they came, oldest first: a sample a call adds one and drops one.
         self._parts: list[Bits] = []
         self._known = 0
-        self._scores = {h: np.zeros((0, classes), np.float32) for h in horizons if h > 0}
-        self._ranges = {h: np.zeros((0, 2)) for h in self._scores} if forecasts else {}
+        above = [h for h in horizons if h > 0]
+        self._scores = {h: Delay(h, np.zeros((0, classes), np.float32)) for h in above}
+        self._ranges = {h: Delay(h, np.zeros((0, 2))) for h in above} if forecasts else {}
+        self._nothing = np.zeros((1, classes), np.float32)
+        self._nothing.flags.writeable = False
         self._since_reset = 0
 
     def ages(self, reset: Flags) -> npt.NDArray[np.int64]:
         """Return how many samples of its sequence precede each sample, shape (T,)."""
+        if len(reset) == 1:
+            return np.array([0 if reset.item() else self._since_reset])
         return ages(reset, self._since_reset)
 
     def before(self, bits: Bits, h: int) -> Bits:
         """Return the bits of h samples before each of the next samples; empty where unknown."""
         if len(bits) == 1 and 1 <= h <= self._known:
+            if self._known == len(self._parts):
+                return self._parts[-h]
             for part in reversed(self._parts):
                 start = len(part) - h
                 if start >= 0:
@@ -221,16 +231,27 @@ class Past:
 
         buckets: those that it was made with.
         """
-        late, self._scores[h] = _later(self._scores[h], made, h)
+        late = self._scores[h].later(made, self._nothing)
         if buckets is None:
             return Scores(h, late, age >= h)
-        ranges, self._ranges[h] = _later(self._ranges[h], ends(buckets, len(made)), h, of=buckets)
-        return Scores(h, late, age >= h, ranges)
+        before = ends(buckets, 1)
+        before.flags.writeable = False  # It may stand for several samples.
+        new = before if len(made) == 1 else ends(buckets, len(made))
+        return Scores(h, late, age >= h, self._ranges[h].later(new, before))
 
     def pending(self) -> list[Scores]:
         """Return what is still to come true, by horizon; see `Readout.pending`."""
+        found = {h: made.rows() for h, made in self._scores.items()}
+        ranges = {h: made.rows() for h, made in self._ranges.items()}
         return [
-            Scores(h, made, np.ones(len(made), np.bool_), self._ranges.get(h))
+            Scores(h, made, np.ones(len(made), np.bool_), ranges.get(h))
+            for h, made in found.items()
+        ]
+
+    def newest(self) -> list[Scores]:
+        """Return the last of each horizon in `pending`, as views; see `Readout.newest`."""
+        return [
+            Scores(h, made.newest(), _TRUE, self._ranges[h].newest() if self._ranges else None)
             for h, made in self._scores.items()
         ]
 
@@ -264,8 +285,8 @@ class Past:
             "past_offsets": bits.offsets.copy(),
             "since_reset": np.array([self._since_reset], np.int64),
         }
-        named |= {f"h{h}.past_scores": past.copy() for h, past in self._scores.items()}
-        return named | {f"h{h}.past_ranges": past.copy() for h, past in self._ranges.items()}
+        named |= {f"h{h}.past_scores": past.rows() for h, past in self._scores.items()}
+        return named | {f"h{h}.past_ranges": past.rows() for h, past in self._ranges.items()}
 
     @property
     def free(self) -> frozenset[str]:
@@ -278,9 +299,9 @@ class Past:
         self._keep(Bits(self._size, state["past_indices"], state["past_offsets"]))
         self._since_reset = int(state["since_reset"][0])
         for h in self._scores:
-            self._scores[h] = state[f"h{h}.past_scores"]
+            self._scores[h].load(state[f"h{h}.past_scores"])
         for h in self._ranges:
-            self._ranges[h] = state[f"h{h}.past_ranges"]
+            self._ranges[h].load(state[f"h{h}.past_ranges"])
 
 
 def ahead(h: int, made: Made, reset: Flags, buckets: Buckets | None = None) -> Scores:
@@ -297,23 +318,8 @@ def ends(buckets: Buckets, samples: int) -> npt.NDArray[np.float64]:
     return found
 
 
-def _later(
-    kept: npt.NDArray[Any], new: npt.NDArray[Any], h: int, of: Buckets | None = None
-) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Return what was `new` h samples before each sample, and what to keep.
-
-    Where there was nothing: zeros, or the ends of buckets `of` which nothing is said.
-    """
-    joined = np.concatenate([kept, new])
-    missing = len(new) + h - len(joined)
-    if missing > 0:
-        none = np.zeros((missing, *new.shape[1:]), new.dtype) if of is None else ends(of, missing)
-        return np.concatenate([none, joined])[: len(new)], joined[-h:].copy()
-    # A view where it is most of `joined`: no sample is in both.
-    return joined[: len(new)], joined[-h:] if len(new) <= h else joined[-h:].copy()
-
-
-def _piece(output: Any, start: int, stop: int) -> Any:
+def piece(output: Any, start: int, stop: int) -> Any:
+    """Return samples start..stop of an output, as views."""
     return output.slice(start, stop) if isinstance(output, Bits) else output[start:stop]
 
 

@@ -15,6 +15,9 @@ from htmrun.components.classifiers import Classes, Targets
 from htmrun.components.classifiers.horizons import HorizonReadout, Made, Past, ahead
 from htmrun.components.classifiers.scores import Activity, Scores, read
 
+_NONE = np.array([-1])
+"""The target of one sample of which nothing is learned."""
+
 
 class Model(Protocol):
     """What learns the classes of bits; see `htmrun.backends`."""
@@ -52,21 +55,29 @@ class ModelsReadout(HorizonReadout):
     def run(self, activity: Activity, targets: Classes, plan: Plan) -> list[Scores]:
         """Predict each sample, then learn from `targets`."""
         bits, age = read(activity, self.inputs), self._past.ages(plan.reset)
-        scores = []
+        scores, buckets, single = [], self.buckets, len(plan.commit) == 1
         for h, model in self.models.items():
             if h == 0:
                 made = model.run(bits, targets, plan, self.learn)
                 scores.append(Scores(0, made, np.ones(len(bits), np.bool_)))
                 continue
-            before, due = self._past.before(bits, h), np.where(age >= h, targets, -1)
+            before = self._past.before(bits, h)
+            if single:
+                due = targets if age.item() >= h else _NONE
+            else:
+                due = np.where(age >= h, targets, -1)
             made = model.run(bits, due, plan, self.learn, before)
-            scores.append(self._past.delay(h, made, age, self.buckets))
+            scores.append(self._past.delay(h, made, age, buckets))
         self._past.remember(bits, age)
         return scores
 
     def pending(self) -> list[Scores]:
         """Return what was predicted of samples that are still to come."""
         return self._past.pending()
+
+    def newest(self) -> list[Scores]:
+        """Return the last of each horizon in `pending`."""
+        return self._past.newest()
 
     def compute(self, activity: Activity, reset: Flags) -> list[Scores]:
         """Return what is predicted from these bits alone; writes nothing."""

@@ -51,6 +51,13 @@ class Scores:
         low, width = self._grid
         return np.asarray(low + width * quantiles(self.probability, shares))
 
+    def of_one(self, shares: Sequence[float]) -> list[float]:
+        """Return what `quantiles` does of a single forecast, as numbers."""
+        assert self.ranges is not None, "a forecast has buckets"
+        low, high = self.ranges[0].tolist()
+        width = (high - low) / self.probability.shape[1]
+        return [low + width * place for place in quantiles(self.probability, shares)[:, 0].tolist()]
+
     def above(self, kind: Estimate) -> npt.NDArray[np.float64]:
         """Return how far above the lowest end that is: exact however large the values are."""
         return self._grid[1] * inside(self.probability, kind)

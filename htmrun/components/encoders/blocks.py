@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
-from functools import partial
-from typing import Generic, Self, TypeVar
+from typing import Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +14,6 @@ from htmrun.components.encoders import Size
 
 Places = npt.NDArray[np.int64]
 Whole = TypeVar("Whole", int, Places)
-Key = TypeVar("Key", bound=Hashable)
-Copy = Callable[[], np.ndarray]
 
 
 class BlockParameters(Parameters):
@@ -35,46 +31,8 @@ class BlockParameters(Parameters):
         return self
 
 
-KEPT_BITS = 1 << 20
-"""On-bits that an encoder keeps for values which come by themselves, at most about so many."""
-
-
-class Kept(Generic[Key]):
-    """The bits of values that come one by one, by what decides them: a place, a bucket.
-
-    Each is made once, by what makes those of many, so that both ways have the same bytes; to make
-    the arrays of a single one takes ten times as long as to copy them.
-    """
-
-    def __init__(self, make: Callable[[Key], Bits]) -> None:
-        """`make`: what returns one sample."""
-        self._make = make
-        self._rows: dict[Key, tuple[int, Copy, Copy]] = {}
-        self._count = 0
-
-    def bits(self, key: Key) -> Bits:
-        """Return one sample, with arrays of its own."""
-        try:
-            size, indices, offsets = self._rows[key]
-        except KeyError:
-            size, indices, offsets = self._keep(key)
-        return Bits(size, indices(), offsets())
-
-    def _keep(self, key: Key) -> tuple[int, Copy, Copy]:
-        made = self._make(key)
-        if self._count > KEPT_BITS:
-            self._rows, self._count = {}, 0
-        row = self._rows[key] = made.size, made.indices.copy, made.offsets.copy
-        self._count += len(made.indices) + 1
-        return row
-
-
-def kept_blocks(active: int, size: int) -> Kept[int]:
-    """Return what keeps `block_bits` of one place."""
-    return Kept(partial(_block, active, size))
-
-
-def _block(active: int, size: int, place: int) -> Bits:
+def one_block(place: int, active: int, size: int) -> Bits:
+    """Return `block_bits` of one place."""
     return block_bits(np.array([place], np.int64), active, size)
 
 

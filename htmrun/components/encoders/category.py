@@ -12,8 +12,9 @@ from pydantic import Field, model_validator
 
 from htmrun.backends import rng
 from htmrun.backends.bits import Bits
-from htmrun.components.encoders import Encoder, EncoderParameters, Input, Size
-from htmrun.components.encoders.blocks import Kept, Places, block_bits, choose_rows
+from htmrun.components.encoders import EncoderParameters, Input, Size
+from htmrun.components.encoders.blocks import Places, block_bits, choose_rows
+from htmrun.components.encoders.buckets import BucketEncoder
 from htmrun.components.encoders.numbers import finite_numbers, one_number
 from htmrun.components.registry import register
 from htmrun.errors import UserError
@@ -47,7 +48,7 @@ class CategoryEncoderParameters(EncoderParameters):
 
 
 @register("encoder", CategoryEncoderParameters)
-class CategoryEncoder(Encoder):
+class CategoryEncoder(BucketEncoder):
     """Category c has the bits c * active .. c * active + active - 1, or `active` random ones.
 
     Random: the bits with the smallest (word(ENCODER, c, bit), bit), so exactly `active`.
@@ -71,16 +72,21 @@ class CategoryEncoder(Encoder):
         self._table: npt.NDArray[np.int32] | None = None
         if p.mode == "random":
             self._table = random_bits(categories, self.size, p.active, seed)
-        self._kept: Kept[float] = Kept(self._alone)
+        self._name = field.name
 
-    def _alone(self, one: float) -> Bits:
-        return self._bits(np.array([one], np.int64))
-
-    def encode(self, fields: Mapping[str, np.ndarray]) -> Bits:
-        """Encode whole numbers (T,) from 0 to categories - 1."""
-        one = one_number(fields[self.fields[0]])
+    def bucket(self, fields: Mapping[str, np.ndarray]) -> float | None:
+        """Return the category of a single sample."""
+        one = one_number(fields[self._name])
         if one is not None and 0.0 <= one < self.categories and one % 1.0 == 0.0:
-            return self._kept.bits(one)
+            return one
+        return None
+
+    def bits_of(self, bucket: float) -> Bits:
+        """Return the bits of a category."""
+        return self._bits(np.array([bucket], np.int64))
+
+    def encode_many(self, fields: Mapping[str, np.ndarray]) -> Bits:
+        """Encode whole numbers (T,) from 0 to categories - 1."""
         values = finite_numbers(fields, self.fields[0], self.path)
         absent = np.isnan(values)
         wrong = ~absent & ((values < 0) | (values >= self.categories) | (values % 1 != 0))

@@ -12,6 +12,7 @@ from htmrun.backends.bits import Bits
 from htmrun.backends.parameters import Parameters
 from htmrun.components import registry
 from htmrun.components.encoders import Data, Encoder, PartParameters, no_field
+from htmrun.components.encoders.buckets import Beside, BucketEncoder
 from htmrun.errors import UserError
 
 
@@ -37,6 +38,8 @@ class CombinedEncoder(Encoder):
         self.learned = {n: r for part in parts for n, r in part.learned.items()}
         self.size = sum(part.size for part in parts)
         self.shape = (self.size,)
+        known = [part for part in self.parts if isinstance(part, BucketEncoder)]
+        self._beside = Beside(known) if len(known) == len(self.parts) else None
 
     @classmethod
     def reads(cls, parameters: FieldsEncoderParameters) -> Iterator[tuple[str, str, bool]]:
@@ -89,4 +92,6 @@ class CombinedEncoder(Encoder):
 
     def encode(self, fields: Mapping[str, np.ndarray]) -> Bits:
         """Encode each part's field."""
+        if self._beside is not None and (found := self._beside.one(fields)) is not None:
+            return found
         return Bits.beside([part.encode(fields) for part in self.parts])

@@ -5,6 +5,7 @@ Source: Purdy 2016, "Encoding Data for HTM Systems"; see `neighbours`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -12,16 +13,17 @@ import numpy as np
 from pydantic import Field
 
 from htmrun.backends.bits import Bits
-from htmrun.components.encoders import Data, Encoder, PartParameters, Size
+from htmrun.components.encoders import Data, PartParameters, Size
+from htmrun.components.encoders.buckets import UNKNOWN, BucketEncoder
 from htmrun.components.encoders.neighbours import (
+    FARTHEST,
     Neighbours,
     cells_of,
     columns,
     must_have_cells,
-    one_cell,
-    one_place,
     single_values,
 )
+from htmrun.components.encoders.numbers import one_number
 from htmrun.components.registry import register
 
 
@@ -50,7 +52,7 @@ class CoordinateEncoderParameters(PartParameters):
 
 
 @register("encoder", CoordinateEncoderParameters)
-class CoordinateEncoder(Encoder):
+class CoordinateEncoder(BucketEncoder):
     """Of the (2 * radius + 1) ^ dimensions cells around floor(value / scale), `active` are drawn.
 
     They are those with the smallest (word, place) of a cell's coordinates; another hash of each is
@@ -76,18 +78,29 @@ class CoordinateEncoder(Encoder):
         single_values(f"{path}.fields", parameters.fields, data)
         return cls(parameters, path, seed)
 
-    def encode(self, fields: Mapping[str, np.ndarray]) -> Bits:
+    def bucket(self, fields: Mapping[str, np.ndarray]) -> tuple[int, ...] | None:
+        """Return the cell of a single place and the radius; None also where it is too far away."""
+        scale, bucket, known = self.parameters.scale, [], True
+        for name in self.fields:
+            value = one_number(fields[name])
+            if value is None:
+                return None
+            place = value / scale
+            if -FARTHEST < place < FARTHEST:
+                bucket.append(math.floor(place))
+            elif place != place:
+                known = False
+            else:
+                return None
+        bucket.append(self.parameters.radius)
+        return tuple(bucket) if known else UNKNOWN
+
+    def bits_of(self, bucket: tuple[int, ...]) -> Bits:
+        """Return the bits around a cell."""
+        return self._neighbours.one(bucket)
+
+    def encode_many(self, fields: Mapping[str, np.ndarray]) -> Bits:
         """Encode numbers (T,) of each field."""
         p = self.parameters
-        place = one_place(fields, p.fields)
-        if place is not None and (bits := self._encode_one(place)) is not None:
-            return bits
         cells, known = cells_of(columns(fields, p.fields, self.path), p.scale, self.path)
         return self._neighbours.bits(cells, np.full(len(cells), p.radius), known)
-
-    def _encode_one(self, place: list[float]) -> Bits | None:
-        """Return what `encode` does of one place; None: too far away."""
-        if any(value != value for value in place):
-            return self._neighbours.none()
-        cell = one_cell(place, self.parameters.scale)
-        return None if cell is None else self._neighbours.one(cell, self.parameters.radius)

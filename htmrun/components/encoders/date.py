@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Literal, Self
 
 import numpy as np
@@ -16,8 +17,9 @@ from pydantic import Field, field_validator, model_validator
 
 from htmrun.backends.bits import Bits
 from htmrun.backends.parameters import Parameters
-from htmrun.components.encoders import Encoder, EncoderParameters, Input, Size
-from htmrun.components.encoders.blocks import BlockParameters, Kept, Places, block_bits
+from htmrun.components.encoders import EncoderParameters, Input, Size
+from htmrun.components.encoders.blocks import BlockParameters, Places, Whole, block_bits
+from htmrun.components.encoders.buckets import UNKNOWN, BucketEncoder
 from htmrun.components.encoders.date_places import (
     NO_TIME,
     WEEKEND,
@@ -105,7 +107,7 @@ class DateEncoderParameters(EncoderParameters):
 
 
 @register("encoder", DateEncoderParameters)
-class DateEncoder(Encoder):
+class DateEncoder(BucketEncoder):
     """Each part of a date is a block of on-bits; parts follow each other in a fixed order.
 
     `parts` names them with their number of bits: time_of_day, day_of_week, weekend, season,
@@ -132,7 +134,6 @@ class DateEncoder(Encoder):
             self._add_choice("holiday", p.holiday.active, holiday(p.holiday.dates))
         self.parts = {name: size for name, size, _, _ in self._parts}
         self._name, self._of_one = field.name, [place.of_one for _, _, _, place in self._parts]
-        self._kept: Kept[tuple[int, ...]] = Kept(self._at)
         self.size = sum(self.parts.values())
         self.shape = (self.size,)
 
@@ -140,12 +141,22 @@ class DateEncoder(Encoder):
         self._parts.append((name, size, active, place))
 
     def _add_choice(self, name: str, active: int, chosen: Place) -> None:
-        self._add(
-            name, 2 * active, active,
-            Place(lambda s: chosen.of_many(s) * active, lambda s: chosen.of_one(s) * active),
-        )  # fmt: skip
+        block = Place(
+            partial(_block, chosen.of_many, active), partial(_block, chosen.of_one, active)
+        )
+        self._add(name, 2 * active, active, block)
 
-    def encode(self, fields: Mapping[str, np.ndarray]) -> Bits:
+    def bucket(self, fields: Mapping[str, np.ndarray]) -> tuple[int, ...] | None:
+        """Return the place of each part of a single time; none of no time."""
+        times = fields[self._name]
+        if times.dtype.kind != "M" or times.size != 1:
+            return None
+        second = one_time(times)
+        if second is None:
+            return None
+        return UNKNOWN if second == NO_TIME else tuple([place(second) for place in self._of_one])
+
+    def encode_many(self, fields: Mapping[str, np.ndarray]) -> Bits:
         """Encode datetime64 (T,)."""
         times = fields[self._name]
         if times.dtype.kind != "M":
@@ -153,19 +164,15 @@ class DateEncoder(Encoder):
                 f"{self.path}.kind: field '{self._name}' holds {times.dtype}, expected dates; "
                 "numbers need kind rdse or scalar"
             )
-        if times.size == 1 and (second := one_time(times)) is not None:
-            return self._kept.bits(
-                () if second == NO_TIME else tuple([place(second) for place in self._of_one])
-            )
         absent = np.isnat(times)
         seconds = np.where(absent, np.datetime64(0, "s"), times.astype("datetime64[s]"))
         seconds = seconds.astype(np.int64)
         places = (place.of_many(seconds) for _, _, _, place in self._parts)
         return self._bits([np.where(absent, -1, place) for place in places])
 
-    def _at(self, places: tuple[int, ...]) -> Bits:
-        """Return what `encode` does of one time whose parts have these places, none of no time."""
-        each = places or [-1] * len(self._parts)
+    def bits_of(self, bucket: tuple[int, ...]) -> Bits:
+        """Return the bits of a time whose parts have these places."""
+        each = bucket or [-1] * len(self._parts)
         return self._bits([np.array([place], np.int64) for place in each])
 
     def _bits(self, places: Sequence[Places]) -> Bits:
@@ -173,3 +180,8 @@ class DateEncoder(Encoder):
         sizes = ((active, size) for _, size, active, _ in self._parts)
         found = zip(places, sizes, strict=True)
         return Bits.beside([block_bits(place, *numbers) for place, numbers in found])
+
+
+def _block(place: Callable[[Whole], Whole], active: int, seconds: Whole) -> Whole:
+    """Return where the block of a choice begins, of which each has `active` bits."""
+    return place(seconds) * active

@@ -10,7 +10,7 @@ import calendar
 import datetime
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -49,10 +49,11 @@ class Place:
 
 def time_of_day(size: int) -> Place:
     """Return the bit of a day."""
-    return Place(
-        lambda seconds: round_trip(seconds % DAY, DAY, size),
-        lambda second: round_trip(second % DAY, DAY, size),
-    )
+    return Place(partial(_time_of_day, size), partial(_time_of_day, size))
+
+
+def _time_of_day(size: int, seconds: Whole) -> Whole:
+    return round_trip(seconds % DAY, DAY, size)
 
 
 def weekday(seconds: Whole) -> Whole:
@@ -62,32 +63,40 @@ def weekday(seconds: Whole) -> Whole:
 
 def day_of_week(size: int) -> Place:
     """Return the bit of a week, Monday first."""
-    return Place(
-        lambda seconds: round_trip(weekday(seconds), 7, size),
-        lambda second: round_trip(weekday(second), 7, size),
-    )
+    return Place(partial(_day_of_week, size), partial(_day_of_week, size))
 
 
-WEEKEND = Place(
-    lambda seconds: (weekday(seconds) >= 5).astype(np.int64), lambda second: weekday(second) >= 5
-)
+def _day_of_week(size: int, seconds: Whole) -> Whole:
+    return round_trip(weekday(seconds), 7, size)
+
+
+def _weekends(seconds: Places) -> Places:
+    return (weekday(seconds) >= 5).astype(np.int64)
+
+
+def _weekend(second: int) -> int:
+    return weekday(second) >= 5
+
+
+WEEKEND = Place(_weekends, _weekend)
 
 
 def season(size: int) -> Place:
     """Return the bit of a year."""
+    return Place(partial(_seasons, size), partial(_season, size))
 
-    def place(seconds: Places) -> Places:
-        year = seconds.astype("datetime64[s]").astype("datetime64[Y]")
-        following = (year.astype(np.int64) + 1).astype("datetime64[Y]")
-        start = _seconds(year)
-        return round_trip(seconds - start, _seconds(following) - start, size)
 
-    def of_one(second: int) -> int:
-        year = datetime.date.fromordinal(second // DAY + FIRST_DAY).year
-        start, length = _year(year)
-        return round_trip(second - start, length, size)
+def _seasons(size: int, seconds: Places) -> Places:
+    year = seconds.astype("datetime64[s]").astype("datetime64[Y]")
+    following = (year.astype(np.int64) + 1).astype("datetime64[Y]")
+    start = _seconds(year)
+    return round_trip(seconds - start, _seconds(following) - start, size)
 
-    return Place(place, of_one)
+
+def _season(size: int, second: int) -> int:
+    year = datetime.date.fromordinal(second // DAY + FIRST_DAY).year
+    start, length = _year(year)
+    return round_trip(second - start, length, size)
 
 
 @lru_cache(maxsize=64)
@@ -106,21 +115,22 @@ def holiday(dates: tuple[str, ...]) -> Place:
     days = np.array([d for d in dates if len(d) > 5], "datetime64[D]").astype(np.int64)
     yearly = np.array([_month_day(d) for d in dates if len(d) == 5], np.int64)
 
-    def place(seconds: Places) -> Places:
-        date = (seconds // DAY).astype("datetime64[D]")
-        month = date.astype("datetime64[M]")
-        day_of_month = (date - month).astype(np.int64) + 1
-        code = (month.astype(np.int64) % 12 + 1) * 100 + day_of_month
-        return (np.isin(seconds // DAY, days) | np.isin(code, yearly)).astype(np.int64)
-
     listed, each_year = frozenset(days.tolist()), frozenset(yearly.tolist())
+    return Place(partial(_holidays, days, yearly), partial(_holiday, listed, each_year))
 
-    def of_one(second: int) -> int:
-        day = second // DAY
-        date = datetime.date.fromordinal(day + FIRST_DAY)
-        return day in listed or date.month * 100 + date.day in each_year
 
-    return Place(place, of_one)
+def _holidays(days: Places, yearly: Places, seconds: Places) -> Places:
+    date = (seconds // DAY).astype("datetime64[D]")
+    month = date.astype("datetime64[M]")
+    day_of_month = (date - month).astype(np.int64) + 1
+    code = (month.astype(np.int64) % 12 + 1) * 100 + day_of_month
+    return (np.isin(seconds // DAY, days) | np.isin(code, yearly)).astype(np.int64)
+
+
+def _holiday(listed: frozenset[int], each_year: frozenset[int], second: int) -> int:
+    day = second // DAY
+    date = datetime.date.fromordinal(day + FIRST_DAY)
+    return day in listed or date.month * 100 + date.day in each_year
 
 
 def _month_day(text: str) -> int:

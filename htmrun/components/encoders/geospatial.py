@@ -15,8 +15,9 @@ import numpy.typing as npt
 from pydantic import Field
 
 from htmrun.backends.bits import Bits
-from htmrun.components.encoders import Data, Encoder, PartParameters, Size
+from htmrun.components.encoders import Data, PartParameters, Size
 from htmrun.components.encoders.blocks import Places
+from htmrun.components.encoders.buckets import BucketEncoder
 from htmrun.components.encoders.neighbours import (
     MOST_CELLS,
     Neighbours,
@@ -78,7 +79,7 @@ class GeospatialEncoderParameters(PartParameters):
 
 
 @register("encoder", GeospatialEncoderParameters)
-class GeospatialEncoder(Encoder):
+class GeospatialEncoder(BucketEncoder):
     """Bits of the cells around a place on the map, see `CoordinateEncoder`.
 
     Radius: with a way of w = |speed| * sample_seconds / scale cells, the least r of at least
@@ -108,12 +109,9 @@ class GeospatialEncoder(Encoder):
         single_values(path, cls.fields_of(parameters), data)
         return cls(parameters, path, seed)
 
-    def encode(self, fields: Mapping[str, np.ndarray]) -> Bits:
+    def encode_many(self, fields: Mapping[str, np.ndarray]) -> Bits:
         """Encode degrees, metres and metres in a second (T,)."""
         p = self.parameters
-        place = one_place(fields, self.fields)
-        if place is not None and (bits := self._encode_one(place)) is not None:
-            return bits
         places = columns(fields, self._placed, self.path)
         self._must_be_within(places[:, 0], p.longitude, 180.0)
         self._must_be_within(places[:, 1], p.latitude, NORTHERNMOST)
@@ -126,12 +124,17 @@ class GeospatialEncoder(Encoder):
             radius = np.maximum(radius, self._radius(np.where(known, speed, 0.0)))
         return self._neighbours.bits(cells, radius, known)
 
-    def _encode_one(self, place: list[float]) -> Bits | None:
-        """Return what `encode` does of one sample, by the same operations; None: look closer."""
+    def bits_of(self, bucket: tuple[int, ...]) -> Bits:
+        """Return the bits around a cell."""
+        return self._neighbours.one(bucket)
+
+    def bucket(self, fields: Mapping[str, np.ndarray]) -> tuple[int, ...] | None:
+        """Return the cell of a single place and its radius, by the same operations."""
+        place = one_place(fields, self.fields)
+        if place is None or any(value != value for value in place):
+            return None
         p, radius = self.parameters, self.parameters.radius
         longitude, latitude, *further = place
-        if any(value != value for value in place):
-            return None
         if abs(longitude) > 180.0 or abs(latitude) > NORTHERNMOST:
             return None
         if p.speed is not None:
@@ -143,7 +146,7 @@ class GeospatialEncoder(Encoder):
         x = EARTH * (longitude * (math.pi / 180))
         y = EARTH * math.asinh(math.tan(math.radians(latitude)))
         cell = one_cell((x, y, *further), p.scale)
-        return None if cell is None else self._neighbours.one(cell, radius)
+        return None if cell is None else (*cell, radius)
 
     def _radius(self, speed: npt.NDArray[np.float64]) -> Places:
         p = self.parameters

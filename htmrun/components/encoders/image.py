@@ -74,10 +74,20 @@ class ImageEncoder(Encoder):
     def encode(self, fields: Mapping[str, np.ndarray]) -> Bits:
         """Encode uint8 images (T, H, W)."""
         images = fields[self.fields[0]]
+        if len(images) == 1 and (on := self._one(images)).size == self.size:
+            (indices,) = on.nonzero()
+            return Bits(self.size, indices.astype(np.int32), np.array([0, len(indices)], np.int64))
         planes = np.stack([images > t for t in self.thresholds], 1)
         if self.contrast is not None:
             planes = np.concatenate([planes, edges(images, self.contrast, self.reach)], 1)
         return Bits.from_dense(planes.reshape(len(images), self.size))
+
+    def _one(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+        """Return which bits of one image (1, H, W) are on, plane after plane, bool (size,)."""
+        planes = [(image > t).ravel() for t in self.thresholds]
+        if self.contrast is not None:
+            planes.append(edges(image, self.contrast, self.reach).ravel())
+        return planes[0] if len(planes) == 1 else np.concatenate(planes)
 
 
 def edges(images: npt.NDArray[np.uint8], contrast: int, reach: int) -> npt.NDArray[np.bool_]:

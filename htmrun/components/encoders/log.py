@@ -17,13 +17,9 @@ from pydantic import Field
 
 from htmrun.backends.bits import Bits
 from htmrun.backends.parameters import RangeParameters
-from htmrun.components.encoders import Encoder, EncoderParameters, Input
-from htmrun.components.encoders.blocks import (
-    BlockParameters,
-    Places,
-    block_bits,
-    kept_blocks,
-)
+from htmrun.components.encoders import EncoderParameters, Input
+from htmrun.components.encoders.blocks import BlockParameters, Places, block_bits, one_block
+from htmrun.components.encoders.buckets import BucketEncoder
 from htmrun.components.encoders.numbers import finite_numbers, one_number
 from htmrun.components.registry import register
 from htmrun.errors import UserError
@@ -52,7 +48,7 @@ class LogEncoderParameters(BlockParameters, RangeParameters, EncoderParameters):
 
 
 @register("encoder", LogEncoderParameters)
-class LogEncoder(Encoder):
+class LogEncoder(BucketEncoder):
     """`active` bits in a row; their start moves by as much for each factor.
 
     Start: floor((ln v - ln low) * (size - active) / (ln high - ln low) + 0.5).
@@ -76,7 +72,7 @@ class LogEncoder(Encoder):
         if p.minimum is None or p.maximum is None:
             self.learned = {field.name: (self.low, self.high)}
         self.size, self.shape = p.size, (p.size,)
-        self._name, self._kept = field.name, kept_blocks(p.active, p.size)
+        self._name = field.name
         self._places = p.size - p.active
         self._ln_low = EXACT.ln(Decimal(self.low))
         self._ln_span = EXACT.subtract(EXACT.ln(Decimal(self.high)), self._ln_low)
@@ -84,12 +80,18 @@ class LogEncoder(Encoder):
         # Farther than this from the edge between two places, float64 tells them apart for certain.
         self._doubt = 1e-14 * self._places * (1 + 1 / self._span)
 
-    def encode(self, fields: Mapping[str, np.ndarray]) -> Bits:
+    def bucket(self, fields: Mapping[str, np.ndarray]) -> int | None:
+        """Return where the block of a single number begins."""
+        one = one_number(fields[self._name])
+        return None if one is None or not self.low <= one <= self.high else self._start(one)
+
+    def bits_of(self, bucket: int) -> Bits:
+        """Return the block that begins there."""
+        return one_block(bucket, self.parameters.active, self.size)
+
+    def encode_many(self, fields: Mapping[str, np.ndarray]) -> Bits:
         """Encode numbers (T,)."""
         p = self.parameters
-        one = one_number(fields[self._name])
-        if one is not None and self.low <= one <= self.high:
-            return self._kept.bits(self._start(one))
         values = finite_numbers(fields, self.fields[0], self.path)
         absent = np.isnan(values)
         if p.not_positive == "none":

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, lru_cache
+from importlib import import_module
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ import numpy.typing as npt
 from htmrun.backends import rng
 from htmrun.backends.bits import Bits
 from htmrun.components.encoders import Data, no_field
-from htmrun.components.encoders.blocks import Kept, Places, distinct, offsets
+from htmrun.components.encoders.blocks import Places, distinct, offsets
 from htmrun.components.encoders.numbers import finite_numbers, one_number
 from htmrun.errors import UserError
 
@@ -36,21 +37,17 @@ class Neighbours:
         self.size, self.active = size, active
         stream = hashlib.sha256("/".join(fields).encode()).digest()[:8]
         key = rng.key(seed, rng.Purpose.ENCODER)
-        self._key = rng.mix(key ^ np.uint64(int.from_bytes(stream, "little")))
-        self._kept: Kept[tuple[int, ...]] = Kept(self._alone)
+        self._key = rng.mix([key ^ np.uint64(int.from_bytes(stream, "little"))])
 
-    def one(self, cell: tuple[int, ...], radius: int) -> Bits:
-        """Return what `bits` does of one cell that is known."""
-        return self._kept.bits((*cell, radius))
-
-    def none(self) -> Bits:
-        """Return what `bits` does of one that is not."""
-        return self._kept.bits(())
-
-    def _alone(self, place: tuple[int, ...]) -> Bits:
-        known = np.array([bool(place)])
-        cell, radius = place[:-1] or (0,), place[-1] if place else 0
-        return self.bits(np.array([cell], np.int64), np.array([radius], np.int64), known)
+    def one(self, place: tuple[int, ...]) -> Bits:
+        """Return what `bits` does of a cell and, behind it, its radius; without them of none."""
+        if not place:
+            return Bits(self.size, np.zeros(0, np.int32), np.zeros(2, np.int64))
+        *cell, radius = place
+        indices = _compiled()(
+            np.array(cell, np.int64), _around(radius, len(cell)), self._key, self.active, self.size
+        )
+        return Bits(self.size, indices, np.array([0, len(indices)], np.int64))
 
     def bits(self, cells: Places, radius: Places, known: npt.NDArray[np.bool_]) -> Bits:
         """Return the bits of cells (T, dimensions) with their radii (T,); none where not known."""
@@ -71,7 +68,7 @@ class Neighbours:
     ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
         """Return the ascending distinct bits of each cell, left-aligned, and their number."""
         near = cells[:, None, :] + around
-        words = np.broadcast_to(self._key, near.shape[:2])
+        words = np.broadcast_to(self._key[0], near.shape[:2])
         for axis in range(near.shape[2]):
             words = rng.mix(words ^ near[:, :, axis].astype(np.uint64))
         # Equal words go to the cell that comes first.
@@ -81,11 +78,18 @@ class Neighbours:
         return distinct(bits.astype(np.int32), self.size)
 
 
+@cache
+def _compiled() -> Callable[..., npt.NDArray[np.int32]]:
+    """Return what draws the bits of one cell, looked up once: numba comes late."""
+    found: Callable[..., npt.NDArray[np.int32]] = import_module("htmrun.backends.cpu").drawn
+    return found
+
+
 @lru_cache(maxsize=16)
 def _around(radius: int, dimensions: int) -> Places:
     """Return the way to each cell within a radius, (cells, dimensions)."""
     grid = np.indices((2 * radius + 1,) * dimensions, np.int64) - radius
-    around = grid.reshape(dimensions, -1).T
+    around = np.ascontiguousarray(grid.reshape(dimensions, -1).T)
     around.flags.writeable = False
     return around
 

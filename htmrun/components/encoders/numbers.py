@@ -10,7 +10,7 @@ import numpy.typing as npt
 from htmrun.backends.parameters import LARGEST
 from htmrun.errors import UserError
 
-_FLOAT64 = np.dtype(np.float64)
+FLOAT64 = np.dtype(np.float64)
 
 
 def one_number(values: np.ndarray) -> float | None:
@@ -21,7 +21,7 @@ def one_number(values: np.ndarray) -> float | None:
     if values.size != 1:
         return None
     value: float = values.item()
-    if values.dtype is not _FLOAT64:
+    if values.dtype is not FLOAT64:
         if values.dtype.kind not in "iufb":
             return None
         value = float(value)

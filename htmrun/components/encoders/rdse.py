@@ -16,9 +16,10 @@ from pydantic import Field
 
 from htmrun.backends import rng
 from htmrun.backends.bits import Bits
-from htmrun.components.encoders import Encoder, EncoderParameters, Input, Size
-from htmrun.components.encoders.blocks import BlockParameters, Kept, Places, choose_rows, distinct
-from htmrun.components.encoders.numbers import finite_numbers, one_number
+from htmrun.components.encoders import EncoderParameters, Input, Size
+from htmrun.components.encoders.blocks import BlockParameters, Places, choose_rows, distinct
+from htmrun.components.encoders.buckets import UNKNOWN, BucketEncoder
+from htmrun.components.encoders.numbers import FLOAT64, finite_numbers, one_number
 from htmrun.components.registry import register
 from htmrun.errors import UserError
 
@@ -55,7 +56,7 @@ MUCH = 0.5
 
 
 @register("encoder", RDSEParameters)
-class RDSEEncoder(Encoder):
+class RDSEEncoder(BucketEncoder):
     """Bucket b = floor((v - low) / resolution + 0.5) has the on-bits h(b) ... h(b + active - 1).
 
     low: of the range that is known of the field, 0 without one, so that a number which all values
@@ -79,9 +80,8 @@ class RDSEEncoder(Encoder):
         # Two fields must not share bits for equal buckets.
         self._stream = int.from_bytes(hashlib.sha256(field.name.encode()).digest()[:8], "little")
         self._name = field.name
-        self._kept: Kept[int | None] = Kept(self._encode_one)
         self._first = 0
-        self._table, self._counts = self._rows(np.zeros(0, np.int64))
+        self._table, self._counts = self._hashed(np.zeros(0, np.int64))
 
     def buckets(self, values: npt.NDArray[np.float64]) -> Places:
         """Return the bucket of each number that is not NaN."""
@@ -93,15 +93,20 @@ class RDSEEncoder(Encoder):
             )
         return scaled.astype(np.int64)
 
-    def encode(self, fields: Mapping[str, np.ndarray]) -> Bits:
+    def bucket(self, fields: Mapping[str, np.ndarray]) -> int | tuple[()] | None:
+        """Return the bucket of a single number."""
+        values = fields[self._name]
+        plain = values.dtype is FLOAT64 and values.size == 1
+        one: float | None = values.item() if plain else one_number(values)
+        if one is None:
+            return None
+        scaled = (one - self.low) / self.resolution + 0.5
+        if -LARGEST_BUCKET < scaled < LARGEST_BUCKET:
+            return math.floor(scaled)
+        return UNKNOWN if one != one else None
+
+    def encode_many(self, fields: Mapping[str, np.ndarray]) -> Bits:
         """Encode numbers (T,)."""
-        one = one_number(fields[self._name])
-        if one is not None:
-            scaled = (one - self.low) / self.resolution + 0.5
-            if -LARGEST_BUCKET < scaled < LARGEST_BUCKET:
-                return self._kept.bits(math.floor(scaled))
-            if one != one:
-                return self._kept.bits(None)
         values = finite_numbers(fields, self.fields[0], self.path)
         known = ~np.isnan(values)
         bucket = self.buckets(values[known])
@@ -110,12 +115,13 @@ class RDSEEncoder(Encoder):
             index[known] = bucket - self._first
             return choose_rows(self._table, self._counts, index, self.size)
         unique, index[known] = np.unique(bucket, return_inverse=True)
-        return choose_rows(*self._rows(unique), index, self.size)
+        return choose_rows(*self._hashed(unique), index, self.size)
 
-    def _encode_one(self, bucket: int | None) -> Bits:
-        """Return what `encode` does of a value in a bucket, or of none."""
-        rows = self._rows(np.array([0 if bucket is None else bucket], np.int64))
-        return choose_rows(*rows, np.array([-1 if bucket is None else 0]), self.size)
+    def bits_of(self, bucket: int | tuple[()]) -> Bits:
+        """Return the bits of a value in a bucket, or of none."""
+        known = isinstance(bucket, int)
+        rows = self._hashed(np.array([bucket if known else 0], np.int64))
+        return choose_rows(*rows, np.array([0 if known else -1]), self.size)
 
     def notes(self) -> Iterator[str]:
         """Say where values far apart share so many bits that they look alike.
@@ -128,7 +134,7 @@ class RDSEEncoder(Encoder):
         first, last = self.buckets(np.array(known))
         count = min(int(last - first) + 1, MEASURED)
         bucket = np.linspace(first, last, count).astype(np.int64)
-        rows, on = self._rows(bucket)
+        rows, on = self._hashed(bucket)
         dense = choose_rows(rows, on, np.arange(count), self.size).dense().astype(np.float32)
         shared = (dense @ dense.T) / on[:, None]
         shared[np.abs(bucket[:, None] - bucket) < self.parameters.active] = 0
@@ -151,10 +157,10 @@ class RDSEEncoder(Encoder):
             # Room to spare: a series that drifts would otherwise make it anew for every chunk.
             room = (high - low + 1) // 2
             self._first = low - room
-            self._table, self._counts = self._rows(np.arange(low - room, high + room + 1))
+            self._table, self._counts = self._hashed(np.arange(low - room, high + room + 1))
         return True
 
-    def _rows(self, bucket: Places) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    def _hashed(self, bucket: Places) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
         """Return the ascending distinct bits of each bucket, left-aligned, and their number."""
         active = self.parameters.active
         words = rng.hash2(self._key, self._stream, bucket[:, None] + np.arange(active))

@@ -14,10 +14,11 @@ import numpy.typing as npt
 from pydantic import Field
 
 from htmrun.backends.bits import Bits
-from htmrun.backends.parameters import RangeParameters
-from htmrun.components.encoders import Encoder, EncoderParameters, Input
-from htmrun.components.encoders.blocks import BlockParameters, block_bits, kept_blocks
-from htmrun.components.encoders.numbers import finite_numbers, one_number
+from htmrun.backends.parameters import LARGEST, RangeParameters
+from htmrun.components.encoders import EncoderParameters, Input
+from htmrun.components.encoders.blocks import BlockParameters, block_bits, one_block
+from htmrun.components.encoders.buckets import BucketEncoder
+from htmrun.components.encoders.numbers import FLOAT64, finite_numbers, one_number
 from htmrun.components.registry import register
 from htmrun.errors import UserError
 
@@ -39,7 +40,7 @@ class ScalarEncoderParameters(BlockParameters, RangeParameters, EncoderParameter
 
 
 @register("encoder", ScalarEncoderParameters)
-class ScalarEncoder(Encoder):
+class ScalarEncoder(BucketEncoder):
     """`active` bits in a row; their start moves from bit 0 at `low` to the end at `high`.
 
     Start, not periodic: floor((v - low) * (size - active) / (high - low) + 0.5).
@@ -60,15 +61,29 @@ class ScalarEncoder(Encoder):
             self.learned = {field.name: (self.low, self.high)}
         self.size = p.size
         self.shape = (p.size,)
-        self._name, self._kept = field.name, kept_blocks(p.active, p.size)
+        self._name = field.name
         self._span, self._places = self.high - self.low, p.size - p.active
         self._periodic, self._refuses = p.periodic, not (p.clip or p.periodic)
+        # Between these a place is found at once; of a range that goes round there are none.
+        self._least = max(self.low, -LARGEST)
+        self._most = -math.inf if p.periodic else min(self.high, LARGEST)
 
-    def encode(self, fields: Mapping[str, np.ndarray]) -> Bits:
+    def bucket(self, fields: Mapping[str, np.ndarray]) -> int | None:
+        """Return where the block of a single number begins, -1 for none."""
+        values = fields[self._name]
+        if values.dtype is FLOAT64 and values.size == 1:
+            value: float = values.item()
+            if self._least <= value <= self._most:
+                return math.floor((value - self.low) * self._places / self._span + 0.5)
+        one = one_number(values)
+        return None if one is None else self._start(one)
+
+    def bits_of(self, bucket: int) -> Bits:
+        """Return the block that begins there."""
+        return one_block(bucket, self.parameters.active, self.size)
+
+    def encode_many(self, fields: Mapping[str, np.ndarray]) -> Bits:
         """Encode numbers (T,)."""
-        one = one_number(fields[self._name])
-        if one is not None:
-            return self._kept.bits(self._start(one))
         p = self.parameters
         values = finite_numbers(fields, self.fields[0], self.path)
         absent = np.isnan(values)

@@ -14,14 +14,17 @@ from htmrun.components.sources.cells import PLAIN, NumberFormat, Wanted, is_miss
 from htmrun.components.sources.date_columns import Dates, together
 from htmrun.components.sources.date_shapes import Order
 from htmrun.components.sources.derived import Derived, Rule
+from htmrun.components.sources.given_cells import Cell, number_of, text_of, time_of
 from htmrun.components.sources.texts import Vocabulary
+from htmrun.components.sources.timestamps import read_one
 from htmrun.errors import UserError, nearest
 
 if TYPE_CHECKING:
     from htmrun.components.sources.columns import Columns
     from htmrun.components.sources.csv_table import CSVTable
 
-Row = Mapping[str, str]
+Row = Mapping[str, Cell]
+"""Cells by column: texts as in a file, or numbers and times as a program has them."""
 
 
 @dataclass(frozen=True)
@@ -140,9 +143,21 @@ class RowReader:
         self.last, self.mark = dict(state["last"]), state["mark"]
         self.derived.load(state.get("derived", {}))
 
+    def place(self) -> tuple[Any, ...]:
+        """Return where it is in the stream, for `go_back`."""
+        derived = self.derived.state() if self.reading.rules else None
+        return self.last, self.mark, self.restart, derived
+
+    def go_back(self, place: tuple[Any, ...]) -> None:
+        """Forget what was read since then."""
+        self.last, self.mark, self.restart, derived = place
+        if derived is not None:
+            self.derived.load(derived)
+
     def wanted(self, row: Row) -> bool:
         """Say whether a row is one of those that are read at all."""
-        return all(row[column] in Wanted(texts) for column, texts in self.reading.where.items())
+        where = self.reading.where
+        return all(text_of(row[column]) in Wanted(texts) for column, texts in where.items())
 
     def chunk(self, rows: Sequence[Row]) -> Chunk:
         """Return rows as samples; ValueError in words for the first that cannot be read.
@@ -160,7 +175,7 @@ class RowReader:
                 others[name] = values.copy()
             fields[name] = self._filled(values, name, column, last)
         for name, column in reading.texts.items():
-            cells = [row[column] for row in rows]
+            cells = [text_of(row[column]) for row in rows]
             codes = self._vocabularies[name].numbers(cells, reading.numbers.missing)
             fields[name] = self._filled(codes, name, column, last, "a text")
         if reading.dates:
@@ -168,18 +183,28 @@ class RowReader:
         reset = self._resets(rows)
         self.last, self.restart = last, False
         if reading.starts is not None and rows:
-            self.mark = rows[-1][reading.starts].strip()
+            self.mark = text_of(rows[-1][reading.starts]).strip()
         return Chunk(fields, came, reset, np.ones(len(rows), np.uint8), others)
 
-    def _numbers(self, cells: Sequence[str], column: str) -> npt.NDArray[np.float64]:
+    def _numbers(self, cells: Sequence[Cell], column: str) -> npt.NDArray[np.float64]:
         form = self.reading.numbers
+        if len(cells) == 1 and (one := number_of(cells[0], form)) is not None:
+            return np.array([one])
+        texts = [cell for cell in cells if isinstance(cell, str)]
+        if len(texts) < len(cells):
+            return np.concatenate([self._number(cell, column) for cell in cells])
         try:
-            return numbers(cells, form)
+            return numbers(texts, form)
         except ValueError as e:
-            cell = cells[e.args[0]]
-            raise ValueError(
-                f"found '{cell}' in column '{column}', expected a finite number"
-            ) from None
+            raise _no_number(texts[e.args[0]], column) from None
+
+    def _number(self, cell: Cell, column: str) -> npt.NDArray[np.float64]:
+        if isinstance(cell, str):
+            return self._numbers([cell], column)
+        one = number_of(cell, self.reading.numbers)
+        if one is None:
+            raise _no_number(cell, column)
+        return np.array([one])
 
     def _filled(
         self,
@@ -189,6 +214,9 @@ class RowReader:
         last: dict[str, float],
         what: str = "a number",
     ) -> npt.NDArray[np.float64]:
+        if len(values) == 1 and (value := values.item()) == value:
+            last[name] = value
+            return values
         for i in np.flatnonzero(np.isnan(values)):
             before = values[i - 1] if i else last.get(name, np.nan)
             if self.reading.missing != "previous" or np.isnan(before):
@@ -200,7 +228,15 @@ class RowReader:
 
     def _times(self, rows: Sequence[Row]) -> np.ndarray:
         reading = self.reading
-        texts = together([[row[column] for row in rows] for column in reading.dates])
+        if len(reading.dates) == 1:
+            cells = [row[reading.dates[0]] for row in rows]
+            if len(cells) == 1 and isinstance(cells[0], str):
+                time = read_one(cells[0], reading.form, reading.unit)
+                if time is not None:
+                    return time
+            elif not all(isinstance(cell, str) for cell in cells):
+                return np.concatenate([self._time(cell) for cell in cells])
+        texts = together([[text_of(row[column]) for row in rows] for column in reading.dates])
         dates = Dates(form=reading.form, unit=reading.unit, order=reading.order)
         times = dates.read(texts)
         if (bad := np.isnat(times)).any():
@@ -212,10 +248,18 @@ class RowReader:
             )
         return times
 
+    def _time(self, cell: Cell) -> np.ndarray:
+        time = time_of(cell, self.reading.unit)
+        if time is None:
+            return self._times([{self.reading.dates[0]: text_of(cell)}])
+        if np.isnat(time[0]):
+            raise ValueError(f"found no time in column '{self.reading.dates[0]}', expected one")
+        return time
+
     def _resets(self, rows: Sequence[Row]) -> npt.NDArray[np.uint8]:
         reading, reset = self.reading, np.zeros(len(rows), np.uint8)
         if reading.starts is not None:
-            texts = [row[reading.starts].strip() for row in rows]
+            texts = [text_of(row[reading.starts]).strip() for row in rows]
             if reading.by_text:
                 before = [self.mark, *texts[:-1]]
                 reset[:] = [a != b for a, b in zip(before, texts, strict=True)]
@@ -224,3 +268,7 @@ class RowReader:
         if self.restart:
             reset[:1] = 1
         return reset
+
+
+def _no_number(cell: Cell, column: str) -> ValueError:
+    return ValueError(f"found '{cell}' in column '{column}', expected a finite number")

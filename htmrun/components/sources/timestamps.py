@@ -72,6 +72,16 @@ def read(texts: Sequence[str], form: str, unit: str = "us", order: Order | None 
     return out
 
 
+def read_one(text: str, form: str, unit: str) -> Times | None:
+    """Return what `read` does of a single text, (1,); None: one that is not so plain."""
+    if unit != "us" or not _is_plain(form):
+        return None
+    try:
+        return _by_standard_library((text,), form)
+    except ValueError:
+        return None
+
+
 def _read(
     texts: Sequence[str], places: npt.NDArray[np.int64], form: str, out: Times
 ) -> npt.NDArray[np.int64]:

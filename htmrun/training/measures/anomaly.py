@@ -29,6 +29,7 @@ _SCALE = -10.0
 
 _ROOT = math.sqrt(2.0)
 
+_OUTSIDE = "found a raw anomaly score outside 0 to 1, expected a share"
 _NEVER = 1 << 40
 """Samples since an alarm, where there was none."""
 
@@ -55,6 +56,14 @@ class Tail:
         self._room[self._end : end] = values
         self._end = end
 
+    def add_one(self, value: int) -> None:
+        """Add the next one."""
+        if self._end == len(self._room):
+            self.add([value])
+            return
+        self._room[self._end] = value
+        self._end += 1
+
     def trim(self) -> None:
         """Let go of all but the last `most`."""
         self._first = max(self._first, self._end - self.most)
@@ -76,7 +85,7 @@ class AnomalyLikelihood:
         self._learning, self._probation = self.parameters.begin(samples)
         self._seen = 0
         # The last raw scores, and as many averages as a distribution may be made of.
-        self._raw = np.zeros(0, np.int64)
+        self._raw: list[int] = []
         self._averages = Tail(self.parameters.history + self.parameters.reestimate_every)
         # Of a row by itself: for which rows mean and deviation hold, and these.
         self._estimated: tuple[int, float, float] | None = None
@@ -90,10 +99,10 @@ class AnomalyLikelihood:
         no number from 0 to 1.
         """
         raw = np.asarray(raw, np.float64)
-        if len(raw) == 1 and 0.0 <= raw[0] <= 1.0:
-            return np.array([self._add_one(raw.item(0))])
+        if len(raw) == 1:
+            return np.array([self.add_one(raw.item(0))])
         if not ((raw >= 0) & (raw <= 1)).all():
-            raise ValueError("found a raw anomaly score outside 0 to 1, expected a share")
+            raise ValueError(_OUTSIDE)
         new = self._average(np.rint(raw * _ONE).astype(np.int64))
         rows = np.arange(self._seen, self._seen + len(new))
         judged = rows >= self._probation
@@ -106,16 +115,18 @@ class AnomalyLikelihood:
         self._seen += len(new)
         return 1 - self._only_first(tail)
 
-    def _add_one(self, raw: float) -> float:
+    def add_one(self, raw: float) -> float:
         """Return what `add` does of one score: the same operations, on numbers instead of arrays.
 
         Arrays of one made this the most of what a row costs that comes by itself.
         """
+        if not 0.0 <= raw <= 1.0:
+            raise ValueError(_OUTSIDE)
         p, row = self.parameters, self._seen
-        last = [*self._raw.tolist(), round(raw * _ONE)][-p.average :]
+        last = [*self._raw, round(raw * _ONE)][-p.average :]
         average = round(sum(last) / len(last))
-        self._raw = np.array(last[max(0, len(last) - p.average + 1) :], np.int64)
-        self._averages.add([average])
+        self._raw = last[max(0, len(last) - p.average + 1) :]
+        self._averages.add_one(average)
         tail, self._seen = 0.5, row + 1
         if row >= self._probation:
             estimated = max(self._probation, row - row % p.reestimate_every)
@@ -132,7 +143,7 @@ class AnomalyLikelihood:
     def state(self) -> State:
         """Return all that later likelihoods depend on."""
         return {
-            "raw": self._raw.copy(), "averages": self._averages.all().copy(),
+            "raw": np.array(self._raw, np.int64), "averages": self._averages.all().copy(),
             "seen": np.array([self._seen], np.int64),
             "since": np.array([self._since], np.int64),
         }  # fmt: skip
@@ -140,7 +151,7 @@ class AnomalyLikelihood:
     def load(self, state: State) -> None:
         """Take over what `state` returned; ValueError on other names or shapes."""
         taken = checked(state, self.state(), frozenset({"raw", "averages"}))
-        self._raw, self._averages = taken["raw"], Tail(self._averages.most)
+        self._raw, self._averages = taken["raw"].tolist(), Tail(self._averages.most)
         self._averages.add(taken["averages"])
         self._seen, self._since = int(taken["seen"][0]), int(taken["since"][0])
         self._estimated = None
@@ -148,12 +159,12 @@ class AnomalyLikelihood:
     def _average(self, new: Counts) -> Counts:
         """Return the average of the last scores at each new one, in units of 1 / _ONE."""
         n, before = self.parameters.average, len(self._raw)
-        every = np.concatenate([self._raw, new])
+        every = np.concatenate([np.array(self._raw, np.int64), new])
         sums = np.concatenate([[0], np.cumsum(every)])
         end = np.arange(before, len(every)) + 1
         count = np.minimum(end, n)
         averages = np.rint((sums[end] - sums[end - count]) / count).astype(np.int64)
-        self._raw = every[max(0, len(every) - n + 1) :]
+        self._raw = every[max(0, len(every) - n + 1) :].tolist()
         self._averages.add(averages)
         return averages
 

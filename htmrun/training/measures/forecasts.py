@@ -6,6 +6,7 @@ it. Of several passes over one series it is the first: later ones forecast what 
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -29,7 +30,7 @@ INTERVAL = (0.05, 0.95)
 """Between these shares of a forecast's distribution its interval lies."""
 ENDS = ("low", "high")
 _NUMBER = 8
-_SECONDS = np.dtype("datetime64[s]")
+_SECONDS, _MICROSECONDS = np.dtype("datetime64[s]"), np.dtype("datetime64[us]")
 
 
 def made_here(scores: Sequence[Scores], readout: Readout, count: int) -> Columns:
@@ -49,6 +50,20 @@ def made_here(scores: Sequence[Scores], readout: Readout, count: int) -> Columns
         found = made.quantiles((*INTERVAL, 0.5) if kind == "median" else INTERVAL)
         columns[f"forecast_{h}"] = found[2] if kind == "median" else made.estimate(kind)
         columns |= {f"{name}_{h}": found[i] for i, name in enumerate(ENDS)}
+    return columns
+
+
+def made_at_one(scores: Sequence[Scores], readout: Readout, of: str = "") -> dict[str, float]:
+    """Return what `made_here` does of a single sample, as numbers; `of`: behind each name."""
+    columns: dict[str, float] = {}
+    newest = {one.horizon: one for one in readout.newest()}
+    kind = readout.targets.estimate
+    shares = (*INTERVAL, 0.5) if kind == "median" else INTERVAL
+    for h in (due.horizon for due in scores):
+        made = newest[h]
+        low, high, *middle = made.of_one(shares)
+        columns[f"forecast_{h}{of}"] = middle[0] if middle else made.estimate(kind).item()
+        columns[f"low_{h}{of}"], columns[f"high_{h}{of}"] = low, high
     return columns
 
 
@@ -74,6 +89,13 @@ def raw_of(memory: Stage) -> npt.NDArray[np.float64]:
     return raw_scores(memory.cells.hits, memory.active_columns)
 
 
+def raw_of_one(memory: Stage) -> float:
+    """Return what `raw_of` does of a single sample."""
+    assert memory.cells is not None
+    hits, active = memory.cells.hits.item(), memory.active_columns.item()
+    return float(1 - hits / max(active, 1) - (active == 0))
+
+
 def judged(raw: npt.NDArray[np.float64], said: Judged, judge: Judge) -> Columns:
     """Return `anomaly`, `likelihood` and `alert` (0 or 1), each (T,), of rows that were judged.
 
@@ -86,6 +108,10 @@ def judged(raw: npt.NDArray[np.float64], said: Judged, judge: Judge) -> Columns:
 
 def time_texts(times: np.ndarray) -> list[str]:
     """Return times (T,) as texts, without a fraction of a second where none of them has one."""
+    if len(times) == 1 and times.dtype == _MICROSECONDS:
+        time = times.item()
+        if isinstance(time, datetime.datetime):
+            return [time.isoformat()]
     whole = times.astype(_SECONDS)
     return [str(time) for time in (whole if (whole == times).all() else times)]
 

@@ -81,6 +81,17 @@ class Judge:
         level = np.inf if self.threshold is None else self.threshold
         return Judged(likelihood, score, (score >= level) & (rows >= self.first))
 
+    def add_one(self, raw: float, value: float) -> tuple[float, float, bool]:
+        """Return what `add` does of a single row, as numbers."""
+        p, row, level = self.parameters, self._seen, self.threshold
+        if p.score == "log_likelihood" or p.out_of_range is not None or level is None:
+            said = self.add(np.array([raw]), np.array([value]))
+            return said.likelihood.item(), said.score.item(), said.alert.item()
+        likelihood = self._likelihood.add_one(raw)
+        self._seen = row + 1
+        score = raw if p.score == "raw" else likelihood
+        return likelihood, score, score >= level and row >= self.first
+
     def must_choose(self, samples: int) -> None:
         """Raise ValueError, in words, where the first of so many rows cannot choose a threshold."""
         choose = self.parameters.choose

@@ -76,17 +76,19 @@ class ClassificationMeter:
             return
         guess = probability.argmax(1)
         # Nothing predicted at all is not a guess of class 0: it counts as wrong.
-        silent = probability.max(1) <= 0
+        top = probability.max(1)
         wrong_class = (target + 1) % len(self._confusion)
-        guess = np.where(silent, wrong_class, guess)
+        guess = np.where(top <= 0, wrong_class, guess)
         self._losses.add(use, guess != target)
         np.add.at(self._confusion, (target, guess), 1)
         own = probability[np.arange(len(target)), target].astype(np.float64)
         self._nll = _added(self._nll, -np.log(np.maximum(own, LEAST_PROBABILITY)))
-        confidence = probability.max(1).astype(np.float64)
+        confidence = top.astype(np.float64)
         place = np.minimum((confidence * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
-        for row, value in enumerate((np.ones(len(target)), confidence, guess == target)):
-            np.add.at(self._bins[row], place, value)
+        self._bins[0] += np.bincount(place, minlength=CALIBRATION_BINS)
+        # One by one, so that it does not show where chunks are cut; counts are exact anyway.
+        np.add.at(self._bins[1], place, confidence)
+        self._bins[2] += np.bincount(place[guess == target], minlength=CALIBRATION_BINS)
 
     def notes(self) -> tuple[str, ...]:
         """Return nothing."""
@@ -271,18 +273,24 @@ class ActivityMeter:
         self._counts += np.bincount(bits.indices, minlength=len(self._counts))
         self._samples += len(bits)
 
+    def curves(self) -> Metrics:
+        """Return those metrics that have a curve: entropy, and share of columns never active."""
+        if self._samples == 0:
+            return {}
+        p = self.frequency
+        inside = p[(p > 0) & (p < 1)]
+        entropy = -(inside * np.log2(inside) + (1 - inside) * np.log2(1 - inside)).sum()
+        return {"entropy": float(entropy / len(p)), "dead_columns": float((p == 0).mean())}
+
     def metrics(self) -> Metrics:
         """Return sparsity, entropy, share of columns never active, and activity quantiles."""
         if self._samples == 0:
             return {}
-        p = self._counts / self._samples
-        inside = p[(p > 0) & (p < 1)]
-        entropy = -(inside * np.log2(inside) + (1 - inside) * np.log2(1 - inside)).sum()
+        p = self.frequency
         low, middle, high = np.quantile(p, (0.05, 0.5, 0.95))
         return {
             "sparsity": float(p.mean()),
-            "entropy": float(entropy / len(p)),
-            "dead_columns": float((p == 0).mean()),
+            **self.curves(),
             "activity_p05": float(low),
             "activity_p50": float(middle),
             "activity_p95": float(high),

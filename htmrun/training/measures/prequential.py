@@ -148,10 +148,11 @@ class Meters:
         """Return what to know beside the task metrics."""
         return tuple(dict.fromkeys(note for m in self.scores.values() for note in m.notes()))
 
-    def stage_metrics(self) -> Metrics:
-        """Return the stages' metrics, named `STAGE/METRIC`."""
-        named: dict[str, ActivityMeter | CellMeter] = {**self.columns, **self.cells}
-        return {f"{stage}/{n}": v for stage, m in named.items() for n, v in m.metrics().items()}
+    def stage_metrics(self, curves: bool = False) -> Metrics:
+        """Return the stages' metrics, `STAGE/METRIC`; `curves`: those with a curve will do."""
+        columns = {s: m.curves() if curves else m.metrics() for s, m in self.columns.items()}
+        named = columns | {s: meter.metrics() for s, meter in self.cells.items()}
+        return {f"{stage}/{n}": v for stage, found in named.items() for n, v in found.items()}
 
     def state(self) -> Saved:
         """Return what was added so far."""
@@ -228,7 +229,7 @@ class Prequential(Measure):
         if not due.curve:
             return {}
         done, self._parts["interval"] = self._parts["interval"], self._meters()
-        found = done.task_metrics() | done.stage_metrics()
+        found = done.task_metrics() | done.stage_metrics(curves=True)
         stretch = RECENT if run.sample <= self._first_pass else LATER
         return {f"{stretch}{name}": value for name, value in found.items() if has_curve(name)}
 

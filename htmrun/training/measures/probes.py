@@ -201,20 +201,23 @@ class Swaps:
         self._rank = np.empty_like(count)
         # A bit's rank among those of its side: those before it that are on, or that are off.
         np.put_along_axis(self._rank, order, np.where(on, count - 1, place - count), 1)
+        self._starts = _starts(bits)
 
     def at(self, level: float) -> Bits:
         """Return the samples with the share `level` of their on-bits moved to off-bits."""
         counts, size = self._bits.counts(), self._bits.size
-        moved = np.minimum((counts * level).astype(np.int64), size - counts)
-        # Of both sides the first `moved` flip.
-        return Bits.from_dense(self._dense ^ (self._rank < moved[:, None]))
+        moved = np.minimum((counts * level).astype(np.int32), size - counts).astype(np.int32)
+        # Of both sides the first `moved` flip, so that each sample keeps its number of on-bits.
+        on = np.flatnonzero(self._dense ^ (self._rank < moved[:, None]))
+        return Bits(size, (on - self._starts).astype(np.int32), self._bits.offsets)
 
 
 def keep(bits: Bits, alive: npt.NDArray[np.bool_]) -> Bits:
     """Return `bits` without the bits that are not `alive` (bool, one per bit)."""
-    left = alive[bits.indices]
-    before = np.concatenate([[0], np.cumsum(left)])
-    return Bits(bits.size, bits.indices[left], before[bits.offsets].astype(np.int64))
+    left = alive.take(bits.indices)
+    ends = np.zeros(len(bits) + 1, np.int64)
+    np.cumsum(_sums(left, bits), out=ends[1:])
+    return Bits(bits.size, bits.indices.compress(left), ends)
 
 
 def first_pooler(pipeline: Pipeline) -> Stage | None:
@@ -230,10 +233,21 @@ def overlap(a: Bits, b: Bits) -> int:
 def _overlaps(dense: npt.NDArray[np.uint8], b: Bits) -> npt.NDArray[np.int64]:
     """Return how many on-bits each of `b` has in common with its row of `dense` (T, size)."""
     # Flat: two indices for each bit would take three times as long.
-    place = np.repeat(np.arange(len(b)) * b.size, b.counts()) + b.indices
-    shared = dense.ravel().take(place)
-    before = np.concatenate([[0], np.cumsum(shared, dtype=np.int64)])
-    return np.diff(before[b.offsets])
+    return _sums(dense.ravel().take(_starts(b) + b.indices), b)
+
+
+def _starts(bits: Bits) -> npt.NDArray[np.int64]:
+    """Return, for each on-bit, where its sample's row would begin in a flat dense array."""
+    return np.repeat(np.arange(len(bits)) * bits.size, bits.counts())
+
+
+def _sums(values: npt.NDArray[Any], bits: Bits) -> npt.NDArray[np.int64]:
+    """Return the sum over each sample of `values`, one for each on-bit."""
+    counts = bits.counts()
+    if len(counts) and (counts == counts[0]).all():  # As many winners each: half the time.
+        return values.reshape(len(counts), -1).sum(1, dtype=np.int64)
+    before = np.concatenate([[0], np.cumsum(values, dtype=np.int64)])
+    return np.diff(before[bits.offsets])
 
 
 def no_reset(bits: Any) -> npt.NDArray[np.uint8]:

@@ -14,6 +14,7 @@ from numba import njit
 
 from htmrun.backends import State
 from htmrun.backends.bits import Bits
+from htmrun.backends.cpu.classifier.rows import add_to_rows, sum_rows
 from htmrun.backends.cpu.common.checks import ALONE, inside
 from htmrun.backends.cpu.common.numeric import exp_f32
 from htmrun.backends.cpu.common.packed import Layout, Packed
@@ -22,6 +23,7 @@ from htmrun.backends.plan import Plan
 from htmrun.backends.state import checked
 
 F32 = npt.NDArray[np.float32]
+FLOAT32, INT64 = np.dtype(np.float32), np.dtype(np.int64)
 
 
 class Model(NamedTuple):
@@ -51,12 +53,7 @@ _model = _LAYOUT.unpack
 @njit(**ALONE)
 def _predict(weights: Any, on: Any, out: Any) -> None:
     classes = out.shape[0]
-    for c in range(classes):
-        out[c] = np.float32(0)
-    for i in range(on.shape[0]):
-        row = weights[on[i]]
-        for c in range(classes):
-            out[c] += row[c]
+    sum_rows(weights, on, out)
     top = out[0]
     for c in range(1, classes):
         top = max(top, out[c])
@@ -67,6 +64,13 @@ def _predict(weights: Any, on: Any, out: Any) -> None:
         total += out[c]
     for c in range(classes):
         out[c] /= total
+
+
+@njit(**ALONE)
+def _step(m: Model) -> np.float32:
+    """Return the factor of gradients after as many targets as were learned."""
+    falling = 1.0 + m.learned[0] / m.decay if m.decay > 0 else 1.0
+    return np.float32(m.rate / falling)
 
 
 @njit(**ALONE)
@@ -105,19 +109,22 @@ def _learn(
             for c in range(classes):
                 error[c] = -said[c]
             error[targets[t]] += np.float32(1)
+            m.learned[0] += 1
+            if commit[t] and n == 0:  # It is alone in its window: no need to take down a gradient.
+                step = _step(m)
+                for c in range(classes):
+                    error[c] *= step
+                add_to_rows(m.weights, on, error)
+                continue
             for i in range(on.shape[0]):
                 b = on[i]
                 if m.is_touched[b] == 0:
                     m.is_touched[b] = 1
                     m.touched[n] = b
                     n += 1
-                row = m.gradient[b]
-                for c in range(classes):
-                    row[c] += error[c]
-            m.learned[0] += 1
+            add_to_rows(m.gradient, on, error)
         if commit[t]:
-            falling = 1.0 + m.learned[0] / m.decay if m.decay > 0 else 1.0
-            step = np.float32(m.rate / falling)
+            step = _step(m)
             for i in range(n):
                 b = m.touched[i]
                 m.is_touched[b] = 0
@@ -167,23 +174,27 @@ class SDRClassifier:
             return self.compute(bits)
         same = learn_bits is None
         source = bits if learn_bits is None else learn_bits
-        if not len(bits) == len(source) == len(targets) == len(plan):
-            raise ValueError(f"{len(targets)} targets and a plan of {len(plan)} for {len(bits)}")
-        out = np.empty((len(bits.offsets) - 1, self.classes), np.float32)
+        offsets, ends, commit = bits.offsets, source.offsets, plan.commit
+        samples = len(offsets) - 1
+        if not samples == len(ends) - 1 == len(targets) == len(commit):
+            raise ValueError(f"{len(targets)} targets and a plan of {len(plan)} for {samples}")
+        if samples != 1 or getattr(targets, "dtype", None) is not INT64:
+            targets = np.ascontiguousarray(targets, np.int64)
+        out = np.empty((samples, self.classes), FLOAT32)
         held = self._held
         done = bits.size == source.size == self.size and _learn(
-            bits.indices, bits.offsets, source.indices, source.offsets, same,
-            np.ascontiguousarray(targets, np.int64), plan.commit, out, held.table,
-        )  # fmt: skip
+            bits.indices, offsets, source.indices, ends, same, targets, commit, out, held.table
+        )
         if not done:
             self._refuse(bits, source, f"or targets outside of -1 to {self.classes - 1}")
         return out
 
     def compute(self, bits: Bits) -> F32:
         """Return probabilities (T, classes); writes nothing."""
-        out = np.empty((len(bits.offsets) - 1, self.classes), np.float32)
+        offsets = bits.offsets
+        out = np.empty((len(offsets) - 1, self.classes), FLOAT32)
         held = self._held
-        if bits.size != self.size or not _infer(bits.indices, bits.offsets, out, held.table):
+        if bits.size != self.size or not _infer(bits.indices, offsets, out, held.table):
             self._refuse(bits, bits, "or bits outside")
         return out
 

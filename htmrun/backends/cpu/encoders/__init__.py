@@ -1,0 +1,1 @@
+"""What encoders need compiled for the processor."""
