@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -124,6 +125,9 @@ def share(value: float, floor: float) -> str:
     return f"{value / floor:.2f}" if floor else ""
 
 
+ROOT = Path(__file__).resolve().parents[1]
+
+
 def machine() -> str:
     """Return what the figures were taken on, without anything that names the machine."""
     cpu, info = platform.processor() or platform.machine(), Path("/proc/cpuinfo")
@@ -135,6 +139,13 @@ def machine() -> str:
         f"{cpu}, {os.cpu_count()} cores, Python {platform.python_version()}, {packages}, "
         f"{time.strftime('%Y-%m-%d')}"
     )
+
+
+def commit() -> str:
+    """Return the commit of the code at work, in short; `-dirty` if files differ from it."""
+    asked = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
+    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "of no repository"
 
 
 _CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None

@@ -25,16 +25,7 @@ magnitude mean anything. Sizes, densities and windows of 1 are theirs; everythin
 experiments start from.
 """
 
-PROTOTYPE_ABOUT = """
-An event-driven spatial pooler sketched in numba, measured on this machine by the same rule: 64
-fixed patterns again and again, one thread, best short window (400 steps of the small one, 4 of the
-large, wall-clock time; ours 512 and 4, processor time). The prototype goes on from one column of
-this table to the next in one state, ours starts anew.
-"""
-
 HEADS = ["work", "what", "other system", "its figure", "ours"]
-RATIO = "ours / prototype"
-PROTOTYPE_HEADS = ["size", "on", "what", "prototype", "ours", RATIO]
 
 
 @dataclass(frozen=True)
@@ -78,9 +69,9 @@ def pooler_cases(quick: bool) -> list[Pooler]:
     return rows
 
 
-def speed(case: Case, what: str, seconds: float, length: int | None = None) -> float:
-    """Return the best rate of `what` (learn, learn + boost or infer) over `length` samples."""
-    length = length or case.part
+def speed(case: Case, what: str, seconds: float) -> float:
+    """Return the best rate of `what`: learn, learn + boost or infer."""
+    length = case.part
     if what == "learn + boost":
         case = Case(case.inputs, case.columns, case.density, settings={**case.settings, **BOOST})
     pooler, bits = case.pooler(), case.samples()
@@ -168,33 +159,7 @@ def rows(quick: bool) -> Iterator[list[str]]:
     yield from small_rows(quick)
 
 
-PROTOTYPE = {
-    (1024, 2048, 0.02): (2_074_000, 202_000, 100_500),
-    (1024, 2048, 0.05): (1_213_000, 191_000, 94_400),
-    (1024, 2048, 0.2): (415_000, 141_000, 84_700),
-    (16384, 16384, 0.02): (20_000, 452, 651),
-}
-"""Steps per second of inference, learning, and learning with boosting."""
-
-
-def prototype_rows(quick: bool) -> Iterator[list[str]]:
-    for (inputs, columns, density), figures in PROTOTYPE.items():
-        case = Case(inputs, columns, density)
-        if quick and case.large:
-            continue
-        for what, theirs in zip(("infer", "learn", "learn + boost"), figures, strict=True):
-            ours = speed(case, what, 0.3 if quick else 2.0, 4 if case.large else None)
-            size = f"{inputs} -> {columns}"
-            yield [
-                *(size, f"{100 * density:.0f} %", what, number(theirs), number(ours)),
-                f"{ours / theirs:.2f}",
-            ]
-
-
-TABLES = [
-    Table("Same protocol as other systems", ABOUT, HEADS, 3, rows),
-    Table("Beside a prototype", PROTOTYPE_ABOUT, PROTOTYPE_HEADS, 3, prototype_rows),
-]
+TABLES = [Table("Same protocol as other systems", ABOUT, HEADS, 3, rows)]
 
 if __name__ == "__main__":
     measuring.main(__doc__, TABLES)

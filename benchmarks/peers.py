@@ -8,7 +8,6 @@ docs/results/peers.md. A peer that is not installed is said, and its rows hold o
 from __future__ import annotations
 
 import argparse
-import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -96,12 +95,6 @@ def installed(name: str) -> str:
         return f"{name} not installed"
 
 
-def commit() -> str:
-    asked = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
-    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True)
-    return done.stdout.strip() or "of no repository"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer turns, without the largest")
@@ -111,7 +104,7 @@ def main() -> None:
     found = measuring.measure(TABLE, options.quick)
     if options.write:
         peers = ", ".join(installed(name) for name in (peers_torch.NAME, peers_htm_core.NAME))
-        intro = INTRO.format(machine=measuring.machine(), commit=commit(), peers=peers)
+        intro = INTRO.format(machine=measuring.machine(), commit=measuring.commit(), peers=peers)
         RESULT.write_text(f"{intro}\n{measuring.markdown(TABLE, found)}")
 
 

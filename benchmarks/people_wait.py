@@ -24,7 +24,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 import psutil
-from measuring import Table, machine, markdown, measure
+from measuring import Table, commit, machine, markdown, measure
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "docs" / "results" / "people_wait.md"
@@ -153,8 +153,8 @@ def share_of_recording(folder: Path, quick: bool) -> float:
     return spent[0] / (time.process_time() - begun)
 
 
-def share_of_probes() -> float:
-    """Return which share of the time of jobs of digits, alone, probes and latency take."""
+def shares_of_looks() -> tuple[float, float]:
+    """Return which share of the time of jobs of digits, alone, probes take, and latency."""
     from htmrun.config.compose import load
     from htmrun.execution.session import begin
     from htmrun.training.measures.latency import Latency
@@ -162,17 +162,18 @@ def share_of_probes() -> float:
 
     builder = begin(load(["experiment=digits", "tracking=none"]).experiment).run.builder
     builder.prepare()
-    spent = [0.0]
-    for kind in (Probes, Latency):
+    spent = [[0.0], [0.0]]
+    for kind, sum_ in zip((Probes, Latency), spent, strict=True):
         for hook in ("begin", "chunk", "look", "finish"):
-            setattr(kind, hook, _timed(getattr(kind, hook), spent))
+            setattr(kind, hook, _timed(getattr(kind, hook), sum_))
     jobs = begin(builder.experiment).run.jobs[:20]
     for _ in range(2):  # The first time is not counted.
-        spent[0], begun = 0.0, time.perf_counter()
+        spent[0][0], spent[1][0], begun = 0.0, 0.0, time.perf_counter()
         for job in jobs:
             for _record in builder.work(job)(lambda: False):
                 pass
-    return spent[0] / (time.perf_counter() - begun)
+    passed = time.perf_counter() - begun
+    return spent[0][0] / passed, spent[1][0] / passed
 
 
 def _timed(
@@ -209,7 +210,9 @@ def rows(quick: bool) -> Iterator[list[str]]:
             ]  # fmt: skip
         yield _share("recording: share of the processor time of a run, jobs of a second",
                      share_of_recording(one, quick), 0.05)  # fmt: skip
-    yield _share("probes and latency: share of a job of `digits`", share_of_probes(), 0.15)
+    probes, latency = shares_of_looks()
+    yield _share("probes: share of a job of `digits`", probes, 0.15)
+    yield ["latency of single samples: share of the same job", f"{latency:.1%}", "", "", "", ""]
 
 
 def count(quick: bool) -> int:
@@ -240,11 +243,8 @@ def main() -> None:
     options = parser.parse_args()
     found = measure(TABLE, options.quick)
     if options.write:
-        commit = subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
-        ).stdout.strip()
         head = INTRO.format(
-            count=count(options.quick), beside=options.beside, machine=machine(), commit=commit
+            count=count(options.quick), beside=options.beside, machine=machine(), commit=commit()
         )
         RESULT.write_text(head + markdown(TABLE, found) + AFTER, encoding="utf-8")
 

@@ -32,6 +32,7 @@ from htmrun.components.sources.reading import Reading
 from htmrun.components.sources.rows import RowPass
 from htmrun.components.sources.series_parameters import SeriesParameters
 from htmrun.components.sources.series_table import opened
+from htmrun.components.sources.stand_ins import StandIns
 from htmrun.components.sources.steps import step_among, uneven
 from htmrun.components.sources.texts import OtherTexts, Vocabulary, first_texts
 from htmrun.components.sources.time_order import TimeOrder
@@ -143,6 +144,7 @@ class SeriesSource(Source):
         rows, order = self._pass(self.vocabularies), TimeOrder()
         labels = self._labels()
         first, others = FirstRows(names, self.parameters.range_rows), OtherTexts(self.vocabularies)
+        stand_ins = StandIns([*self.columns.numeric])
         for chunk in self._samples(rows):
             first.add(chunk.fields)
             samples += len(chunk)
@@ -154,6 +156,7 @@ class SeriesSource(Source):
                 low[name] = min(low[name], float(np.fmin.reduce(chunk.fields[name])))
                 high[name] = max(high[name], float(np.fmax.reduce(chunk.fields[name])))
             others.add(chunk.fields, rows.rows)
+            stand_ins.add(chunk.fields)
             if "timestamp" in chunk.fields:
                 order.add(chunk.fields["timestamp"], chunk.reset, rows.rows[: len(chunk)])
         if not samples:
@@ -167,7 +170,8 @@ class SeriesSource(Source):
         reach = {name: (low[name], high[name]) for name in low}
         ranges = first.ranges(samples) if self.ranges_grow else dict(reach)
         self._settle_ranges(ranges, reach, samples)
-        listed = [*self._notes(order), *others.notes(self.table, self.parameters.texts)]
+        listed = [*stand_ins.notes(self.table, self.columns.numeric, samples)]
+        listed += [*self._notes(order), *others.notes(self.table, self.parameters.texts)]
         windows = None if labels is None else labels.windows(self._complete)
         listed += [] if labels is None else labels.notes
         found = samples, ranges, reach, rows.missing, order.median
