@@ -63,7 +63,7 @@ _RESERVED = 7
 class Spare(NamedTuple):
     """Places that new arrays have, and that arrays gain at least when they run short."""
 
-    segments: int = 4096
+    segments: int = 16384
     slots: int = 1 << 17
     entries: int = 1 << 17
     events: int = 256

@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 
 from htmrun.backends.cpu.common.numeric import mix
+from htmrun.backends.cpu.common.prefetch import ask_for, ask_to_write
 from htmrun.backends.cpu.memory.arrays import (
     CREATED,
     CURSOR,
@@ -43,6 +44,9 @@ from htmrun.backends.cpu.memory.learn import (
 )
 from htmrun.backends.tm_contract import CREATE, EVICTED_SHARE, PUNISH
 
+_AHEAD = 3  # events
+_LINE = 64  # bytes of a cache line
+
 DONE, SHORT_SEGMENTS, SHORT_ROWS, SHORT_POOL, SHORT_QUEUE, SHORT_ACTIVITY, OUTSIDE = range(7)
 """Why compiled code returned: finished, an array needs `scalars[NEED]` more places, or an input
 is no column."""
@@ -74,6 +78,7 @@ def commit(rules: Any, memory: Any) -> int:
         code = _missing_room(winners, rules, memory)
         if code != DONE:
             break
+        _ask_ahead(event, queue, scalars, memory.segments, memory.synapses)
         if snapshot != current:
             if current >= 0:
                 _unmark(current, rules.cells_per_column, queue, mark)
@@ -87,6 +92,27 @@ def commit(rules: Any, memory: Any) -> int:
     if code == DONE:
         _empty_queue(rules, memory)
     return code
+
+
+@njit(**INLINE)
+def _ask_ahead(event: int, queue: Any, scalars: Any, segments: Any, synapses: Any) -> None:
+    """Ask for what later events read: segments first, and their rows once it is known where."""
+    later = event + 2 * _AHEAD
+    if later < scalars[EVENTS] and queue.kind[later] != CREATE:
+        s = np.int64(queue.target[later])
+        ask_for(segments.gone, s)
+        ask_for(segments.row, s)
+        ask_for(segments.room, s)
+        ask_to_write(segments.last_used, s)
+        ask_to_write(segments.size, s)
+    soon = event + _AHEAD
+    if soon < scalars[EVENTS] and queue.kind[soon] != CREATE:
+        s = np.int64(queue.target[soon])
+        row, room = np.int64(segments.row[s]), np.int64(segments.room[s])
+        for y in range(row, row + room, _LINE // 4):
+            ask_for(synapses.cell, y)
+        for y in range(row, row + room, _LINE // 2):
+            ask_to_write(synapses.permanence, y)
 
 
 @njit(**INLINE)

@@ -251,8 +251,12 @@ class TemporalMemory:
 
     def _more_pool(self, need: int) -> None:
         m, spare = self._memory, tm_arrays.SPARE.entries
-        used, end = tm_index.gathered_pool_size(m.cells.listeners), int(m.scalars[POOL_END])
+        end = int(m.scalars[POOL_END])
         # Lists keep their room to grow, as long as that is no more than `tm_footprint` counts.
+        # They have a place for each synapse at least; only if that leaves doubts they are added up.
+        used = int(m.scalars[SYNAPSES_CREATED] - m.scalars[SYNAPSES_DESTROYED])
+        if end > used + used // 4 + spare:
+            used = tm_index.gathered_pool_size(m.cells.listeners)
         as_it_lies = end <= used + used // 4 + spare
         entries = _more(end if as_it_lies else used, need, spare)
         longer = tm_arrays.lengthened([m.pool], entries) if as_it_lies else None
