@@ -1,7 +1,9 @@
-"""Memory and pooler against those of another checkout: python benchmarks/against.py FOLDER.
+"""Memory and pooler against another checkout's: python benchmarks/against.py FOLDER [NAME ...].
 
 One process for each, on the same core, and window by window one after the other: what else a
 machine does slows both. At the end of each case both must be in the same state.
+NAME: only cases with one of these in their names. Images of MNIST are read from the folder
+HTMRUN_TEST_DATA; without it their cases are left out.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -25,6 +28,9 @@ from spatial_pooler import BOOST, Case
 from htmrun.backends import State
 from htmrun.backends.bits import Bits
 from htmrun.backends.plan import Plan
+from htmrun.components.sources import Chunk, open_source
+from htmrun.config.compose import load
+from htmrun.execution.jobs import Builder
 
 HERE = Path(__file__).resolve().parent
 HEADS = ["case", "after steps", "us before", "us now", "best by best", "median by median"]
@@ -51,6 +57,45 @@ POOLERS = [
     ("SP 4096 -> 4096, window 1", Case(4096, 4096, 0.02), 20),
 ]
 TURNS = 4  # the first warms up
+Wanted = Callable[[str], bool]
+IMAGES = os.environ.get("HTMRUN_TEST_DATA", "")
+PART, PARTS = 500, 20  # images of a window, windows
+PIPELINE = "experiment=mnist, whole pipeline"
+
+
+@cache
+def mnist() -> tuple[Builder, list[Chunk]]:
+    """Return the shipped experiment and its first images."""
+    experiment = load(["experiment=mnist", f"data.path={IMAGES}/mnist"]).experiment
+    builder = Builder(experiment, open_source(experiment.data))
+    return builder, list(islice(builder.source.train(0, 0, PART), PARTS))
+
+
+class Images(Case):
+    """Images in the place of random patterns, each seen once in a turn."""
+
+    @property
+    def part(self) -> int:
+        """Images that are timed at a time."""
+        return PART
+
+    def samples(self) -> Bits:
+        """Return all images as bits."""
+        builder, chunks = mnist()
+        encoder = builder.pipeline(builder.experiment.arm["online"], 0).encoder
+        return Bits.concatenate([encoder.encode(chunk.fields) for chunk in chunks])
+
+
+if IMAGES:
+    SHIPPED = {"potential_fraction": 0.1, "density": 0.05, "boost_strength": 2.0}
+    POOLERS += [
+        (f"{name}, window {n}", Images(784, columns, 0.1, n, settings), PARTS)
+        for name, columns, settings in (
+            ("SP on images, 784 -> 6241, pools of a tenth", 6241, SMALL_POOLS),
+            ("SP of experiment=mnist, boost", 8192, SHIPPED),
+        )
+        for n in (1, 100)
+    ]
 
 
 def digest(state: State) -> str:
@@ -61,14 +106,30 @@ def digest(state: State) -> str:
     return words.hexdigest()
 
 
-def serve() -> Iterator[str]:
+def serve(wanted: Wanted) -> Iterator[str]:
     """Yield the seconds of one window after the other, and at the end of a turn the state."""
-    yield from serve_memories()
-    yield from serve_poolers()
+    yield from serve_memories(wanted)
+    yield from serve_poolers(wanted)
+    if IMAGES and wanted(PIPELINE):
+        yield from serve_pipelines()
 
 
-def serve_poolers() -> Iterator[str]:
-    for _, case, count in POOLERS:
+def serve_pipelines() -> Iterator[str]:
+    builder, chunks = mnist()
+    for _ in range(TURNS):
+        pipeline = builder.pipeline(builder.experiment.arm["online"], 0)
+        for chunk in chunks:
+            plan = Plan.every(1, len(chunk))
+            started = time.process_time()
+            pipeline.run(chunk, plan)
+            yield str(time.process_time() - started)
+        yield digest(pipeline.state())
+
+
+def serve_poolers(wanted: Wanted) -> Iterator[str]:
+    for name, case, count in POOLERS:
+        if not wanted(name):
+            continue
         bits = case.samples()
         parts = [bits.slice(a, a + case.part) for a in range(0, len(bits), case.part)]
         plan = Plan.every(case.window, case.part)
@@ -81,8 +142,10 @@ def serve_poolers() -> Iterator[str]:
             yield digest(pooler.state())
 
 
-def serve_memories() -> Iterator[str]:
+def serve_memories(wanted: Wanted) -> Iterator[str]:
     for name, steps, window, call, count in CASES:
+        if not wanted(named(name, call)):
+            continue
         case = next(c for c in temporal_memory.cases(False) if c.name == name)
         trained, ahead = case.memory(), temporal_memory.stream(case)
         for part in islice(ahead, steps // 500):
@@ -103,10 +166,14 @@ def serve_memories() -> Iterator[str]:
             yield digest(memory.state())
 
 
-def child(folder: Path) -> subprocess.Popen[str]:
+def named(name: str, call: int) -> str:
+    return name if call > 1 else f"{name}, one a call"
+
+
+def child(folder: Path, names: list[str]) -> subprocess.Popen[str]:
     """Start a process with the code of `folder`, which measures a window for each line."""
     return subprocess.Popen(
-        [sys.executable, str(HERE / "against.py"), "--serve"],
+        [sys.executable, str(HERE / "against.py"), "--serve", str(folder), *names],
         env=os.environ | {"PYTHONPATH": str(folder)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -123,15 +190,15 @@ def answer(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
 
 
-def rows(folder: Path) -> Iterator[list[str]]:
+def rows(folder: Path, names: list[str], wanted: Wanted) -> Iterator[list[str]]:
     """Yield a row for each case: the code of `folder` before, that of this checkout now."""
-    both = [child(folder), child(HERE.parent)]
-    memories = [
-        (name if call > 1 else f"{name}, one a call", steps, window, count)
-        for name, steps, window, call, count in CASES
+    both = [child(folder, names), child(HERE.parent, names)]
+    every = [
+        (named(name, call), steps, window, count) for name, steps, window, call, count in CASES
     ]
-    poolers = [(name, 0, case.part, count) for name, case, count in POOLERS]
-    for name, steps, window, count in memories + poolers:
+    every += [(name, 0, case.part, count) for name, case, count in POOLERS]
+    every += [(PIPELINE, 0, PART, PARTS)] if IMAGES else []
+    for name, steps, window, count in (case for case in every if wanted(case[0])):
         seconds: list[list[list[float]]] = [[[] for _ in range(count)] for _ in both]
         for turn in range(TURNS):
             for w in range(count):
@@ -151,15 +218,21 @@ def rows(folder: Path) -> Iterator[list[str]]:
 def main() -> None:
     """Measure, or serve another process that measures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("folder", type=Path, nargs="?", help="the other checkout")
+    parser.add_argument("folder", type=Path, help="the other checkout")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="parts of names of cases")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    folder, names = options.folder.resolve(), options.names
     measuring.stay_on_one_core()
+
+    def wanted(name: str) -> bool:
+        return not names or any(part in name for part in names)
+
     if options.serve:
-        for line, said in zip(sys.stdin, serve(), strict=False):
+        for line, said in zip(sys.stdin, serve(wanted), strict=False):
             print(said, end="\n" if line else "", flush=True)
         return
-    table = Table("Before and now", ABOUT, HEADS, 2, lambda _: rows(options.folder.resolve()))
+    table = Table("Before and now", ABOUT, HEADS, 2, lambda _: rows(folder, names, wanted))
     print(measuring.markdown(table, measuring.measure(table, False)))
 
 

@@ -9,7 +9,7 @@ import pytest
 from numba import njit
 
 from htmrun.backends.bits import Bits
-from htmrun.backends.cpu.pooler import compact
+from htmrun.backends.cpu.pooler import compact, listed
 from htmrun.backends.cpu.pooler.spatial_pooler import SpatialPooler as Compiled
 from htmrun.backends.parameters import SpatialPoolerParameters
 from htmrun.backends.plan import Plan
@@ -38,7 +38,7 @@ def always(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
     """Pack rows wherever that saves a word; list the input at each place, or gather words."""
     monkeypatch.setattr(compact, "SHARE", 0.99)
     if request.param == "gathered":
-        monkeypatch.setattr(compact, "LISTED", 0)
+        monkeypatch.setattr(listed, "LISTED", 0)
 
 
 def pooler(kind: Any, shape: tuple[int, ...], threads: int = 1, **given: Any) -> Any:
@@ -76,6 +76,20 @@ def test_packed_rows_equal_the_reference(
     same(fast, again)
     np.testing.assert_array_equal(again.run(bits, plan).indices, slow.run(bits, plan).indices)
     same(slow, again)
+
+
+@pytest.mark.skipif(not compact.FAST, reason="this processor has no fast PEXT: rows stay whole")
+@pytest.mark.parametrize("boost", [0.0, 3.0])
+def test_more_winners_than_are_changed_at_a_time(boost: float) -> None:
+    parameters = SpatialPoolerParameters(
+        columns=700, density=0.2, potential_fraction=0.3, boost_strength=boost, increment=0.03
+    )
+    slow, fast = Reference(parameters, (200,), 3), Compiled(parameters, (200,), 3)
+    bits = stream(200, 20)
+    plan = Plan.every(1, len(bits))
+    np.testing.assert_array_equal(slow.run(bits, plan).indices, fast.run(bits, plan).indices)
+    np.testing.assert_array_equal(slow.overlaps(bits), fast.overlaps(bits))
+    same(slow, fast)
 
 
 @pytest.mark.skipif(not compact.FAST, reason="this processor has no fast PEXT: rows stay whole")
@@ -120,31 +134,35 @@ def _call(function: Any) -> Any:
 
 
 @pytest.mark.parametrize("words", [8, 16])
-def test_looking_up_bits_bit_by_bit(words: int) -> None:
+@pytest.mark.parametrize("lanes", [64, 32])
+def test_looking_up_bits_bit_by_bit(words: int, lanes: int) -> None:
     random = np.random.default_rng(0)
     row = random.integers(0, 2**64, words, dtype=np.uint64)
-    inputs_at = random.integers(0, 64 * words, (3, 128), dtype=np.uint16)
-    inputs_at[0, :2] = 0, 64 * words - 1
+    inputs = random.integers(0, 64 * words, (3, lanes))
+    inputs[0, :2] = 0, 64 * words - 1
+    look = np.hstack([inputs >> 3, 1 << (inputs & 7)]).astype(np.uint8)
+    look[:, -1] = 0  # no input
     second = 8 if words > 8 else 0
-    fast = njit(lambda *given: compact.look_up(*given))
-    for at in range(0, inputs_at.size, 64):
+    name = "look_up" if lanes == 64 else "look_up_half"
+    plain, chosen = getattr(listed, f"{name}_plain"), getattr(listed, name)
+    fast = njit(lambda *given: chosen(*given))
+    for c in range(3):
         wanted = sum(
-            (int(row[int(i) >> 6]) >> (int(i) & 63) & 1) << b
-            for b, i in enumerate(inputs_at.ravel()[at : at + 64])
+            (int(row[int(i) >> 6]) >> (int(i) & 63) & 1) << b for b, i in enumerate(inputs[c, :-1])
         )
-        assert int(compact.look_up_plain(row, second, inputs_at, at)) == wanted
-        assert int(fast(row, second, inputs_at, at)) == wanted
+        assert int(plain(row, second, look, 2 * lanes * c)) == wanted
+        assert int(fast(row, second, look, 2 * lanes * c)) == wanted
 
 
-@pytest.mark.skipif(not compact.LOOKS_UP, reason="this processor looks no bytes up in registers")
+@pytest.mark.skipif(not listed.LOOKS_UP, reason="this processor looks no bytes up in registers")
 def test_inputs_are_listed_where_two_registers_hold_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compact, "LISTED", 1024)
-    assert compact.lists(784, 2)
-    assert compact.lists(1024, 3)
-    assert not compact.lists(1025, 3)
-    assert not compact.lists(784, 13)
-    monkeypatch.setattr(compact, "LOOKS_UP", False)
-    assert not compact.lists(784, 2)
+    monkeypatch.setattr(listed, "LISTED", 1024)
+    assert listed.lists(784, 2)
+    assert listed.lists(1024, 3)
+    assert not listed.lists(1025, 3)
+    assert not listed.lists(784, 13)
+    monkeypatch.setattr(listed, "LOOKS_UP", False)
+    assert not listed.lists(784, 2)
 
 
 def test_rows_are_packed_only_where_that_is_faster(monkeypatch: pytest.MonkeyPatch) -> None:

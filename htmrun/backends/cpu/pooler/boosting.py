@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
+from htmrun.backends.cpu.pooler.factors import LANES, USUAL_GAIN, exp2_lanes, exp2_of_usual
 from htmrun.backends.cpu.pooler.layout import INNER, Field, Memory, Rules
 from htmrun.backends.cpu.pooler.neighbourhood import neighbourhood_maxima, neighbourhood_sums
-from htmrun.backends.cpu.pooler.simd import exp2_lanes
 from htmrun.backends.fixed_point import DUTY_ONE
 
 
@@ -15,9 +18,11 @@ from htmrun.backends.fixed_point import DUTY_ONE
 def update_boost(r: Rules, f: Field, m: Memory) -> None:
     """Recompute boost factors and minimum overlap duty cycles from the duty cycles."""
     if r.boost_gain > 0:
-        _differences(r, f, m)
-        for at in range(0, len(m.boost), 16):
-            exp2_lanes(m.difference, at, np.int32(r.boost_gain), m.boost)
+        if r.boosts_locally:
+            _differences(r, f, m)
+            _factors(m.difference, 0, r, m)
+        else:
+            _factors(m.active_duty, r.k * DUTY_ONE // r.columns, r, m)
     if r.bump > 0:
         for c in range(r.columns):
             m.sums[c] = np.int64(m.overlap_duty[c])
@@ -34,13 +39,20 @@ def update_boost(r: Rules, f: Field, m: Memory) -> None:
 
 
 @njit(**INNER)
+def _factors(duty: npt.NDArray[Any], target: int, r: Rules, m: Memory) -> None:
+    """Leave the boost factors in `m.boost`: exp(strength * (target - duty)), duties in 32 bits."""
+    gain = np.int32(r.boost_gain)
+    if r.boost_gain <= USUAL_GAIN:
+        for at in range(0, r.columns, LANES):
+            exp2_of_usual(duty, at, np.int32(target), gain, m.boost)
+    else:
+        for at in range(0, r.columns, LANES):
+            exp2_lanes(duty, at, np.int32(target), gain, m.boost)
+
+
+@njit(**INNER)
 def _differences(r: Rules, f: Field, m: Memory) -> None:
-    """Leave target less active duty cycle, at most 2**30 either way, in `m.difference`."""
-    if not r.boosts_locally:
-        target = np.int32(r.k * DUTY_ONE // r.columns)
-        for c in range(r.columns):
-            m.difference[c] = target - np.int32(m.active_duty[c])
-        return
+    """Leave active duty cycle less target, at most 2**30 either way, in `m.difference`."""
     for c in range(r.columns):
         m.sums[c] = np.int64(m.active_duty[c])
     _share(r, m)
@@ -49,7 +61,7 @@ def _differences(r: Rules, f: Field, m: Memory) -> None:
     # 2**30, misses an integer by at least 1/size, more than the rounding error.
     for c in range(r.columns):
         mean = np.int64(np.float64(m.sums[c]) / np.float64(f.sizes[c]))
-        m.difference[c] = np.int32(mean) - np.int32(m.active_duty[c])
+        m.difference[c] = np.int32(m.active_duty[c]) - np.int32(mean)
 
 
 @njit(**INNER)

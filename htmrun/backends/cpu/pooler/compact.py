@@ -3,9 +3,8 @@
 A commit changes every permanence of a row. Where pools hold a small share of the inputs most of
 these count for nothing, so rows are packed: place k of a column's row is its k-th potential input.
 Rows of inputs come to the same order by PEXT, which gathers the bits of a word under a mask, and
-go back by PDEP (Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2). Where two
-registers hold a row of inputs, VPERMI2B looks 64 of its bits up at once (there, too); the input at
-each place is listed for that.
+go back by PDEP (Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2), unless
+inputs are few enough to be listed (see `listed`).
 """
 
 from __future__ import annotations
@@ -21,8 +20,10 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from htmrun.backends.cpu.common.numeric import JIT, popcount, trailing_zeros
+from htmrun.backends.cpu.common.prefetch import ask_for
+from htmrun.backends.cpu.common.processor import has
 from htmrun.backends.cpu.pooler.layout import INNER, U64, Memory
-from htmrun.backends.cpu.pooler.simd import load, place_of, prefetch
+from htmrun.backends.cpu.pooler.listed import fetch_places, input_at, is_listed, packed_word
 
 SHARE = 0.2
 """Of the words of a row: where packed rows take more, whole rows are faster (measured)."""
@@ -33,15 +34,10 @@ _SLOW = ("znver1", "znver2", "bdver4")
 
 def _at_hand() -> bool:
     """Return whether this processor has PEXT and PDEP, and is fast at them."""
-    features = llvmlite.binding.get_host_cpu_features()
-    return bool(features.get("bmi2")) and llvmlite.binding.get_host_cpu_name() not in _SLOW
+    return has("bmi2") and llvmlite.binding.get_host_cpu_name() not in _SLOW
 
 
 FAST = _at_hand()
-LOOKS_UP = bool(llvmlite.binding.get_host_cpu_features().get("avx512vbmi"))
-"""Whether this processor looks up bytes in two registers of 64."""
-LISTED = 1024
-"""Inputs up to which the input at each place is listed: the bits of two registers."""
 
 
 def words(inputs: int, largest: int) -> int:
@@ -51,11 +47,6 @@ def words(inputs: int, largest: int) -> int:
     """
     whole, packed = -(-inputs // 64), largest // 64 + 1
     return packed if FAST and packed <= SHARE * whole else whole
-
-
-def lists(inputs: int, words_of_row: int) -> bool:
-    """Return whether the input at each place is listed, for rows of so many words."""
-    return LOOKS_UP and inputs <= LISTED and words_of_row < -(-inputs // 64)
 
 
 def _by_instruction(name: str) -> Any:
@@ -70,45 +61,6 @@ def _by_instruction(name: str) -> Any:
         return types.uint64(types.uint64, types.uint64), codegen
 
     return intrinsic(typed)
-
-
-def _look_up(typingctx: Any, row: Any, second: Any, inputs_at: Any, at: Any) -> Any:
-    narrow, wide = ir.VectorType(ir.IntType(8), 64), ir.VectorType(ir.IntType(16), 64)
-
-    def all_of(value: int) -> Any:
-        return ir.Constant(wide, [value] * 64)
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        kinds, (of_row, upper, of_inputs, position) = signature.args, args
-        place = place_of(context, builder, kinds[0], of_row, ir.Constant(upper.type, 0), narrow)
-        low = load(builder, place, 8)
-        place = place_of(context, builder, kinds[0], of_row, upper, narrow)
-        high = load(builder, place, 8)
-        place = place_of(context, builder, kinds[2], of_inputs, position, wide)
-        inputs = load(builder, place, 2)
-        byte = builder.trunc(builder.lshr(inputs, all_of(3)), narrow)
-        kind = ir.FunctionType(narrow, [narrow] * 3)
-        name = "llvm.x86.avx512.vpermi2var.qi.512"
-        function = cgutils.get_or_insert_function(builder.module, kind, name)
-        found = builder.zext(builder.call(function, [low, byte, high]), wide)
-        found = builder.lshr(found, builder.and_(inputs, all_of(7)))
-        bits = builder.trunc(found, ir.VectorType(ir.IntType(1), 64))
-        return builder.bitcast(bits, ir.IntType(64))
-
-    return types.uint64(row, types.intp, inputs_at, types.intp), codegen
-
-
-@njit(**JIT)
-def look_up_plain(row: U64, second: int, inputs_at: npt.NDArray[np.uint16], at: int) -> np.uint64:
-    """Return the bits of `row` that the 64 inputs from element `at` of `inputs_at` on name.
-
-    second: the word of `row` from which its second half is taken: 8, or 0 where it has none.
-    """
-    width, out = inputs_at.shape[1], np.uint64(0)
-    for b in range(64):
-        i = np.int64(inputs_at[at // width, at % width + b])
-        out |= ((row[i >> 6] >> np.uint64(i & 63)) & np.uint64(1)) << np.uint64(b)
-    return out
 
 
 @njit(**JIT)
@@ -138,34 +90,12 @@ def pdep_plain(value: np.uint64, mask: np.uint64) -> np.uint64:
 
 pext: Any = _by_instruction("pext") if FAST else pext_plain
 pdep: Any = _by_instruction("pdep") if FAST else pdep_plain
-look_up: Any = intrinsic(_look_up) if LOOKS_UP else look_up_plain
 
 
 @njit(**INNER)
 def is_compact(m: Memory) -> bool:
     """Return whether rows of `m` are packed."""
     return m.connected.shape[1] != m.pool.shape[1]
-
-
-@njit(**INNER)
-def is_listed(m: Memory) -> bool:
-    """Return whether the input at each place of the packed rows of `m` is listed."""
-    return m.inputs_at.shape[1] > 0
-
-
-@njit(**INNER)
-def fetch_places(c: int, m: Memory) -> None:
-    """Fetch the list of inputs of column `c`, which is needed next."""
-    places = m.inputs_at.shape[1]
-    for w in range(0, places, 32):
-        prefetch(m.inputs_at, c * places + w)
-
-
-@njit(**INNER)
-def packed_word(c: int, w: int, row: U64, m: Memory) -> np.uint64:
-    """Return word `w` of `row`, bits of inputs, in the order of column `c`'s listed inputs."""
-    second = 8 if m.pool.shape[1] > 8 else 0
-    return look_up(row, second, m.inputs_at, (c * m.connected.shape[1] + w) * 64)
 
 
 @njit(**INNER)
@@ -183,9 +113,9 @@ def pack(c: int, following: int, row: U64, m: Memory) -> None:
         return
     width = m.pool.shape[1]
     for w in range(0, width, 8):
-        prefetch(m.pool, following * width + w)
+        ask_for(m.pool, following * width + w)
     for w in range(0, width + 1, 16):
-        prefetch(m.first, following * (width + 1) + w)
+        ask_for(m.first, following * (width + 1) + w)
     # Free of branches: where a word of the packed row ends cannot be predicted. What is written
     # before it is full is written again.
     word, place = np.uint64(0), np.uint64(0)
@@ -208,7 +138,7 @@ def inputs_of(count: int, c: int, m: Memory) -> None:
     """Turn the first `count` of `m.flip_inputs`, ascending places of a packed row, into inputs."""
     if is_listed(m):
         for k in range(count):
-            m.flip_inputs[k] = np.int32(m.inputs_at[c, m.flip_inputs[k]])
+            m.flip_inputs[k] = np.int32(input_at(c, np.int64(m.flip_inputs[k]), m))
         return
     w = 0
     for k in range(count):
@@ -231,20 +161,6 @@ def number_places(pool: U64, first: npt.NDArray[np.uint32], synapses: U64) -> No
         left = min(max(count - 64 * w, 0), 64)
         ones = (np.uint64(1) << np.uint64(left)) - np.uint64(1)
         synapses[w] = ~np.uint64(0) if left == 64 else ones
-
-
-@njit(**JIT)
-def list_inputs(start: int, stop: int, pool: U64, inputs_at: npt.NDArray[np.uint16]) -> None:
-    """List the inputs of the pools of columns start..stop, ascending, and zeros behind them."""
-    for c in range(start, stop):
-        place = 0
-        for w in range(pool.shape[1]):
-            left = pool[c, w]
-            while left != np.uint64(0):
-                inputs_at[c, place] = np.uint16(64 * w + np.int64(trailing_zeros(left)))
-                left &= left - np.uint64(1)
-                place += 1
-        inputs_at[c, place:] = np.uint16(0)
 
 
 @njit(**JIT)

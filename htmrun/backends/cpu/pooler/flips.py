@@ -11,9 +11,10 @@ import numpy as np
 from numba import njit
 
 from htmrun.backends.cpu.common.numeric import popcount, trailing_zeros
+from htmrun.backends.cpu.common.prefetch import ask_to_write
 from htmrun.backends.cpu.pooler.compact import inputs_of, is_compact
 from htmrun.backends.cpu.pooler.layout import INNER, Memory
-from htmrun.backends.cpu.pooler.simd import prefetch
+from htmrun.backends.cpu.pooler.listed import input_at
 
 
 @njit(**INNER)
@@ -42,7 +43,7 @@ def list_flips(c: int, m: Memory) -> int:
         inputs_of(count, c, m)
     pitch = m.by_input.shape[1]
     for k in range(count):
-        prefetch(m.by_input, np.int64(m.flip_inputs[k]) * pitch + (c >> 6))
+        ask_to_write(m.by_input, np.int64(m.flip_inputs[k]) * pitch + (c >> 6))
     return count
 
 
@@ -80,3 +81,15 @@ def flip(count: int, c: int, m: Memory) -> None:
     word = c >> 6
     for k in range(count):
         m.by_input[m.flip_inputs[k], word] ^= bit
+
+
+@njit(**INNER)
+def flip_noted(c: int, j: int, m: Memory) -> None:
+    """Bring the transposed matrix in line with what row `j` of `m.noted` says of column `c`."""
+    bit, word = np.uint64(1) << np.uint64(c & 63), c >> 6
+    for w in range(m.connected.shape[1]):
+        left = m.noted[j, w]
+        while left != np.uint64(0):
+            i = input_at(c, 64 * w + np.int64(trailing_zeros(left)), m)
+            m.by_input[i, word] ^= bit
+            left &= left - np.uint64(1)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from htmrun.backends.cpu.common.checks import inside
 from htmrun.backends.cpu.pooler.boosting import update_boost
 from htmrun.backends.cpu.pooler.layout import HOT, I64, INNER, U64, Field, Memory, Rules
 from htmrun.backends.cpu.pooler.learning import (
@@ -22,14 +23,10 @@ from htmrun.backends.cpu.pooler.learning import (
 )
 from htmrun.backends.cpu.pooler.local import local_best
 from htmrun.backends.cpu.pooler.overlap import count_overlaps, overlap_of, spread_overlaps
+from htmrun.backends.cpu.pooler.scores import best_scores
 from htmrun.backends.cpu.pooler.standing import STANDING, Flags
 from htmrun.backends.cpu.pooler.window import input_words
-from htmrun.backends.cpu.pooler.winners import (
-    best_overlaps,
-    best_scores,
-    score_columns,
-    write_columns,
-)
+from htmrun.backends.cpu.pooler.winners import best_overlaps, write_columns
 from htmrun.backends.cpu.pooler.work_sharing import (
     BASE,
     COLUMNS,
@@ -160,9 +157,15 @@ def help_chunk(x: Chunk, turned: U64, members: Index, r: Rules, f: Field, m: Mem
 @njit(**HOT)
 def infer_chunk(
     on: Index, offsets: I64, winners: Index, winner_offsets: I64, board: I64, table: I64
-) -> None:
-    """Write the winners of all samples; touches nothing but scratch."""
+) -> int:
+    """Write the winners of all samples, return how many; touches nothing but scratch.
+
+    -1, and nothing is done, if an on-bit is not among the inputs: a call of its own for that would
+    take as long as a sample.
+    """
     s = _standing_of(table)
+    if not inside(on, s.rules.inputs):
+        return -1
     start: Any = np.int64(0)
     no: Any = np.bool_(False)
     winner_offsets[0] = 0
@@ -171,6 +174,7 @@ def infer_chunk(
         s.window.won, board, s.crew,
     )  # fmt: skip
     _stretch(start, len(offsets) - 1, start, no, s.others, x, s.rules, s.field, s.memory)
+    return winner_offsets[len(offsets) - 1]
 
 
 @njit(**HOT)
@@ -297,11 +301,8 @@ def _sample(
         input_words(on, x.rows[t - window])
         if x.won.shape[0] > 1:
             row = x.won[t - window]
-            if x.boosted and not r.local:
-                input_words(x.winners[at : at + n], row)
-            else:
-                for w in range(len(row)):
-                    row[w] = m.selected[w]
+            for w in range(len(row)):
+                row[w] = m.selected[w]
     return n
 
 
@@ -320,8 +321,7 @@ def _winners(
     if r.local:
         local_best(used, n, boosted, r, f, m)
     elif boosted:
-        score_columns(spread_overlaps(used, m), r.stimulus, m.boost, m)
-        return best_scores(r.k, n, m, out, at)
+        best_scores(used, r.k, n, r.stimulus, r.columns, m)
     else:
         best_overlaps(used, r.k, r.stimulus, m)
     return write_columns(m.selected, out, at)

@@ -36,8 +36,8 @@ BYTES = 4
 """Bytes of an overlap: planes are kept for 8 * BYTES bits."""
 
 
-SLACK = 4
-"""Places behind a list of columns that writing it may overwrite."""
+SLACK = 16
+"""Places behind a list of columns or samples that writing it may overwrite."""
 
 
 _CACHE_LINE = 64
@@ -72,13 +72,14 @@ class Memory(NamedTuple):
     """State and scratch. C, I: padded columns and inputs; CW, IW: their 64-bit words.
 
     SW: words of a column's row, IW, or fewer where pools are compact (see `compact`).
+    P: its places, 64 SW, or half a word less (see `listed`).
     """
 
-    x: npt.NDArray[np.int16]  # (C, 64 SW) permanence - SHIFT
+    x: npt.NDArray[np.int16]  # (C, P) permanence - SHIFT
     pool: U64  # (C, IW) bit set: potential synapse
     synapses: U64  # (C, SW) bit set: a place of `x` that counts
     first: npt.NDArray[np.uint32]  # (C, IW + 1) synapses before each word; (C, 0) of whole rows
-    inputs_at: npt.NDArray[np.uint16]  # (C, 64 SW) input at each place of a row; (C, 0): not listed
+    look: npt.NDArray[np.uint8]  # (C, 2 P) byte and bit of each place's input; (C, 0): not listed
     connected: U64  # (C, SW) bit set: connected
     by_input: U64  # (I + 1, CW) connected inputs, transposed; the last row is zero
     active_duty: npt.NDArray[np.uint32]  # (C,)
@@ -89,6 +90,7 @@ class Memory(NamedTuple):
     planes: U64  # (8 * BYTES + 1, CW) overlaps, one bit per plane; the last carries
     overlap_bytes: U64  # (BYTES, C / 8) overlaps, byte by byte, eight columns a word
     scores: npt.NDArray[np.float32]  # (C,) boosted scores, 0: cannot win
+    levels: npt.NDArray[np.uint8]  # (C,) of scores, see `scores`
     candidates: U64  # (CW,)
     selected: U64  # (CW,)
     level: U64  # (CW,)
@@ -102,18 +104,19 @@ class Memory(NamedTuple):
     totals: I64  # (I,)
     packed: U64  # (IW + 1,) a row of inputs in the order of a compact pool
     flips: U64  # (IW in whole steps of 64) by word of one column's row: synapses that changed
+    noted: U64  # (64, SW) the same of as many columns whose inputs are listed
     touched: U64  # (IW / 64,) by word: whether it changed, one bit each
     flip_inputs: npt.NDArray[np.int32]  # (I,) the inputs of these synapses
     wins: npt.NDArray[np.uint32]  # (C,) wins in a window of several samples
     sums: I64  # (C,)
     line: I64  # (3 * C,)
     listed: npt.NDArray[np.int32]  # (2 * C + SLACK,)
-    difference: npt.NDArray[np.int32]  # (C,) target less active duty cycle
+    difference: npt.NDArray[np.int32]  # (C,) active duty cycle less its target, boosting locally
     places: I64  # (256,) where rows start that are being counted
     hint: npt.NDArray[np.float64]  # (4,) where to look for the best scores first; speed only
 
 
-SHARED = ("x", "pool", "synapses", "first", "inputs_at", "connected")
+SHARED = ("x", "pool", "synapses", "first", "look", "connected")
 SHARED += ("by_input", "active_duty", "overlap_duty", "min_overlap_duty", "boost", "wins")
 """Arrays that all threads see; of everything else each has its own."""
 

@@ -7,29 +7,26 @@ import numpy.typing as npt
 from numba import njit
 
 from htmrun.backends.cpu.common.numeric import trailing_zeros
+from htmrun.backends.cpu.common.prefetch import ask_to_write
 from htmrun.backends.cpu.pooler.compact import (
-    fetch_places,
     is_compact,
-    is_listed,
     pack,
-    packed_word,
 )
-from htmrun.backends.cpu.pooler.flips import flip, list_flips, note_flips
+from htmrun.backends.cpu.pooler.factors import LANES, decay_lanes
+from htmrun.backends.cpu.pooler.flips import flip, flip_noted, list_flips, note_flips
 from htmrun.backends.cpu.pooler.layout import HOT, INNER, SHIFT, U64, Memory, Rules
+from htmrun.backends.cpu.pooler.listed import fetch_places, fetch_row, is_listed, packed_word
 from htmrun.backends.cpu.pooler.overlap import count_rows
-from htmrun.backends.cpu.pooler.simd import (
-    adapt_by_bits,
-    adapt_by_change,
-    add_where,
-    prefetch,
-)
+from htmrun.backends.cpu.pooler.rows import adapt_half, adapt_whole, adapt_word, change_word
+from htmrun.backends.cpu.pooler.simd import add_where
 from htmrun.backends.cpu.pooler.window import list_samples, turn_winners
 from htmrun.backends.fixed_point import DUTY_ONE, PERMANENCE_ONE
 
-_TOP = PERMANENCE_ONE - SHIFT
-
 _AHEAD = 32
 """Words of 64 permanences, 128 bytes each, between fetching and changing them."""
+
+_COLUMNS_AHEAD = 6
+"""Columns whose inputs are listed between fetching and changing their rows."""
 
 _MANY = 6
 """Wins of a column in a window from which its inputs are counted in bit planes first."""
@@ -39,9 +36,10 @@ _MANY = 6
 def _fetch(c: int, following: int, w: int, width: int, m: Memory) -> None:
     """Fetch 64 permanences some way ahead of word `w`, at the end of a column the next one's."""
     ahead = w + min(_AHEAD, width)
-    at = c * width + ahead if ahead < width else following * width + ahead - width
-    prefetch(m.x, at * 64)
-    prefetch(m.x, at * 64 + 32)
+    row, word = (c, ahead) if ahead < width else (following, ahead - width)
+    at = row * m.x.shape[1] + 64 * word
+    ask_to_write(m.x, at)
+    ask_to_write(m.x, at + 32)
 
 
 @njit(**INNER)
@@ -56,17 +54,14 @@ def adapt_words(
     """
     touched = np.uint64(0)
     width = m.connected.shape[1]
-    for w in range(width):
+    # Half a word is looked for once, not in each step: that alone takes a twentieth of a sample.
+    for w in range(m.x.shape[1] >> 6):
         _fetch(c, following, w, width, m)
-        mask = adapt_by_bits(
-            m.x,
-            (c * width + w) * 64,
-            row[w],
-            np.int16(change[0]),
-            np.int16(change[1]),
-            np.int16(_TOP),
-            np.int16(threshold - SHIFT),
-        )
+        mask = adapt_whole(m.x, c, w, row[w], change, threshold)
+        touched = note_flips(c, w, mask, touched, m)
+    if m.x.shape[1] & 63:
+        w = width - 1
+        mask = adapt_half(m.x, c, w, row[w], change, threshold)
         touched = note_flips(c, w, mask, touched, m)
 
 
@@ -88,15 +83,7 @@ def adapt_inputs(
     fetch_places(following, m)
     for w in range(width):
         _fetch(c, following, w, width, m)
-        mask = adapt_by_bits(
-            m.x,
-            (c * width + w) * 64,
-            packed_word(c, w, row, m),
-            np.int16(change[0]),
-            np.int16(change[1]),
-            np.int16(_TOP),
-            np.int16(threshold - SHIFT),
-        )
+        mask = adapt_word(m.x, c, w, packed_word(c, w, row, m), change, threshold)
         touched = note_flips(c, w, mask, touched, m)
 
 
@@ -107,6 +94,9 @@ def learn_alone(winners: npt.NDArray[np.int32], row: U64, r: Rules, m: Memory) -
     A column's changes reach the transposed matrix while the next column is on its way, because
     each of them is a line of its own that has to be fetched first.
     """
+    if is_listed(m):
+        learn_listed(winners, row, r, m)
+        return
     flips, before = 0, 0
     for j in range(len(winners)):
         c, following = np.int64(winners[j]), np.int64(winners[min(j + 1, len(winners) - 1)])
@@ -117,21 +107,41 @@ def learn_alone(winners: npt.NDArray[np.int32], row: U64, r: Rules, m: Memory) -
 
 
 @njit(**INNER)
+def learn_listed(winners: npt.NDArray[np.int32], row: U64, r: Rules, m: Memory) -> None:
+    """The same where inputs are listed, 64 winners at a time: their changes are few.
+
+    Which columns changed cannot be predicted, so a block ends before one is looked at.
+    """
+    width, last = m.connected.shape[1], len(winners) - 1
+    for first in range(0, len(winners), 64):
+        touched = np.uint64(0)
+        for j in range(first, min(first + 64, len(winners))):
+            c = np.int64(winners[j])
+            fetch_row(np.int64(winners[min(j + _COLUMNS_AHEAD, last)]), m)
+            some = np.uint64(0)
+            for w in range(width):
+                bits = packed_word(c, w, row, m)
+                mask = adapt_word(m.x, c, w, bits, (r.up, -r.down), r.threshold)
+                mask &= m.synapses[c, w]
+                flipped = mask ^ m.connected[c, w]
+                m.connected[c, w] = mask
+                m.noted[j - first, w] = flipped
+                some |= flipped
+            touched |= np.uint64(some != np.uint64(0)) << np.uint64(j - first)
+        while touched != np.uint64(0):
+            j = np.int64(trailing_zeros(touched))
+            touched &= touched - np.uint64(1)
+            flip_noted(np.int64(winners[first + j]), j, m)
+
+
+@njit(**INNER)
 def adapt_by_window(c: int, following: int, threshold: int, m: Memory) -> None:
     """Add `m.change` to the permanences of column `c`; the rest as `adapt_words`."""
     touched = np.uint64(0)
     width = m.connected.shape[1]
     for w in range(width):
         _fetch(c, following, w, width, m)
-        mask = adapt_by_change(
-            m.x,
-            (c * width + w) * 64,
-            m.change,
-            w * 64,
-            np.int16(_TOP),
-            np.int16(threshold - SHIFT),
-        )
-        touched = note_flips(c, w, mask, touched, m)
+        touched = note_flips(c, w, change_word(m.x, c, w, m.change, threshold), touched, m)
 
 
 @njit(**INNER)
@@ -242,7 +252,7 @@ def _push(c: int, wins: int, r: Rules, m: Memory) -> None:
     width = m.connected.shape[1]
     for w in range(width):
         word = np.uint64(0)
-        for b in range(64):
+        for b in range(min(64, m.x.shape[1] - 64 * w)):
             word |= np.uint64(m.x[c, w * 64 + b] >= least) << np.uint64(b)
         upwards[w] = word
     step = min(r.push * wins, PERMANENCE_ONE)
@@ -251,14 +261,13 @@ def _push(c: int, wins: int, r: Rules, m: Memory) -> None:
 
 
 @njit(**INNER)
-def _decay(duty: npt.NDArray[np.uint32], n: int, period: int) -> None:
-    decay = np.uint64(n * ((1 << 32) // period))
+def _decay(duty: npt.NDArray[np.uint32], n: int, r: Rules) -> None:
+    decay = np.uint64(n * ((1 << 32) // r.period))
     if decay >> np.uint64(32):
         duty[:] = np.uint32(0)
         return
-    for c in range(len(duty)):
-        lost = (np.uint64(duty[c]) * (decay & np.uint64(0xFFFFFFFF))) >> np.uint64(32)
-        duty[c] -= np.uint32(lost)
+    for at in range(0, r.columns, LANES):
+        decay_lanes(duty, at, decay)
 
 
 @njit(**INNER)
@@ -268,7 +277,7 @@ def advance_duties(winners: npt.NDArray[np.int32], samples: int, r: Rules, m: Me
     `winners` are those of a window of one sample; `m.wins` has those of a longer one by column.
     """
     gain = np.uint32(DUTY_ONE // r.period)
-    _decay(m.active_duty, samples, r.period)
+    _decay(m.active_duty, samples, r)
     if samples == 1:
         for j in range(len(winners)):
             m.active_duty[winners[j]] += gain
@@ -277,7 +286,7 @@ def advance_duties(winners: npt.NDArray[np.int32], samples: int, r: Rules, m: Me
             m.active_duty[c] += m.wins[c] * gain
     if r.bump == 0:
         return
-    _decay(m.overlap_duty, samples, r.period)
+    _decay(m.overlap_duty, samples, r)
     for c in range(r.columns):
         m.overlap_duty[c] += np.uint32(m.reached[c]) * gain
         m.reached[c] = 0

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from htmrun.backends.cpu.common.prefetch import ask_for
 from htmrun.backends.cpu.pooler.adders import (
     BLOCK,
     GROUP,
@@ -22,7 +23,7 @@ from htmrun.backends.cpu.pooler.adders import (
 )
 from htmrun.backends.cpu.pooler.layout import BYTES, I64, INNER, U64, Memory
 from htmrun.backends.cpu.pooler.planes import spread_word
-from htmrun.backends.cpu.pooler.simd import WORDS, prefetch
+from htmrun.backends.cpu.pooler.simd import WORDS
 
 CARRY = 8 * BYTES
 """The plane that carries; those below are the bits of the overlaps."""
@@ -90,7 +91,7 @@ def _count_far(rows: U64, count: int, before: int, top: int, planes: U64, places
         following = min(first + 2 * GROUP, count)
         for at in range(0, width, WORDS):
             for j in range(first + GROUP, following):
-                prefetch(rows, places[j] + at)
+                ask_for(rows, places[j] + at)
             count_16_rows(rows, places, first, planes, width, at, CARRY)
         _ripple(planes, width, LOW, top)
 

@@ -15,11 +15,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from htmrun.backends.fixed_point import EXP2_MAX, EXP2_MIN, EXP2_POLY
-
 _I64 = ir.IntType(64)
 _LANES16 = ir.VectorType(ir.IntType(16), 64)
-_LANES32 = ir.VectorType(ir.IntType(32), 64)
 _MASK = ir.VectorType(ir.IntType(1), 64)
 LINE = ir.VectorType(_I64, 8)
 """A step of a bit plane: a cache line."""
@@ -46,7 +43,8 @@ def splat(builder: Any, value: Any, lanes: Any) -> Any:
     return builder.shuffle_vector(one, ir.Constant(lanes, ir.Undefined), zeros)
 
 
-def _call(builder: Any, name: str, a: Any, b: Any) -> Any:
+def call_lanes(builder: Any, name: str, a: Any, b: Any) -> Any:
+    """Return what LLVM's `name` makes of two vectors of integers."""
     lanes = a.type
     suffix = f"v{lanes.count}i{lanes.element.width}"
     kind = ir.FunctionType(lanes, [lanes, lanes])
@@ -56,38 +54,53 @@ def _call(builder: Any, name: str, a: Any, b: Any) -> Any:
 
 def _move(builder: Any, place: Any, change: Any, top: Any, threshold: Any) -> Any:
     """Add with saturation at the lower bound, clip at `top`; return the mask of connected."""
-    moved = _call(builder, "sadd.sat", load(builder, place, 2), change)
-    moved = _call(builder, "smin", moved, splat(builder, top, _LANES16))
+    lanes = change.type
+    moved = call_lanes(builder, "sadd.sat", load(builder, place, 2), change)
+    moved = call_lanes(builder, "smin", moved, splat(builder, top, lanes))
     builder.store(moved, place, align=2)
-    connected = builder.icmp_signed(">=", moved, splat(builder, threshold, _LANES16))
-    return builder.bitcast(connected, _I64)
+    connected = builder.icmp_signed(">=", moved, splat(builder, threshold, lanes))
+    word = builder.bitcast(connected, ir.IntType(lanes.count))
+    return word if lanes.count == 64 else builder.zext(word, _I64)
 
 
-def _adapt_by_bits(
-    typingctx: Any, x: Any, at: Any, bits: Any, up: Any, down: Any, top: Any, threshold: Any
-) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        array, position, mask, rise, fall, most, limit = args
-        place = place_of(context, builder, signature.args[0], array, position, _LANES16)
-        on = builder.bitcast(mask, _MASK)
-        change = builder.select(on, splat(builder, rise, _LANES16), splat(builder, fall, _LANES16))
-        return _move(builder, place, change, most, limit)
+def _adapting_by_bits(count: int) -> Any:
+    """Make the step for so many permanences."""
+    lanes = ir.VectorType(ir.IntType(16), count)
 
-    i16 = types.int16
-    return types.uint64(x, types.intp, types.uint64, i16, i16, i16, i16), codegen
+    def typed(
+        typingctx: Any, x: Any, at: Any, bits: Any, up: Any, down: Any, top: Any, threshold: Any
+    ) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            array, position, mask, rise, fall, most, limit = args
+            place = place_of(context, builder, signature.args[0], array, position, lanes)
+            mask = mask if count == 64 else builder.trunc(mask, ir.IntType(count))
+            on = builder.bitcast(mask, ir.VectorType(ir.IntType(1), count))
+            change = builder.select(on, splat(builder, rise, lanes), splat(builder, fall, lanes))
+            return _move(builder, place, change, most, limit)
+
+        i16 = types.int16
+        return types.uint64(x, types.intp, types.uint64, i16, i16, i16, i16), codegen
+
+    return intrinsic(typed)
 
 
-def _adapt_by_change(
-    typingctx: Any, x: Any, at: Any, change: Any, change_at: Any, top: Any, threshold: Any
-) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        array, position, changes, change_position, most, limit = args
-        place = place_of(context, builder, signature.args[0], array, position, _LANES16)
-        source = place_of(context, builder, signature.args[2], changes, change_position, _LANES16)
-        return _move(builder, place, load(builder, source, 2), most, limit)
+def _adapting_by_change(count: int) -> Any:
+    """Make the step for so many permanences."""
+    lanes = ir.VectorType(ir.IntType(16), count)
 
-    i16 = types.int16
-    return types.uint64(x, types.intp, change, types.intp, i16, i16), codegen
+    def typed(
+        typingctx: Any, x: Any, at: Any, change: Any, change_at: Any, top: Any, threshold: Any
+    ) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            array, position, changes, first, most, limit = args
+            place = place_of(context, builder, signature.args[0], array, position, lanes)
+            source = place_of(context, builder, signature.args[2], changes, first, lanes)
+            return _move(builder, place, load(builder, source, 2), most, limit)
+
+        i16 = types.int16
+        return types.uint64(x, types.intp, change, types.intp, i16, i16), codegen
+
+    return intrinsic(typed)
 
 
 def _add_where(typingctx: Any, change: Any, at: Any, bits: Any, amount: Any) -> Any:
@@ -95,68 +108,29 @@ def _add_where(typingctx: Any, change: Any, at: Any, bits: Any, amount: Any) -> 
         array, position, mask, rise = args
         place = place_of(context, builder, signature.args[0], array, position, _LANES16)
         before = load(builder, place, 2)
-        after = _call(builder, "sadd.sat", before, splat(builder, rise, _LANES16))
+        after = call_lanes(builder, "sadd.sat", before, splat(builder, rise, _LANES16))
         builder.store(builder.select(builder.bitcast(mask, _MASK), after, before), place, align=2)
         return context.get_dummy_value()
 
     return types.void(change, types.intp, types.uint64, types.int16), codegen
 
 
-def _at_least(typingctx: Any, keys: Any, at: Any, threshold: Any) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        array, position, limit = args
-        place = place_of(context, builder, signature.args[0], array, position, _LANES32)
-        value = load(builder, place, 4)
-        reached = builder.icmp_unsigned(">=", value, splat(builder, limit, _LANES32))
-        return builder.bitcast(reached, _I64)
+def _at_least(bits: int) -> Any:
+    """Make the step for unsigned numbers of so many bits."""
+    lanes = ir.VectorType(ir.IntType(bits), 64)
+    number: Any = {8: types.uint8, 32: types.uint32}[bits]
 
-    return types.uint64(keys, types.intp, types.uint32), codegen
+    def typed(typingctx: Any, keys: Any, at: Any, threshold: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            array, position, limit = args
+            place = place_of(context, builder, signature.args[0], array, position, lanes)
+            value = load(builder, place, bits // 8)
+            reached = builder.icmp_unsigned(">=", value, splat(builder, limit, lanes))
+            return builder.bitcast(reached, _I64)
 
+        return types.uint64(keys, types.intp, number), codegen
 
-def _exp2_lanes(typingctx: Any, difference: Any, at: Any, gain: Any, out: Any) -> Any:
-    wide, narrow = ir.VectorType(_I64, 16), ir.VectorType(ir.IntType(32), 16)
-
-    def fixed(value: int, lanes: Any) -> Any:
-        return ir.Constant(lanes, [lanes.element(value)] * lanes.count)
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        differences, position, factor, target = args
-        place = place_of(context, builder, signature.args[0], differences, position, narrow)
-        x = builder.sext(load(builder, place, 4), wide)
-        x = builder.mul(x, builder.sext(splat(builder, factor, narrow), wide))
-        x = builder.ashr(x, fixed(22, wide))
-        x = _call(builder, "smax", x, fixed(EXP2_MIN, wide))
-        low = builder.trunc(_call(builder, "smin", x, fixed(EXP2_MAX, wide)), narrow)
-        f = builder.shl(builder.and_(low, fixed(0xFFFFFF, narrow)), fixed(6, narrow))
-        f = builder.zext(f, wide)
-        r = fixed(EXP2_POLY[-1], wide)
-        for c in EXP2_POLY[-2::-1]:
-            # The mask changes nothing; it allows the cheap 32 x 32 -> 64 bit product.
-            product = builder.mul(builder.and_(r, fixed(0xFFFFFFFF, wide)), f)
-            r = builder.add(fixed(c, wide), builder.lshr(product, fixed(30, wide)))
-        r = _call(builder, "umin", builder.trunc(r, narrow), fixed((1 << 31) - 1, narrow))
-        r = builder.and_(builder.lshr(r, fixed(7, narrow)), fixed(0x7FFFFF, narrow))
-        exponent = builder.add(builder.ashr(low, fixed(24, narrow)), fixed(127, narrow))
-        bits = builder.or_(builder.shl(exponent, fixed(23, narrow)), r)
-        place = place_of(context, builder, signature.args[3], target, position, narrow)
-        builder.store(bits, place, align=4)
-        return context.get_dummy_value()
-
-    return types.void(difference, types.intp, types.int32, out), codegen
-
-
-def _prefetch(typingctx: Any, array: Any, at: Any) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        start = context.make_array(signature.args[0])(context, builder, args[0]).data
-        pointer = ir.IntType(8).as_pointer()
-        flag = ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [pointer, flag, flag, flag])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        place = builder.bitcast(builder.gep(start, [args[1]]), pointer)
-        builder.call(function, [place, flag(1), flag(3), flag(1)])
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp), codegen
+    return intrinsic(typed)
 
 
 def _turn_64(typingctx: Any, block: Any) -> Any:
@@ -203,26 +177,26 @@ def _turn_64(typingctx: Any, block: Any) -> Any:
 turn_64: Any = intrinsic(_turn_64)
 """(block): transpose 64 x 64 bits in place, halves first (Warren, "Hacker's Delight", 7-3)."""
 
-prefetch: Any = intrinsic(_prefetch)
-"""(array, at): ask for the cache line of an element that is about to be written."""
-
-adapt_by_bits: Any = intrinsic(_adapt_by_bits)
+adapt_by_bits: Any = _adapting_by_bits(64)
 """(x, at, bits, up, down, top, threshold): 64 permanences += up where a bit is set, else down.
 
 Saturates at -32768, clips at `top`; returns the uint64 mask of those >= `threshold`.
 """
 
-adapt_by_change: Any = intrinsic(_adapt_by_change)
+adapt_half_by_bits: Any = _adapting_by_bits(32)
+"""The same of 32 permanences and the lower bits."""
+
+adapt_by_change: Any = _adapting_by_change(64)
 """(x, at, change, change_at, top, threshold): the same with one int16 change per synapse."""
+
+adapt_half_by_change: Any = _adapting_by_change(32)
+"""The same of 32 permanences."""
 
 add_where: Any = intrinsic(_add_where)
 """(change, at, bits, amount): 64 int16 values += amount where a bit is set, saturating."""
 
-at_least: Any = intrinsic(_at_least)
+at_least: Any = _at_least(32)
 """(keys, at, threshold): the uint64 mask of those of 64 uint32 keys that are >= threshold."""
 
-exp2_lanes: Any = intrinsic(_exp2_lanes)
-"""(difference, at, gain, out): out[at:at + 16] = exp2((gain * difference) >> 22), float32.
-
-The same bits as `fixed_point.exp2`; difference and gain are int32.
-"""
+bytes_at_least: Any = _at_least(8)
+"""The same of 64 bytes."""

@@ -13,7 +13,7 @@ from htmrun.backends import State, receptive_fields
 from htmrun.backends.bits import Bits
 from htmrun.backends.cpu.common.checks import inside
 from htmrun.backends.cpu.common.packed import Packed
-from htmrun.backends.cpu.pooler import compact, kernel, work_sharing
+from htmrun.backends.cpu.pooler import compact, kernel, listed, work_sharing
 from htmrun.backends.cpu.pooler import standing as sp_standing
 from htmrun.backends.cpu.pooler import start as sp_start
 from htmrun.backends.cpu.pooler.field import make_field, most_winners
@@ -78,7 +78,8 @@ class SpatialPooler:
         sp_start.draw(p, pools, self.inputs, seed, self._memory)
         self._fields: dict[int, tuple[Rules, Field, int]] = {}
         self._held: Packed | None = None
-        self._alone = nullcontext(np.zeros(work_sharing.BOARD, np.int64))
+        self._board = np.zeros(work_sharing.BOARD, np.int64)
+        self._alone, self._columns = nullcontext(self._board), p.columns
         self._learned = 0
         self._reach(self._radius_now() if self._follows else receptive_fields.fixed_radius(p))
         self._pending: list[tuple[Bits, Bits]] = []
@@ -120,7 +121,8 @@ class SpatialPooler:
 
     def compute(self, bits: Bits) -> Bits:
         """Return the winners of each sample under the present state; writes nothing."""
-        self._check(bits)
+        if bits.size != self.inputs:
+            check_bits(bits, self.inputs)
         if len(bits) <= self._at_once:
             return self._infer(bits)
         parts = [bits.slice(a, b) for a, b in pieces(range(0, len(bits), self._at_once), bits)]
@@ -203,7 +205,8 @@ class SpatialPooler:
         columns, inputs = self.parameters.columns, self.inputs
         # The radius of connected receptive fields is read off rows of inputs.
         words = -(-inputs // 64) if self._follows else compact.words(inputs, largest)
-        return sp_start.empty_memory(columns, inputs, words)
+        places = listed.places(inputs, words, largest)
+        return sp_start.empty_memory(columns, inputs, words, places)
 
     def _reach(self, radius: int) -> None:
         """Let columns inhibit their neighbours within `radius` from now on."""
@@ -259,15 +262,22 @@ class SpatialPooler:
         return held
 
     def _infer(self, bits: Bits) -> Bits:
-        """Return the winners of so few samples that there is room for those of all."""
+        """Return the winners of so few samples that there is room for those of all.
+
+        ValueError if an on-bit lies outside the range.
+        """
         held, (on, offsets) = self._held or self._hold(0), arrays(bits)
         samples = len(offsets) - 1
         winners, ends = np.empty(samples * self._slot, np.int32), np.empty(samples + 1, np.int64)
-        room, helps = (on, offsets, winners, ends), self._helping
-        alone = self._alone
-        with self._helped(room, samples, 0, False, held.nest) if helps else alone as board:
-            kernel.infer_chunk(on, offsets, winners, ends, board, held.table)
-        return Bits(self.parameters.columns, fitting(winners, ends.item(-1)), ends)
+        if self._helping:
+            room = on, offsets, winners, ends
+            with self._helped(room, samples, 0, False, held.nest) as board:
+                count = kernel.infer_chunk(on, offsets, winners, ends, board, held.table)
+        else:
+            count = kernel.infer_chunk(on, offsets, winners, ends, self._board, held.table)
+        if count < 0:
+            check_bits(bits, self.inputs)
+        return Bits(self._columns, fitting(winners, count), ends)
 
     def _learn_pieces(self, bits: Bits, plan: Plan) -> list[Bits]:
         parts = [Bits.empty(self.parameters.columns)]

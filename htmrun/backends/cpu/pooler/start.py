@@ -12,7 +12,7 @@ from numba import njit
 
 from htmrun.backends import rng, topology
 from htmrun.backends.cpu.common.numeric import JIT, mix, trailing_zeros
-from htmrun.backends.cpu.pooler.compact import list_inputs, lists, number_places, whole_word
+from htmrun.backends.cpu.pooler.compact import number_places, whole_word
 from htmrun.backends.cpu.pooler.layout import (
     BYTES,
     I64,
@@ -24,7 +24,9 @@ from htmrun.backends.cpu.pooler.layout import (
     row_words,
     zeros,
 )
-from htmrun.backends.cpu.pooler.simd import WORDS, adapt_by_bits
+from htmrun.backends.cpu.pooler.listed import list_inputs, lists
+from htmrun.backends.cpu.pooler.rows import adapt_word
+from htmrun.backends.cpu.pooler.simd import WORDS
 from htmrun.backends.cpu.pooler.window import turn_block
 from htmrun.backends.fixed_point import NO_SYNAPSE, PERMANENCE_ONE, permanence
 from htmrun.backends.parameters import SpatialPoolerParameters
@@ -34,20 +36,20 @@ _PARALLEL_FROM = 1 << 22
 """Synapses from which starting threads pays."""
 
 
-def empty_memory(columns: int, inputs: int, words: int) -> Memory:
+def empty_memory(columns: int, inputs: int, words: int, places: int | None = None) -> Memory:
     """Return the arrays of a pooler of `inputs` -> `columns`: no synapse, neutral boost.
 
-    words: of a column's row, see `compact.words`.
+    words: of a column's row, see `compact.words`. places: of it, see `listed.places`; usually all.
     """
     cw, iw = row_words(columns), -(-inputs // 64)
-    c, i = cw * 64, iw * 64
+    c, i, p = cw * 64, iw * 64, 64 * words if places is None else places
     pool = zeros((c, iw), np.uint64)
     memory = Memory(
-        x=zeros((c, 64 * words), np.int16),
+        x=zeros((c, p), np.int16),
         pool=pool,
         synapses=pool if words == iw else zeros((c, words), np.uint64),
         first=zeros((c, 0 if words == iw else iw + 1), np.uint32),
-        inputs_at=zeros((c, 64 * words if lists(inputs, words) else 0), np.uint16),
+        look=zeros((c, 2 * p if lists(inputs, words) else 0), np.uint8),
         connected=zeros((c, words), np.uint64),
         by_input=zeros((i + 1, cw), np.uint64),
         active_duty=zeros(c, np.uint32),
@@ -58,6 +60,7 @@ def empty_memory(columns: int, inputs: int, words: int) -> Memory:
         planes=zeros((8 * BYTES + 1, cw), np.uint64),
         overlap_bytes=zeros((BYTES, c // 8), np.uint64),
         scores=zeros(c, np.float32),
+        levels=zeros(c, np.uint8),
         candidates=zeros(cw, np.uint64),
         selected=zeros(cw, np.uint64),
         level=zeros(cw, np.uint64),
@@ -71,6 +74,7 @@ def empty_memory(columns: int, inputs: int, words: int) -> Memory:
         totals=zeros(i, np.int64),
         packed=zeros(iw + 1, np.uint64),
         flips=zeros(-(-iw // 64) * 64, np.uint64),
+        noted=zeros((64, words), np.uint64),
         touched=zeros(-(-iw // 64), np.uint64),
         flip_inputs=zeros(i, np.int32),
         wins=zeros(c, np.uint32),
@@ -162,9 +166,9 @@ def draw(p: SpatialPoolerParameters, pools: Pools, inputs: int, seed: int, m: Me
 def connect(p: SpatialPoolerParameters, m: Memory) -> None:
     """Bring both bit matrices in line with permanences and pools."""
     m.by_input[:] = 0
-    if m.inputs_at.shape[1] > 0:
-        _in_parallel(p.columns, m.x.size, list_inputs, m.pool, m.inputs_at)
-    threshold = permanence(p.connected) - SHIFT
+    if m.look.shape[1] > 0:
+        _in_parallel(p.columns, m.x.size, list_inputs, m.pool, m.look)
+    threshold = permanence(p.connected)
     _in_parallel(p.columns, m.x.size, _connect, threshold, m.x, m.synapses, m.connected)
     _in_parallel(p.columns, m.pool.size * 64, _transpose, m.connected, m.pool, m.first, m.by_input)
 
@@ -252,12 +256,9 @@ def _start_value(word: np.uint64, threshold: int, spread: int, connected_below: 
 def _connect(
     start: int, stop: int, threshold: int, x: npt.NDArray[np.int16], synapses: U64, connected: U64
 ) -> None:
-    limit = np.int16(threshold)
     for c in range(start, stop):
         for w in range(synapses.shape[1]):
-            at = (c * synapses.shape[1] + w) * 64
-            none = np.int16(0)
-            mask = adapt_by_bits(x, at, np.uint64(0), none, none, np.int16(32767), limit)
+            mask = adapt_word(x, c, w, np.uint64(0), (0, 0), threshold)
             connected[c, w] = mask & synapses[c, w]
 
 

@@ -11,12 +11,14 @@ import numpy.typing as npt
 from numba import njit
 
 from htmrun.backends.cpu.common.numeric import JIT, popcount, trailing_zeros
-from htmrun.backends.cpu.pooler.layout import INNER, SLACK, U64
+from htmrun.backends.cpu.pooler.layout import INNER, U64
 from htmrun.backends.cpu.pooler.simd import turn_64
 
 Index = npt.NDArray[np.int32]
 FEW = 16
 """Samples of a window up to which winners are not turned."""
+_AT_ONCE = 4
+"""Samples that are listed whether or not they are there."""
 
 
 @njit(**INNER)
@@ -74,7 +76,7 @@ def turn_winners(w: int, samples: int, won: U64, turned: U64) -> np.uint64:
 def list_samples(c: int, samples: int, turned: U64, members: Index) -> int:
     """List in `members` the samples that column `c` of the 64 turned ones won; return how many.
 
-    Up to SLACK places of `members` beyond them are overwritten.
+    Up to _AT_ONCE places of `members` beyond them are overwritten.
     """
     n = 0
     if samples <= FEW:
@@ -86,10 +88,10 @@ def list_samples(c: int, samples: int, turned: U64, members: Index) -> int:
         left = turned[g, c]
         count = np.int64(popcount(left))
         # A few are written whether or not they are there: their number cannot be predicted.
-        for j in range(SLACK):
+        for j in range(_AT_ONCE):
             members[n + j] = np.int32(64 * g + np.int64(trailing_zeros(left)))
             left &= left - np.uint64(1)
-        for j in range(SLACK, count):
+        for j in range(_AT_ONCE, count):
             members[n + j] = np.int32(64 * g + np.int64(trailing_zeros(left)))
             left &= left - np.uint64(1)
         n += count

@@ -6,17 +6,12 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from htmrun.backends.cpu.common.numeric import (
-    bits_of_float,
-    float_of_bits,
-    popcount,
-    trailing_zeros,
-)
-from htmrun.backends.cpu.pooler.layout import INNER, SLACK, U64, Memory
+from htmrun.backends.cpu.common.numeric import popcount
+from htmrun.backends.cpu.pooler.layout import INNER, U64, Memory
 from htmrun.backends.cpu.pooler.overlap import overlap_of
+from htmrun.backends.cpu.pooler.places import write_word
 from htmrun.backends.cpu.pooler.planes import reaching
 from htmrun.backends.cpu.pooler.select import first_digit, settle_digit
-from htmrun.backends.cpu.pooler.simd import at_least
 
 
 @njit(**INNER)
@@ -87,17 +82,8 @@ def write_columns(chosen: U64, out: npt.NDArray[np.int32], at: int) -> int:
     predicted, so a few are written whether or not they are there.
     """
     for w in range(len(chosen)):
-        left = chosen[w]
-        n = np.int64(popcount(left))
-        for j in range(SLACK):
-            out[at + j] = np.int32(w * 64 + np.int64(trailing_zeros(left)))
-            left &= left - np.uint64(1)
-        j = at + SLACK
-        while left != np.uint64(0):
-            out[j] = np.int32(w * 64 + np.int64(trailing_zeros(left)))
-            j += 1
-            left &= left - np.uint64(1)
-        at += n
+        write_word(chosen[w], np.int32(64 * w), out, at)
+        at += np.int64(popcount(chosen[w]))
     return at
 
 
@@ -118,80 +104,3 @@ def score_columns(count: int, stimulus: int, factors: npt.NDArray[np.float32], m
         for c in range(len(scores)):
             v = overlap_of(c, count, overlaps)
             scores[c] = np.float32(v) * factors[c] if v >= stimulus else np.float32(0)
-
-
-@njit(**INNER)
-def best_scores(k: int, on: int, m: Memory, out: npt.NDArray[np.int32], at: int) -> int:
-    """Write the k columns of highest score to out[at:], ascending; return the end position.
-
-    `on` is the number of on-inputs. The k-th best score is looked for where the last sample's
-    lay, scaled by `on`; the guess decides how fast the answer is found, never which.
-    """
-    keys = m.scores.view(np.uint32)
-    n = _above_guess(keys, k, on, m)
-    listed = m.list_keys[:n]
-    if n <= k:
-        for j in range(n):
-            out[at + j] = m.listed[j]
-        return at + n
-    limit = _kth(listed, k)
-    m.hint[0] = np.float64(float_of_bits(limit)) / max(on, 1)
-    ties = k
-    for j in range(n):
-        ties -= np.int64(listed[j] > limit)
-    # Every column is written, and overwritten by the next unless it wins: no branches.
-    for j in range(n):
-        tied = np.int64(listed[j] == limit) & np.int64(ties > 0)
-        ties -= tied
-        out[at] = m.listed[j]
-        at += np.int64(listed[j] > limit) | tied
-    return at
-
-
-@njit(**INNER)
-def _above_guess(keys: npt.NDArray[np.uint32], k: int, on: int, m: Memory) -> int:
-    """List columns and keys of all scores above a bound that at least k reach (or of all > 0)."""
-    guess = np.float32(m.hint[0] * on * m.hint[1])
-    bound = max(bits_of_float(guess), np.uint32(1))
-    step = np.int64(1 << 20)
-    while True:
-        n = np.uint64(0)
-        for w in range(len(m.level)):
-            m.level[w] = at_least(keys, w * 64, bound)
-            n += popcount(m.level[w])
-        if np.int64(n) >= k or bound == np.uint32(1):
-            break
-        bound = np.uint32(max(np.int64(bound) - step, np.int64(1)))
-        step *= 4
-        m.hint[1] *= 0.98
-    if np.int64(n) > 3 * k:
-        m.hint[1] = min(m.hint[1] * 1.01, 1.0)
-    count = write_columns(m.level, m.listed, 0)
-    for j in range(count):
-        m.list_keys[j] = keys[m.listed[j]]
-    return count
-
-
-@njit(**INNER)
-def _kth(keys: npt.NDArray[np.uint32], k: int) -> np.uint32:
-    """Return a bound that the k highest of more than k keys reach, and no other but for ties.
-
-    By bisection on the value, until exactly k are left or the k-th highest is found.
-    """
-    low = keys[0]
-    high = keys[0]
-    for j in range(len(keys)):
-        low = min(low, keys[j])
-        high = max(high, keys[j])
-    while low < high:
-        middle = np.uint32(low + (high - low + np.uint32(1)) // np.uint32(2))
-        n = np.int32(0)
-        for j in range(len(keys)):
-            n += np.int32(keys[j] >= middle)
-        if n == k:
-            return middle
-        if n >= k:
-            low = middle
-        else:
-            high = np.uint32(middle - np.uint32(1))
-    return low
