@@ -170,6 +170,9 @@ def fault_curve(
     order = rng.permutation(seed, Purpose.PROBE, 0, last.columns)
     winners, found = clean.activity[last.name], []
     for level in FAULT_LEVELS:
+        if not level:
+            found.append(float((clean.scores[0].probability.argmax(1) == target).mean()))
+            continue
         alive = np.ones(last.columns, np.bool_)
         alive[order[: int(level * last.columns)]] = False
         activity = clean.activity | {last.name: keep(winners, alive)}
