@@ -16,16 +16,18 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import chdir, contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas
 import pytest
 
 import htmrun
 from htmrun.cli import main
 from htmrun.components.sources.cells import PLAIN
-from htmrun.components.sources.reading import Reading, RowReader
+from htmrun.components.sources.reading import Reading, Row, RowReader
 from htmrun.execution import feed
 from htmrun.execution.keeping import ROWS, kept
 from htmrun.execution.live import Live
@@ -197,9 +199,9 @@ def test_what_was_kept_lives_on_after_the_hardest_end(here: Path) -> None:
     live, keeping = holder.__enter__()
     for start in range(0, 100, 10):
         piece = rows[start : start + 10]
-        chunk = live.read(piece)
+        encoded = live.read(piece)
         keeping.take_down(piece)
-        live.answer(chunk)
+        live.answer(encoded)
         if start == 40:
             keeping.keep(now=True)
     with (folder / ROWS).open("a") as file:
@@ -289,6 +291,68 @@ def test_rows_that_are_wrong_stop_it_or_are_left_out(here: Path, capsys: Capsys)
     assert "left out: wrong.csv:4: found 'twelve'" in err
     assert "left out: wrong.csv:6: found 1 columns, expected 2 as in the header" in err
     assert err.endswith("2 rows were left out\n")
+
+
+def test_a_value_that_no_bucket_holds_is_a_wrong_row(here: Path, capsys: Capsys) -> None:
+    rows = text_of(300, 306).splitlines()
+    when = rows[3].partition(";")[0]
+    (here / "far.csv").write_text("\n".join([*rows[:3], f"{when};1e30", *rows[4:]]))
+    (here / "near.csv").write_text("\n".join([*rows[:3], *rows[4:]]))
+    given = ["predict", "first", "--dir", "first", "--data", "far.csv"]
+    capsys.readouterr()
+    assert main(given) == 2
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 3, "what was right is answered"
+    assert err.startswith("error: far.csv:4: encoder.fields.value.resolution: ")
+    assert "the value 1e+30, expected a coarser one" in err
+    assert len(err.splitlines()) == 1
+    skipping = ["first", "--dir", "first", "--data", "far.csv", "--bad-rows", "skip"]
+    left = answers(capsys, *skipping, "--save", "far")
+    assert left == answers(
+        capsys, "first", "--dir", "first", "--data", "near.csv", "--save", "near"
+    )
+    far, near = Saved.read(Path("far")), Saved.read(Path("near"))
+    assert htmrun.state_hash(far.state) == htmrun.state_hash(near.state)
+    assert far.rows == near.rows == 5
+    live = Live(Saved.read(model_folder(here, "first")))
+    before = live.reader.state()
+    for count in (1, 2):
+        with pytest.raises(ValueError, match="2\\^62 buckets of the value 1e\\+30"):
+            live.take([{"when": when, "load": "1e30"}] * count)
+    np.testing.assert_equal(live.reader.state(), before)
+    assert live.rows == 0
+
+
+def test_rows_of_numbers_and_times_are_answered_as_those_of_texts(here: Path) -> None:
+    texts = feed_rows(here)[:40]
+    expected = Live(Saved.read(model_folder(here, "first"))).take(texts)
+    rows: list[Row] = []
+    for i, row in enumerate(texts):
+        number = float(row["load"].replace(",", "."))
+        time = datetime.strptime(row["when"], "%d.%m.%Y %H:%M")
+        times = (time, np.datetime64(time), pandas.Timestamp(time), time.replace(tzinfo=UTC))
+        rows.append(
+            {"when": times[i % 4], "load": (number, np.float64(number), row["load"])[i % 3]}
+        )
+    for step in (1, 7, 40):
+        live = Live(Saved.read(model_folder(here, "first")))
+        found = [a for i in range(0, 40, step) for a in live.take(rows[i : i + step])]
+        np.testing.assert_equal(found, expected)
+    whole = Live(Saved.read(model_folder(here, "first")))
+    low = {"when": rows[0]["when"], "load": np.float32(50)}
+    (first,) = whole.take([low])
+    assert first["value"] == 50.0
+    for wrong in (math.inf, np.float32("-inf"), 10**400, 1j, [3], b"3"):
+        for count in (1, 2):
+            with pytest.raises(ValueError, match=r"in column 'load', expected a finite number"):
+                whole.take([{**low, "load": wrong}] * count)  # type: ignore[dict-item]
+    for missing in (None, math.nan, ""):
+        with pytest.raises(ValueError, match="found no value in column 'load', expected a number"):
+            whole.take([{**low, "load": missing}])
+    for wrong in (None, np.datetime64("NaT"), 3.5):
+        for count in (1, 2):
+            with pytest.raises(ValueError, match=r"found .* in column 'when', expected"):
+                whole.take([{**low, "when": wrong}] * count)
 
 
 @pytest.mark.parametrize(

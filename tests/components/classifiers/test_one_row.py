@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from htmrun.backends.bits import Bits
 from htmrun.components.classifiers.buckets import Buckets, quantiles
+from htmrun.components.classifiers.delay import Delay
 from htmrun.components.classifiers.horizons import Past
 
 SHARES = (0.05, 0.95, 0.5, 1e-9)
@@ -27,6 +30,35 @@ def test_shares_of_a_distribution(seed: int) -> None:
     for share, found in zip(SHARES, many, strict=True):
         for row, value in zip(cumulative / cumulative[:, -1:], found, strict=True):
             np.testing.assert_allclose(np.interp(value, range(18), [0.0, *row]), share, atol=1e-12)
+
+
+@settings(deadline=None)
+@given(
+    h=st.integers(1, 9), cuts=st.lists(st.integers(1, 12) | st.just(1), min_size=1, max_size=25),
+    resumed=st.integers(0, 25),
+)  # fmt: skip
+def test_rows_come_back_later_however_a_stream_is_cut(
+    h: int, cuts: list[int], resumed: int
+) -> None:
+    rows = np.arange(2.0 * sum(cuts)).reshape(-1, 2)
+    before = np.full((1, 2), -1.0)
+    expected = np.concatenate([np.repeat(before, h, axis=0), rows])
+    delay, start = Delay(h, np.zeros((0, 2))), 0
+    for i, count in enumerate(cuts):
+        if i == resumed:
+            kept, delay = delay.rows(), Delay(h, np.zeros((0, 2)))
+            delay.load(kept)
+        new = rows[start : start + count].copy()
+        late = delay.later(new, before)
+        np.testing.assert_array_equal(late, expected[start : start + count])
+        start += count
+        left = delay.rows()
+        np.testing.assert_array_equal(left, rows[max(0, start - h) : start])
+        np.testing.assert_array_equal(delay.newest(), left[-1:])
+        left[...] = 7  # An array of its own.
+        if late.flags.writeable and start > h:
+            late[...] = 8
+        before = np.full((1, 2), -1.0)
 
 
 def test_the_bucket_of_a_value() -> None:

@@ -45,6 +45,26 @@ def test_the_score_is_what_is_asked_for() -> None:
         assert found.likelihood.tobytes() == likelihood.tobytes()
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [{"score": "raw"}, {"score": "likelihood"}, {"score": "log_likelihood"}, {"out_of_range": 0.1},
+     {"choose": "budget", "first_rows": 100}, {"score": "raw", "threshold": 0.5},
+     {"only_first": False}],
+)  # fmt: skip
+def test_a_row_by_itself_is_judged_as_in_a_piece(settings: dict[str, Any]) -> None:
+    raw, values = stream()
+    whole, single = (Judge(parameters(**settings), ROWS) for _ in range(2))
+    said = whole.add(raw, values)
+    found = [single.add_one(r, v) for r, v in zip(raw.tolist(), values.tolist(), strict=True)]
+    assert [tuple(map(type, row)) for row in found] == [(float, float, bool)] * ROWS
+    for column, expected in zip(zip(*found, strict=True), said, strict=True):
+        assert np.array(column).tobytes() == expected.tobytes()
+    np.testing.assert_equal(single.state(), whole.state())
+    for wrong in (-0.1, 1.1, float("nan")):
+        with pytest.raises(ValueError, match="outside 0 to 1"):
+            single.add_one(wrong, 0.0)
+
+
 def test_an_alert_is_an_alarm_on_either_scale() -> None:
     raw, _ = stream()
     expected = AnomalyLikelihood(parameters()).add(raw) >= 0.95
