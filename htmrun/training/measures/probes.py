@@ -170,6 +170,9 @@ def fault_curve(
     order = rng.permutation(seed, Purpose.PROBE, 0, last.columns)
     winners, found = clean.activity[last.name], []
     for level in FAULT_LEVELS:
+        if not level:
+            found.append(float((clean.scores[0].probability.argmax(1) == target).mean()))
+            continue
         alive = np.ones(last.columns, np.bool_)
         alive[order[: int(level * last.columns)]] = False
         activity = clean.activity | {last.name: keep(winners, alive)}
@@ -243,9 +246,8 @@ def _starts(bits: Bits) -> npt.NDArray[np.int64]:
 
 def _sums(values: npt.NDArray[Any], bits: Bits) -> npt.NDArray[np.int64]:
     """Return the sum over each sample of `values`, one for each on-bit."""
-    counts = bits.counts()
-    if len(counts) and (counts == counts[0]).all():  # As many winners each: half the time.
-        return values.reshape(len(counts), -1).sum(1, dtype=np.int64)
+    if len(bits) and bits.counts().all():  # It has no segments that are empty.
+        return np.add.reduceat(values, bits.offsets[:-1], dtype=np.int32).astype(np.int64)
     before = np.concatenate([[0], np.cumsum(values, dtype=np.int64)])
     return np.diff(before[bits.offsets])
 

@@ -47,9 +47,7 @@ def test_columns_of_one_or_two_numbers_are_not_suspect():
     assert not notes([np.nan] * 9)
 
 
-@given(
-    st.lists(st.sampled_from([-50, -3, 0, 1, 2, 4, 90]), min_size=1, max_size=40), st.integers(1, 9)
-)
+@given(st.lists(st.sampled_from([-50, 0, 1, 4, 90]), min_size=1, max_size=25), st.integers(1, 9))
 def test_where_blocks_are_cut_does_not_show(values, parts):
     counted = Counter(values)
     expected = []
@@ -59,8 +57,11 @@ def test_where_blocks_are_cut_does_not_show(values, parts):
             spread = max(others) - min(others)
             away = min(abs(value - v) for v in others)
             if away >= spread > 0:
-                expected.append(value)
-    assert [line.split()[2] for line in notes(values, parts)] == [str(v) for v in expected]
+                expected.append(
+                    f"'load' is {value} in {counted[value]} of {len(values)} rows, and "
+                    f"{min(others)} to {max(others)} in all others:"
+                )
+    assert [line[: line.index(":") + 1] for line in notes(values, parts)] == expected
 
 
 def test_a_file_with_one_says_so_until_it_is_named(tmp_path):

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from htmrun.backends import rng, tm_contract
+from htmrun.backends.cpu.common import lanes
 from htmrun.backends.cpu.common.packed import Layout
 from htmrun.backends.fixed_point import permanence
 from htmrun.backends.parameters import TemporalMemoryParameters
@@ -34,7 +35,8 @@ EVENTS, SNAPSHOTS, CURSOR = 11, 12, 13  # of the queue; CURSOR: next event to co
 CREATED, GONE = 14, 15  # segments created and destroyed in the running commit
 NEED = 16  # places missing in the array that ran short
 SWEPT = 17  # 1: the running commit has evicted; `Segments.gone` is then cleared as a whole
-SCALARS = 18
+FRESH = 18  # new segments that have yet to get their synapses
+SCALARS = 19
 
 # Places in the position of a chunk: its sample, the sample counter, a commit was cut short.
 SAMPLE, TIME, COMMITTING = 0, 1, 2
@@ -43,6 +45,19 @@ SAMPLE, TIME, COMMITTING = 0, 1, 2
 START, ROOM, LENGTH, CONNECTED = 0, 1, 2, 3
 
 BLOCK_CLASSES = 128
+
+FRESH_MOST = 64
+"""New segments that get their synapses together, at most."""
+
+JOINED = 4096
+"""Entries that are counted together."""
+
+_SYNAPSES_MOST = 255  # of a segment: `Segments.size` holds no more
+
+
+# Arrays of segments, slots and entries are laid out with so many times their spare places behind
+# them, which they take without a move. What nobody has written to takes address space only.
+_RESERVED = 7
 
 
 class Spare(NamedTuple):
@@ -131,7 +146,13 @@ class Scratch(NamedTuple):
     free_rows: I64  # (BLOCK_CLASSES,) first free block of each size, -1: none
     free_lists: I64
     buckets: I32  # (1024,)
-    words: npt.NDArray[np.uint64]  # (cells of a column,)
+    words: npt.NDArray[np.uint64]  # (cells of a column or LANES, whichever is more)
+    fresh: I32  # (FRESH_MOST,) new segments that have yet to get their synapses
+    chosen: npt.NDArray[np.uint16]  # by synapse of these: place among the winners
+    lanes: npt.NDArray[np.uint32]  # see `common.lanes`
+    pairs: U8  # the network used last: places that are ordered
+    joined: npt.NDArray[np.uint32]  # (JOINED,) entries, copied from lists
+    network: I64  # length of its lists, how many places are sorted, pairs
 
 
 class Queue(NamedTuple):
@@ -211,6 +232,14 @@ def rules(parameters: TemporalMemoryParameters, columns: int, seed: int) -> Rule
 def allocate(cells: int, columns: int, segments: int = 0, slots: int = 0) -> Memory:
     """Return an empty memory with room for that many segments and synapse slots, and to spare."""
     segments += SPARE.segments
+    ids = [
+        reserved(segments, SPARE.segments, dtype, np.zeros)
+        for dtype in (
+            *(np.int32, np.int32, np.int32, np.int16, np.uint8),
+            *(np.int64, np.uint8, np.uint8, np.int32, np.int32),
+        )
+    ]
+    ids[0][:] = -1
     scalars = np.zeros(SCALARS, np.int64)
     scalars[FREE_TOP] = -1
     return Memory(
@@ -222,20 +251,9 @@ def allocate(cells: int, columns: int, segments: int = 0, slots: int = 0) -> Mem
             np.zeros(cells + 1, np.uint8),
             np.zeros(columns, np.int32),
         ),
-        Segments(
-            np.full(segments, -1, np.int32),
-            np.full(segments, -1, np.int32),
-            np.zeros(segments, np.int32),
-            np.zeros(segments, np.int16),
-            np.zeros(segments, np.uint8),
-            np.zeros(segments, np.int64),
-            np.zeros(segments, np.uint8),
-            np.zeros(segments, np.uint8),
-            np.empty(segments, np.int32),
-            np.empty(segments, np.int32),
-        ),
+        Segments(*ids),
         synapses(slots + SPARE.slots),
-        np.empty(SPARE.entries, np.uint32),
+        entries(SPARE.entries),
         Scratch(
             np.full(columns, -1, np.int32),
             np.full(columns, -1, np.int32),
@@ -244,7 +262,13 @@ def allocate(cells: int, columns: int, segments: int = 0, slots: int = 0) -> Mem
             np.full(BLOCK_CLASSES, -1, np.int64),
             np.full(BLOCK_CLASSES, -1, np.int64),
             np.zeros(1024, np.int32),
-            np.zeros(cells // columns, np.uint64),
+            np.zeros(max(cells // columns, lanes.LANES), np.uint64),
+            np.zeros(FRESH_MOST, np.int32),
+            np.zeros(FRESH_MOST * _SYNAPSES_MOST, np.uint16),
+            _on_lines(lanes.LANES * lanes.LONGEST),
+            np.zeros(2 * lanes.MOST_PAIRS, np.uint8),
+            _on_lines(JOINED),
+            np.zeros(3, np.int64),
         ),
         queue(SPARE.events, SPARE.snapshots, SPARE.cells),
     )
@@ -273,9 +297,18 @@ def queue(events: int, snapshots: int, cells: int) -> Queue:
 def synapses(slots: int) -> Synapses:
     """Return `slots` slots, contents undefined; UserError if they cannot be numbered."""
     check_index("synapse slots", slots)
+    spare = SPARE.slots
     return Synapses(
-        np.empty(slots, np.int32), np.empty(slots, np.int16), np.empty(slots, np.uint16)
+        reserved(slots, spare, np.int32),
+        reserved(slots, spare, np.int16),
+        reserved(slots, spare, np.uint16),
     )
+
+
+def entries(number: int) -> npt.NDArray[np.uint32]:
+    """Return so many places of the pool, contents undefined; UserError as of `synapses`."""
+    check_index("entries of the index", number)
+    return reserved(number, SPARE.entries, np.uint32)
 
 
 def activity(samples: int, cells: int) -> Activity:
@@ -301,12 +334,28 @@ def check_index(what: str, number: int) -> None:
         )
 
 
-def enlarged(array: np.ndarray, length: int, fill: int = 0) -> np.ndarray:
-    """Return `array` with `length` places along its only axis, new ones set to `fill`."""
-    out = np.empty(length, array.dtype)
-    out[: len(array)] = array
-    out[len(array) :] = fill
-    return out
+def reserved(length: int, spare: int, dtype: Any, make: Any = np.empty) -> np.ndarray:
+    """Return `length` places made by `make`, with more of the kind behind them."""
+    return make(length + _RESERVED * spare, dtype)[:length]
+
+
+def _on_lines(words: int) -> npt.NDArray[np.uint32]:
+    """Return uint32 words that begin where a cache line does."""
+    line = 64
+    whole = np.zeros(words + line // 4, np.uint32)
+    begin = -whole.__array_interface__["data"][0] % line // 4
+    return whole[begin : begin + words]
+
+
+def lengthened(arrays: Iterable[np.ndarray], length: int) -> list[np.ndarray] | None:
+    """Return the arrays with `length` places where they lie; None if one has too few behind it."""
+    longer = []
+    for array in arrays:
+        whole = array.base
+        if not isinstance(whole, np.ndarray) or whole.dtype != array.dtype or len(whole) < length:
+            return None
+        longer.append(whole[:length])
+    return longer
 
 
 def copy(old: Iterable[Any], new: Iterable[Any], length: int | None = None) -> None:

@@ -14,6 +14,8 @@ from htmrun.backends.cpu.memory.arrays import (
     EVENTS,
     EVENTS_DROPPED,
     FREE_TOP,
+    FRESH,
+    FRESH_MOST,
     GONE,
     LENGTH,
     LONGEST,
@@ -30,11 +32,11 @@ from htmrun.backends.cpu.memory.arrays import (
 )
 from htmrun.backends.cpu.memory.dendrites import set_marks
 from htmrun.backends.cpu.memory.evict import evict_oldest
+from htmrun.backends.cpu.memory.fresh import add_fresh, connect_fresh
 from htmrun.backends.cpu.memory.index import INLINE, block_class, block_size, longer
 from htmrun.backends.cpu.memory.learn import (
     adapt,
     destroy,
-    first_synapses,
     grow,
     least_recent_segment,
     new_segment,
@@ -51,14 +53,20 @@ def commit(rules: Any, memory: Any) -> int:
     """Apply the queue from CURSOR on; returns DONE, or which array is too short for an event.
 
     Nothing of an event is done before there is room for all of it, so the commit goes on
-    where it stopped once the array is larger.
+    where it stopped once the array is larger. New segments get their synapses when the events of
+    their sample are over.
     """
     queue, scalars, mark = memory.queue, memory.scalars, memory.cells.mark
     current = -1
     word = np.uint64(0)
     code = DONE
-    while scalars[CURSOR] < scalars[EVENTS]:
+    while True:
         event = scalars[CURSOR]
+        if _fresh_wait(event, queue, scalars) and not _connect(event - 1, rules, memory):
+            code = SHORT_POOL
+            break
+        if event == scalars[EVENTS]:
+            break
         snapshot = queue.snapshot[event]
         winners = queue.winners[queue.winners_start[snapshot] : queue.winners_start[snapshot + 1]]
         if event == 0 or queue.snapshot[event - 1] != snapshot:
@@ -71,7 +79,7 @@ def commit(rules: Any, memory: Any) -> int:
                 _unmark(current, rules.cells_per_column, queue, mark)
             _mark(snapshot, rules.cells_per_column, queue, mark)
             current = snapshot
-            word = mix(rules.grow_key ^ np.uint64(queue.sample[snapshot]))
+            word = _word(snapshot, rules, queue)
         _apply(event, snapshot, word, winners, rules, memory)
         scalars[CURSOR] = event + 1
     if current >= 0:
@@ -79,6 +87,32 @@ def commit(rules: Any, memory: Any) -> int:
     if code == DONE:
         _empty_queue(rules, memory)
     return code
+
+
+@njit(**INLINE)
+def _word(snapshot: int, rules: Any, queue: Any) -> Any:
+    return mix(rules.grow_key ^ np.uint64(queue.sample[snapshot]))
+
+
+@njit(**INLINE)
+def _fresh_wait(event: int, queue: Any, scalars: Any) -> bool:
+    """Return whether new segments wait for their synapses that have to be there before `event`."""
+    if scalars[FRESH] == 0:
+        return False
+    return (
+        scalars[FRESH] == FRESH_MOST
+        or event == scalars[EVENTS]
+        or queue.snapshot[event] != queue.snapshot[event - 1]
+    )
+
+
+@njit(**INLINE)
+def _connect(event: int, rules: Any, memory: Any) -> bool:
+    """Give new segments of the event's sample their synapses; False if the pool is too short."""
+    queue = memory.queue
+    snapshot = queue.snapshot[event]
+    winners = queue.winners[queue.winners_start[snapshot] : queue.winners_start[snapshot + 1]]
+    return connect_fresh(_word(snapshot, rules, queue), winners, rules, memory)
 
 
 @njit(**INLINE)
@@ -109,7 +143,7 @@ def _apply(event: int, snapshot: int, word: Any, winners: Any, rules: Any, memor
         cell = s
         s = _standing(cell // rules.cells_per_column, snapshot, memory)
         if s < 0:
-            _create(cell, snapshot, word, winners, rules, memory)
+            _create(cell, snapshot, winners, rules, memory)
             return
     elif segments.gone[s] != 0:
         scalars[EVENTS_DROPPED] += 1
@@ -126,7 +160,7 @@ def _apply(event: int, snapshot: int, word: Any, winners: Any, rules: Any, memor
 
 
 @njit(**INLINE)
-def _create(cell: int, snapshot: int, word: Any, winners: Any, rules: Any, memory: Any) -> None:
+def _create(cell: int, snapshot: int, winners: Any, rules: Any, memory: Any) -> None:
     segments, scalars = memory.segments, memory.scalars
     if memory.cells.owned[cell] >= rules.segments_per_cell:
         scalars[SEGMENTS_EVICTED] += 1
@@ -136,7 +170,7 @@ def _create(cell: int, snapshot: int, word: Any, winners: Any, rules: Any, memor
     segments.last_used[s] = memory.queue.sample[snapshot]
     if scalars[SNAPSHOTS] > 1:
         _remember(s, cell // rules.cells_per_column, snapshot, memory)
-    first_synapses(s, word, winners, rules, memory)
+    add_fresh(s, winners.shape[0], rules, memory)
 
 
 @njit(**INLINE)
@@ -152,7 +186,7 @@ def _missing_room(winners: Any, rules: Any, memory: Any) -> int:
         return SHORT_ROWS
     room = memory.pool.shape[0] - scalars[POOL_END]
     # A bound without a look at the winners; near the end of the pool it is worth the look.
-    if winners.shape[0] * longer(scalars[LONGEST]) <= room:
+    if winners.shape[0] * 2 * (scalars[LONGEST] + 8) <= room:
         return DONE
     index = memory.cells.listeners
     need = 0

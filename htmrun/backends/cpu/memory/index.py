@@ -101,6 +101,23 @@ def _put(
 
 
 @njit(**INLINE)
+def lengthen_list(
+    cell: int, length: int, index: Any, pool: Any, free_lists: Any, scalars: Any
+) -> None:
+    """Move the list of `cell` to a block for `length` entries, more than it has, and to spare."""
+    old, used, before = index[cell, START], index[cell, LENGTH], index[cell, ROOM]
+    room = longer(np.int64(length) - 1)
+    start = take_block(block_class(room), free_lists, pool, scalars, POOL_END)
+    for q in range(used):
+        pool[start + q] = pool[old + q]
+    if before > 0:
+        free_block(old, np.int64(before), free_lists, pool)
+    index[cell, START] = start
+    index[cell, ROOM] = room
+    scalars[LONGEST] = max(scalars[LONGEST], room)
+
+
+@njit(**INLINE)
 def add_entry(
     cell: int,
     entry: int,
@@ -118,16 +135,8 @@ def add_entry(
     length = index[cell, LENGTH]
     start = index[cell, START]
     if length == index[cell, ROOM]:
-        old = start
-        room = longer(np.int64(length))
-        start = take_block(block_class(room), free_lists, pool, scalars, POOL_END)
-        for q in range(length):
-            pool[start + q] = pool[old + q]
-        if length > 0:
-            free_block(old, length, free_lists, pool)
-        index[cell, START] = start
-        index[cell, ROOM] = room
-        scalars[LONGEST] = max(scalars[LONGEST], room)
+        lengthen_list(cell, length + 1, index, pool, free_lists, scalars)
+        start = index[cell, START]
     place = length
     if connected:
         place = index[cell, CONNECTED]

@@ -11,18 +11,14 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from htmrun.backends.cpu.common.numeric import mix
 from htmrun.backends.cpu.memory.arrays import (
     CREATED,
     FREE_TOP,
     GONE,
-    LENGTH,
     NEXT_ID,
-    ROOM,
     ROWS_END,
     SEGMENTS_CREATED,
     SEGMENTS_DESTROYED,
-    START,
     SYNAPSES_CREATED,
     SYNAPSES_DESTROYED,
 )
@@ -36,7 +32,7 @@ from htmrun.backends.cpu.memory.index import (
     remove_entry,
     take_block,
 )
-from htmrun.backends.cpu.memory.sample import LOW, candidates, hash_keys, smallest
+from htmrun.backends.cpu.memory.sample import LOW, candidates, smallest
 from htmrun.backends.fixed_point import PERMANENCE_ONE
 
 _ONE: Any = PERMANENCE_ONE
@@ -138,52 +134,6 @@ def grow(s: int, n: int, word: Any, winners: Any, rules: Any, memory: Any, mark:
         )
     segments.size[s] = size + n
     memory.scalars[SYNAPSES_CREATED] += n
-
-
-@njit(**INLINE)
-def first_synapses(s: int, word: Any, winners: Any, rules: Any, memory: Any) -> None:
-    """Give a new segment its synapses: the outcome of `grow`, where nothing is on it yet."""
-    segments, synapses, queue, pool = (
-        memory.segments,
-        memory.synapses,
-        memory.queue,
-        memory.pool,
-    )
-    index, scalars = memory.cells.listeners, memory.scalars
-    m = winners.shape[0]
-    n = min(rules.new_synapses, m)  # parameters ask for no more than a segment holds
-    hash_keys(mix(word ^ np.uint64(s)), winners, queue.keys)
-    smallest(queue.keys, m, n, queue.chosen, memory.scratch.buckets)
-    _longer_row(s, n, rules, memory)
-    row = np.uint64(segments.row[s])
-    first = np.uint64(s) << np.uint64(rules.slot_bits)
-    connected = rules.initial >= rules.connected
-    for k in range(np.uint64(n)):
-        y = row + k
-        cell = queue.chosen[k] & LOW
-        synapses.cell[y] = cell
-        synapses.permanence[y] = rules.initial
-        place = np.uint64(index[cell, LENGTH])
-        if connected or index[cell, LENGTH] == index[cell, ROOM]:
-            add_entry(
-                np.int64(cell),
-                np.int64(first | k),
-                np.int64(y),
-                connected,
-                rules.slot_bits,
-                index,
-                pool,
-                segments,
-                synapses,
-                memory.scratch.free_lists,
-                scalars,
-            )
-            continue
-        pool[np.uint64(index[cell, START]) + place] = first | k
-        synapses.place[y] = place
-        index[cell, LENGTH] = place + np.uint64(1)
-    segments.size[s] = n
-    scalars[SYNAPSES_CREATED] += n
 
 
 @njit(**INLINE)

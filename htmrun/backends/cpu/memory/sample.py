@@ -26,6 +26,13 @@ def hash_keys(word: Any, winners: Any, keys: Any) -> None:
 
 
 @njit(**INLINE)
+def hash_places(word: Any, winners: Any, keys: Any) -> None:
+    """Write (hash, place among the winners) of each, which are in the same order as its cells."""
+    for q in range(np.uint64(winners.shape[0])):
+        keys[q] = (mix(word ^ np.uint64(winners[q])) & _HIGH) | q
+
+
+@njit(**INLINE)
 def candidates(
     s: int, word: Any, winners: Any, segments: Any, synapses: Any, queue: Any, mark: Any
 ) -> int:

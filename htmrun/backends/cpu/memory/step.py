@@ -117,24 +117,14 @@ def _sample(
     heard = activity.active[a + most :]
     n, read, rest = heard_cells(active, cells.listeners, heard)
     heard = heard[:n]
-    m = count_connected(
-        heard, rules.matching_threshold, rules.slot_bits, cells.listeners, memory.pool, segments
-    )
+    m = count_connected(heard, rules.matching_threshold, rules.slot_bits, memory)
     events = m + columns.shape[0]
     predicted, m = _chain_active(m, p, activity.predicted, rules, memory)
     bursts, burst_segments = _bursts(columns, scratch.active_head, cells.column_segments)
     others = punish or (bursts > 0 and rest <= burst_segments * rules.entries_per_segment)
     matching_columns = 0
     if others:
-        m = count_others(
-            heard,
-            m,
-            rules.matching_threshold,
-            rules.slot_bits,
-            cells.listeners,
-            memory.pool,
-            segments,
-        )
+        m = count_others(heard, m, rules.matching_threshold, rules.slot_bits, memory)
         read += rest
         matching_columns = _chain_matching(
             m, activity.predicted[p:predicted], punish, rules, memory

@@ -219,12 +219,14 @@ class TemporalMemory:
             self._longer_queue(need)
 
     def _longer_segments(self) -> None:
-        segments = self._memory.segments
-        length = _more(len(segments.cell), 1, tm_arrays.SPARE.segments)
+        segments, spare = self._memory.segments, tm_arrays.SPARE.segments
+        length = _more(len(segments.cell), 1, spare)
         tm_arrays.check_index("synapses", length * self.parameters.segment_size)
-        self._memory = self._memory._replace(
-            segments=tm_arrays.Segments(*(tm_arrays.enlarged(a, length) for a in segments))
-        )
+        longer = tm_arrays.lengthened(segments, length)
+        if longer is None:
+            longer = [tm_arrays.reserved(length, spare, a.dtype, np.zeros) for a in segments]
+            tm_arrays.copy(segments, longer)
+        self._memory = self._memory._replace(segments=tm_arrays.Segments(*longer))
 
     def _more_rows(self, need: int) -> None:
         m, spare = self._memory, tm_arrays.SPARE.slots
@@ -233,7 +235,12 @@ class TemporalMemory:
         used = int(m.segments.room[:next_id][live].sum(dtype=np.int64))
         # Where next to nothing is free between the rows, they are copied as they lie.
         as_it_lies = end <= used + spare // 8
-        synapses = tm_arrays.synapses(_more(end if as_it_lies else used, need, spare))
+        slots = _more(end if as_it_lies else used, need, spare)
+        longer = tm_arrays.lengthened(m.synapses, slots) if as_it_lies else None
+        if longer is not None:
+            self._memory = m._replace(synapses=tm_arrays.Synapses(*longer))
+            return
+        synapses = tm_arrays.synapses(slots)
         if as_it_lies:
             tm_arrays.copy(m.synapses, synapses, end)
         else:
@@ -248,8 +255,11 @@ class TemporalMemory:
         # Lists keep their room to grow, as long as that is no more than `tm_footprint` counts.
         as_it_lies = end <= used + used // 4 + spare
         entries = _more(end if as_it_lies else used, need, spare)
-        tm_arrays.check_index("entries of the index", entries)
-        pool = np.empty(entries, np.uint32)
+        longer = tm_arrays.lengthened([m.pool], entries) if as_it_lies else None
+        if longer is not None:
+            self._memory = m._replace(pool=longer[0])
+            return
+        pool = tm_arrays.entries(entries)
         if as_it_lies:
             pool[:end] = m.pool[:end]
         else:

@@ -86,7 +86,7 @@ def from_canonical(state: State, rules: Rules, columns: int) -> Memory:
     index = memory.cells.listeners
     index[:, LENGTH] = np.bincount(state["synapse_cell"], minlength=rules.cells)
     entries = gathered_pool_size(index) + tm_arrays.SPARE.entries
-    memory = memory._replace(pool=np.empty(entries, np.uint32))
+    memory = memory._replace(pool=tm_arrays.entries(entries))
     # With lists of the right lengths but nothing in them, gathering makes their room.
     gather_pool(memory.pool, memory.pool, memory.cells, memory.scratch.free_lists, memory.scalars)
     index[:, LENGTH] = 0
