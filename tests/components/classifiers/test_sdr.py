@@ -119,6 +119,6 @@ def test_a_state_that_was_loaded_is_a_copy_and_a_broken_one_changes_nothing():
     broken["h3.weights"] = broken["h3.weights"][:, :-1]
     fresh = readout(horizons=(0, 3))
     before = {n: a.tobytes() for n, a in fresh.state().items()}
-    with pytest.raises(ValueError, match="h3.weights"):
+    with pytest.raises(ValueError, match=r"h3\.weights"):
         fresh.load(broken)
     assert {n: a.tobytes() for n, a in fresh.state().items()} == before
