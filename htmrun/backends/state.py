@@ -10,15 +10,13 @@ import numpy as np
 from htmrun.backends import State
 
 
-def checked(given: State, expected: State, free: frozenset[str] = frozenset()) -> State:
-    """Return contiguous copies of `given` if names, dtypes and shapes are those of `expected`.
+def must_fit(given: State, expected: State, free: frozenset[str] = frozenset()) -> None:
+    """Raise ValueError naming what differs, unless names, dtypes and shapes are as `expected`.
 
     Arrays named in `free` may have any length along their first axis (lists that grow).
-    Raises ValueError naming the array that differs.
     """
     if set(given) != set(expected):
         raise ValueError(f"state holds {sorted(given)}, expected {sorted(expected)}")
-    taken = {}
     for name, want in expected.items():
         have = np.asarray(given[name])
         skip = 1 if name in free else 0
@@ -26,8 +24,12 @@ def checked(given: State, expected: State, free: frozenset[str] = frozenset()) -
             raise ValueError(
                 f"state {name!r} is {have.dtype}{have.shape}, expected {want.dtype}{want.shape}"
             )
-        taken[name] = np.array(have, order="C", copy=True)
-    return taken
+
+
+def checked(given: State, expected: State, free: frozenset[str] = frozenset()) -> State:
+    """Return contiguous copies of `given` if they fit; see `must_fit`, which raises ValueError."""
+    must_fit(given, expected, free)
+    return {name: np.array(given[name], order="C", copy=True) for name in expected}
 
 
 def state_hash(state: Mapping[str, np.ndarray]) -> str:

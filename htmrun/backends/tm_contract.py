@@ -174,18 +174,19 @@ def _check_segments(state: State, parameters: TemporalMemoryParameters, columns:
 def _check_synapses(state: State, parameters: TemporalMemoryParameters, columns: int) -> None:
     owner, slot, cell = (state[f"synapse_{n}"] for n in ("segment", "slot", "cell"))
     permanence = state["synapse_permanence"]
-    _require(
-        "synapse_segment",
-        np.array_equal(np.unique(owner), state["segment_id"]),
-        "synapses on every segment and on no other",
-    )
     order = owner.astype(np.int64) * 256 + slot
     _require("synapse_slot", np.all(np.diff(order) > 0), "order by (segment, slot)")
+    first = np.concatenate([[True], owner[1:] != owner[:-1]])[: len(owner)]
+    _require(
+        "synapse_segment",
+        np.array_equal(owner[first], state["segment_id"]),
+        "synapses on every segment and on no other",
+    )
     _require("synapse_slot", _inside(slot, parameters.segment_size), "slots below segment_size")
     cells = columns * parameters.cells_per_column
     _require("synapse_cell", _inside(cell, cells), "cells of this memory")
-    pairs = owner.astype(np.int64) * cells + cell
-    _require("synapse_cell", len(np.unique(pairs)) == len(pairs), "no cell twice on a segment")
+    pairs = np.sort(owner.astype(np.int64) * cells + cell)
+    _require("synapse_cell", np.all(pairs[1:] != pairs[:-1]), "no cell twice on a segment")
     _require("synapse_permanence", _inside(permanence - 1, PERMANENCE_ONE), "1 to 10000")
 
 

@@ -52,3 +52,17 @@ def test_arrays_that_are_replaced_are_not_read_any_more() -> None:
             np.testing.assert_array_equal(seen.indices, other.compute(bits).row(t))
     for name, array in one.state().items():
         np.testing.assert_array_equal(array, other.state()[name])
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("wrong", [50, -1])
+def test_inference_from_inputs_that_are_not_there_is_refused(threads: int, wrong: int) -> None:
+    pooler = SpatialPooler(SpatialPoolerParameters(columns=64), (50,), 1, threads)
+    good = Bits.from_rows(50, [[3, 4], [5]])
+    found = pooler.compute(good).indices
+    for rows in ([[wrong]], [[3, 4], [wrong]]):
+        with pytest.raises(ValueError, match=r"on-bits outside 0\.\.49"):
+            pooler.compute(Bits.from_rows(50, rows))
+    with pytest.raises(ValueError, match="50"):
+        pooler.compute(Bits.from_rows(51, [[3]]))
+    np.testing.assert_array_equal(pooler.compute(good).indices, found)

@@ -402,6 +402,7 @@ def test_high_order_sequences_are_told_apart(backend):
     [
         ("segment_cell", np.array([99], np.int32), "segment_cell"),
         ("synapse_cell", np.array([0, 0], np.int32), "no cell twice"),
+        ("synapse_segment", np.array([0, 1], np.int32), "on every segment"),
         ("synapse_permanence", np.array([0, 1], np.int16), "1 to 10000"),
         ("synapse_slot", np.array([1, 0], np.uint8), "order by"),
         ("synapse_slot", np.array([0, 4], np.uint8), "segment_size"),

@@ -119,8 +119,8 @@ def quantile(probability: F32, share: float) -> F64:
 
 def quantiles(probability: F32, shares: Sequence[float]) -> F64:
     """Return `quantile` for each of several shares, float64 (shares, T)."""
-    if len(probability) == 1 and probability.dtype == np.float32 and probability.flags.c_contiguous:
-        return np.array(quantiles_of_one()(probability, shares))[:, None]
+    if len(probability) == 1:
+        return np.array(quantiles_of_one(probability, shares))[:, None]
     cumulative = probability.cumsum(1, np.float64)
     cumulative /= cumulative[:, -1:]
     rows = np.arange(len(cumulative))
@@ -134,9 +134,14 @@ def _reached(cumulative: F64, rows: npt.NDArray[np.int64], share: float) -> F64:
     return np.asarray(bucket + (share - below) / (cumulative[rows, bucket] - below))
 
 
+def quantiles_of_one(probability: F32, shares: Sequence[float]) -> list[float]:
+    """Return `quantiles` of one distribution (1, count), as numbers."""
+    return _compiled()(np.ascontiguousarray(probability), shares)
+
+
 @cache
-def quantiles_of_one() -> Callable[[F32, Sequence[float]], list[float]]:
-    """Return what finds shares of one distribution, compiled, looked up once: numba comes late."""
+def _compiled() -> Callable[[F32, Sequence[float]], list[float]]:
+    """Return what finds shares of one distribution, looked up once: numba comes late."""
     found: Callable[[F32, Sequence[float]], list[float]]
     found = import_module("htmrun.backends.cpu").quantiles
     return found

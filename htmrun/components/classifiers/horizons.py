@@ -205,6 +205,7 @@ class Past:
         self._nothing = np.zeros((1, classes), np.float32)
         self._nothing.flags.writeable = False
         self._since_reset = 0
+        self._ends: tuple[Buckets | None, npt.NDArray[np.float64]] = None, np.zeros((1, 2))
 
     def ages(self, reset: Flags) -> npt.NDArray[np.int64]:
         """Return how many samples of its sequence precede each sample, shape (T,)."""
@@ -234,10 +235,17 @@ class Past:
         late = self._scores[h].later(made, self._nothing)
         if buckets is None:
             return Scores(h, late, age >= h)
-        before = ends(buckets, 1)
-        before.flags.writeable = False  # It may stand for several samples.
+        before = self._ends_now(buckets)
         new = before if len(made) == 1 else ends(buckets, len(made))
         return Scores(h, late, age >= h, self._ranges[h].later(new, before))
+
+    def _ends_now(self, buckets: Buckets) -> npt.NDArray[np.float64]:
+        """Return the ends of the buckets (1, 2), read-only: they stand for many samples."""
+        if buckets is not self._ends[0]:
+            found = ends(buckets, 1)
+            found.flags.writeable = False
+            self._ends = buckets, found
+        return self._ends[1]
 
     def pending(self) -> list[Scores]:
         """Return what is still to come true, by horizon; see `Readout.pending`."""

@@ -10,7 +10,7 @@ import numpy as np
 from htmrun.backends import State
 from htmrun.backends.bits import Bits
 from htmrun.backends.plan import Flags, Plan
-from htmrun.backends.state import checked
+from htmrun.backends.state import checked, must_fit
 from htmrun.components.classifiers import Classes, Targets
 from htmrun.components.classifiers.horizons import HorizonReadout, Made, Past, ahead
 from htmrun.components.classifiers.scores import Activity, Scores, read
@@ -94,8 +94,14 @@ class ModelsReadout(HorizonReadout):
     def load(self, state: State) -> None:
         """Take over what `state()` returned; ValueError on other names or shapes."""
         own = {f"h{h}.{name}" for h in self.models for name in self.grows}
-        taken = checked(state, self.state(), self._past.free | own)
+        expected = self.state()
+        must_fit(state, expected, self._past.free | own)
+        past = self._past.state() | self.range_state()
+        taken = checked({name: state[name] for name in past}, past, self._past.free)
         self._past.load(taken)
         self.load_range(taken)
+        # Each takes copies by itself; of all weights another one would be most of the work.
         for h, model in self.models.items():
-            model.load({name: taken[f"h{h}.{name}"] for name in model.state()})
+            start = f"h{h}."
+            names = [name for name in expected if name.startswith(start) and name not in past]
+            model.load({name.removeprefix(start): state[name] for name in names})

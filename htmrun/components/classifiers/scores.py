@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from htmrun.backends.bits import Bits
-from htmrun.components.classifiers.buckets import inside, place, quantiles
+from htmrun.components.classifiers.buckets import inside, place, quantiles, quantiles_of_one
 
 Estimate = Literal["mean", "median", "mode"]
 Activity = dict[str, Any]
@@ -56,7 +56,7 @@ class Scores:
         assert self.ranges is not None, "a forecast has buckets"
         low, high = self.ranges[0].tolist()
         width = (high - low) / self.probability.shape[1]
-        return [low + width * place for place in quantiles(self.probability, shares)[:, 0].tolist()]
+        return [low + width * place for place in quantiles_of_one(self.probability, shares)]
 
     def above(self, kind: Estimate) -> npt.NDArray[np.float64]:
         """Return how far above the lowest end that is: exact however large the values are."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from htmrun.backends import Backend, SDRClassifierBackend
 from htmrun.backends.cuda import footprint
 from htmrun.backends.parameters import SDRModelParameters
@@ -68,7 +70,12 @@ class SDRReadout(ModelsReadout):
         """Make one bucket of every two neighbours, in weights and in what is pending."""
         for model in self.models.values():
             state = model.state()
-            for up in ups:
-                state["weights"] = merged(state["weights"], up)
-                state["gradient"] = summed(state["gradient"], up)
+            for name, change in (("weights", merged), ("gradient", summed)):
+                table = state[name]
+                # Most bits never were on: nothing of theirs changes.
+                known = np.flatnonzero((table.max(1) != 0) | (table.min(1) != 0))
+                rows = table[known]
+                for up in ups:
+                    rows = change(rows, up)
+                table[known] = rows
             model.load(state)

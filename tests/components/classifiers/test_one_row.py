@@ -26,6 +26,10 @@ def test_shares_of_a_distribution(seed: int) -> None:
     assert many.shape == (len(SHARES), 40)
     ones = np.concatenate([quantiles(made[t : t + 1], SHARES) for t in range(40)], axis=1)
     assert many.tobytes() == ones.tobytes()
+    columns = np.asfortranarray(made)[:, ::2]
+    for other in (columns, columns.astype(np.float64)):  # Neither as it lies nor as it is counted.
+        ones = np.concatenate([quantiles(other[t : t + 1], SHARES) for t in range(40)], axis=1)
+        assert quantiles(other, SHARES).tobytes() == ones.tobytes()
     cumulative = np.cumsum(made.astype(np.float64), axis=1)
     for share, found in zip(SHARES, many, strict=True):
         for row, value in zip(cumulative / cumulative[:, -1:], found, strict=True):

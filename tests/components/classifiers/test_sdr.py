@@ -10,6 +10,7 @@ from htmrun.backends.bits import Bits
 from htmrun.backends.parameters import SDRModelParameters
 from htmrun.backends.plan import Plan
 from htmrun.components.classifiers import Targets
+from htmrun.components.classifiers.buckets import merged, summed
 from htmrun.components.classifiers.horizons import ages
 from htmrun.components.classifiers.predicted_columns import PredictedColumnsReadout
 from htmrun.components.classifiers.sdr import SDRClassifierParameters, SDRReadout
@@ -81,3 +82,43 @@ class TestPredictedColumns(ReadoutChecks):
 
     def make(self, case: int, seed: int = 1) -> PredictedColumnsReadout:
         return PredictedColumnsReadout("predicted", "columns", 60, self.classes)
+
+
+@pytest.mark.parametrize("every", [1, 30])
+def test_doublings_carry_every_row_over(every):
+    """All rows at once, those of bits that never were on included, is what it must come to."""
+    bits, targets, _ = material()
+    seldom = Bits(60, bits.indices, bits.offsets)  # The last ten are never on.
+    made = readout(size=60, horizons=(0, 2))
+    made.run({"x": seldom}, targets, Plan.every(every, 80))
+    before = made.state()
+    assert before["h0.gradient"].any() == (every > 1)
+    made.merge([True, False, True])
+    after = made.state()
+    for name, change in (("weights", merged), ("gradient", summed)):
+        for h in (0, 2):
+            want = before[f"h{h}.{name}"]
+            for up in (True, False, True):
+                want = change(want, up)
+            assert after[f"h{h}.{name}"].tobytes() == want.tobytes()
+
+
+def test_a_state_that_was_loaded_is_a_copy_and_a_broken_one_changes_nothing():
+    bits, targets, _ = material()
+    plan = Plan.every(1, 80)
+    made, other = readout(horizons=(0, 3)), readout(horizons=(0, 3))
+    made.run({"x": bits}, targets, plan)
+    given = made.state()
+    other.load(given)
+    for array in given.values():
+        array[:] = 7
+    assert {n: a.tobytes() for n, a in other.state().items()} == {
+        n: a.tobytes() for n, a in made.state().items()
+    }
+    broken = made.state()
+    broken["h3.weights"] = broken["h3.weights"][:, :-1]
+    fresh = readout(horizons=(0, 3))
+    before = {n: a.tobytes() for n, a in fresh.state().items()}
+    with pytest.raises(ValueError, match=r"h3\.weights"):
+        fresh.load(broken)
+    assert {n: a.tobytes() for n, a in fresh.state().items()} == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -29,9 +30,14 @@ def _quantiles(probability: Any, shares: Any, out: Any) -> None:
             below = reached
 
 
+@lru_cache(maxsize=64)
+def _array(shares: tuple[float, ...]) -> npt.NDArray[np.float64]:
+    return np.array(shares, np.float64)
+
+
 def quantiles(probability: npt.NDArray[np.float32], shares: Sequence[float]) -> list[float]:
     """Return below what each share of one distribution (1, buckets) lies, counted in buckets."""
     out = np.empty(len(shares))
-    _quantiles(probability, np.array(shares), out)
+    _quantiles(probability, _array(tuple(shares)), out)
     found: list[float] = out.tolist()
     return found

@@ -136,6 +136,21 @@ def _learn(
     return True
 
 
+@njit(**ALONE)
+def _touch(gradient: Any, touched: Any, is_touched: Any) -> int:
+    """List the rows of a gradient that are not zero; return how many there are."""
+    n = 0
+    for b in range(gradient.shape[0]):
+        some = False
+        for c in range(gradient.shape[1]):
+            some |= gradient[b, c] != 0
+        is_touched[b] = some
+        if some:
+            touched[n] = b
+            n += 1
+    return n
+
+
 class SDRClassifier:
     """Softmax classifier from `size` bits to `classes` classes."""
 
@@ -217,17 +232,16 @@ class SDRClassifier:
 
         With a rate that falls, `learned` too: int64 (1,), how many targets were learned.
         """
-        found = {"weights": self._weights.copy(), "gradient": self._gradient.copy()}
-        return found | ({"learned": self._learned.copy()} if self.parameters.decay_samples else {})
+        return {name: array.copy() for name, array in self._arrays().items()}
+
+    def _arrays(self) -> State:
+        found = {"weights": self._weights, "gradient": self._gradient}
+        return found | ({"learned": self._learned} if self.parameters.decay_samples else {})
 
     def load(self, state: State) -> None:
         """Take over what `state()` returned; ValueError on other names or shapes."""
-        taken = checked(state, self.state())
+        taken = checked(state, self._arrays())
         self._weights, self._gradient = taken["weights"], taken["gradient"]
         self._learned = taken.get("learned", self._learned)
-        rows = np.flatnonzero((self._gradient != 0).any(1)).astype(np.int32)
-        self._touched[: len(rows)] = rows
-        self._is_touched[:] = 0
-        self._is_touched[rows] = 1
-        self._n_touched[0] = len(rows)
+        self._n_touched[0] = _touch(self._gradient, self._touched, self._is_touched)
         self._held = self._hold()
