@@ -82,6 +82,9 @@ class TemporalMemoryBackend(Protocol):
     def load(self, state: State) -> None: ...
 
 
+Change = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
+
+
 class SDRClassifierBackend(Protocol):
     """Softmax classifier from `size` bits to `classes` classes."""
 
@@ -98,6 +101,12 @@ class SDRClassifierBackend(Protocol):
     def compute(self, bits: Bits) -> npt.NDArray[np.float32]: ...
     def state(self) -> State: ...
     def load(self, state: State) -> None: ...
+    def change(self, weights: Change, gradient: Change) -> None:
+        """Put what functions make of rows, which keep their shape, in the place of all rows.
+
+        Of the weights and of the pending gradient; rows of zeros must stay such.
+        """
+        ...
 
 
 class Backend(Protocol):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from htmrun.backends import State
+from htmrun.backends import Change, SDRClassifierBackend, State
 
 
 def must_fit(given: State, expected: State, free: frozenset[str] = frozenset()) -> None:
@@ -30,6 +30,13 @@ def checked(given: State, expected: State, free: frozenset[str] = frozenset()) -
     """Return contiguous copies of `given` if they fit; see `must_fit`, which raises ValueError."""
     must_fit(given, expected, free)
     return {name: np.array(given[name], order="C", copy=True) for name in expected}
+
+
+def change_by_state(model: SDRClassifierBackend, weights: Change, gradient: Change) -> None:
+    """Do what `SDRClassifierBackend.change` says with a copy of all rows."""
+    state = model.state()
+    made = {"weights": weights(state["weights"]), "gradient": gradient(state["gradient"])}
+    model.load(state | made)
 
 
 def state_hash(state: Mapping[str, np.ndarray]) -> str:

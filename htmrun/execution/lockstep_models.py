@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from htmrun.backends import CellActivity, State
+from htmrun.backends import CellActivity, Change, State
 from htmrun.backends.bits import Bits
 from htmrun.backends.cuda.classifier.sdr_classifier import SDRClassifierGroup
 from htmrun.backends.cuda.device import Device, cuda_device
@@ -27,6 +27,7 @@ from htmrun.backends.parameters import (
     TemporalMemoryParameters,
 )
 from htmrun.backends.plan import Flags, Plan
+from htmrun.backends.state import change_by_state
 from htmrun.config.schema import Arm
 from htmrun.execution.jobs import Builder
 from htmrun.execution.lockstep import Meeting, Request, Work
@@ -269,6 +270,10 @@ class ClassifierMember(_Member):
         """Return probabilities (T, classes); writes nothing."""
         made: npt.NDArray[np.float32] = self._ask("compute", (bits,))
         return made
+
+    def change(self, weights: Change, gradient: Change) -> None:
+        """Put what functions make of all rows in their place; see `SDRClassifierBackend`."""
+        change_by_state(self, weights, gradient)
 
 
 def works_together(

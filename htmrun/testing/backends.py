@@ -229,6 +229,27 @@ class ClassifierChecks(BackendChecks):
     def compute(self, model: Any, stream: Stream) -> Outputs:
         return {"scores": model.compute(stream.bits)}
 
+    def test_rows_are_changed_in_their_place(self, case: int) -> None:
+        """As if all were taken out, changed and put back; it goes on learning from there."""
+        stream, model, other = self.stream(case), self.make(case), self.make(case)
+        for each in (model, other):
+            self.run(each, stream)
+        model.change(_turned, _halved)
+        state = other.state()
+        changed = {"weights": _turned(state["weights"]), "gradient": _halved(state["gradient"])}
+        other.load(state | changed)
+        assert_same(model.state(), other.state())
+        assert_same(self.run(model, stream), self.run(other, stream))
+        assert_same(model.state(), other.state())
+
+
+def _turned(rows: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(rows[:, ::-1])
+
+
+def _halved(rows: np.ndarray) -> np.ndarray:
+    return rows / np.float32(2)
+
 
 def _classifier_case(case: int) -> tuple[int, int]:
     return (70, 33) if case % 2 else (40, 6)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from htmrun.backends import State
+from htmrun.backends import Change, State
 from htmrun.backends.bits import Bits
 from htmrun.backends.fixed_point import exp_f32
 from htmrun.backends.parameters import SDRModelParameters
@@ -71,6 +71,10 @@ class SDRClassifier:
         taken = checked(state, self.state())
         self._weights, self._gradient = taken["weights"], taken["gradient"]
         self._learned = taken.get("learned", self._learned)
+
+    def change(self, weights: Change, gradient: Change) -> None:
+        """Put what functions make of all rows in their place; see `SDRClassifierBackend`."""
+        self._weights, self._gradient = weights(self._weights), gradient(self._gradient)
 
     def _predict(self, on: npt.NDArray[np.int32]) -> F32:
         logits = np.zeros(self.classes, np.float32)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
+from collections.abc import Callable, Sequence
+from functools import reduce
 
 from htmrun.backends import Backend, SDRClassifierBackend
 from htmrun.backends.cuda import footprint
 from htmrun.backends.parameters import SDRModelParameters
 from htmrun.components.classifiers import Site, Targets
-from htmrun.components.classifiers.buckets import merged, summed
+from htmrun.components.classifiers.buckets import F32, merged, summed
 from htmrun.components.classifiers.horizons import HorizonParameters
 from htmrun.components.classifiers.models import ModelsReadout
 from htmrun.components.layout import Layout
@@ -26,6 +25,7 @@ class SDRReadout(ModelsReadout):
     """One set of weights for each horizon."""
 
     widens = True
+    models: dict[int, SDRClassifierBackend]  # type: ignore[assignment]
 
     def __init__(
         self, parameters: SDRClassifierParameters, targets: Targets, reads: tuple[str, ...],
@@ -68,14 +68,9 @@ class SDRReadout(ModelsReadout):
 
     def merge(self, ups: Sequence[bool]) -> None:
         """Make one bucket of every two neighbours, in weights and in what is pending."""
+
+        def doubled(change: Callable[[F32, bool], F32]) -> Callable[[F32], F32]:
+            return lambda rows: reduce(change, ups, rows)
+
         for model in self.models.values():
-            state = model.state()
-            for name, change in (("weights", merged), ("gradient", summed)):
-                table = state[name]
-                # Most bits never were on: nothing of theirs changes.
-                known = np.flatnonzero((table.max(1) != 0) | (table.min(1) != 0))
-                rows = table[known]
-                for up in ups:
-                    rows = change(rows, up)
-                table[known] = rows
-            model.load(state)
+            model.change(doubled(merged), doubled(summed))

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from htmrun.backends import State
+from htmrun.backends import Change, State
 from htmrun.backends.bits import Bits
 from htmrun.backends.cpu.classifier.rows import add_to_rows, sum_rows
 from htmrun.backends.cpu.common.checks import ALONE, inside
@@ -245,3 +245,14 @@ class SDRClassifier:
         self._learned = taken.get("learned", self._learned)
         self._n_touched[0] = _touch(self._gradient, self._touched, self._is_touched)
         self._held = self._hold()
+
+    def change(self, weights: Change, gradient: Change) -> None:
+        """Put what functions make of rows in their place; see `SDRClassifierBackend`.
+
+        Most bits of a stream never were on: rows of zeros are passed over.
+        """
+        rows, flags = np.empty(self.size, np.int32), np.empty(self.size, np.uint8)
+        known = rows[: _touch(self._weights, rows, flags)]
+        self._weights[known] = weights(self._weights[known])
+        learned = self._touched[: self._n_touched.item()]
+        self._gradient[learned] = gradient(self._gradient[learned])

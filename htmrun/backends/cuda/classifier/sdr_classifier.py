@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from htmrun.backends import State
+from htmrun.backends import Change, State
 from htmrun.backends.bits import Bits
 from htmrun.backends.cuda.chunk_schedule import Schedule
 from htmrun.backends.cuda.device import Device, cuda_device
 from htmrun.backends.cuda.rows import Rows
 from htmrun.backends.parameters import SDRModelParameters
 from htmrun.backends.plan import Plan
-from htmrun.backends.state import checked
+from htmrun.backends.state import change_by_state, checked
 
 F32 = npt.NDArray[np.float32]
 i32 = np.int32
@@ -213,3 +213,7 @@ class SDRClassifier:
     def load(self, state: State) -> None:
         """Take over what `state()` returned; ValueError on other names or shapes."""
         self._group.load(0, state)
+
+    def change(self, weights: Change, gradient: Change) -> None:
+        """Put what functions make of all rows in their place; see `SDRClassifierBackend`."""
+        change_by_state(self, weights, gradient)
