@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from htmrun.components.sources.reading import Row
 from htmrun.errors import UserError
@@ -33,9 +34,13 @@ class Keeping:
         self._next = clock() + EVERY_S
         self._rows = (folder / ROWS).open("a", encoding="utf-8")
 
-    def take_down(self, rows: Sequence[Row]) -> None:
-        """Write rows down that are about to be learned."""
-        entry = [self._live.rows, self._live.learn, list(map(dict, rows))]
+    def take_down(self, rows: Sequence[Row], begins: bool) -> None:
+        """Write rows down that are about to be learned; begins: the first starts a sequence."""
+        reading = self._live.reader.reading
+        entry = {
+            "count": self._live.rows, "learned": self._live.learn, "rows": list(map(dict, rows)),
+            "begins": begins, "plain": reading == reading.plain,
+        }  # fmt: skip
         self._rows.write(json.dumps(entry) + "\n")
         self._rows.flush()
 
@@ -80,22 +85,30 @@ def _gone_on(folder: Path, first: Saved, learn: bool) -> Live:
             f"{first.arm}, seed {first.seed} of {first.run}, or a new folder"
         )
     live = Live(saved, learn=learn)
-    for count, learned, rows in _entries(folder / ROWS):
-        if count < live.rows:
+    for entry in _entries(folder / ROWS):
+        if entry["count"] < live.rows:
             continue
-        if live.learn != learned:
-            live = Live(live.saved(), learn=learned)
-        live.take(rows)
+        if live.learn != entry["learned"]:
+            live = Live(live.saved(), learn=entry["learned"])
+        reading = live.reader.reading
+        live.reader.reading = reading.plain if entry["plain"] else reading
+        if entry["begins"]:
+            live.begin_sequence()
+        live.take(entry["rows"])
+        live.reader.reading = reading
     return live if live.learn == learn else Live(live.saved(), learn=learn)
 
 
-def _entries(path: Path) -> Iterator[tuple[int, bool, list[Row]]]:
+def _entries(path: Path) -> Iterator[dict[str, Any]]:
     """Yield what was taken down; a last line that was cut off was never learned."""
     if not path.exists():
         return
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
-            count, learned, rows = json.loads(line)
+            entry = json.loads(line)
         except ValueError:
             return
-        yield count, learned, rows
+        if isinstance(entry, list):  # As it was written before sequences and JSON were told.
+            count, learned, rows = entry
+            entry = {"count": count, "learned": learned, "rows": rows}
+        yield {"begins": False, "plain": False} | entry

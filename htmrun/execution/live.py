@@ -34,11 +34,11 @@ Answer = dict[str, Any]
 
 
 class Encoded(NamedTuple):
-    """Rows that were read and encoded: samples, their bits, how many before them were left out."""
+    """Rows that were read and encoded: samples, their bits, which of the rows they are."""
 
     chunk: Chunk
     bits: Any
-    left_out: int
+    kept: Sequence[int]
 
 
 class Live:
@@ -98,15 +98,21 @@ class Live:
     def read(self, rows: Sequence[Row], after: np.datetime64 | None = None) -> Encoded:
         """Return rows as `answer` takes them; ValueError, in words, for one that is wrong.
 
-        after: rows up to that time are left out, as long as none of a later time came.
+        after: rows up to that time are left out.
         """
-        before = self.reader.place()
+        before, begins = self.reader.place(), self.reader.restart
         try:
             chunk = self.reader.chunk(rows)
-            old = 0 if after is None else int((chunk.fields["timestamp"] <= after).sum())
-            chunk = self.reader.derived.add(chunk.slice(old, len(chunk)) if old else chunk)
+            kept: Sequence[int] = range(len(rows))
+            if after is not None and (chunk.fields["timestamp"] <= after).any():
+                new = np.flatnonzero(~(chunk.fields["timestamp"] <= after))
+                chunk, kept = chunk.take(new), new.tolist()
+                if begins:  # The first that is taken begins the sequence.
+                    chunk.reset[:1] = 1
+                    self.reader.restart = not len(chunk)
+            chunk = self.reader.derived.add(chunk)
             bits = self.model.pipeline.encoder.encode(chunk.fields) if len(chunk) else None
-            return Encoded(chunk, bits, old)
+            return Encoded(chunk, bits, kept)
         except UserError as error:
             self.reader.go_back(before)
             raise ValueError(str(error)) from None

@@ -74,3 +74,19 @@ def test_hashes_that_begin_alike_are_told_apart_by_their_ends():
         coarse = np.take_along_axis(hashes // LONGEST, by_hash[:, : n + 1], 1)
         alike += (coarse[:, 1:] == coarse[:, :-1]).sum()
     assert alike > 0
+
+
+def test_places_of_more_winners_than_two_bytes_count():
+    columns = 70_000
+    rows = [np.arange(columns), np.array([1, 5, 9, 50, 60]), np.array([2, 3])]
+    bits, plan = Bits.from_rows(columns, rows), Plan.every(1, 3)
+    parameters = TemporalMemoryParameters(
+        cells_per_column=1, activation_threshold=3, matching_threshold=2, new_synapses=8,
+        segment_size=16,
+    )  # fmt: skip
+    a = cpu.TemporalMemory(parameters, columns, 3)
+    b = reference.TemporalMemory(parameters, columns, 3)
+    a.run(bits, plan)
+    b.run(bits, plan)
+    assert a.state()["synapse_cell"].max() > np.iinfo(np.uint16).max
+    same_state(a.state(), b.state())

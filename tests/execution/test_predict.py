@@ -200,21 +200,79 @@ def test_what_was_kept_lives_on_after_the_hardest_end(here: Path) -> None:
     for start in range(0, 100, 10):
         piece = rows[start : start + 10]
         encoded = live.read(piece)
-        keeping.take_down(piece)
+        keeping.take_down(piece, False)
         live.answer(encoded)
         if start == 40:
             keeping.keep(now=True)
     with (folder / ROWS).open("a") as file:
-        file.write('[110, true, [{"when": "05.0')
+        file.write('{"count": 110, "learned": true, "rows": [{"when": "05.0')
     with kept(folder, first, True) as (again, other):
         assert again.rows == 100
-        other.take_down(rows[100:])
+        other.take_down(rows[100:], False)
         again.take(rows[100:])
     whole = Saved.read(model_folder(here, "all"))
     assert htmrun.state_hash(Saved.read(folder).state) == htmrun.state_hash(whole.state)
     other_model = first.__class__(**{**vars(first), "seed": 7})
     with pytest.raises(htmrun.UserError, match=r"--save: .* holds online, seed 2 of .*, expected"):
         kept(folder, other_model, True).__enter__()
+
+
+@pytest.mark.parametrize("begins", [False, True])
+def test_rows_of_json_and_a_new_sequence_are_kept_as_such(here: Path, begins: bool) -> None:
+    """The model's own numbers have decimal commas; those of JSON have points."""
+    first, rows = Saved.read(model_folder(here, "first")), feed_rows(here)[:30]
+    plainly = [{**row, "load": str(row["load"]).replace(",", ".")} for row in rows]
+    folder = here / f"json-{begins}"
+    live, keeping = kept(folder, first, True).__enter__()
+    live.reader.reading = live.reader.reading.plain
+    if begins:
+        live.begin_sequence()
+    encoded = live.read(plainly)
+    keeping.take_down(plainly, bool(encoded.chunk.reset[0]))
+    live.answer(encoded)
+    with kept(folder, first, True) as (again, _):
+        assert again.rows == 30
+        assert htmrun.state_hash(again.saved().state) == htmrun.state_hash(live.saved().state)
+    other = Live(first)
+    other.take(rows)
+    alike = htmrun.state_hash(other.saved().state) == htmrun.state_hash(live.saved().state)
+    assert alike is not begins
+
+
+def test_what_an_earlier_version_took_down_is_read(here: Path) -> None:
+    first, rows = Saved.read(model_folder(here, "first")), feed_rows(here)[:20]
+    folder = here / "earlier"
+    live, _keeping = kept(folder, first, True).__enter__()
+    with (folder / ROWS).open("a") as file:
+        file.write(json.dumps([0, True, rows]) + "\n")
+    live.take(rows)
+    with kept(folder, first, True) as (again, _):
+        assert htmrun.state_hash(again.saved().state) == htmrun.state_hash(live.saved().state)
+
+
+def test_rows_that_were_learned_are_left_out_wherever_they_stand(here: Path) -> None:
+    first, rows = Saved.read(model_folder(here, "first")), feed_rows(here)
+    known = Live(first)
+    known.take(rows[:50])
+    last = known.last_time
+    mixed = [rows[49], rows[50], rows[10], rows[51], rows[20]]
+
+    def alike() -> Live:
+        made = Live(first)
+        made.take(rows[:50])
+        return made
+
+    whole, single = alike(), alike()
+    encoded = whole.read(mixed, last)
+    assert list(encoded.kept) == [1, 3]
+    answers = whole.answer(encoded)
+    assert answers == [a for row in mixed for a in single.answer(single.read([row], last))]
+    assert answers == known.take(rows[50:52])
+    # A sequence that was asked to begin does so at the first row that is taken.
+    whole.begin_sequence()
+    assert len(whole.read(rows[:2], last).chunk) == 0
+    assert whole.read([rows[3], rows[52], rows[53]], last).chunk.reset.tolist() == [1, 0]
+    assert whole.read([rows[3], rows[54]], last).chunk.reset.tolist() == [0]
 
 
 def test_frozen_learns_nothing_and_still_follows(here: Path, capsys: Capsys) -> None:

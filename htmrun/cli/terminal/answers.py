@@ -128,12 +128,12 @@ class _Talk:
             else:
                 self._wrong(lines[0], str(error))
             return
-        rows = rows[encoded.left_out :]
+        rows = [rows[i] for i in encoded.kept]
         if not rows:
             return
         self._warn_of_times(encoded.chunk)
         if self._keeping is not None:
-            self._keeping.take_down(rows)
+            self._keeping.take_down(rows, bool(encoded.chunk.reset[0]))
         self._print(self._live.answer(encoded))
 
     def _warn_of_times(self, chunk: Chunk) -> None:

@@ -59,6 +59,13 @@ class Chunk:
         others = {name: column[part] for name, column in self.others.items()}
         return Chunk(fields, self.target[part], self.reset[part], self.scored[part], others)
 
+    def take(self, samples: npt.NDArray[np.int64]) -> Chunk:
+        """Return some of the samples, by their numbers; arrays are copies."""
+        fields = {name: column[samples] for name, column in self.fields.items()}
+        others = {name: column[samples] for name, column in self.others.items()}
+        reset, scored = self.reset[samples], self.scored[samples]
+        return Chunk(fields, self.target[samples], reset, scored, others)
+
     def pieces(self, chunk: int) -> Iterator[Chunk]:
         """Yield the samples in order, at most `chunk` at a time."""
         for start in range(0, len(self), chunk):

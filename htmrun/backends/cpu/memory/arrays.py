@@ -148,7 +148,7 @@ class Scratch(NamedTuple):
     buckets: I32  # (1024,)
     words: npt.NDArray[np.uint64]  # (cells of a column or LANES, whichever is more)
     fresh: I32  # (FRESH_MOST,) new segments that have yet to get their synapses
-    chosen: npt.NDArray[np.uint16]  # by synapse of these: place among the winners
+    chosen: npt.NDArray[np.uint32]  # by synapse of these: place among the winners
     lanes: npt.NDArray[np.uint32]  # see `common.lanes`
     pairs: U8  # the network used last: places that are ordered
     joined: npt.NDArray[np.uint32]  # (JOINED,) entries, copied from lists
@@ -264,7 +264,7 @@ def allocate(cells: int, columns: int, segments: int = 0, slots: int = 0) -> Mem
             np.zeros(1024, np.int32),
             np.zeros(max(cells // columns, lanes.LANES), np.uint64),
             np.zeros(FRESH_MOST, np.int32),
-            np.zeros(FRESH_MOST * _SYNAPSES_MOST, np.uint16),
+            np.zeros(FRESH_MOST * _SYNAPSES_MOST, np.uint32),
             _on_lines(lanes.LANES * lanes.LONGEST),
             np.zeros(2 * lanes.MOST_PAIRS, np.uint8),
             _on_lines(JOINED),
