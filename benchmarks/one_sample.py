@@ -190,7 +190,7 @@ def all_encoders() -> Iterator[Component]:
         read = {n: columns[n] if column is None else column for n in encoder.fields}
         yield encoder_row(name, encoder, read)
     far = {n: random.random(COUNT) * 1e9 for n in ("x", "y")}
-    fresh = [build_encoder(CoordinateEncoderParameters(), shapes, seed) for seed in range(200)]
+    fresh = [build_encoder(CoordinateEncoderParameters(), shapes, seed) for seed in range(2000)]
     row = encoder_row("coordinate encoder, new place", fresh[0], far)
     parts, left = singles(far), iter(fresh[1:])
     yield Component(row.name, row.chunk, lambda: each(next(left).encode, parts)(), row.empty)
