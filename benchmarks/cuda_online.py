@@ -19,7 +19,8 @@ HEADS = ["size", "on", "boost", "models", *WAYS, "best"]
 ABOUT = """
 Microseconds a step of all models, online, the first 64 samples of new poolers as in the table
 before, by each way (`kernels/README.md`): winners selected by one block *alone*, or *listed* by
-many from a histogram of the keys; *deferred*: also flips of bits by input applied one launch later.
+many from a histogram of the keys; *deferred*: also flips of bits by input applied one launch later;
+*ahead*: also permanences fetched into the cache before the launch that changes them.
 """
 
 

@@ -79,7 +79,7 @@ class SpatialPoolerGroup:
         overlap: OverlapWay | Literal["auto"] = "auto",
         steps: Literal["auto", "phase", "online"] = "auto",
         by_input: ByInput = "auto",
-        online: OnlineWay = "deferred",
+        online: OnlineWay = "ahead",
     ) -> None:
         self.parameters = parameters
         self.inputs = check_shape(parameters, input_shape)
