@@ -36,6 +36,7 @@
 #include "online.cuh"
 
 constexpr int LISTED_KEYS = 4;  // that a thread of sp_online_list looks at
+static_assert(LISTED_KEYS * 1024 < 1 << 16, "a block counts two lists in one word");
 
 // A tied column: the better its key the larger, of equal keys the lower column.
 __device__ inline u64 tied_entry(u32 key, int c) { return (u64)key << 32 | ~(u32)c; }
