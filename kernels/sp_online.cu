@@ -18,9 +18,10 @@
 //                                                                   cycles, boost; key_mc of t + 1
 //
 // window_tm is 0 or 1. A column learns with team_threads, whole warps of which a block has one team or
-// more; the `adapting` blocks have teams for all winners. key_mc begins as sp_overlap_sparse of sample 0
+// more; the `adapting` blocks have teams for all winners. `entry` bytes for each input of a compact pool
+// of `runs` runs (pools.cuh); 0: rows of permanences are whole, input_mcb and base_mcg not looked at. key_mc begins as sp_overlap_sparse of sample 0
 // leaves it; `counting` says that there is a sample t + 1. Overlap duty cycles stay as they are.
-#include "columns.cuh"
+#include "pools.cuh"
 #include "select.cuh"
 
 extern "C" __global__ void __launch_bounds__(1024) sp_online_most(
@@ -81,6 +82,20 @@ extern "C" __global__ void __launch_bounds__(1024) sp_online_select_any(
     if (threadIdx.x == 0) learner_count_tm[(u64)t * gridDim.y + model] = won;
 }
 
+// Have a compact pool learn from one sample; returns its overlap with the next one, if there is one.
+template <int ENTRY>
+__device__ u32 learn_pool(
+    const Pool& pool, int rank, int stride, PairRule rule, const u32* x_w, const u32* next_w) {
+    u32 overlap = 0;
+    learn_runs<ENTRY, false, true>(
+        pool, rank, stride, rule,
+        [&](const Run<ENTRY>& run) { return Counts<1>{{run.bits_of(x_w)}, 1}; },
+        [&](const Run<ENTRY>& run, u32 conn, u32) {
+            overlap += next_w ? __popc(conn & run.bits_of(next_w)) : 0;
+        });
+    return overlap;
+}
+
 // One model's columns after a sample: duty cycles, boost factors, and keys of the next sample.
 // `finish` is given the active duty cycle of before.
 struct Columns {
@@ -106,12 +121,12 @@ struct Columns {
 };
 
 extern "C" __global__ void __launch_bounds__(256) sp_online_adapt(
-    i16* perm_mci, u32* conn_mcw, u32* conn_miv, const u32* x_mrw, const int* on_j,
-    const i64* offset_mr, const u32* won_mrv, const u32* window_tm, const unsigned char* boost_tm,
+    i16* perm_mci, const u8* input_mcb, const u16* base_mcg, u32* conn_mcw, u32* conn_miv,
+    const u32* x_mrw, const int* on_j, const i64* offset_mr, const u32* won_mrv, const u32* window_tm, const unsigned char* boost_tm,
     const int* learner_mj, const u32* learner_count_tm, u32* active_duty_mc,
     u32* min_overlap_duty_mc, float* boost_mc, const u32* most_m, u32* key_mc, int t, int row,
-    int rows, int columns, int words, int column_words, int increment, int decrement,
-    int connected, u32 threshold, int boosted, u64 reciprocal, u32 unit, i64 target, i64 gain,
+    int rows, int columns, int words, int column_words, int runs, int entry, int increment,
+    int decrement, int connected, u32 threshold, int boosted, u64 reciprocal, u32 unit, i64 target, i64 gain,
     u32 weak_share, int adapting, int team_threads, int counting) {
     __shared__ u32 per_warp[WARP];
     __shared__ u32 total[SPARSE_COLUMNS];
@@ -131,11 +146,17 @@ extern "C" __global__ void __launch_bounds__(256) sp_online_adapt(
         const u32 duty = all.active_duty_c[c];
         u32 overlap = 0;
         if (works) {
+            const u32* next_w = counting ? x_w + words : nullptr;
+            const PairRule rule = pair_rule<false>(1, increment, decrement, connected);
+            const Pool pool = pool_at(
+                perm_mci, input_mcb, base_mcg, conn_mcw, conn_miv, (int)model, columns, words,
+                column_words, runs, entry, c);
             const Column column = column_at(
                 perm_mci, conn_mcw, conn_miv, (int)model, columns, words, column_words, c);
-            const u32* next_w = counting ? x_w + words : nullptr;
-            learn_words<false, true>(
-                column, rank, team_threads, pair_rule<false>(1, increment, decrement, connected),
+            if (entry == 1) overlap = learn_pool<1>(pool, rank, team_threads, rule, x_w, next_w);
+            else if (entry) overlap = learn_pool<2>(pool, rank, team_threads, rule, x_w, next_w);
+            else learn_words<false, true>(
+                column, rank, team_threads, rule,
                 [&](int w) { return Counts<1>{{x_w[w]}, 1}; },
                 [&](int w, u32 conn) { overlap += next_w ? __popc(conn & next_w[w]) : 0; });
         }

@@ -61,6 +61,15 @@ MANY = "memory, full again and again"
 WHOLE = "memory, full as a whole"
 MOVED = "memory, taken up by other groups"
 WINDOWS = "memory, windows of 1, 10 and 100"
+POOLS, POOLS_FEW = "compact pools", "compact pools, few"
+POOLS_WIDE = "compact pools, wide"
+POOLS_TURNED = "compact pools, pushed, bits turned"
+POOLS_UNITS = "compact pools, steps of one unit"
+POOLS_ONLINE = "compact pools, two launches a sample"
+POOLS_LONG = "compact pools, long window, bits turned"
+POOLS_BYTE = "compact pools, wins around a byte"
+POOLS_STEPS = "compact pools, all inputs"
+POOLS_PUSHED = "compact pools, pushed"
 BARRIERS = {
     "warp.cuh": [("sdr_classifier.cu", "classifier, many classes")],
     "select_radix.cuh": [("spatial_pooler.cu", RADIX)] * 5,
@@ -139,7 +148,7 @@ CHANGES = [
     ("sp_learn.cu", "r < n ? won_r", "r < n - 1 ? won_r", "sp_learn", WINDOWED),
     *(("sp_learn.cu", before, after, "sp_learn", case)
       for before, after, case in (
-          ("stop_row) : ~0u", "stop_row) : 0u", LONG),
+          ("stop_row, c) : ~0u", "stop_row, c) : 0u", LONG),
           ("wins < 1 << FEW_PLANES &&", "", BYTE),
           ("wins < 1 << MANY_PLANES", "true", BYTE),
           ("all - on, increment", "all, increment", LONG),
@@ -151,7 +160,7 @@ CHANGES = [
       for before, after, case in (
           ("wins * (u32)(increment + decrement) <=", "0 <=", STEPS),
           ("step < -PERMANENCE_ONE ?", "false ?", STEPS),
-          ("(after ^ SIGNS) - rule.connected", "(after ^ SIGNS) - rule.connected - BOTH", UNITS),
+          ("(pair ^ SIGNS) - rule.connected", "(pair ^ SIGNS) - rule.connected - BOTH", UNITS),
           ("sum += on * rule.rise", "sum += on", SMALL),
           ("-(int)wins * decrement", "-decrement", WINDOWED),
           ("high >> 3 & 0x10101010u", "high >> 7 & 0x01010101u", SMALL),
@@ -168,6 +177,55 @@ CHANGES = [
           ("sp_learn", "column.conn_iv ? flipped : 0", "0", "global, sparse overlap"),
           ("sp_learn", "if (flipped) column", "if (!flipped) column", SMALL),
       )),
+    *(("pools.cuh", before, after, library, case)
+      for library, before, after, case in (
+          ("sp_learn", "r / 32 * 32 * 2 * ENTRY +", "", POOLS_WIDE),
+          ("sp_start", "b / TOGETHER * octet_span", "b / TOGETHER + octet_span", POOLS),
+          ("sp_start", "first * TOGETHER + b % TOGETHER", "first * TOGETHER + b / TOGETHER", POOLS),
+          ("sp_learn", "pool.base_g[r] * 32 + behind", "behind", POOLS),
+          ("sp_learn", "1u << (i % 32));", "1u << (i / 32));", POOLS),
+          ("sp_learn", "if (pool.conn_iv) atomicXor", "atomicXor", POOLS_TURNED),
+          ("sp_start", "if (pool.conn_iv) atomicXor", "if (!pool.conn_iv) atomicXor",
+           POOLS_FEW),
+          ("sp_learn", "(before >= connected) != (after", "(before > connected) != (after",
+           POOLS_UNITS),
+          ("sp_learn", "input_at(pool, j / 32, j % 32)", "input_at(pool, j / 32, 0)", POOLS_PUSHED),
+          ("sp_learn", "x_w += base;", "", POOLS),
+          ("sp_learn", "b % IN_WORD * WIDTH", "b % IN_WORD * 8", POOLS_FEW),
+          ("sp_learn", "((1u << (WIDTH - 5)) - 1)", "7u", POOLS_FEW),
+          ("sp_learn", "__funnelshift_r(bits, __funnelshift_r(x, x, i), 1)",
+           "__funnelshift_r(bits, x, 1)", POOLS),
+          ("sp_learn", "* 2 * ENTRY + r % 32", "+ r % 32", POOLS_WIDE),
+          ("sp_learn", "run.base = pool.base_g[r]", "run.base = pool.base_g[0]", POOLS_WIDE),
+          ("sp_learn", "conn ^ was", "conn", POOLS),
+          ("sp_online", "conn ^ was", "was", POOLS_ONLINE),
+          ("sp_learn", "r < pool.runs; r += stride", "r < pool.runs - 1; r += stride", POOLS),
+      )),
+    *(("sp_start.cu", before, after, "sp_start", case)
+      for before, after, case in (
+          ("found % 32 == 0 || r > found / 32 ? w : base", "r > found / 32 ? w : base", POOLS),
+          ("found % 32 == 0 || r > found / 32 ? w : base", "found % 32 == 0 ? w : base", POOLS),
+          ("found % 32 == 0 || after / 32 > found / 32", "after / 32 > found / 32", POOLS_WIDE),
+          ("found % 32 == 0 || after / 32 > found / 32", "found % 32 == 0", POOLS_WIDE),
+          ("(1u << lane) - 1)), r = j", "(2u << lane) - 1)), r = j", POOLS),
+          ("perm_j[j] = (i16)NO_SYNAPSE", "perm_j[j] = 0", POOLS),
+          ("perm_place(j, runs)] >= connected", "perm_place(j, runs)] > connected", POOLS_UNITS),
+      )),
+    *(("sp_learn.cu", before, after, "sp_learn", case)
+      for before, after, case in (
+          ("(u64)row_listed[q] * pool.words", "(u64)row_listed[0] * pool.words", POOLS_LONG),
+          ("wins < 1 << FEW_PLANES && fits_pairs(wins, up", "fits_pairs(wins, up", POOLS_BYTE),
+          ("&& fits_pairs(wins, up, down)", "", POOLS_STEPS),
+          ("all - on, up, down", "all, up, down", POOLS_BYTE),
+          ("runs * 32, input_of", "runs * 32 - 32, input_of", POOLS_BYTE),
+          ("input_of(j) : 0", "j : 0", POOLS_BYTE),
+          ("pushed(before, step, inflection), connected);",
+           "pushed(before, step, inflection), connected + 1);", POOLS_PUSHED),
+      )),
+    ("sp_online.cu", "run.bits_of(next_w)) : 0", "run.bits_of(x_w)) : 0", "sp_online",
+     POOLS_ONLINE),
+    ("columns.cuh", "connected[q] = connected_halves(pair[q], rule)", "connected[q] = pair[q]",
+     "sp_online", POOLS_ONLINE),
     *(("sp_online.cu", before, after, "sp_online", ONLINE)
       for before, after in (
           ("!(all.learns && won)", "!won"),
