@@ -99,7 +99,7 @@ __device__ void learn_window(
         }
         return on;
     };
-    learn_words<WIDE, PASSING>(column, threadIdx.x, blockDim.x, rule, count, [](int, u32) {});
+    learn_words<WIDE, PASSING>(column, threadIdx.x, blockDim.x, rule, count, [](int, u32, u32) {});
 }
 
 // The same of a compact pool.

@@ -158,7 +158,7 @@ extern "C" __global__ void __launch_bounds__(256) sp_online_adapt(
             else learn_words<false, true>(
                 column, rank, team_threads, rule,
                 [&](int w) { return Counts<1>{{x_w[w]}, 1}; },
-                [&](int w, u32 conn) { overlap += next_w ? __popc(conn & next_w[w]) : 0; });
+                [&](int w, u32 conn, u32) { overlap += next_w ? __popc(conn & next_w[w]) : 0; });
         }
         overlap = warp_sum(overlap);
         if (team_threads > WARP) {
