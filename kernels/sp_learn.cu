@@ -5,13 +5,14 @@
 // kernel    grid x                      grid z            threads  writes
 // sp_tally  ceil(column_words / warps)  1                 any      duty cycles, learners
 // sp_adapt  any (strides over learners) 1                 <= 256   perm, conn of learners
-// sp_adapt_near, sp_adapt_far           1                 <= 256   the same of compact pools
+// sp_adapt_near, sp_adapt_far: as sp_adapt, of compact pools
 // sp_push   ceil(learners / warps)      1                 any      perm, conn of learners
 // sp_turn   ceil(column_words / 8)      ceil(words / 32)  256      conn_miv
 // sp_bump   ceil(columns / warps)       1                 any      perm, conn of weak columns
 //
-// In this order; sp_push only with a push; sp_turn only where these were told by_input = 0. window_tm[t][m] is how many
-// samples model m commits after sample t (0: none); models without work leave at once.
+// In this order; sp_push only with a push; sp_turn only where these were told by_input = 0.
+// window_tm[t][m] is how many samples model m commits after sample t (0: none); models without work
+// leave at once.
 //
 // Compact pools (pools.cuh) have `runs` runs a column, and `entry` bytes an input: sp_adapt_near
 // learns with one, sp_adapt_far with two. `entry` 0: rows of permanences are whole, and input_mcb and

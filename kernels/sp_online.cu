@@ -18,9 +18,10 @@
 //                                                                   cycles, boost; key_mc of t + 1
 //
 // window_tm is 0 or 1. A column learns with team_threads, whole warps of which a block has one team or
-// more; the `adapting` blocks have teams for all winners. `entry` bytes for each input of a compact pool
-// of `runs` runs (pools.cuh); 0: rows of permanences are whole, input_mcb and base_mcg not looked at. key_mc begins as sp_overlap_sparse of sample 0
+// more; the `adapting` blocks have teams for all winners. key_mc begins as sp_overlap_sparse of sample 0
 // leaves it; `counting` says that there is a sample t + 1. Overlap duty cycles stay as they are.
+// Compact pools (pools.cuh) have `runs` runs a column and `entry` bytes an input; `entry` 0: rows of
+// permanences are whole, and input_mcb and base_mcg are not looked at.
 #include "pools.cuh"
 #include "select.cuh"
 
@@ -122,12 +123,13 @@ struct Columns {
 
 extern "C" __global__ void __launch_bounds__(256) sp_online_adapt(
     i16* perm_mci, const u8* input_mcb, const u16* base_mcg, u32* conn_mcw, u32* conn_miv,
-    const u32* x_mrw, const int* on_j, const i64* offset_mr, const u32* won_mrv, const u32* window_tm, const unsigned char* boost_tm,
-    const int* learner_mj, const u32* learner_count_tm, u32* active_duty_mc,
-    u32* min_overlap_duty_mc, float* boost_mc, const u32* most_m, u32* key_mc, int t, int row,
-    int rows, int columns, int words, int column_words, int runs, int entry, int increment,
-    int decrement, int connected, u32 threshold, int boosted, u64 reciprocal, u32 unit, i64 target, i64 gain,
-    u32 weak_share, int adapting, int team_threads, int counting) {
+    const u32* x_mrw, const int* on_j, const i64* offset_mr, const u32* won_mrv,
+    const u32* window_tm, const unsigned char* boost_tm, const int* learner_mj,
+    const u32* learner_count_tm, u32* active_duty_mc, u32* min_overlap_duty_mc, float* boost_mc,
+    const u32* most_m, u32* key_mc, int t, int row, int rows, int columns, int words,
+    int column_words, int runs, int entry, int increment, int decrement, int connected,
+    u32 threshold, int boosted, u64 reciprocal, u32 unit, i64 target, i64 gain, u32 weak_share,
+    int adapting, int team_threads, int counting) {
     __shared__ u32 per_warp[WARP];
     __shared__ u32 total[SPARSE_COLUMNS];
     const u64 model = blockIdx.y, at = (u64)t * gridDim.y + model, first = model * columns;
