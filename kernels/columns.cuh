@@ -101,26 +101,29 @@ struct Counts {
         }
     }
 
-    // Those of inputs 8 * k to 8 * k + 7, two a word.
-    __device__ void octet(int k, u32 (&pair)[4]) const {
-        u32 low = 0, high = 0;
+    // Those of inputs 4 * k to 4 * k + 3 as bytes; of inputs 8 * k to 8 * k + 7, two a word.
+    __device__ u32 bytes(int k) const {
+        u32 four = 0;
 #pragma unroll
         for (int p = 0; p < PLANES; ++p) {
             if (p >= used) break;
-            low += spread(plane[p] >> 8 * k & 15u) << p;
-            high += spread(plane[p] >> (8 * k + 4) & 15u) << p;
+            four += spread(plane[p] >> 4 * k & 15u) << p;
         }
+        return four;
+    }
+    __device__ void octet(int k, u32 (&pair)[4]) const {
+        const u32 low = bytes(2 * k), high = bytes(2 * k + 1);
         pair[0] = lower_bytes(low), pair[1] = upper_bytes(low);
         pair[2] = lower_bytes(high), pair[3] = upper_bytes(high);
     }
 };
 
 // Replace the synapses of word w of a row of permanences by what they are after the window; returns
-// the connected bits. WAS: `was` becomes those of before.
-template <bool WIDE, bool PASSING, bool WAS, int PLANES>
+// the connected bits. `on` says how often their inputs were on, an octet after the other (see
+// Counts). WAS: `was` becomes the connected bits of before.
+template <bool WIDE, bool PASSING, bool WAS, typename On>
 __device__ u32 learn_octets(
-    i16* perm_i, int w, int words, const uint4 (&octet)[4], const Counts<PLANES>& on,
-    PairRule rule, u32& was) {
+    i16* perm_i, int w, int words, const uint4 (&octet)[4], On& on, PairRule rule, u32& was) {
     uint4* octet_o = reinterpret_cast<uint4*>(perm_i);
     u32 bits[4], bits_before[4];
 #pragma unroll

@@ -79,41 +79,64 @@ __device__ inline u32 list_rows(
     return rows_listed;
 }
 
+// In how many of the listed samples the inputs of word w were on.
+template <int PLANES>
+__device__ Counts<PLANES> count_word(
+    const u32* x_rw, const int* row_listed, u32 wins, int words, int w) {
+    constexpr u32 AT_ONCE = 4;  // samples whose words are read before the first is counted
+    Counts<PLANES> on = {{}, 32 - __clz((int)wins)};
+    for (u32 q = 0; q < wins; q += AT_ONCE) {
+        u32 x[AT_ONCE];
+#pragma unroll
+        for (u32 k = 0; k < AT_ONCE; ++k) {
+            x[k] = q + k < wins ? x_rw[(u64)row_listed[q + k] * words + w] : 0;
+        }
+#pragma unroll
+        for (u32 k = 0; k < AT_ONCE; ++k) {
+            if (q + k >= wins) break;
+            on.add(x[k]);
+        }
+    }
+    return on;
+}
+
 // Have the synapses of one column learn from the listed samples; the whole block.
 template <bool WIDE, bool PASSING, int PLANES>
 __device__ void learn_window(
     const Column& column, const u32* x_rw, const int* row_listed, u32 wins, PairRule rule) {
-    constexpr u32 AT_ONCE = 4;  // samples whose words are read before the first is counted
     auto count = [&](int w) {
-        Counts<PLANES> on = {{}, 32 - __clz((int)wins)};
-        for (u32 q = 0; q < wins; q += AT_ONCE) {
-            u32 x[AT_ONCE];
-#pragma unroll
-            for (u32 k = 0; k < AT_ONCE; ++k) {
-                x[k] = q + k < wins ? x_rw[(u64)row_listed[q + k] * column.words + w] : 0;
-            }
-#pragma unroll
-            for (u32 k = 0; k < AT_ONCE; ++k) {
-                if (q + k >= wins) break;
-                on.add(x[k]);
-            }
-        }
-        return on;
+        return count_word<PLANES>(x_rw, row_listed, wins, column.words, w);
     };
     learn_words<WIDE, PASSING>(column, threadIdx.x, blockDim.x, rule, count, [](int, u32, u32) {});
 }
 
-// The same of a compact pool.
+struct SeesNothing {
+    template <typename... All>
+    __device__ void operator()(const All&...) const {}
+};
+
+// The same of a compact pool: counts are written down for all inputs first, if there is room.
 template <int ENTRY, bool WIDE, bool PASSING, int PLANES>
 __device__ void learn_window(
-    const Pool& pool, const u32* x_rw, const int* row_listed, u32 wins, PairRule rule) {
+    const Pool& pool, const u32* x_rw, const int* row_listed, u32 wins, PairRule rule,
+    OnBytes& bytes) {
+    const int words = pool.words;
+    const SeesNothing see;
+    if (has_room(words)) {
+        write_counts(bytes, words, [&](int w) {
+            return count_word<PLANES>(x_rw, row_listed, wins, words, w);
+        });
+        learn_runs<ENTRY, WIDE, PASSING>(
+            pool, threadIdx.x, blockDim.x, rule,
+            [&](const Run<ENTRY>& run) { return RunCounts<ENTRY>(run, bytes); }, see);
+        return;
+    }
     auto count = [&](const Run<ENTRY>& run) {
         Counts<PLANES> on = {{}, 32 - __clz((int)wins)};
-        for (u32 q = 0; q < wins; ++q) on.add(run.bits_of(x_rw + (u64)row_listed[q] * pool.words));
+        for (u32 q = 0; q < wins; ++q) on.add(run.bits_of(x_rw + (u64)row_listed[q] * words));
         return on;
     };
-    learn_runs<ENTRY, WIDE, PASSING>(
-        pool, threadIdx.x, blockDim.x, rule, count, [](const Run<ENTRY>&, u32, u32) {});
+    learn_runs<ENTRY, WIDE, PASSING>(pool, threadIdx.x, blockDim.x, rule, count, see);
 }
 
 // What sp_adapt knows of a window, and where it lists rows.
@@ -210,7 +233,8 @@ extern "C" __global__ void __launch_bounds__(256, 4) sp_adapt(
 template <int ENTRY>
 __device__ void adapt_pools(
     i16* perm_mcj, const u8* input_mcb, const u16* base_mcg, u32* conn_mcw, u32* conn_miv,
-    const int* learner_mj, u32 learners, int columns, int words, int runs, const Window& window) {
+    const int* learner_mj, u32 learners, int columns, int words, int runs, const Window& window,
+    OnBytes& bytes) {
     for (u32 j = blockIdx.x; j < learners; j += gridDim.x) {
         const int c = learner_mj[(u64)blockIdx.y * columns + j];
         const Pool pool = pool_at(
@@ -221,13 +245,13 @@ __device__ void adapt_pools(
         if (wins < 1 << FEW_PLANES && fits_pairs(wins, up, down)) {
             learn_window<ENTRY, false, true, FEW_PLANES>(
                 pool, window.x_rw, window.row_listed, wins,
-                pair_rule<false>(wins, up, down, window.connected));
+                pair_rule<false>(wins, up, down, window.connected), bytes);
             continue;
         }
         if (wins < 1 << MANY_PLANES) {
             learn_window<ENTRY, true, true, MANY_PLANES>(
                 pool, window.x_rw, window.row_listed, wins,
-                pair_rule<true>(wins, up, down, window.connected));
+                pair_rule<true>(wins, up, down, window.connected), bytes);
             continue;
         }
         auto input_of = [&](int place) { return input_at(pool, place / 32, place % 32); };
@@ -247,6 +271,7 @@ extern "C" __global__ void __launch_bounds__(256, 4) sp_adapt_near(
     int column_words, int runs, int increment, int decrement, int connected, int by_input) {
     __shared__ int row_listed[ROWS_LISTED];
     __shared__ u32 rows_listed;
+    __shared__ OnBytes bytes;
     const u64 model = blockIdx.y, at = (u64)t * gridDim.y + model;
     const int n = (int)window_tm[at];
     if (n == 0) return;
@@ -254,7 +279,8 @@ extern "C" __global__ void __launch_bounds__(256, 4) sp_adapt_near(
         perm_mcj, input_mcb, base_mcg, conn_mcw, by_input ? conn_miv : nullptr, learner_mj,
         learner_count_tm[at], columns, words, runs,
         {x_mrw + model * rows * words, won_mrv + model * rows * column_words, stop_row, n,
-         column_words, increment, decrement, connected, row_listed, rows_listed});
+         column_words, increment, decrement, connected, row_listed, rows_listed},
+        bytes);
 }
 
 extern "C" __global__ void __launch_bounds__(256, 4) sp_adapt_far(
@@ -264,6 +290,7 @@ extern "C" __global__ void __launch_bounds__(256, 4) sp_adapt_far(
     int column_words, int runs, int increment, int decrement, int connected, int by_input) {
     __shared__ int row_listed[ROWS_LISTED];
     __shared__ u32 rows_listed;
+    __shared__ OnBytes bytes;
     const u64 model = blockIdx.y, at = (u64)t * gridDim.y + model;
     const int n = (int)window_tm[at];
     if (n == 0) return;
@@ -271,7 +298,8 @@ extern "C" __global__ void __launch_bounds__(256, 4) sp_adapt_far(
         perm_mcj, input_mcb, base_mcg, conn_mcw, by_input ? conn_miv : nullptr, learner_mj,
         learner_count_tm[at], columns, words, runs,
         {x_mrw + model * rows * words, won_mrv + model * rows * column_words, stop_row, n,
-         column_words, increment, decrement, connected, row_listed, rows_listed});
+         column_words, increment, decrement, connected, row_listed, rows_listed},
+        bytes);
 }
 
 // Move the synapses of the columns that won away from the inflection, once for each win in the

@@ -28,7 +28,7 @@ MOST_COLUMNS = 1 << 16
 class PoolerStage(Stage):
     """Bits to winner columns; `shape`: the columns' grid."""
 
-    competes = True
+    row_by_row = competes = True
     size_field = "columns"
 
     def __init__(
