@@ -152,13 +152,15 @@ __device__ u32 learn_word(
 }
 
 // Have one column learn: the words rank, rank + stride ... of it. `count(w)` returns how often the
-// inputs of a word were on, `see(w, conn)` is told its connected bits afterwards.
+// inputs of a word were on, `see(w, conn, flipped)` is told its connected bits afterwards, and which
+// of them differ from before.
 template <bool WIDE, bool PASSING, typename Count, typename See>
 __device__ void learn_words(
     const Column& column, int rank, int stride, PairRule rule, Count count, See see) {
     for (int w = rank; w < column.words; w += stride) {
         const Synapses before = load_synapses<PASSING>(column, w);
-        see(w, learn_word<WIDE, PASSING>(column, w, before, count(w), rule));
+        const u32 conn = learn_word<WIDE, PASSING>(column, w, before, count(w), rule);
+        see(w, conn, conn ^ before.conn);
     }
 }
 

@@ -94,7 +94,7 @@ __device__ void learn_window(
         }
         return on;
     };
-    learn_words<WIDE, PASSING>(column, threadIdx.x, blockDim.x, rule, count, [](int, u32) {});
+    learn_words<WIDE, PASSING>(column, threadIdx.x, blockDim.x, rule, count, [](int, u32, u32) {});
 }
 
 // Apply a window to the columns that won in it: per synapse all steps up and down are added up,

@@ -39,6 +39,9 @@ class Mutant(NamedTuple):
 WINDOWED = "long window"
 SMALL = "high threshold"
 ONLINE = "two launches a sample"
+LISTED, DEFERRED = "sp_online_listed.cu", "two launches a sample, deferred"
+EQUAL_LISTED = "two launches a sample, equal keys, deferred"
+SHARED_LISTS = "keys in memory, two launches a sample, deferred"
 RADIX = "radix selection"
 EQUAL = "equal keys"
 SIXTEEN = "sixteen keys a thread"
@@ -72,7 +75,11 @@ BARRIERS = {
     ],
     "columns.cuh": [("spatial_pooler.cu", "global, sparse overlap")] * 2,
     "sp_start.cu": [("sp_start.cu", SMALL)],
-    "sp_online.cu": [("sp_online.cu", "two launches a sample, wide")],
+    "online.cuh": [("sp_online.cu", "two launches a sample, wide")],
+    "histogram.cuh": [(LISTED, DEFERRED)] * 2,
+    "sp_online_listed.cu": [(LISTED, DEFERRED)] * 3
+    + [(LISTED, "two launches a sample, many tied, deferred")]
+    + [(LISTED, DEFERRED)] * 2,
     "sp_overlap_sliced.cu": [(SLICED, "sliced overlap, several lists")] * 2,
     "sp_overlap_tiled.cu": [("sp_overlap_tiled.cu", "tiled overlap")] * 2,
     "sp_overlap_tensor.cu": [("sp_overlap_tensor.cu", "bits overlap")] * 2,
@@ -172,14 +179,50 @@ CHANGES = [
       for before, after in (
           ("!(all.learns && won)", "!won"),
           ("window_tm[at] != 0", "true"),
-          ("= least_duty(most", "= least_duty(most + 65536"),
           ("row + 1;", "row;"),
           ("x_w + words : nullptr", "x_w : nullptr"),
           ("j < learner_count", "j <= learner_count"),
           ("threadIdx.x % team_threads", "threadIdx.x"),
           ("blockIdx.x - adapting", "blockIdx.x"),
           ("finish(c, 1, overlap", "finish(c, 0, overlap"),
-          ("learner_j[j] = c", "learner_j[0] = c"),
+      )),
+    ("online.cuh", "= least_duty(most", "= least_duty(most + 65536", "sp_online", ONLINE),
+    ("online.cuh", "learner_j[j] = c", "learner_j[0] = c", "sp_online", ONLINE),
+    *(("histogram.cuh", before, after, "sp_online_listed", case)
+      for before, after, case in (
+          ("up_to_here >= need &&", "up_to_here > need &&", DEFERRED),
+          ("warp_sum(lane < warp ? sums", "warp_sum(lane <= warp ? sums", DEFERRED),
+          ("own_h[h] > 0", "own_h[h] > 1", DEFERRED),
+      )),
+    *((LISTED, before, after, "sp_online_listed", case)
+      for before, after, case in (
+          ("(u64)key << 32 | ~(u32)c", "(u64)key << 32 | (u32)c", DEFERRED),
+          ("tied_j[j] > entry", "tied_j[j] >= entry", DEFERRED),
+          ("j < tied; j += WARP", "j + 1 < tied; j += WARP", DEFERRED),
+          ("bound.above + bound.equal > (u32)teams", "false", EQUAL_LISTED),
+          ("bin > bound.bin", "bin >= bound.bin", DEFERRED),
+          ("bin >= 0 && bin == bound.bin", "bin == bound.bin - 1", DEFERRED),
+          ("first_v + q < column_words", "first_v + q < column_words - 1", DEFERRED),
+          ("x == 0 && h < BINS", "x < 0 && h < BINS", DEFERRED),
+          ("x * warps + (int)threadIdx.x", "(int)threadIdx.x", SHARED_LISTS),
+          ("shared.first[1] + (place >> 16)", "shared.first[1]", DEFERRED),
+          ("shared.first[0] + (place & 0xffffu)", "shared.first[0]", DEFERRED),
+          ("w < words ? flip_jw", "w < words - 1 ? flip_jw", DEFERRED),
+          ("!flips || window", "window", DEFERRED),
+          ("listed < winners ? listed", "listed > winners ? listed", DEFERRED),
+          ("% 2 * 2 + threadIdx.x] = 0", "% 2 * 2] = 0", DEFERRED),
+          ("works = better < places", "works = better <= places", DEFERRED),
+          ("j = sure + better", "j = sure", DEFERRED),
+          ("if (later) flipped_mj", "if (!later) flipped_mj", DEFERRED),
+          ("if (later) column.conn_iv = nullptr;", "", DEFERRED),
+          ("all.learns && j < sure + tied", "j < sure + tied", DEFERRED),
+          ("k < SPARSE_COLUMNS)", "k < SPARSE_COLUMNS - 250)", DEFERRED),
+          ("rank_of(entry, tied_j, tied) < places", "true", DEFERRED),
+          ("(all.learns && won)", "won", DEFERRED),
+          ("if (owner) won_v[threadIdx.x] =", "if (!owner) won_v[0] =", DEFERRED),
+          ("row + 1;", "row;", DEFERRED),
+          ("finish(c, 1, overlap", "finish(c, 0, overlap", DEFERRED),
+          ("if (key > 0) atomicAdd(&count_h[bin", "if (false) atomicAdd(&count_h[bin", DEFERRED),
       )),
     ("rows.cu", "up_to_here - mine", "up_to_here", "rows", SMALL),
     ("rows.cu", "next += warp_sum(mine)", "next += mine", "rows", SIXTEEN),

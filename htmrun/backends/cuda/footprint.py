@@ -15,6 +15,9 @@ from htmrun.backends.parameters import TemporalMemoryParameters
 CHUNK = 1024
 """Samples handed over at a time by a trainer."""
 
+BINS = 1024
+"""Bins of a histogram of keys."""
+
 SCRATCH = 1 << 25
 """Overlaps and keys of all models of a group that are kept at a time, about, in numbers."""
 
@@ -28,18 +31,32 @@ def pooler_state(inputs: int, columns: int) -> int:
     return permanences + connected + columns * 6 * 4 + 12
 
 
+def teams(columns: int, winners: int) -> int:
+    """Return how many columns have room on the lists of a sample that is learned online: winners,
+    and others as good."""
+    return min(columns, winners + max(winners, 32))
+
+
 def scratch_samples(columns: int, models: int) -> int:
     """Return how many samples have their overlaps kept at a time: 64 to 1024."""
     return max(64, min(1024, SCRATCH // (columns * models)))
 
 
-def pooler(inputs: int, columns: int, longest_window: int) -> int:
+def online_lists(inputs: int, columns: int, winners: int) -> int:
+    """Return the bytes of what one spatial pooler keeps of a sample while it learns online."""
+    # Two histograms, lengths of two lists each, columns as good as the last winner, flipped bits.
+    counted = 2 * (BINS + 2) * 4 + teams(columns, winners) * 8
+    return counted + winners * (words_of(inputs) + 1) * 4
+
+
+def pooler(inputs: int, columns: int, winners: int, longest_window: int) -> int:
     """Return the bytes of one spatial pooler and of its chunks: the present one and captured ones.
 
-    A window stays on the card whole.
+    A window stays on the card whole. `winners`: how many columns win a sample.
     """
     rows = (CHUNK + longest_window) * (1 + FORMS)
     scratch = scratch_samples(columns, 1) * (columns * 8 + words_of(columns) * 4)
+    scratch += online_lists(inputs, columns, winners)
     return pooler_state(inputs, columns) + scratch + rows * (_row(inputs) + words_of(columns) * 4)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -398,6 +398,31 @@ CASES |= {
          "stimulus_threshold": 6, "duty_period": 30}, (90,),
     ),
 }  # fmt: skip
+ONLINE = {name: case for name, case in CASES.items() if case.group.get("steps") == "online"}
+ONLINE |= {
+    "two launches a sample, equal keys": Pooling(
+        {"columns": 150, "winners": 11, "initial_connected": 1.0, "potential_fraction": 1.0,
+         "increment": 0.0001, "decrement": 0.0001}, (40,), samples=6, every=(1.0, 1.0),
+    ),
+    "two launches a sample, many tied": Pooling(
+        {"columns": 300, "winners": 60}, (60,), samples=6, every=(1.0, 1.0), threads=(64, 32)
+    ),
+    "two launches a sample, scores below the bins": Pooling(
+        {"columns": 130, "winners": 9, "boost_strength": 100.0, "duty_period": 8},
+        (40,), samples=20, every=(1.0, 1.0), share=0.1,
+    ),
+    "two launches a sample, overlaps beyond the bins": Pooling(
+        {"columns": 40, "winners": 3, "initial_connected": 0.9, "potential_fraction": 1.0},
+        (33000,), samples=3, every=(1.0,), share=0.98,
+    ),
+    "two launches a sample, all win": Pooling(
+        {"columns": 33, "winners": 33}, (31,), samples=5, every=(1.0, 1.0), threads=(32, 32)
+    ),
+}  # fmt: skip
+for name, case in ONLINE.items():
+    for way in ("alone", "listed", "deferred"):
+        kind = name if way == "alone" else f"{name}, {way}"
+        CASES[kind] = replace(case, group={"steps": "online", "online": way})
 for memory in ("global", "shared"):
     for shape, wrap in (((9, 34), True), ((9, 34), False), ((2, 33), True), ((1, 2), True)):
         kind = (
@@ -423,9 +448,9 @@ CASES |= {
     "classifier, steep": Classifying(40, 3, rate=60.0),
     **tm_cases.CASES,
 }
-FILES = ("sp_start.cu", "spatial_pooler.cu", "sp_learn.cu", "sp_online.cu", "sp_overlap_sliced.cu",
-         "sp_overlap_tiled.cu", "sp_overlap_tensor.cu", "sp_topology.cu", "local_inhibition.cu",
-         "sdr_classifier.cu", "temporal_memory.cu", "rows.cu")  # fmt: skip
+FILES = ("sp_start.cu", "spatial_pooler.cu", "sp_learn.cu", "sp_online.cu", "sp_online_listed.cu",
+         "sp_overlap_sliced.cu", "sp_overlap_tiled.cu", "sp_overlap_tensor.cu", "sp_topology.cu",
+         "local_inhibition.cu", "sdr_classifier.cu", "temporal_memory.cu", "rows.cu")  # fmt: skip
 
 SMALL = (
     "high threshold", "many on-bits", "steps beyond the clip", "pool by radius, cut",
@@ -435,6 +460,7 @@ SMALL = (
     "memory, many cells a column", "tiled overlap, few of all",
     "bits overlap, few of all", "bytes overlap, few of all",
     "two launches a sample, without boost", "two launches, sixteen keys, one warp",
+    "two launches a sample, without boost, deferred", "keys in memory, one warp, deferred",
     "sliced overlap, few of all", "bits turned, few of all", "pushed away from the inflection",
     "radix selection, one warp", "sixteen keys, one warp", "keys in memory, one warp",
 )  # fmt: skip

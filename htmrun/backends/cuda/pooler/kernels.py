@@ -164,44 +164,6 @@ class Kernels(NeighbourKernels):
                 i32(self.column_words), i32(bump), i32(permanence(p.connected)), file="sp_learn.cu",
             )  # fmt: skip
 
-    def online(self, rows: Rows, won: Any, schedule: Schedule) -> None:
-        """Run all samples of a chunk whose windows are 1, two launches each (`sp_online.cu`)."""
-        p, samples, lead = self.parameters, len(schedule.commits), schedule.lead
-        boosted, connected = i32(p.boost_strength > 0), i32(permanence(p.connected))
-        sizes = i32(rows.rows), i32(p.columns)
-        self.overlap(rows, lead, lead + 1, bool(boosted), "sparse")
-        kind, threads = self._selecting()
-        team = self._adapting_threads()
-        both = team * max(1, self._counting_threads(rows) // team)
-        adapting = -(-p.active_columns // (both // team))
-        counting = -(-self.column_words // SPARSE_WORDS)
-        self.device.launch(
-            "sp_online.cu", "sp_online_most", (1, self.models), (threads,), self._overlap_duty,
-            self._most, i32(p.columns),
-        )  # fmt: skip
-        duties = (
-            u64(duty_reciprocal(p.duty_period)), u32(DUTY_ONE // p.duty_period),
-            i64(p.active_columns * DUTY_ONE // p.columns), i64(boost_gain(p.boost_strength)),
-            u32(int(p.weak_fraction * 65536)),
-        )  # fmt: skip
-        for t in range(samples):
-            row, more = i32(lead + t), i32(t + 1 < samples)
-            self.device.launch(
-                "sp_online.cu", f"sp_online_select_{kind}", (1, self.models), (threads,),
-                self._keys, won, self._learners, schedule.learner_count, i32(t), row, *sizes,
-                i32(self.column_words), u32(p.active_columns),
-            )  # fmt: skip
-            self.device.launch(
-                "sp_online.cu", "sp_online_adapt", (adapting + counting, self.models), (both,),
-                self._permanences, self._connected, self._by_input, rows.x_mrw,
-                rows.on_j, rows.offset_mr, won, schedule.window, schedule.boost, self._learners,
-                schedule.learner_count, self._active_duty, self._min_overlap_duty, self._boost,
-                self._most, self._keys, i32(t), row, *sizes, i32(self.words),
-                i32(self.column_words), i32(permanence(p.increment)),
-                i32(permanence(p.decrement)), connected, u32(p.stimulus_threshold), boosted,
-                *duties, i32(adapting), i32(team), more,
-            )  # fmt: skip
-
     def boost(self, schedule: Schedule, t: int) -> None:
         """Recompute boost factors and minimum duty cycles of the models that boost after `t`."""
         p = self.parameters
