@@ -255,7 +255,7 @@ def least_used_cell(column: int, per_column: int, word: Any, owned: Any, words: 
         while owned[start + k] != fewest:
             k += _ONE
         return np.int64(start + k)
-    first = n
+    first: Any = n
     for k in range(n):
         first = min(first, k if words[k] == lowest else n)
     return np.int64(start + first)
