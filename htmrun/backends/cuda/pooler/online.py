@@ -13,6 +13,7 @@ from htmrun.backends.cuda.footprint import BINS, teams
 from htmrun.backends.cuda.pooler.kernels import ByInput, Kernels
 from htmrun.backends.cuda.pooler.neighbours import LocalKernels
 from htmrun.backends.cuda.pooler.overlap_kernels import SPARSE_WORDS
+from htmrun.backends.cuda.pooler.pools import PoolsAsked
 from htmrun.backends.cuda.rows import Rows
 from htmrun.backends.fixed_point import DUTY_ONE, boost_gain, duty_reciprocal, permanence
 from htmrun.backends.parameters import SpatialPoolerParameters
@@ -40,8 +41,13 @@ class OnlineKernels(Kernels):
         local_kernels: LocalKernels,
         by_input: ByInput = "auto",
         online: OnlineWay = "deferred",
+        pools: PoolsAsked = "auto",
     ) -> None:
-        super().__init__(parameters, input_shape, seeds, device, local_kernels, by_input)
+        # Where one block selects alone, whole rows learn.
+        asked = "dense" if online == "alone" and pools == "auto" else pools
+        if online == "alone" and asked == "compact":
+            raise ValueError("pools 'compact' with online 'alone', expected 'listed' or 'deferred'")
+        super().__init__(parameters, input_shape, seeds, device, local_kernels, by_input, asked)
         self._online_way = online
         self._lists: tuple[Any, ...] = ()
 
@@ -104,6 +110,11 @@ class OnlineKernels(Kernels):
         adapting = -(-listed_at_most // (block // team))
         counting = -(-self.column_words // SPARSE_WORDS)
         counts, lists, tied, flips, flipped = self._list_arrays()
+        kernel = "sp_online_learn"
+        synapses: tuple[Any, ...] = self._permanences, self._connected, self._by_input
+        runs: tuple[Any, ...] = ()
+        if self._pools.entry:
+            kernel, synapses, runs = f"{kernel}_pools", self._synapses(), self._runs()
         self.device.launch(
             "sp_online_listed.cu", "sp_online_begin", (1, self.models), (threads,),
             self._overlap_duty, self._most, self._keys, counts, lists, i32(p.columns), boosted,
@@ -118,12 +129,12 @@ class OnlineKernels(Kernels):
                 i32(deferred and t > 0),
             )  # fmt: skip
             self.device.launch(
-                "sp_online_listed.cu", "sp_online_learn", (counting + adapting, self.models),
-                (block,), self._permanences, self._connected, self._by_input, rows.x_mrw,
+                "sp_online_listed.cu", kernel, (counting + adapting, self.models),
+                (block,), *synapses, rows.x_mrw,
                 rows.on_j, rows.offset_mr, won, schedule.window, schedule.boost, self._learners,
                 tied, lists, counts, flips, flipped, self._active_duty, self._min_overlap_duty,
                 self._boost, self._most, self._keys, i32(t), row, *sizes, *self._rules(), wanted,
-                i32(listed_at_most), i32(team), i32(more), i32(deferred and more),
+                i32(listed_at_most), i32(team), i32(more), i32(deferred and more), *runs,
             )  # fmt: skip
 
     def _list_arrays(self) -> tuple[Any, ...]:
@@ -134,7 +145,8 @@ class OnlineKernels(Kernels):
             self._lists = (
                 xp.empty((models, 2, BINS), np.uint32), xp.empty((models, 2, 2), np.uint32),
                 xp.empty((models, most), np.uint64),
-                xp.empty((models, p.active_columns, self.words), np.uint32),
+                # Of compact pools single bits are noted, so that rows must be zero before.
+                xp.zeros((models, p.active_columns, self.words), np.uint32),
                 xp.empty((models, p.active_columns), np.int32),
             )  # fmt: skip
         return self._lists
