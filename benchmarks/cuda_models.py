@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -18,6 +18,7 @@ from htmrun.backends.cuda.chunk_schedule import Schedule
 from htmrun.backends.cuda.device import Device
 from htmrun.backends.cuda.pooler.arrays import OF_A_MODEL
 from htmrun.backends.cuda.pooler.group import SpatialPoolerGroup
+from htmrun.backends.cuda.pooler.online import OnlineWay
 from htmrun.backends.cuda.rows import Rows
 from htmrun.backends.parameters import SpatialPoolerParameters
 from htmrun.backends.plan import Plan
@@ -164,7 +165,12 @@ def on_card(
         assert device.capture is not None
         again = device.capture(work)
         found.append(
-            rate(device, lambda go=again: (schedule.learner_count.fill(0), go()), length, seconds)
+            rate(
+                device,
+                lambda go=again: (schedule.learner_count.fill(0), won.fill(0), go()),
+                length,
+                seconds,
+            )
         )
     return found[0], found[1]
 
@@ -200,12 +206,20 @@ def measure(device: Device, case: Case, peak: float, seconds: float) -> list[str
     ]
 
 
-def measure_at_first(device: Device, case: Case, peak: float) -> list[str]:
-    """Time the first windows of new poolers, always from the beginning; return a row's cells."""
+def rate_at_first(
+    device: Device, case: Case, online: OnlineWay = "deferred"
+) -> tuple[float, SpatialPoolerGroup, list[Bits], Callable[[], None]]:
+    """Time the first windows of new poolers, always from the beginning.
+
+    Returns steps a second of all models together, the poolers, their samples, and what makes the
+    poolers as they began.
+    """
     random = np.random.default_rng(0)
     windows = max(4, 64 // case.window)
     bits = Bits.from_dense(random.random((windows * case.window, case.inputs)) < case.density)
-    group = SpatialPoolerGroup(case.parameters, (case.inputs,), range(case.models), device)
+    group = SpatialPoolerGroup(
+        case.parameters, (case.inputs,), range(case.models), device, online=online
+    )
     kernels, samples = group._kernels, [bits] * case.models
     state = {name: getattr(kernels, name).copy() for name in OF_A_MODEL}
 
@@ -224,15 +238,23 @@ def measure_at_first(device: Device, case: Case, peak: float) -> list[str]:
     for _ in range(AGAIN):
         begin()
         schedule.learner_count.fill(0)
+        won.fill(0)
         wait(device)
         since = time.perf_counter()
         again()
         wait(device)
         best = max(best, len(bits) * case.models / (time.perf_counter() - since))
+    return best, group, samples, begin
+
+
+def measure_at_first(device: Device, case: Case, peak: float) -> list[str]:
+    """Return the cells of a row about the first windows of new poolers."""
+    best, group, samples, begin = rate_at_first(device, case)
+    length = len(samples[0])
     begin()
-    columns = learners(case, group.run(samples, plans)[0])
+    columns = learners(case, group.run(samples, [Plan.every(case.window, length)] * case.models)[0])
     begin()
-    moved = case.bytes(columns, written(group, samples, case.window, windows))
+    moved = case.bytes(columns, written(group, samples, case.window, length // case.window))
     return [
         f"{case.inputs} -> {case.columns}", f"{100 * case.density:.0f} %", f"{case.window}",
         f"{case.models}", number(best), number(moved / 1e3, 2), share(best * moved, peak),

@@ -20,6 +20,7 @@ from pathlib import Path
 import cuda_both
 import cuda_kernels
 import cuda_models
+import cuda_online
 import measuring
 import roofline
 from card import Part, Report, bandwidth, rows_until
@@ -57,6 +58,8 @@ def parts(device: Device, peak: float, quick: bool, clock: Clock) -> list[Part]:
              cuda_models.pooler(device, peak, quick), 3.6),
         Part("Spatial pooler, at first", cuda_models.ABOUT_FIRST, cuda_models.HEADS_FIRST,
              cuda_models.at_first(device, peak, quick), 0.6),
+        Part("Ways of learning online", cuda_online.ABOUT, cuda_online.HEADS,
+             cuda_online.ways(device, quick), 0.6),
         Part("Both together", cuda_both.ABOUT, cuda_both.HEADS, both, 5),
         Part("Ways of counting overlaps", cuda_kernels.ABOUT_WAYS, cuda_kernels.HEADS_WAYS,
              cuda_kernels.ways(device, quick), 1.5),

@@ -35,6 +35,7 @@ def on_card(monkeypatch):
         "cuda_both",
         "cuda_kernels",
         "cuda_models",
+        "cuda_online",
         "card",
         "roofline",
         "measuring",
@@ -73,15 +74,17 @@ def test_rows_and_page(on_card, device, tmp_path, monkeypatch):
     )
     (tmp_path / "gpu.md").write_text("# Before\n\n## Measured\n\nNothing yet.\n")
     clock, report = on_card.Clock(240), on_card.Report()
-    pooler, first, both, *_ = on_card.parts(device, 1e9, True, clock)
+    pooler, first, online, both, *_ = on_card.parts(device, 1e9, True, clock)
     both = dataclasses.replace(both, rows=both.rows[:1])
     begin = [
         models.Row(c.name, partial(models.measure_at_first, device, c, 1e9))
         for c in (models.Case(40, 96, 0.1), models.Case(40, 96, 0.1, 4, 2))
     ]
     first = dataclasses.replace(first, rows=begin)
-    on_card.measure([pooler, first, both], clock, report, True, CARD, 1e9)
-    (table, rows), (_, at_first), (_, together) = report.results
+    ways = partial(on_card.cuda_online.ways_of, device, models.Case(40, 96, 0.1, 1, 2))
+    online = dataclasses.replace(online, rows=[models.Row("two models", ways)])
+    on_card.measure([pooler, first, online, both], clock, report, True, CARD, 1e9)
+    (table, rows), (_, at_first), (_, by_way), (_, together) = report.results
     assert [row[:5] for row in rows] == [
         ["40 -> 64", "10 %", "no", "4", "2"],
         ["40 -> 64", "10 %", "no", "256", "1"],
@@ -93,6 +96,9 @@ def test_rows_and_page(on_card, device, tmp_path, monkeypatch):
         ["40 -> 96", "10 %", "1", "1"], ["40 -> 96", "10 %", "4", "2"],
     ]  # fmt: skip
     assert all(value(cell) > 0 for row in at_first for cell in row[4:6])
+    assert by_way[0][:4] == ["40 -> 96", "10 %", "no", "2"]
+    assert all(value(cell) > 0 for cell in by_way[0][4:7])
+    assert len(by_way[0]) == len(online.heads)
     assert len(together[0]) == len(both.heads)
     assert value(together[0][1]) > 0
     page = (tmp_path / "gpu.md").read_text()
@@ -171,8 +177,8 @@ def test_the_plan_needs_no_card():
     assert done.returncode == 0, done.stderr
     parts = re.findall(r"^(\S.*): about (\d+) s$", done.stdout, re.M)
     assert [name for name, _ in parts] == [
-        "Spatial pooler", "Spatial pooler, at first", "Both together", "Ways of counting overlaps",
-        "3 x 3 neighbours",
+        "Spatial pooler", "Spatial pooler, at first", "Ways of learning online", "Both together",
+        "Ways of counting overlaps", "3 x 3 neighbours",
     ]  # fmt: skip
     assert sum(int(s) for _, s in parts) == pytest.approx(120, abs=4)
     for line in ("784 -> 2048, 19 % on, window 256, models 1", "128 models",
