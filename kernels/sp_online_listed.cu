@@ -5,12 +5,16 @@
 // sp_online_list begins: columns in higher bins have won, those in this bin are tied, and both are
 // listed by as many blocks as the keys are worth. In sp_online_learn each tied column is ranked among
 // the tied ones by those who want to know: the team that may have it learn, and the block that
-// counts its next overlap. Where more are listed than there are teams, block 0 of sp_online_list
+// counts its next overlap. The permanences of columns that have won are fetched into the cache
+// `ahead` of that. Where more are listed than there are teams, block 0 of sp_online_list
 // selects alone.
 //
 // Flips of bits by input (`later`) are noted by sp_online_learn, a row of bits for each learner, and
 // applied by further blocks of the next sp_online_list, which nothing but the selection shares:
 // that launch does not read these bits, and sp_online_learn leaves out the columns that learned.
+//
+// sp_online_learn_pools is sp_online_learn for compact pools (pools.cuh) of `runs` runs and `entry` bytes
+// an input. It adds flips to rows of zeros, so sp_online_list leaves zeros behind.
 //
 // Suffixes as in spatial_pooler.cu, and p: turn, sample t has turn t % 2; h: bin; a: 0, columns that
 // have won, 1, tied ones. Blocks: whole warps.
@@ -29,12 +33,13 @@
 //
 // listing: ceil(columns / (4 * threads)). The `adapting` blocks have `teams` teams or more, at least
 // `winners`; tied_mj has room for as many, learner_mj for all columns; flip_mjw and flipped_mj for
-// `winners`. sp_online_list is given `flips` where sample t - 1 was learned with `later`. All else as
-// in sp_online.cu.
+// `winners`. sp_online_list is given `flips` where sample t - 1 was learned with `later`; a column's
+// permanences take row_bytes, a multiple of 16. All else as in sp_online.cu.
 #include "histogram.cuh"
 #include "online.cuh"
 
 constexpr int LISTED_KEYS = 4;  // that a thread of sp_online_list looks at
+static_assert(LISTED_KEYS * 1024 < 1 << 16, "a block counts two lists in one word");
 
 // A tied column: the better its key the larger, of equal keys the lower column.
 __device__ inline u64 tied_entry(u32 key, int c) { return (u64)key << 32 | ~(u32)c; }
@@ -83,8 +88,9 @@ struct Listing {
     u32 *next_count_h, *listed_a, *won_v;
     int* learner_j;
     u64* tied_j;
-    int columns, column_words, boosted, teams;
-    u32 winners;
+    const char* perm_c;  // rows of `row_bytes`
+    int columns, column_words, boosted, teams, row_bytes;
+    u32 winners, ahead;  // so many that have won have their permanences fetched ahead
 
     // Let block x of many list what it finds among its keys. False where there are too many: then
     // nothing is listed.
@@ -125,7 +131,11 @@ struct Listing {
 #pragma unroll
         for (int q = 0; q < LISTED_KEYS; ++q) {
             const int c = (first_v + q) * WARP + lane;
-            if (has_won[q] >> lane & 1u) learner_j[j + __popc(has_won[q] & below)] = c;
+            if (has_won[q] >> lane & 1u) {
+                const u32 own = j + __popc(has_won[q] & below);
+                learner_j[own] = c;
+                if (own < ahead) fetch_ahead(perm_c + (u64)c * row_bytes, (u32)row_bytes);
+            }
             if (is_tied[q] >> lane & 1u) {
                 tied_j[k + __popc(is_tied[q] & below)] = tied_entry(key[q], c);
             }
@@ -138,7 +148,7 @@ struct Listing {
 // Apply the flips of `learners` columns, which are flipped_j, to the bits by input: block x of
 // `blocks`, a warp at a time 32 words of one of them.
 __device__ inline void apply_flips(
-    u32* conn_iv, const u32* flip_jw, const int* flipped_j, u32 learners, int words,
+    u32* conn_iv, u32* flip_jw, const int* flipped_j, u32 learners, int words,
     int column_words, u32 x, u32 blocks) {
     const u32 warps = blockDim.x / WARP, across = (u32)(words + WARP - 1) / WARP;
     for (u32 part = x * warps + threadIdx.x / WARP; part < learners * across;
@@ -146,7 +156,10 @@ __device__ inline void apply_flips(
         const u32 j = part / across;
         const int w = (int)(part % across * WARP + threadIdx.x % WARP), c = flipped_j[j];
         u32* const conn_v = conn_iv + c / 32;
-        for (u32 left = w < words ? flip_jw[(u64)j * words + w] : 0; left; left &= left - 1) {
+        u32* const flip = flip_jw + (u64)j * words + w;
+        u32 left = w < words ? *flip : 0;
+        if (left) *flip = 0;
+        for (; left; left &= left - 1) {
             const u64 i = (u64)w * 32 + (u64)(__ffs((int)left) - 1);
             atomicXor(&conn_v[i * column_words], 1u << (c % 32));
         }
@@ -156,9 +169,10 @@ __device__ inline void apply_flips(
 // What both kernels below do but select alone; true where block 0 must.
 __device__ inline bool list_learners(
     const u32* key_mc, u32* count_mph, u32* listed_mpa, u32* won_mrv, int* learner_mj, u64* tied_mj,
-    u32* conn_miv, const u32* window_tm, const u32* flip_mjw, const int* flipped_mj, int t, int row,
-    int rows, int columns, int words, int column_words, u32 winners, int boosted, int teams,
-    int listing, int flips, ListScratch& shared) {
+    u32* conn_miv, const i16* perm_mci, const u32* window_tm, u32* flip_mjw,
+    const int* flipped_mj, int t, int row, int rows, int columns, int words, int column_words,
+    u32 winners, int boosted, int teams, int listing, int flips, int ahead,
+    int row_bytes, ListScratch& shared) {
     const u64 model = blockIdx.y, turn = t % 2, other = 1 - turn;
     u32* const listed_pa = listed_mpa + model * 4;
     const int x = (int)blockIdx.x;
@@ -175,22 +189,24 @@ __device__ inline bool list_learners(
     const Listing all = {
         key_mc + model * columns, count_ph + turn * BINS, count_ph + other * BINS,
         listed_pa + 2 * turn, won_mrv + (model * rows + row) * column_words,
-        learner_mj + model * columns, tied_mj + model * teams, columns, column_words, boosted, teams,
-        winners};
+        learner_mj + model * columns, tied_mj + model * teams,
+        reinterpret_cast<const char*>(perm_mci) + model * columns * row_bytes, columns, column_words,
+        boosted, teams, row_bytes, winners,
+        window_tm[(u64)t * gridDim.y + model] ? (u32)ahead : 0};
     return !all.list(x, shared) && x == 0;
 }
 
 extern "C" __global__ void __launch_bounds__(1024) sp_online_list_16(
     const u32* key_mc, u32* count_mph, u32* listed_mpa, u32* won_mrv, int* learner_mj, u64* tied_mj,
-    u32* conn_miv, const u32* window_tm, const u32* flip_mjw, const int* flipped_mj, int t, int row,
-    int rows, int columns, int words, int column_words, u32 winners, int boosted, int teams,
-    int listing, int flips) {
+    u32* conn_miv, const i16* perm_mci, const u32* window_tm, u32* flip_mjw,
+    const int* flipped_mj, int t, int row, int rows, int columns, int words, int column_words,
+    u32 winners, int boosted, int teams, int listing, int flips, int ahead, int row_bytes) {
     __shared__ ListScratch list;
     __shared__ TopScratch shared;
     const bool alone = list_learners(
-        key_mc, count_mph, listed_mpa, won_mrv, learner_mj, tied_mj, conn_miv, window_tm, flip_mjw,
-        flipped_mj, t, row, rows, columns, words, column_words, winners, boosted, teams, listing,
-        flips, list);
+        key_mc, count_mph, listed_mpa, won_mrv, learner_mj, tied_mj, conn_miv, perm_mci, window_tm,
+        flip_mjw, flipped_mj, t, row, rows, columns, words, column_words, winners, boosted, teams,
+        listing, flips, ahead, row_bytes, list);
     if (!alone) return;
     const u64 model = blockIdx.y, first = model * columns;
     select_learners<16>(
@@ -200,15 +216,15 @@ extern "C" __global__ void __launch_bounds__(1024) sp_online_list_16(
 
 extern "C" __global__ void __launch_bounds__(1024) sp_online_list_any(
     const u32* key_mc, u32* count_mph, u32* listed_mpa, u32* won_mrv, int* learner_mj, u64* tied_mj,
-    u32* conn_miv, const u32* window_tm, const u32* flip_mjw, const int* flipped_mj, int t, int row,
-    int rows, int columns, int words, int column_words, u32 winners, int boosted, int teams,
-    int listing, int flips) {
+    u32* conn_miv, const i16* perm_mci, const u32* window_tm, u32* flip_mjw,
+    const int* flipped_mj, int t, int row, int rows, int columns, int words, int column_words,
+    u32 winners, int boosted, int teams, int listing, int flips, int ahead, int row_bytes) {
     __shared__ ListScratch list;
     __shared__ AnyScratch shared;
     const bool alone = list_learners(
-        key_mc, count_mph, listed_mpa, won_mrv, learner_mj, tied_mj, conn_miv, window_tm, flip_mjw,
-        flipped_mj, t, row, rows, columns, words, column_words, winners, boosted, teams, listing,
-        flips, list);
+        key_mc, count_mph, listed_mpa, won_mrv, learner_mj, tied_mj, conn_miv, perm_mci, window_tm,
+        flip_mjw, flipped_mj, t, row, rows, columns, words, column_words, winners, boosted, teams,
+        listing, flips, ahead, row_bytes, list);
     if (!alone) return;
     const u64 model = blockIdx.y, first = model * columns;
     select_learners_of_any(
@@ -235,17 +251,23 @@ __device__ inline void settle_tied(
     }
 }
 
-extern "C" __global__ void __launch_bounds__(256, 4) sp_online_learn(
-    i16* perm_mci, u32* conn_mcw, u32* conn_miv, const u32* x_mrw, const int* on_j,
-    const i64* offset_mr, u32* won_mrv, const u32* window_tm, const unsigned char* boost_tm,
-    const int* learner_mj, const u64* tied_mj, u32* listed_mpa, u32* count_mph, u32* flip_mjw,
-    int* flipped_mj, u32* active_duty_mc, u32* min_overlap_duty_mc, float* boost_mc,
-    const u32* most_m, u32* key_mc, int t, int row, int rows, int columns, int words,
-    int column_words, int increment, int decrement, int connected, u32 threshold, int boosted,
+struct LearnScratch {
+    u32 total[SPARSE_COLUMNS], own_count_h[BINS], has_won_v[SPARSE_WORDS];
+};
+
+// What both kernels below do: learn(c, j, works, rank, x_w, next_w) has column c learn, which is the
+// j-th of the sample's learners, as learn_and_count does.
+template <typename Learn>
+__device__ void learn_sample(
+    u32* conn_miv, const u32* x_mrw, const int* on_j, const i64* offset_mr, u32* won_mrv,
+    const u32* window_tm, const unsigned char* boost_tm, const int* learner_mj, const u64* tied_mj,
+    u32* listed_mpa, u32* count_mph, int* flipped_mj, u32* active_duty_mc,
+    u32* min_overlap_duty_mc, float* boost_mc, const u32* most_m, u32* key_mc, int t, int row,
+    int rows, int columns, int words, int column_words, u32 threshold, int boosted,
     u64 reciprocal, u32 unit, i64 target, i64 gain, u32 weak_share, u32 winners, int teams,
-    int team_threads, int counting, int later) {
-    __shared__ u32 per_warp[WARP];
-    __shared__ u32 total[SPARSE_COLUMNS], own_count_h[BINS], has_won_v[SPARSE_WORDS];
+    int team_threads, int counting, int later, LearnScratch& shared, Learn learn) {
+    u32 *const total = shared.total, *const own_count_h = shared.own_count_h;
+    u32* const has_won_v = shared.has_won_v;
     const u64 model = blockIdx.y, at = (u64)t * gridDim.y + model, first = model * columns;
     const u32* x_w = x_mrw + (model * rows + row) * words;
     const u64* tied_j = tied_mj + model * teams;
@@ -274,16 +296,8 @@ extern "C" __global__ void __launch_bounds__(256, 4) sp_online_learn(
             j = sure + better;
         }
         const u32 duty = works ? all.active_duty_c[c] : 0;
-        Column column = column_at(
-            perm_mci, conn_mcw, conn_miv, (int)model, columns, words, column_words, works ? c : 0);
-        if (later) column.conn_iv = nullptr;
-        u32* const flip_w = flip_mjw + (model * winners + (works ? j : 0)) * words;
-        const u32 overlap = learn_and_count(
-            column, works, rank, team_threads, x_w, counting ? x_w + words : nullptr,
-            pair_rule<false>(1, increment, decrement, connected), per_warp,
-            [&](int w, u32 flipped) {
-                if (later) flip_w[w] = flipped;
-            });
+        const u32 overlap = learn(
+            works ? c : 0, works ? j : 0, works, rank, x_w, counting ? x_w + words : nullptr);
         if (!works || rank != 0) return;
         if (later) flipped_mj[model * winners + j] = c;
         const u32 key = all.finish(c, 1, overlap, duty);
@@ -315,4 +329,64 @@ extern "C" __global__ void __launch_bounds__(256, 4) sp_online_learn(
     }
     __syncthreads();
     if (counting) add_counts(own_count_h, count_h);
+}
+
+extern "C" __global__ void __launch_bounds__(256, 4) sp_online_learn(
+    i16* perm_mci, u32* conn_mcw, u32* conn_miv,
+    const u32* x_mrw, const int* on_j, const i64* offset_mr, u32* won_mrv, const u32* window_tm,
+    const unsigned char* boost_tm, const int* learner_mj, const u64* tied_mj, u32* listed_mpa,
+    u32* count_mph, u32* flip_mjw, int* flipped_mj, u32* active_duty_mc, u32* min_overlap_duty_mc,
+    float* boost_mc, const u32* most_m, u32* key_mc, int t, int row, int rows, int columns,
+    int words, int column_words, int increment, int decrement, int connected, u32 threshold,
+    int boosted, u64 reciprocal, u32 unit, i64 target, i64 gain, u32 weak_share, u32 winners,
+    int teams, int team_threads, int counting, int later) {
+    __shared__ u32 per_warp[WARP];
+    __shared__ LearnScratch shared;
+    learn_sample(
+        conn_miv, x_mrw, on_j, offset_mr, won_mrv, window_tm, boost_tm, learner_mj, tied_mj,
+        listed_mpa, count_mph, flipped_mj, active_duty_mc, min_overlap_duty_mc, boost_mc, most_m,
+        key_mc, t, row, rows, columns, words, column_words, threshold, boosted, reciprocal, unit,
+        target, gain, weak_share, winners, teams, team_threads, counting, later, shared,
+        [&](int c, u32 j, bool works, int rank, const u32* x_w, const u32* next_w) {
+            u32* const flip_w = flip_mjw + ((u64)blockIdx.y * winners + j) * words;
+            Column column = column_at(
+                perm_mci, conn_mcw, conn_miv, blockIdx.y, columns, words, column_words, c);
+            if (later) column.conn_iv = nullptr;
+            return learn_and_count(
+                column, works, rank, team_threads, x_w, next_w,
+                pair_rule<false>(1, increment, decrement, connected), per_warp,
+                [&](int w, u32 flipped) {
+                    if (later) flip_w[w] = flipped;
+                });
+        });
+}
+
+extern "C" __global__ void __launch_bounds__(256) sp_online_learn_pools(
+    i16* perm_mcj, const u8* input_mcb, const u16* base_mcg, u32* conn_mcw, u32* conn_miv,
+    const u32* x_mrw, const int* on_j, const i64* offset_mr, u32* won_mrv, const u32* window_tm,
+    const unsigned char* boost_tm, const int* learner_mj, const u64* tied_mj, u32* listed_mpa,
+    u32* count_mph, u32* flip_mjw, int* flipped_mj, u32* active_duty_mc, u32* min_overlap_duty_mc,
+    float* boost_mc, const u32* most_m, u32* key_mc, int t, int row, int rows, int columns,
+    int words, int column_words, int increment, int decrement, int connected, u32 threshold,
+    int boosted, u64 reciprocal, u32 unit, i64 target, i64 gain, u32 weak_share, u32 winners,
+    int teams, int team_threads, int counting, int later, int runs,
+    int entry) {
+    __shared__ u32 per_warp[WARP];
+    __shared__ LearnScratch shared;
+    __shared__ OnBytes bytes;
+    learn_sample(
+        conn_miv, x_mrw, on_j, offset_mr, won_mrv, window_tm, boost_tm, learner_mj, tied_mj,
+        listed_mpa, count_mph, flipped_mj, active_duty_mc, min_overlap_duty_mc, boost_mc, most_m,
+        key_mc, t, row, rows, columns, words, column_words, threshold, boosted, reciprocal, unit,
+        target, gain, weak_share, winners, teams, team_threads, counting, later, shared,
+        [&](int c, u32 j, bool works, int rank, const u32* x_w, const u32* next_w) {
+            u32* const flip_w = flip_mjw + ((u64)blockIdx.y * winners + j) * words;
+            Pool pool = pool_at(
+                perm_mcj, input_mcb, base_mcg, conn_mcw, later ? nullptr : conn_miv, blockIdx.y,
+                columns, words, column_words, runs, entry, c);
+            if (later) pool.flip_w = flip_w;
+            return learn_pool_and_count(
+                pool, works, rank, team_threads, x_w, next_w,
+                pair_rule<false>(1, increment, decrement, connected), per_warp, bytes);
+        });
 }

@@ -67,9 +67,7 @@ class PoolerStage(Stage):
         cls, parameters: SpatialPoolerParameters, shape: Shape, longest_window: int
     ) -> int:
         """Return the bytes of the model and of the windows and chunks that it keeps."""
-        return footprint.pooler(
-            math.prod(shape), parameters.columns, parameters.active_columns, longest_window
-        )
+        return footprint.pooler(parameters, shape, longest_window)
 
     @classmethod
     def windows(cls, name: str, parameters: SpatialPoolerParameters) -> Iterator[Window]:
