@@ -19,6 +19,7 @@ from htmrun.backends.cuda.device import Device
 from htmrun.backends.cuda.pooler.arrays import OF_A_MODEL
 from htmrun.backends.cuda.pooler.group import SpatialPoolerGroup
 from htmrun.backends.cuda.pooler.online import OnlineWay
+from htmrun.backends.cuda.pooler.pools import PoolsAsked
 from htmrun.backends.cuda.rows import Rows
 from htmrun.backends.parameters import SpatialPoolerParameters
 from htmrun.backends.plan import Plan
@@ -207,7 +208,7 @@ def measure(device: Device, case: Case, peak: float, seconds: float) -> list[str
 
 
 def rate_at_first(
-    device: Device, case: Case, online: OnlineWay = "deferred"
+    device: Device, case: Case, online: OnlineWay = "ahead", pools: PoolsAsked = "auto"
 ) -> tuple[float, SpatialPoolerGroup, list[Bits], Callable[[], None]]:
     """Time the first windows of new poolers, always from the beginning.
 
@@ -218,7 +219,7 @@ def rate_at_first(
     windows = max(4, 64 // case.window)
     bits = Bits.from_dense(random.random((windows * case.window, case.inputs)) < case.density)
     group = SpatialPoolerGroup(
-        case.parameters, (case.inputs,), range(case.models), device, online=online
+        case.parameters, (case.inputs,), range(case.models), device, online=online, pools=pools
     )
     kernels, samples = group._kernels, [bits] * case.models
     state = {name: getattr(kernels, name).copy() for name in OF_A_MODEL}
