@@ -20,6 +20,7 @@ ABOUT = """
 Microseconds a step of all models, online, the first 64 samples of new poolers as in the table
 before, by each way (`kernels/README.md`): winners selected by one block *alone*, or *listed* by
 many from a histogram of the keys; *deferred*: also flips of bits by input applied one launch later.
+Rows of permanences are whole.
 """
 
 
@@ -34,8 +35,10 @@ def ways(device: Device, quick: bool) -> list[Row]:
 
 def ways_of(device: Device, case: Case) -> list[str]:
     """Time all ways of learning online; return the cells of a row."""
+    # Whole rows for all of them: one block alone knows no others.
     took = {
-        way: 1e6 * case.models / cuda_models.rate_at_first(device, case, way)[0] for way in WAYS
+        way: 1e6 * case.models / cuda_models.rate_at_first(device, case, way, "dense")[0]
+        for way in WAYS
     }
     return [
         f"{case.inputs} -> {case.columns}", f"{100 * case.density:.0f} %",
