@@ -224,7 +224,7 @@ def measure(device: Device, case: Case, peak: float, seconds: float) -> list[str
 
 
 def rate_at_first(
-    device: Device, case: Case, online: OnlineWay = "deferred", pools: PoolsAsked = "auto"
+    device: Device, case: Case, online: OnlineWay = "ahead", pools: PoolsAsked = "auto"
 ) -> tuple[float, SpatialPoolerGroup, list[Bits], Callable[[], None]]:
     """Time the first windows of new poolers, always from the beginning.
 

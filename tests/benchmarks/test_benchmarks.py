@@ -97,7 +97,7 @@ def test_rows_and_page(on_card, device, tmp_path, monkeypatch):
     ]  # fmt: skip
     assert all(value(cell) > 0 for row in at_first for cell in row[4:6])
     assert by_way[0][:4] == ["40 -> 96", "10 %", "no", "2"]
-    assert all(value(cell) > 0 for cell in by_way[0][4:7])
+    assert all(value(cell) > 0 for cell in by_way[0][4:9])
     assert len(by_way[0]) == len(online.heads)
     assert len(together[0]) == len(both.heads)
     assert value(together[0][1]) > 0

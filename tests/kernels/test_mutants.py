@@ -39,9 +39,9 @@ class Mutant(NamedTuple):
 WINDOWED = "long window"
 SMALL = "high threshold"
 ONLINE = "two launches a sample"
-LISTED, DEFERRED = "sp_online_listed.cu", "two launches a sample, deferred"
-EQUAL_LISTED = "two launches a sample, equal keys, deferred"
-SHARED_LISTS = "keys in memory, two launches a sample, deferred"
+LISTED, DEFERRED = "sp_online_listed.cu", "two launches a sample, ahead"
+EQUAL_LISTED = "two launches a sample, equal keys, ahead"
+SHARED_LISTS = "keys in memory, two launches a sample, ahead"
 RADIX = "radix selection"
 EQUAL = "equal keys"
 SIXTEEN = "sixteen keys a thread"
@@ -88,7 +88,7 @@ BARRIERS = {
     "online.cuh": [("sp_online.cu", "two launches a sample, wide")],
     "histogram.cuh": [(LISTED, DEFERRED)] * 2,
     "sp_online_listed.cu": [(LISTED, DEFERRED)] * 3
-    + [(LISTED, "two launches a sample, many tied, deferred")]
+    + [(LISTED, "two launches a sample, many tied, ahead")]
     + [(LISTED, DEFERRED)] * 2,
     "sp_overlap_sliced.cu": [(SLICED, "sliced overlap, several lists")] * 2,
     "sp_overlap_tiled.cu": [("sp_overlap_tiled.cu", "tiled overlap")] * 2,

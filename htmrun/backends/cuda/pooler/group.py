@@ -81,7 +81,7 @@ class SpatialPoolerGroup:
         overlap: OverlapWay | Literal["auto"] = "auto",
         steps: Literal["auto", "phase", "online"] = "auto",
         by_input: ByInput = "auto",
-        online: OnlineWay = "deferred",
+        online: OnlineWay = "ahead",
         pools: PoolsAsked = "auto",
     ) -> None:
         self.parameters = parameters
