@@ -137,6 +137,15 @@ def test_neighbours_too_far_for_a_byte_take_two(device, monkeypatch):
         SpatialPoolerGroup(parameters, (900,), [3, 4], device, pools="compact")
 
 
+def test_one_block_that_selects_alone_has_whole_rows(device, monkeypatch):
+    with pytest.raises(ValueError, match="pools 'compact' with online 'alone', expected"):
+        SpatialPoolerGroup(HALF, (900,), [3], device, online="alone", pools="compact")
+    monkeypatch.setattr(pools, "CACHED", 0)
+    assert layout_of(SpatialPoolerGroup(HALF, (2048,), [3], device)).entry == 1
+    assert layout_of(SpatialPoolerGroup(HALF, (2048,), [3], device, online="alone")).entry == 0
+    assert layout_of(SpatialPoolerGroup(HALF, (2048,), [3], device, pools="dense")).entry == 0
+
+
 def test_a_compact_model_in_a_group_ends_as_it_would_alone(device):
     draw = np.random.default_rng(5)
     samples = [cases.random_bits(draw, 15, 140, 0.2) for _ in range(5)]
