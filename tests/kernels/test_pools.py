@@ -84,9 +84,9 @@ def test_the_card_packs_as_the_host_does(parameters, entry, device, monkeypatch)
         padded[:, :1300] = group.state(m)["permanences"]
         rows, inputs, bases = pools.packed(padded, layout_of(group))
         kernels = group._kernels
-        np.testing.assert_array_equal(kernels._permanences[m], rows)
-        np.testing.assert_array_equal(kernels._pool_inputs[m], inputs)
-        np.testing.assert_array_equal(kernels._pool_bases[m], bases)
+        np.testing.assert_array_equal(device.to_host(kernels._permanences[m]), rows)
+        np.testing.assert_array_equal(device.to_host(kernels._pool_inputs[m]), inputs)
+        np.testing.assert_array_equal(device.to_host(kernels._pool_bases[m]), bases)
 
 
 @pytest.mark.parametrize("parameters", [HALF, FEW])
