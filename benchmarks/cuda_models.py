@@ -132,6 +132,12 @@ def reference_rate(case: Case, bits: Bits) -> float:
     return measuring.plain_rate(lambda: pooler.run(few, plan), len(few), 0.5)
 
 
+def read(won: Sequence[Bits]) -> None:
+    """Bring winners to the host, where they are not."""
+    for bits in won:
+        _ = bits.indices
+
+
 def learners(case: Case, won: Bits) -> float:
     """Return how many different columns win in a window, on average."""
     window = np.repeat(np.arange(len(won)) // case.window, won.counts())
@@ -199,8 +205,8 @@ def measure(device: Device, case: Case, peak: float, seconds: float) -> list[str
     samples, plans = [bits] * case.models, [Plan.every(case.window, len(bits))] * case.models
     steps = len(bits) * case.models
     learning_columns = learners(case, group.run(samples, plans)[0])
-    learn = rate(device, lambda: group.run(samples, plans), steps, seconds)
-    infer = rate(device, lambda: group.compute(samples), steps, seconds / 2)
+    learn = rate(device, lambda: read(group.run(samples, plans)), steps, seconds)
+    infer = rate(device, lambda: read(group.compute(samples)), steps, seconds / 2)
     few = min(1024, len(bits))
     cut = [b.slice(0, few) for b in samples], [p.slice(0, few) for p in plans]
     learning, inferring = (case.models * r for r in on_card(device, group, *cut, seconds / 2))

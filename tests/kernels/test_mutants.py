@@ -62,6 +62,7 @@ CROWDED = "memory, more winners than wanted"
 SHORT = "memory, arrays that run short"
 MANY = "memory, full again and again"
 WHOLE = "memory, full as a whole"
+CELLS = "memory, many cells a column"
 MOVED = "memory, taken up by other groups"
 WINDOWS = "memory, windows of 1, 10 and 100"
 POOLS, POOLS_FEW = "compact pools", "compact pools, few"
@@ -304,6 +305,17 @@ CHANGES = [
       )),
     ("rows.cu", "up_to_here - mine", "up_to_here", "rows", SMALL),
     ("rows.cu", "next += warp_sum(mine)", "next += mine", "rows", SIXTEEN),
+    *(("rows.cu", before, after, "rows", case)
+      for before, after, case in (
+          ("w % words * 32", "w * 32", CELLS),
+          ("columns[w / words]", "columns[w]", CELLS),
+          ("* per_column", "* 32", CELLS),
+          ("list_words(cell_jw + offset[0] * words", "list_words(cell_jw + offset[0]", CELLS),
+          ("count_words(cell_jw + offset[0] * words", "count_words(cell_jw", CELLS),
+          ("* (rows + 1) + first + r", "* rows + first + r", WINDOWS),
+          ("* (rows + 1) + first + r", "* (rows + 1) + r", WINDOWS),
+          ("w < words; w += WARP) count", "w < WARP; w += WARP) count", CELLS),
+      )),
     *((SLICED, before, after, "sp_overlap_sliced", case)
       for before, after, case in (
           ("| (c & (a ^ b))", "", "sliced overlap, several lists"),
