@@ -74,7 +74,7 @@ def test_rows_and_page(on_card, device, tmp_path, monkeypatch):
     )
     (tmp_path / "gpu.md").write_text("# Before\n\n## Measured\n\nNothing yet.\n")
     clock, report = on_card.Clock(240), on_card.Report()
-    pooler, first, online, both, *_ = on_card.parts(device, 1e9, True, clock)
+    pooler, first, online, _, both, *_ = on_card.parts(device, 1e9, True, clock)
     both = dataclasses.replace(both, rows=both.rows[:1])
     begin = [
         models.Row(c.name, partial(models.measure_at_first, device, c, 1e9))
