@@ -49,10 +49,9 @@ AFTER = """
 - A job of a second is `digits` with 72 epochs instead of three. Recording is the drawing of the
   curves in the end, once per run, and for each job rows in the database, its arrays and its model.
 - Probes: the 256 fixed samples are seen again at twenty levels of noise, 5,120 samples beside the
-  4,314 that a job of `digits` is trained on. They take less than half the time that they took on
-  2026-11-29, and so does all else in the job: together with latency they were 38 % of it then. A
-  smaller share asks for fewer levels or samples, and with them for other figures. Jobs that train
-  longer have a smaller share.
+  4,314 that a job of `digits` is trained on: most of their time is kernels'. Noise is made once for
+  all arms of a seed, and held-out samples that were just scored are not computed again. Jobs that
+  train longer have a smaller share.
 """
 
 
