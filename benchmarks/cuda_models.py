@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import measuring
 import numpy as np
@@ -18,6 +19,8 @@ from htmrun.backends.cuda.chunk_schedule import Schedule
 from htmrun.backends.cuda.device import Device
 from htmrun.backends.cuda.pooler.arrays import OF_A_MODEL
 from htmrun.backends.cuda.pooler.group import SpatialPoolerGroup
+from htmrun.backends.cuda.pooler.online import OnlineWay
+from htmrun.backends.cuda.pooler.pools import PoolLayout, PoolsAsked, layouts, sizes
 from htmrun.backends.cuda.rows import Rows
 from htmrun.backends.parameters import SpatialPoolerParameters
 from htmrun.backends.plan import Plan
@@ -44,7 +47,8 @@ Steps per second of all models of a row together: by the clock, lists of on-bits
 both ends; and *on card*, the kernels alone, inputs uploaded before and winners left there.
 *kB/step*: bytes that learning a step cannot avoid: the rows of connected bits of the on-inputs (or,
 in a large window, the whole bit matrix once for 64 samples), the int16 permanences of the columns
-that won, counted in this run, read once a window, and those written back: eights of them of which
+that won, counted in this run, read once a window (of compact pools, those of the pool and which
+inputs they belong to), and those written back: eights of them of which
 one differs, found by comparing before and after; synapses that have come to rest at 0 or 1 are
 not written. *bandwidth*: those bytes by
 the second on the card, as a share of what a copy of 1 GiB on the same card reached in the same run
@@ -62,7 +66,7 @@ class Case:
     density: float
     window: int = 1
     models: int = 1
-    settings: dict[str, float] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
 
     @property
     def parameters(self) -> SpatialPoolerParameters:
@@ -83,14 +87,15 @@ class Case:
         """Samples of each model that are timed at a time."""
         return 8192 if self.window == 256 and self.columns < 4096 else 1024
 
-    def bytes(self, learners: float, written: float) -> float:
+    def bytes(self, learners: float, written: float, row: float) -> float:
         """Return the bytes that one step of one model must move.
 
-        learners: columns that learn in a window; written: bytes of permanences changed in one.
+        learners: columns that learn in a window; written: bytes of permanences changed in one; row:
+        bytes of what a column that learns reads.
         """
         rows = self.density * self.inputs * self.columns / 8
         matrix = self.inputs * self.columns / 8 / min(self.window, 64)
-        return min(rows, matrix) + (2 * learners * self.inputs + written) / self.window
+        return min(rows, matrix) + (learners * row + written) / self.window
 
     def operations(self) -> float:
         """Return the additions of one step of one model, learning."""
@@ -139,6 +144,18 @@ def learners(case: Case, won: Bits) -> float:
     return len(np.unique(window * case.columns + won.indices)) / (len(won) / case.window)
 
 
+def layout(case: Case, asked: PoolsAsked) -> PoolLayout:
+    """Return how the permanences of a case's poolers lie."""
+    largest = int(sizes(case.parameters, (case.inputs,)).max())
+    return layouts(asked, case.parameters, (case.inputs,), largest)[0]
+
+
+def row_bytes(case: Case, group: SpatialPoolerGroup) -> float:
+    """Return the bytes of a column's row of permanences, without what pads it."""
+    pools = group._kernels._pools
+    return pools.row_bytes if pools.entry else 2 * case.inputs
+
+
 def written(group: SpatialPoolerGroup, samples: Sequence[Bits], window: int, windows: int) -> float:
     """Learn some windows; return the bytes of permanences that changed in one of one model."""
     changed = 0
@@ -170,7 +187,12 @@ def on_card(
         assert device.capture is not None
         again = device.capture(work)
         found.append(
-            rate(device, lambda go=again: (schedule.learner_count.fill(0), go()), length, seconds)
+            rate(
+                device,
+                lambda go=again: (schedule.learner_count.fill(0), won.fill(0), go()),
+                length,
+                seconds,
+            )
         )
     return found[0], found[1]
 
@@ -189,7 +211,8 @@ def measure(device: Device, case: Case, peak: float, seconds: float) -> list[str
     cut = [b.slice(0, few) for b in samples], [p.slice(0, few) for p in plans]
     learning, inferring = (case.models * r for r in on_card(device, group, *cut, seconds / 2))
     windows = min(4, len(bits) // case.window)
-    moved = case.bytes(learning_columns, written(group, samples, case.window, windows))
+    changed = written(group, samples, case.window, windows)
+    moved = case.bytes(learning_columns, changed, row_bytes(case, group))
     plain = reference_rate(case, bits)
     return [
         f"{case.inputs} -> {case.columns}",
@@ -206,12 +229,20 @@ def measure(device: Device, case: Case, peak: float, seconds: float) -> list[str
     ]
 
 
-def measure_at_first(device: Device, case: Case, peak: float) -> list[str]:
-    """Time the first windows of new poolers, always from the beginning; return a row's cells."""
+def rate_at_first(
+    device: Device, case: Case, online: OnlineWay = "ahead", pools: PoolsAsked = "auto"
+) -> tuple[float, SpatialPoolerGroup, list[Bits], Callable[[], None]]:
+    """Time the first windows of new poolers, always from the beginning.
+
+    Returns steps a second of all models together, the poolers, their samples, and what makes the
+    poolers as they began.
+    """
     random = np.random.default_rng(0)
     windows = max(4, 64 // case.window)
     bits = Bits.from_dense(random.random((windows * case.window, case.inputs)) < case.density)
-    group = SpatialPoolerGroup(case.parameters, (case.inputs,), range(case.models), device)
+    group = SpatialPoolerGroup(
+        case.parameters, (case.inputs,), range(case.models), device, online=online, pools=pools
+    )
     kernels, samples = group._kernels, [bits] * case.models
     state = {name: getattr(kernels, name).copy() for name in OF_A_MODEL}
 
@@ -230,15 +261,31 @@ def measure_at_first(device: Device, case: Case, peak: float) -> list[str]:
     for _ in range(AGAIN):
         begin()
         schedule.learner_count.fill(0)
+        won.fill(0)
         wait(device)
         since = time.perf_counter()
         again()
         wait(device)
         best = max(best, len(bits) * case.models / (time.perf_counter() - since))
+    return best, group, samples, begin
+
+
+def moved_at_first(
+    case: Case, group: SpatialPoolerGroup, samples: list[Bits], begin: Callable[[], None]
+) -> float:
+    """Return the bytes that a step of one model must move in the windows of `rate_at_first`."""
+    length = len(samples[0])
     begin()
-    columns = learners(case, group.run(samples, plans)[0])
+    columns = learners(case, group.run(samples, [Plan.every(case.window, length)] * case.models)[0])
     begin()
-    moved = case.bytes(columns, written(group, samples, case.window, windows))
+    changed = written(group, samples, case.window, length // case.window)
+    return case.bytes(columns, changed, row_bytes(case, group))
+
+
+def measure_at_first(device: Device, case: Case, peak: float) -> list[str]:
+    """Return the cells of a row about the first windows of new poolers."""
+    best, group, samples, begin = rate_at_first(device, case)
+    moved = moved_at_first(case, group, samples, begin)
     return [
         f"{case.inputs} -> {case.columns}", f"{100 * case.density:.0f} %", f"{case.window}",
         f"{case.models}", number(best), number(moved / 1e3, 2), share(best * moved, peak),

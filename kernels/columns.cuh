@@ -101,30 +101,34 @@ struct Counts {
         }
     }
 
-    // Those of inputs 8 * k to 8 * k + 7, two a word.
-    __device__ void octet(int k, u32 (&pair)[4]) const {
-        u32 low = 0, high = 0;
+    // Those of inputs 4 * k to 4 * k + 3 as bytes; of inputs 8 * k to 8 * k + 7, two a word.
+    __device__ u32 bytes(int k) const {
+        u32 four = 0;
 #pragma unroll
         for (int p = 0; p < PLANES; ++p) {
             if (p >= used) break;
-            low += spread(plane[p] >> 8 * k & 15u) << p;
-            high += spread(plane[p] >> (8 * k + 4) & 15u) << p;
+            four += spread(plane[p] >> 4 * k & 15u) << p;
         }
+        return four;
+    }
+    __device__ void octet(int k, u32 (&pair)[4]) const {
+        const u32 low = bytes(2 * k), high = bytes(2 * k + 1);
         pair[0] = lower_bytes(low), pair[1] = upper_bytes(low);
         pair[2] = lower_bytes(high), pair[3] = upper_bytes(high);
     }
 };
 
-// Replace a word's synapses by what they are after the window; returns the connected bits.
-template <bool WIDE, bool PASSING, int PLANES>
-__device__ u32 learn_word(
-    const Column& column, int w, const Synapses& before, const Counts<PLANES>& on, PairRule rule) {
-    uint4* octet_o = reinterpret_cast<uint4*>(column.perm_i);
-    u32 bits[4];
+// Replace the synapses of word w of a row of permanences by what they are after the window; returns
+// the connected bits. `on` says how often their inputs were on, an octet after the other (see
+// Counts). WAS: `was` becomes the connected bits of before.
+template <bool WIDE, bool PASSING, bool WAS, typename On>
+__device__ u32 learn_octets(
+    i16* perm_i, int w, int words, const uint4 (&octet)[4], On& on, PairRule rule, u32& was) {
+    uint4* octet_o = reinterpret_cast<uint4*>(perm_i);
+    u32 bits[4], bits_before[4];
 #pragma unroll
     for (int k = 0; k < 4; ++k) {
-        const u32 pair[4] = {
-            before.octet[k].x, before.octet[k].y, before.octet[k].z, before.octet[k].w};
+        const u32 pair[4] = {octet[k].x, octet[k].y, octet[k].z, octet[k].w};
         u32 count[4], after[4], connected[4], differs = 0;
         on.octet(k, count);
 #pragma unroll
@@ -133,15 +137,29 @@ __device__ u32 learn_word(
             differs |= after[q] ^ pair[q];
         }
         if (differs) {
-            const uint4 octet = make_uint4(after[0], after[1], after[2], after[3]);
-            uint4* const at = octet_o + octet_place(w, k, column.words);
-            if (PASSING) __stcs(at, octet);
-            else *at = octet;
+            const uint4 learned = make_uint4(after[0], after[1], after[2], after[3]);
+            uint4* const at = octet_o + octet_place(w, k, words);
+            if (PASSING) __stcs(at, learned);
+            else *at = learned;
         }
         bits[k] = sign_bits(connected);
+        if (WAS) {
+#pragma unroll
+            for (int q = 0; q < 4; ++q) connected[q] = connected_halves(pair[q], rule);
+            bits_before[k] = sign_bits(connected);
+        }
     }
-    const u32 conn = __byte_perm(
-        __byte_perm(bits[0], bits[1], 0x0073), __byte_perm(bits[2], bits[3], 0x0073), 0x5410);
+    if (WAS) was = upper_bytes_of(bits_before);
+    return upper_bytes_of(bits);
+}
+
+// Replace a word's synapses by what they are after the window; returns the connected bits.
+template <bool WIDE, bool PASSING, int PLANES>
+__device__ u32 learn_word(
+    const Column& column, int w, const Synapses& before, const Counts<PLANES>& on, PairRule rule) {
+    u32 none;
+    const u32 conn = learn_octets<WIDE, PASSING, false>(
+        column.perm_i, w, column.words, before.octet, on, rule, none);
     const u32 flipped = conn ^ before.conn;
     if (flipped) column.conn_w[w] = conn;
     for (u32 left = column.conn_iv ? flipped : 0; left; left &= left - 1) {
@@ -152,13 +170,15 @@ __device__ u32 learn_word(
 }
 
 // Have one column learn: the words rank, rank + stride ... of it. `count(w)` returns how often the
-// inputs of a word were on, `see(w, conn)` is told its connected bits afterwards.
+// inputs of a word were on, `see(w, conn, flipped)` is told its connected bits afterwards, and which
+// of them differ from before.
 template <bool WIDE, bool PASSING, typename Count, typename See>
 __device__ void learn_words(
     const Column& column, int rank, int stride, PairRule rule, Count count, See see) {
     for (int w = rank; w < column.words; w += stride) {
         const Synapses before = load_synapses<PASSING>(column, w);
-        see(w, learn_word<WIDE, PASSING>(column, w, before, count(w), rule));
+        const u32 conn = learn_word<WIDE, PASSING>(column, w, before, count(w), rule);
+        see(w, conn, conn ^ before.conn);
     }
 }
 

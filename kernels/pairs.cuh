@@ -45,6 +45,12 @@ __device__ inline int clipped_step(u32 on, PairRule rule) {
     return step < -PERMANENCE_ONE ? -PERMANENCE_ONE : step > PERMANENCE_ONE ? PERMANENCE_ONE : step;
 }
 
+// Bits 15 and 31: which of both permanences is connected; other bits say nothing.
+__device__ inline u32 connected_halves(u32 pair, PairRule rule) {
+    // A half without a synapse becomes 32767, the others 32768 and more: no borrow in between.
+    return (pair ^ SIGNS) - rule.connected;
+}
+
 // Both permanences after the window, `on` being in how many of its samples each input was on.
 // Bits 15 and 31 of `connected` say which of them is connected then, other bits nothing.
 template <bool WIDE>
@@ -58,8 +64,7 @@ __device__ u32 learned_pair(u32 pair, u32 on, PairRule rule, u32& connected) {
         sum += on * rule.rise;
     }
     const u32 after = outside | __viaddmin_s16x2_relu(sum, fall, (u32)PERMANENCE_ONE * BOTH);
-    // A half without a synapse becomes 32767, the others 32768 and more: no borrow in between.
-    connected = (after ^ SIGNS) - rule.connected;
+    connected = connected_halves(after, rule);
     return after;
 }
 
@@ -67,6 +72,12 @@ __device__ u32 learned_pair(u32 pair, u32 on, PairRule rule, u32& connected) {
 __device__ inline u32 sign_bits(const u32 (&pair)[4]) {
     const u32 low = __byte_perm(pair[0], pair[1], 0x7531), high = __byte_perm(pair[2], pair[3], 0x7531);
     return ((low >> 7 & 0x01010101u) | (high >> 3 & 0x10101010u)) * 0x01020408u;
+}
+
+// The upper bytes of four words as one, as `sign_bits` leaves them.
+__device__ inline u32 upper_bytes_of(const u32 (&word)[4]) {
+    return __byte_perm(
+        __byte_perm(word[0], word[1], 0x0073), __byte_perm(word[2], word[3], 0x0073), 0x5410);
 }
 
 // Four bits as four bytes of 0 or 1.

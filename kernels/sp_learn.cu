@@ -5,13 +5,19 @@
 // kernel    grid x                      grid z            threads  writes
 // sp_tally  ceil(column_words / warps)  1                 any      duty cycles, learners
 // sp_adapt  any (strides over learners) 1                 <= 256   perm, conn of learners
+// sp_adapt_near, sp_adapt_far: as sp_adapt, of compact pools
 // sp_push   ceil(learners / warps)      1                 any      perm, conn of learners
 // sp_turn   ceil(column_words / 8)      ceil(words / 32)  256      conn_miv
 // sp_bump   ceil(columns / warps)       1                 any      perm, conn of weak columns
 //
-// In this order; sp_push only with a push; sp_turn only where these were told by_input = 0. window_tm[t][m] is how many
-// samples model m commits after sample t (0: none); models without work leave at once.
-#include "columns.cuh"
+// In this order; sp_push only with a push; sp_turn only where these were told by_input = 0.
+// window_tm[t][m] is how many samples model m commits after sample t (0: none); models without work
+// leave at once.
+//
+// Compact pools (pools.cuh) have `runs` runs a column, and `entry` bytes an input: sp_adapt_near
+// learns with one, sp_adapt_far with two. `entry` 0: rows of permanences are whole, and input_mcb and
+// base_mcg are not looked at.
+#include "pools.cuh"
 
 constexpr int ROWS_LISTED = 1024;     // rows of a window that sp_adapt lists at a time
 constexpr int FEW_PLANES = 5;         // bits of the count of a column's wins that are usual
@@ -73,28 +79,103 @@ __device__ inline u32 list_rows(
     return rows_listed;
 }
 
+// In how many of the listed samples the inputs of word w were on.
+template <int PLANES>
+__device__ Counts<PLANES> count_word(
+    const u32* x_rw, const int* row_listed, u32 wins, int words, int w) {
+    constexpr u32 AT_ONCE = 4;  // samples whose words are read before the first is counted
+    Counts<PLANES> on = {{}, 32 - __clz((int)wins)};
+    for (u32 q = 0; q < wins; q += AT_ONCE) {
+        u32 x[AT_ONCE];
+#pragma unroll
+        for (u32 k = 0; k < AT_ONCE; ++k) {
+            x[k] = q + k < wins ? x_rw[(u64)row_listed[q + k] * words + w] : 0;
+        }
+#pragma unroll
+        for (u32 k = 0; k < AT_ONCE; ++k) {
+            if (q + k >= wins) break;
+            on.add(x[k]);
+        }
+    }
+    return on;
+}
+
 // Have the synapses of one column learn from the listed samples; the whole block.
 template <bool WIDE, bool PASSING, int PLANES>
 __device__ void learn_window(
     const Column& column, const u32* x_rw, const int* row_listed, u32 wins, PairRule rule) {
-    constexpr u32 AT_ONCE = 4;  // samples whose words are read before the first is counted
     auto count = [&](int w) {
+        return count_word<PLANES>(x_rw, row_listed, wins, column.words, w);
+    };
+    learn_words<WIDE, PASSING>(column, threadIdx.x, blockDim.x, rule, count, [](int, u32, u32) {});
+}
+
+struct SeesNothing {
+    template <typename... All>
+    __device__ void operator()(const All&...) const {}
+};
+
+// The same of a compact pool: counts are written down for all inputs first, if there is room.
+template <int ENTRY, bool WIDE, bool PASSING, int PLANES>
+__device__ void learn_window(
+    const Pool& pool, const u32* x_rw, const int* row_listed, u32 wins, PairRule rule,
+    OnBytes& bytes) {
+    const int words = pool.words;
+    const SeesNothing see;
+    if (has_room(words)) {
+        write_counts(bytes, words, [&](int w) {
+            return count_word<PLANES>(x_rw, row_listed, wins, words, w);
+        });
+        learn_runs<ENTRY, WIDE, PASSING>(
+            pool, threadIdx.x, blockDim.x, rule,
+            [&](const Run<ENTRY>& run) { return RunCounts<ENTRY>(run, bytes); }, see);
+        return;
+    }
+    auto count = [&](const Run<ENTRY>& run) {
         Counts<PLANES> on = {{}, 32 - __clz((int)wins)};
-        for (u32 q = 0; q < wins; q += AT_ONCE) {
-            u32 x[AT_ONCE];
-#pragma unroll
-            for (u32 k = 0; k < AT_ONCE; ++k) {
-                x[k] = q + k < wins ? x_rw[(u64)row_listed[q + k] * column.words + w] : 0;
-            }
-#pragma unroll
-            for (u32 k = 0; k < AT_ONCE; ++k) {
-                if (q + k >= wins) break;
-                on.add(x[k]);
-            }
-        }
+        for (u32 q = 0; q < wins; ++q) on.add(run.bits_of(x_rw + (u64)row_listed[q] * words));
         return on;
     };
-    learn_words<WIDE, PASSING>(column, threadIdx.x, blockDim.x, rule, count, [](int, u32) {});
+    learn_runs<ENTRY, WIDE, PASSING>(pool, threadIdx.x, blockDim.x, rule, count, see);
+}
+
+// What sp_adapt knows of a window, and where it lists rows.
+struct Window {
+    const u32 *x_rw, *won_rv;
+    int stop_row, n, column_words, increment, decrement, connected;
+    int* row_listed;
+    u32& rows_listed;
+
+    __device__ u32 list(int first, int stop, int c) const {
+        return list_rows(won_rv, first, stop, column_words, c, row_listed, rows_listed);
+    }
+    // The samples in which column c won; ~0u where they are too many to be listed at once.
+    __device__ u32 list(int c) const {
+        return n <= ROWS_LISTED ? list(stop_row - n, stop_row, c) : ~0u;
+    }
+};
+
+// Have one column learn, a synapse a thread, however many its wins: place j of `places` belongs to
+// input_of(j), write(j, on, all) is told in how many of its wins that was on. The whole block.
+template <typename InputOf, typename Write>
+__device__ void adapt_slowly(
+    const Window& window, int c, int words, int places, InputOf input_of, Write write) {
+    for (int base = 0; base < places; base += blockDim.x) {
+        const int j = base + (int)threadIdx.x;
+        const int i = j < places ? input_of(j) : 0;
+        u32 on = 0, all = 0;
+        for (int first = window.stop_row - window.n; first < window.stop_row;
+             first += ROWS_LISTED) {
+            const int left = window.stop_row - first;
+            const u32 listed =
+                window.list(first, first + (left < ROWS_LISTED ? left : ROWS_LISTED), c);
+            all += listed;
+            for (u32 q = 0; j < places && q < listed; ++q) {
+                on += bit_at(window.x_rw + (u64)window.row_listed[q] * words, i);
+            }
+        }
+        if (j < places) write(j, on, all);
+    }
 }
 
 // Apply a window to the columns that won in it: per synapse all steps up and down are added up,
@@ -107,22 +188,21 @@ extern "C" __global__ void __launch_bounds__(256, 4) sp_adapt(
     int connected, int by_input) {
     __shared__ int row_listed[ROWS_LISTED];
     __shared__ u32 rows_listed;
-    const int model = blockIdx.y, stride = blockDim.x;
+    const int model = blockIdx.y;
     const int n = (int)window_tm[(u64)t * gridDim.y + model];
     if (n == 0) return;
     const u32 learners = learner_count_tm[(u64)t * gridDim.y + model];
     const u32* x_rw = x_mrw + (u64)model * rows * words;
-    const u32* won_rv = won_mrv + (u64)model * rows * column_words;
+    const Window window = {
+        x_rw, won_mrv + (u64)model * rows * column_words, stop_row, n, column_words, increment,
+        decrement, connected, row_listed, rows_listed};
 
     for (u32 j = blockIdx.x; j < learners; j += gridDim.x) {
         const int c = learner_mj[(u64)model * columns + j];
         Column column = column_at(
             perm_mci, conn_mcw, conn_miv, model, columns, words, column_words, c);
         if (!by_input) column.conn_iv = nullptr;
-        auto list = [&](int first, int stop) {
-            return list_rows(won_rv, first, stop, column_words, c, row_listed, rows_listed);
-        };
-        const u32 wins = n <= ROWS_LISTED ? list(stop_row - n, stop_row) : ~0u;
+        const u32 wins = window.list(c);
         if (wins < 1 << FEW_PLANES && fits_pairs(wins, increment, decrement)) {
             const auto rule = pair_rule<false>(wins, increment, decrement, connected);
             if (by_input) {
@@ -137,34 +217,98 @@ extern "C" __global__ void __launch_bounds__(256, 4) sp_adapt(
             learn_window<true, true, MANY_PLANES>(column, x_rw, row_listed, wins, rule);
             continue;
         }
-        // More wins than that, or a list that is too long: a synapse a thread.
-        for (int base = 0; base < words * 32; base += stride) {
-            const int i = base + (int)threadIdx.x;
-            u32 on = 0, all = 0;
-            for (int first = stop_row - n; first < stop_row; first += ROWS_LISTED) {
-                const int stop = first + ROWS_LISTED < stop_row ? first + ROWS_LISTED : stop_row;
-                const u32 listed = list(first, stop);
-                all += listed;
-                for (u32 q = 0; i < words * 32 && q < listed; ++q) {
-                    on += bit_at(x_rw + (u64)row_listed[q] * words, i);
-                }
-            }
-            if (i >= words * 32) continue;
+        // More wins than that, or a list that is too long.
+        auto write = [&](int i, u32 on, u32 all) {
             const int before = column.perm_i[perm_place(i, words)];
             write_synapse(
                 perm_mci, conn_mcw, by_input ? conn_miv : nullptr, model, columns, words,
                 column_words, c, i, before, adapted(before, on, all - on, increment, decrement),
                 connected);
-        }
+        };
+        adapt_slowly(window, c, words, words * 32, [](int i) { return i; }, write);
     }
+}
+
+// sp_adapt of compact pools, a thread a run of them.
+template <int ENTRY>
+__device__ void adapt_pools(
+    i16* perm_mcj, const u8* input_mcb, const u16* base_mcg, u32* conn_mcw, u32* conn_miv,
+    const int* learner_mj, u32 learners, int columns, int words, int runs, const Window& window,
+    OnBytes& bytes) {
+    for (u32 j = blockIdx.x; j < learners; j += gridDim.x) {
+        const int c = learner_mj[(u64)blockIdx.y * columns + j];
+        const Pool pool = pool_at(
+            perm_mcj, input_mcb, base_mcg, conn_mcw, conn_miv, blockIdx.y, columns, words,
+            window.column_words, runs, ENTRY, c);
+        const int up = window.increment, down = window.decrement;
+        const u32 wins = window.list(c);
+        if (wins < 1 << FEW_PLANES && fits_pairs(wins, up, down)) {
+            learn_window<ENTRY, false, true, FEW_PLANES>(
+                pool, window.x_rw, window.row_listed, wins,
+                pair_rule<false>(wins, up, down, window.connected), bytes);
+            continue;
+        }
+        if (wins < 1 << MANY_PLANES) {
+            learn_window<ENTRY, true, true, MANY_PLANES>(
+                pool, window.x_rw, window.row_listed, wins,
+                pair_rule<true>(wins, up, down, window.connected), bytes);
+            continue;
+        }
+        auto input_of = [&](int place) { return input_at(pool, place / 32, place % 32); };
+        auto write = [&](int place, u32 on, u32 all) {
+            const int before = pool.perm_j[perm_place(place, runs)];
+            write_place(
+                pool, place, before, adapted(before, on, all - on, up, down), window.connected);
+        };
+        adapt_slowly(window, c, words, runs * 32, input_of, write);
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(256, 4) sp_adapt_near(
+    i16* perm_mcj, const u8* input_mcb, const u16* base_mcg, u32* conn_mcw, u32* conn_miv,
+    const u32* x_mrw, const u32* won_mrv, const u32* window_tm, const int* learner_mj,
+    const u32* learner_count_tm, int t, int stop_row, int rows, int columns, int words,
+    int column_words, int runs, int increment, int decrement, int connected, int by_input) {
+    __shared__ int row_listed[ROWS_LISTED];
+    __shared__ u32 rows_listed;
+    __shared__ OnBytes bytes;
+    const u64 model = blockIdx.y, at = (u64)t * gridDim.y + model;
+    const int n = (int)window_tm[at];
+    if (n == 0) return;
+    adapt_pools<1>(
+        perm_mcj, input_mcb, base_mcg, conn_mcw, by_input ? conn_miv : nullptr, learner_mj,
+        learner_count_tm[at], columns, words, runs,
+        {x_mrw + model * rows * words, won_mrv + model * rows * column_words, stop_row, n,
+         column_words, increment, decrement, connected, row_listed, rows_listed},
+        bytes);
+}
+
+extern "C" __global__ void __launch_bounds__(256, 4) sp_adapt_far(
+    i16* perm_mcj, const u8* input_mcb, const u16* base_mcg, u32* conn_mcw, u32* conn_miv,
+    const u32* x_mrw, const u32* won_mrv, const u32* window_tm, const int* learner_mj,
+    const u32* learner_count_tm, int t, int stop_row, int rows, int columns, int words,
+    int column_words, int runs, int increment, int decrement, int connected, int by_input) {
+    __shared__ int row_listed[ROWS_LISTED];
+    __shared__ u32 rows_listed;
+    __shared__ OnBytes bytes;
+    const u64 model = blockIdx.y, at = (u64)t * gridDim.y + model;
+    const int n = (int)window_tm[at];
+    if (n == 0) return;
+    adapt_pools<2>(
+        perm_mcj, input_mcb, base_mcg, conn_mcw, by_input ? conn_miv : nullptr, learner_mj,
+        learner_count_tm[at], columns, words, runs,
+        {x_mrw + model * rows * words, won_mrv + model * rows * column_words, stop_row, n,
+         column_words, increment, decrement, connected, row_listed, rows_listed},
+        bytes);
 }
 
 // Move the synapses of the columns that won away from the inflection, once for each win in the
 // window that ends before `stop_row`; one warp a column.
 extern "C" __global__ void sp_push(
-    i16* perm_mci, u32* conn_mcw, u32* conn_miv, const u32* won_mrv, const u32* window_tm,
-    const int* learner_mj, const u32* learner_count_tm, int t, int stop_row, int rows, int columns,
-    int words, int column_words, int push, int inflection, int connected, int by_input) {
+    i16* perm_mci, const u8* input_mcb, const u16* base_mcg, u32* conn_mcw, u32* conn_miv,
+    const u32* won_mrv, const u32* window_tm, const int* learner_mj, const u32* learner_count_tm,
+    int t, int stop_row, int rows, int columns, int words, int column_words, int runs, int entry,
+    int push, int inflection, int connected, int by_input) {
     const int lane = threadIdx.x % WARP, model = blockIdx.y;
     const u32 j = (blockIdx.x * blockDim.x + threadIdx.x) / WARP;
     const int n = (int)window_tm[(u64)t * gridDim.y + model];
@@ -175,12 +319,23 @@ extern "C" __global__ void sp_push(
     for (int r = lane; r < n; r += WARP) wins += bit_at(won_r + (u64)r * column_words, c);
     const i64 all = (i64)push * warp_sum(wins);
     const int step = all < PERMANENCE_ONE ? (int)all : PERMANENCE_ONE;
+    if (!by_input) conn_miv = nullptr;
+    if (entry) {
+        const Pool pool = pool_at(
+            perm_mci, input_mcb, base_mcg, conn_mcw, conn_miv, model, columns, words, column_words,
+            runs, entry, c);
+        for (int j = lane; j < runs * 32; j += WARP) {
+            const int before = pool.perm_j[perm_place(j, runs)];
+            write_place(pool, j, before, pushed(before, step, inflection), connected);
+        }
+        return;
+    }
     for (int i = lane; i < words * 32; i += WARP) {
         const u64 column = (u64)model * columns + c;
         const int before = perm_mci[column * words * 32 + perm_place(i, words)];
         write_synapse(
-            perm_mci, conn_mcw, by_input ? conn_miv : nullptr, model, columns, words, column_words,
-            c, i, before, pushed(before, step, inflection), connected);
+            perm_mci, conn_mcw, conn_miv, model, columns, words, column_words, c, i, before,
+            pushed(before, step, inflection), connected);
     }
 }
 
@@ -217,14 +372,24 @@ extern "C" __global__ void __launch_bounds__(256) sp_turn(
 
 // Raise all synapses of the weak columns of the models that commit; one warp a column.
 extern "C" __global__ void sp_bump(
-    i16* perm_mci, u32* conn_mcw, u32* conn_miv, const u32* overlap_duty_mc,
-    const u32* min_overlap_duty_mc, const u32* window_tm, int t, int columns, int words,
-    int column_words, int bump, int connected) {
+    i16* perm_mci, const u8* input_mcb, const u16* base_mcg, u32* conn_mcw, u32* conn_miv,
+    const u32* overlap_duty_mc, const u32* min_overlap_duty_mc, const u32* window_tm, int t,
+    int columns, int words, int column_words, int runs, int entry, int bump, int connected) {
     const int lane = threadIdx.x % WARP;
     const int c = (int)((blockIdx.x * blockDim.x + threadIdx.x) / WARP), model = blockIdx.y;
     const u64 column = (u64)model * columns + c;
     if (c >= columns || window_tm[(u64)t * gridDim.y + model] == 0) return;
     if (overlap_duty_mc[column] >= min_overlap_duty_mc[column]) return;
+    if (entry) {
+        const Pool pool = pool_at(
+            perm_mci, input_mcb, base_mcg, conn_mcw, conn_miv, model, columns, words, column_words,
+            runs, entry, c);
+        for (int j = lane; j < runs * 32; j += WARP) {
+            const int before = pool.perm_j[perm_place(j, runs)];
+            write_place(pool, j, before, bumped(before, bump), connected);
+        }
+        return;
+    }
     for (int i = lane; i < words * 32; i += WARP) {
         const int before = perm_mci[column * words * 32 + perm_place(i, words)];
         write_synapse(

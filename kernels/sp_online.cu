@@ -20,8 +20,7 @@
 // window_tm is 0 or 1. A column learns with team_threads, whole warps of which a block has one team or
 // more; the `adapting` blocks have teams for all winners. key_mc begins as sp_overlap_sparse of sample 0
 // leaves it; `counting` says that there is a sample t + 1. Overlap duty cycles stay as they are.
-#include "columns.cuh"
-#include "select.cuh"
+#include "online.cuh"
 
 extern "C" __global__ void __launch_bounds__(1024) sp_online_most(
     const u32* overlap_duty_mc, u32* most_m, int columns) {
@@ -33,19 +32,6 @@ extern "C" __global__ void __launch_bounds__(1024) sp_online_most(
     }
     most = block_max(most, per_warp);
     if (threadIdx.x == 0) most_m[blockIdx.y] = most;
-}
-
-template <int ITEMS>
-__device__ void select_learners(
-    const u32* key_c, u32* won_v, int* learner_j, u32* learner_count, int columns, u32 winners,
-    TopScratch& shared) {
-    u32 key[ITEMS];
-    hold_keys(key, key_c, columns);
-    const u32 won = select_top(key, columns, winners, shared, [&](int c, u32 j) {
-        atomicOr(&won_v[c / 32], 1u << (c % 32));
-        learner_j[j] = c;
-    });
-    if (threadIdx.x == 0) *learner_count = won;
 }
 
 extern "C" __global__ void __launch_bounds__(1024) sp_online_select_4(
@@ -73,37 +59,10 @@ extern "C" __global__ void __launch_bounds__(1024) sp_online_select_any(
     int rows, int columns, int column_words, u32 winners) {
     __shared__ AnyScratch shared;
     const u64 model = blockIdx.y, first = model * columns;
-    u32* won_v = won_mrv + (model * rows + row) * column_words;
-    const u32 won = select_any(key_mc + first, columns, winners, shared, [&](int c, u32 j) {
-        atomicOr(&won_v[c / 32], 1u << (c % 32));
-        learner_mj[first + j] = c;
-    });
-    if (threadIdx.x == 0) learner_count_tm[(u64)t * gridDim.y + model] = won;
+    select_learners_of_any(
+        key_mc + first, won_mrv + (model * rows + row) * column_words, learner_mj + first,
+        &learner_count_tm[(u64)t * gridDim.y + model], columns, winners, shared);
 }
-
-// One model's columns after a sample: duty cycles, boost factors, and keys of the next sample.
-// `finish` is given the active duty cycle of before.
-struct Columns {
-    u32 *active_duty_c, *min_overlap_duty_c, *key_c;
-    float* boost_c;
-    u32 most, unit, weak_share, threshold;
-    u64 reciprocal;
-    i64 target, gain;
-    bool learns, boosts, counting;
-    int boosted;
-
-    __device__ void finish(int c, u32 wins, u32 overlap, u32 duty) const {
-        if (learns) {
-            duty = advance_duty(duty, wins, 1, reciprocal, unit);
-            active_duty_c[c] = duty;
-        }
-        if (boosts) {
-            boost_c[c] = boost_factor(duty, target, gain);
-            min_overlap_duty_c[c] = least_duty(most, weak_share);
-        }
-        if (counting) key_c[c] = score_key(overlap, boost_c, c, threshold, boosted);
-    }
-};
 
 extern "C" __global__ void __launch_bounds__(256) sp_online_adapt(
     i16* perm_mci, u32* conn_mcw, u32* conn_miv, const u32* x_mrw, const int* on_j,
@@ -129,24 +88,11 @@ extern "C" __global__ void __launch_bounds__(256) sp_online_adapt(
         const int c = learner_mj[first + (j < (u32)columns ? j : 0)];
         const bool works = all.learns && j < learner_count_tm[at];
         const u32 duty = all.active_duty_c[c];
-        u32 overlap = 0;
-        if (works) {
-            const Column column = column_at(
-                perm_mci, conn_mcw, conn_miv, (int)model, columns, words, column_words, c);
-            const u32* next_w = counting ? x_w + words : nullptr;
-            learn_words<false, true>(
-                column, rank, team_threads, pair_rule<false>(1, increment, decrement, connected),
-                [&](int w) { return Counts<1>{{x_w[w]}, 1}; },
-                [&](int w, u32 conn) { overlap += next_w ? __popc(conn & next_w[w]) : 0; });
-        }
-        overlap = warp_sum(overlap);
-        if (team_threads > WARP) {
-            if (rank % WARP == 0) per_warp[threadIdx.x / WARP] = overlap;
-            __syncthreads();
-            for (int w = 1; rank == 0 && w < team_threads / WARP; ++w) {
-                overlap += per_warp[threadIdx.x / WARP + w];
-            }
-        }
+        const Column column = column_at(
+            perm_mci, conn_mcw, conn_miv, (int)model, columns, words, column_words, c);
+        const u32 overlap = learn_and_count(
+            column, works, rank, team_threads, x_w, counting ? x_w + words : nullptr,
+            pair_rule<false>(1, increment, decrement, connected), per_warp, [](int, u32) {});
         if (works && rank == 0) all.finish(c, 1, overlap, duty);
         return;
     }

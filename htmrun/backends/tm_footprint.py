@@ -9,9 +9,12 @@ from __future__ import annotations
 from htmrun.backends import tm_contract
 from htmrun.backends.parameters import TemporalMemoryParameters
 
-_OF_CELL = 4 * 4 + 4 + 4 + 1
-_OF_COLUMN = 5 * 4
-_OF_SEGMENT = 4 * 4 + 4 + 2 + 1 + 8 + 1 + 1
+_OF_CELL = 4 * 4 + 4 + 4 + 1 + 1 / 8
+_OF_SEGMENT = 4 * 4 + 4 + 4 + 2 + 1 + 8 + 1 + 1
+_SIGNATURES = 8
+"""Of a chunk of them; of each column's one may be all but empty."""
+
+_OF_CHUNK = _SIGNATURES * 4 + 4 + 4
 _OF_SLOT = 4 + 2 + 2
 _OF_ENTRY = 4
 _SPARE = 3 << 20
@@ -37,7 +40,8 @@ def memory(parameters: TemporalMemoryParameters, columns: int) -> int:
     row = next(size for size in _BLOCKS if size >= parameters.segment_size)
     cells = columns * parameters.cells_per_column
     slots = segments * parameters.segment_size
-    rows = segments * (_OF_SEGMENT + row * _OF_SLOT) * _SLACK
+    signature = _OF_CHUNK / _SIGNATURES + _width(parameters)
+    rows = segments * (_OF_SEGMENT + signature + row * _OF_SLOT) * _SLACK
     lists = (slots * _SLACK + min(cells, slots)) * _BLOCK * _SLACK * _OF_ENTRY
     return empty(parameters, columns) + round(rows + lists)
 
@@ -45,4 +49,10 @@ def memory(parameters: TemporalMemoryParameters, columns: int) -> int:
 def empty(parameters: TemporalMemoryParameters, columns: int) -> int:
     """Return the bytes of a memory without segments."""
     cells = columns * parameters.cells_per_column
-    return _SPARE + cells * _OF_CELL + columns * _OF_COLUMN
+    of_column = 6 * 4 + _OF_CHUNK + _SIGNATURES * _width(parameters)
+    return _SPARE + round(cells * _OF_CELL) + columns * of_column
+
+
+def _width(parameters: TemporalMemoryParameters) -> int:
+    """Return the bytes of a segment's signature."""
+    return 32 if parameters.segment_size <= 32 else 64

@@ -17,6 +17,7 @@ from htmrun.backends import State
 from htmrun.backends.plan import Flags, Plan
 from htmrun.backends.state import state_hash
 from htmrun.components.classifiers import Readout
+from htmrun.components.classifiers.horizons import piece
 from htmrun.components.classifiers.scores import Activity, Scores
 from htmrun.components.encoders import Encoder, Shapes
 from htmrun.components.sources import Chunk
@@ -32,6 +33,12 @@ class Outcome:
     scores: list[Scores]
     others: dict[str, list[Scores]] = field(default_factory=dict)
     """Scores of further columns that are forecast, by field."""
+
+    def first(self, samples: int) -> Outcome:
+        """Return what is said of the first `samples` of the chunk, as views."""
+        activity = {name: piece(output, 0, samples) for name, output in self.activity.items()}
+        others = {name: [s.first(samples) for s in scores] for name, scores in self.others.items()}
+        return Outcome(activity, [s.first(samples) for s in self.scores], others)
 
 
 class Raw:
@@ -103,6 +110,14 @@ class Pipeline:
     def classes_of(self, target: np.ndarray) -> npt.NDArray[np.int64]:
         """Return the class of each target: itself, or the bucket of a value."""
         return self.readout.classes_of(target)
+
+    @property
+    def row_by_row(self) -> bool:
+        """Whether `compute` says the same of a sample, to the byte, whatever else is in a chunk."""
+        readouts = [self.readout, *self.others.values()]
+        return all(part.row_by_row for part in self.parts) and all(
+            readout.targets.horizons == (0,) for readout in readouts
+        )
 
     @property
     def parts(self) -> list[Stage | Readout]:

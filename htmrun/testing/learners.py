@@ -116,6 +116,16 @@ class LearnerChecks:
         changed = replace(rest, targets=rest.targets[::-1].copy()).committing(4)
         assert_same(first(self.run(other, changed), 5), first(said, 5))
 
+    def test_rows_that_are_said_to_need_no_others_do_not(self, case: int) -> None:
+        """What declares `row_by_row` says the same of samples in parts, at horizon 0."""
+        model, rest = self.warm(case)
+        if not getattr(model, "row_by_row", False):
+            return
+        whole = self.compute(model, rest)
+        parts = joined([self.compute(model, rest.slice(t, t + 1)) for t in range(len(rest))])
+        now = [name for name in whole if not name.startswith("h") or name.startswith("h0")]
+        assert_same({name: parts[name] for name in now}, {name: whole[name] for name in now})
+
     def test_commits_are_learned_from(self) -> None:
         changed = 0
         for case in self.cases:

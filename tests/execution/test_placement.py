@@ -10,7 +10,7 @@ import pytest
 
 from htmrun.backends.cuda import cards, footprint
 from htmrun.backends.cuda.classifier.sdr_classifier import SDRClassifierGroup
-from htmrun.backends.cuda.pooler.kernels import Kernels
+from htmrun.backends.cuda.pooler.online import OnlineKernels
 from htmrun.backends.parameters import SDRModelParameters, SpatialPoolerParameters
 from htmrun.cli import main
 from htmrun.components.stages.memory import MemoryStage
@@ -205,17 +205,18 @@ def test_doctor_says_what_is_missing(monkeypatch, capsys, tmp_path):
         assert said in " ".join(capsys.readouterr().out.split())
 
 
-@pytest.mark.parametrize(("inputs", "columns"), [(33, 70), (784, 2048)])
+@pytest.mark.parametrize(("inputs", "columns"), [(33, 70), (784, 2048), (16384, 2100)])
 def test_the_estimate_is_what_a_pooler_allocates(inputs, columns, build_folder):
     from tests.helpers.kernels import host
 
     device = HostModules(lambda file: host.build(file, build_folder)).device()
-    made = Kernels.__new__(Kernels)
-    made._start = lambda *_: None  # the arrays alone: filling them takes a while
+    device.launch = lambda *_: None  # the arrays alone: filling them takes a while
     parameters = SpatialPoolerParameters(columns=columns, winners=3)
-    Kernels.__init__(made, parameters, (inputs,), [1, 2], device, "any")
+    made = OnlineKernels(parameters, (inputs,), [1, 2], device, "any")
     arrays = [a for a in vars(made).values() if hasattr(a, "nbytes")]
-    assert sum(a.nbytes for a in arrays) == 2 * footprint.pooler_state(inputs, columns)
+    assert sum(a.nbytes for a in arrays) == 2 * footprint.pooler_state(parameters, (inputs,))
+    lists = sum(a.nbytes for a in made._list_arrays())
+    assert lists == 2 * footprint.online_lists(inputs, columns, 3)
 
 
 def test_the_estimate_is_what_a_classifier_allocates(build_folder):

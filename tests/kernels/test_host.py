@@ -62,6 +62,27 @@ def test_random_poolers(seed, library_of):
         pooling.check(modules)
 
 
+@pytest.mark.parametrize("columns", [1, 2, 31, 32, 33, 63, 64, 65, 127, 128, 129, 257, 521])
+@pytest.mark.parametrize("way", ["listed", "deferred", "ahead"])
+def test_online_learning_of_awkward_sizes(columns, way, library_of):
+    draw = np.random.default_rng(columns)
+    parameters = {
+        "columns": columns, "winners": int(draw.integers(1, (columns + 1) // 2 + 1)),
+        "stimulus_threshold": int(draw.integers(1, 4)), "increment": draw.uniform(0, 0.2),
+        "decrement": draw.uniform(0, 0.1), "boost_strength": float(draw.choice([0, 5])),
+        "duty_period": 20,
+    }  # fmt: skip
+    pooling = cases.Pooling(
+        parameters, (int(draw.choice([1, 31, 32, 33, 97])),), samples=7, every=(1.0, 1e9, 1.0),
+        share=draw.uniform(0.1, 0.6), group={"steps": "online", "online": way}, seed=columns,
+        threads=(int(draw.choice([32, 64, 128])), int(draw.choice([32, 64, 256]))),
+    )  # fmt: skip
+    modules = host.HostModules(library_of)
+    for modules.order in ORDERS:
+        modules.poison = cases.POISONS[modules.order]
+        pooling.check(modules)
+
+
 def stream(samples: int = 24) -> tuple[Bits, Plan]:
     draw = np.random.default_rng(9)
     return cases.random_bits(draw, samples, 40, 0.2), cases.random_plan(draw, samples, 3)

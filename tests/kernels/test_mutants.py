@@ -39,6 +39,9 @@ class Mutant(NamedTuple):
 WINDOWED = "long window"
 SMALL = "high threshold"
 ONLINE = "two launches a sample"
+LISTED, DEFERRED = "sp_online_listed.cu", "two launches a sample, ahead"
+EQUAL_LISTED = "two launches a sample, equal keys, ahead"
+SHARED_LISTS = "keys in memory, two launches a sample, ahead"
 RADIX = "radix selection"
 EQUAL = "equal keys"
 SIXTEEN = "sixteen keys a thread"
@@ -62,6 +65,16 @@ WHOLE = "memory, full as a whole"
 CELLS = "memory, many cells a column"
 MOVED = "memory, taken up by other groups"
 WINDOWS = "memory, windows of 1, 10 and 100"
+POOLS, POOLS_FEW = "compact pools", "compact pools, few"
+POOLS_WIDE = "compact pools, wide"
+POOLS_TURNED = "compact pools, pushed, bits turned"
+POOLS_UNITS = "compact pools, steps of one unit"
+POOLS_ONLINE = "compact pools, two launches a sample"
+POOLS_LARGE = "compact pools, more inputs than are written down"
+POOLS_MANY = "compact pools, many inputs, two launches a sample"
+POOLS_BYTE = "compact pools, wins around a byte"
+POOLS_STEPS = "compact pools, all inputs"
+POOLS_PUSHED = "compact pools, pushed"
 BARRIERS = {
     "warp.cuh": [("sdr_classifier.cu", "classifier, many classes")],
     "select_radix.cuh": [("spatial_pooler.cu", RADIX)] * 5,
@@ -73,10 +86,15 @@ BARRIERS = {
     ],
     "columns.cuh": [("spatial_pooler.cu", "global, sparse overlap")] * 2,
     "sp_start.cu": [("sp_start.cu", SMALL)],
-    "sp_online.cu": [("sp_online.cu", "two launches a sample, wide")],
+    "online.cuh": [("sp_online.cu", "two launches a sample, wide")],
+    "histogram.cuh": [(LISTED, DEFERRED)] * 2,
+    "sp_online_listed.cu": [(LISTED, DEFERRED)] * 3
+    + [(LISTED, "two launches a sample, many tied, ahead")]
+    + [(LISTED, DEFERRED)] * 2,
     "sp_overlap_sliced.cu": [(SLICED, "sliced overlap, several lists")] * 2,
     "sp_overlap_tiled.cu": [("sp_overlap_tiled.cu", "tiled overlap")] * 2,
     "sp_overlap_tensor.cu": [("sp_overlap_tensor.cu", "bits overlap")] * 2,
+    "pools.cuh": [("sp_learn.cu", "compact pools")],
     "sp_learn.cu": [("sp_learn.cu", LONG)] * 3 + [("sp_learn.cu", TURNED)],
     "local_inhibition.cu": [("local_inhibition.cu", CUT)] * 2,
     "sdr_classifier.cu": [("sdr_classifier.cu", "classifier, many classes")] * 2,
@@ -140,7 +158,7 @@ CHANGES = [
     ("sp_learn.cu", "r < n ? won_r", "r < n - 1 ? won_r", "sp_learn", WINDOWED),
     *(("sp_learn.cu", before, after, "sp_learn", case)
       for before, after, case in (
-          ("stop_row) : ~0u", "stop_row) : 0u", LONG),
+          ("stop_row, c) : ~0u", "stop_row, c) : 0u", LONG),
           ("wins < 1 << FEW_PLANES &&", "", BYTE),
           ("wins < 1 << MANY_PLANES", "true", BYTE),
           ("all - on, increment", "all, increment", LONG),
@@ -152,7 +170,7 @@ CHANGES = [
       for before, after, case in (
           ("wins * (u32)(increment + decrement) <=", "0 <=", STEPS),
           ("step < -PERMANENCE_ONE ?", "false ?", STEPS),
-          ("(after ^ SIGNS) - rule.connected", "(after ^ SIGNS) - rule.connected - BOTH", UNITS),
+          ("(pair ^ SIGNS) - rule.connected", "(pair ^ SIGNS) - rule.connected - BOTH", UNITS),
           ("sum += on * rule.rise", "sum += on", SMALL),
           ("-(int)wins * decrement", "-decrement", WINDOWED),
           ("high >> 3 & 0x10101010u", "high >> 7 & 0x01010101u", SMALL),
@@ -164,23 +182,126 @@ CHANGES = [
           ("spatial_pooler", "base + lane < last", "base + lane <= last", "many on-bits"),
           ("spatial_pooler", "first_v + k < column_words", "first_v + k < column_words - 4", RADIX),
           ("sp_learn", "plane[p] & carry", "plane[p] | carry", WINDOWED),
-          ("sp_learn", "high += spread(plane[p] >> (8 * k + 4) & 15u) << p",
-           "high += spread(plane[p] >> (8 * k + 4) & 15u)", WINDOWED),
+          ("sp_learn", "four += spread(plane[p] >> 4 * k & 15u) << p",
+           "four += spread(plane[p] >> 4 * k & 15u)", WINDOWED),
           ("sp_learn", "column.conn_iv ? flipped : 0", "0", "global, sparse overlap"),
           ("sp_learn", "if (flipped) column", "if (!flipped) column", SMALL),
+      )),
+    *(("pools.cuh", before, after, library, case)
+      for library, before, after, case in (
+          ("sp_learn", "r / 32 * 32 * 2 * ENTRY +", "", POOLS_WIDE),
+          ("sp_start", "b / TOGETHER * octet_span", "b / TOGETHER + octet_span", POOLS),
+          ("sp_start", "first * TOGETHER + b % TOGETHER", "first * TOGETHER + b / TOGETHER", POOLS),
+          ("sp_learn", "pool.base_g[r] * 32 + behind", "behind", POOLS),
+          ("sp_learn", "bit = 1u << (i % 32);", "bit = 1u << (i / 32);", POOLS),
+          ("sp_learn", "if (pool.conn_iv) atomicXor", "atomicXor", POOLS_TURNED),
+          ("sp_start", "if (pool.conn_iv) atomicXor", "if (!pool.conn_iv) atomicXor",
+           POOLS_FEW),
+          ("sp_learn", "(before >= connected) != (after", "(before > connected) != (after",
+           POOLS_UNITS),
+          ("sp_learn", "input_at(pool, j / 32, j % 32)", "input_at(pool, j / 32, 0)", POOLS_PUSHED),
+          ("sp_learn", "x_w += base;", "", POOLS_LARGE),
+          ("sp_learn", "b % IN_WORD * 8 * ENTRY", "b % IN_WORD * 8", POOLS_FEW),
+          ("sp_learn", "((1u << (8 * ENTRY - 5)) - 1)", "7u",
+           "compact pools, few of more inputs than are written down"),
+          ("sp_learn", "__funnelshift_r(bits, __funnelshift_r(x, x, i), 1)",
+           "__funnelshift_r(bits, x, 1)", POOLS_LARGE),
+          ("sp_learn", "run.base * 32)", "run.base)", POOLS_WIDE),
+          ("sp_learn", "((1u << 8 * ENTRY) - 1)", "255u", POOLS_FEW),
+          ("sp_learn", "at(8 * k + 2 * q + 1) << 16", "at(8 * k + 2 * q) << 16", POOLS),
+          ("sp_learn", "on.bytes(5)", "on.bytes(4)", POOLS),
+          ("sp_learn", "* 2 * ENTRY + r % 32", "+ r % 32", POOLS_WIDE),
+          ("sp_learn", "run.base = pool.base_g[r]", "run.base = pool.base_g[0]", POOLS_WIDE),
+          ("sp_learn", "conn ^ was", "conn", POOLS),
+          ("sp_online_listed", "conn ^ was", "was", POOLS_ONLINE),
+          ("sp_learn", "r < pool.runs; r += stride", "r < pool.runs - 1; r += stride", POOLS),
+      )),
+    *(("sp_start.cu", before, after, "sp_start", case)
+      for before, after, case in (
+          ("found % 32 == 0 || r > found / 32 ? w : base", "r > found / 32 ? w : base", POOLS),
+          ("found % 32 == 0 || r > found / 32 ? w : base", "found % 32 == 0 ? w : base", POOLS),
+          ("found % 32 == 0 || after / 32 > found / 32", "after / 32 > found / 32", POOLS_WIDE),
+          ("found % 32 == 0 || after / 32 > found / 32", "found % 32 == 0", POOLS_WIDE),
+          ("(1u << lane) - 1)), r = j", "(2u << lane) - 1)), r = j", POOLS),
+          ("perm_j[j] = (i16)NO_SYNAPSE", "perm_j[j] = 0", POOLS),
+          ("perm_place(j, runs)] >= connected", "perm_place(j, runs)] > connected", POOLS_UNITS),
+      )),
+    *(("sp_learn.cu", before, after, "sp_learn", case)
+      for before, after, case in (
+          ("(u64)row_listed[q] * words)", "(u64)row_listed[0] * words)", POOLS_LARGE),
+          ("wins < 1 << FEW_PLANES && fits_pairs(wins, up", "fits_pairs(wins, up", POOLS_BYTE),
+          ("&& fits_pairs(wins, up, down)", "", POOLS_STEPS),
+          ("all - on, up, down", "all, up, down", POOLS_BYTE),
+          ("runs * 32, input_of", "runs * 32 - 32, input_of", POOLS_BYTE),
+          ("input_of(j) : 0", "j : 0", POOLS_BYTE),
+          ("pushed(before, step, inflection), connected);",
+           "pushed(before, step, inflection), connected + 1);", POOLS_PUSHED),
+      )),
+    ("columns.cuh", "connected[q] = connected_halves(pair[q], rule)", "connected[q] = pair[q]",
+     "sp_online_listed", POOLS_ONLINE),
+    *(("online.cuh", before, after, "sp_online_listed", case)
+      for before, after, case in (
+          ("run.bits_of(next_w)) : 0", "run.bits_of(x_w)) : 0", POOLS_MANY),
+          ("{{run.bits_of(x_w)}, 1}", "{{run.bits_of(next_w)}, 1}", POOLS_MANY),
+          ("pair[q] << 14, pair[q] &= BOTH", "pair[q] << 14", POOLS_ONLINE),
+          ("pair[q] << 14", "pair[q] << 15", POOLS_ONLINE),
+          ("next_w ? next_w[w] : 0}, 2}", "next_w ? x_w[w] : 0}, 2}", POOLS_ONLINE),
+          ("works && pool.entry == 1", "pool.entry == 1", POOLS_ONLINE),
+      )),
+    *((LISTED, before, after, "sp_online_listed", case)
+      for before, after, case in (
+          ("if (left) *flip = 0;", "", POOLS_ONLINE),
+          ("if (later) pool.flip_w", "pool.flip_w", POOLS_ONLINE),
+          ("if (later) pool.flip_w = flip_w;", "", POOLS_ONLINE),
+          ("later ? nullptr : conn_miv", "conn_miv", POOLS_ONLINE),
       )),
     *(("sp_online.cu", before, after, "sp_online", ONLINE)
       for before, after in (
           ("!(all.learns && won)", "!won"),
           ("window_tm[at] != 0", "true"),
-          ("= least_duty(most", "= least_duty(most + 65536"),
           ("row + 1;", "row;"),
           ("x_w + words : nullptr", "x_w : nullptr"),
           ("j < learner_count", "j <= learner_count"),
           ("threadIdx.x % team_threads", "threadIdx.x"),
           ("blockIdx.x - adapting", "blockIdx.x"),
           ("finish(c, 1, overlap", "finish(c, 0, overlap"),
-          ("learner_j[j] = c", "learner_j[0] = c"),
+      )),
+    ("online.cuh", "= least_duty(most", "= least_duty(most + 65536", "sp_online", ONLINE),
+    ("online.cuh", "learner_j[j] = c", "learner_j[0] = c", "sp_online", ONLINE),
+    *(("histogram.cuh", before, after, "sp_online_listed", case)
+      for before, after, case in (
+          ("up_to_here >= need &&", "up_to_here > need &&", DEFERRED),
+          ("warp_sum(lane < warp ? sums", "warp_sum(lane <= warp ? sums", DEFERRED),
+          ("own_h[h] > 0", "own_h[h] > 1", DEFERRED),
+      )),
+    *((LISTED, before, after, "sp_online_listed", case)
+      for before, after, case in (
+          ("(u64)key << 32 | ~(u32)c", "(u64)key << 32 | (u32)c", DEFERRED),
+          ("tied_j[j] > entry", "tied_j[j] >= entry", DEFERRED),
+          ("j < tied; j += WARP", "j + 1 < tied; j += WARP", DEFERRED),
+          ("bound.above + bound.equal > (u32)teams", "false", EQUAL_LISTED),
+          ("bin > bound.bin", "bin >= bound.bin", DEFERRED),
+          ("bin >= 0 && bin == bound.bin", "bin == bound.bin - 1", DEFERRED),
+          ("first_v + q < column_words", "first_v + q < column_words - 1", DEFERRED),
+          ("x == 0 && h < BINS", "x < 0 && h < BINS", DEFERRED),
+          ("x * warps + (int)threadIdx.x", "(int)threadIdx.x", SHARED_LISTS),
+          ("shared.first[1] + (place >> 16)", "shared.first[1]", DEFERRED),
+          ("shared.first[0] + (place & 0xffffu)", "shared.first[0]", DEFERRED),
+          ("w < words ? *flip", "w < words - 1 ? *flip", DEFERRED),
+          ("listed < winners ? listed", "listed > winners ? listed", DEFERRED),
+          ("% 2 * 2 + threadIdx.x] = 0", "% 2 * 2] = 0", DEFERRED),
+          ("works = better < places", "works = better <= places", DEFERRED),
+          ("j = sure + better", "j = sure", DEFERRED),
+          ("if (later) flipped_mj", "if (!later) flipped_mj", DEFERRED),
+          ("if (later) column.conn_iv = nullptr;", "", DEFERRED),
+          ("all.learns && j < sure + tied", "j < sure + tied", DEFERRED),
+          ("k < SPARSE_COLUMNS)", "k < SPARSE_COLUMNS - 250)", DEFERRED),
+          ("rank_of(entry, tied_j, tied) < places", "true", DEFERRED),
+          ("(all.learns && won)", "won", DEFERRED),
+          ("if (owner) won_v[threadIdx.x] =", "if (!owner) won_v[0] =", DEFERRED),
+          ("row + 1;", "row;", DEFERRED),
+          ("finish(c, 1, overlap", "finish(c, 0, overlap", DEFERRED),
+          ("if (key > 0) atomicAdd(&count_h[bin", "if (false) atomicAdd(&count_h[bin", DEFERRED),
       )),
     ("rows.cu", "up_to_here - mine", "up_to_here", "rows", SMALL),
     ("rows.cu", "next += warp_sum(mine)", "next += mine", "rows", SIXTEEN),

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from htmrun.backends import fixed_point, rng
+from htmrun.backends.cuda.footprint import BINS
+from htmrun.backends.cuda.pooler.online import LISTED_KEYS
 from htmrun.paths import KERNELS
 from tests.helpers.kernels import host
 
@@ -75,7 +77,52 @@ def test_boost_factors(launch, strength):
     assert out.tobytes() == fixed_point.boost_factors(duty, target, strength).tobytes()
 
 
+@pytest.mark.parametrize("boosted", [False, True])
+def test_bins_follow_the_order_of_keys(boosted, launch):
+    draw = np.random.default_rng(6)
+    if boosted:
+        scores = np.exp(draw.normal(0, 12, N)).astype(np.float32)
+        scores[:7] = [0, 1e-45, 0.25, 0.2499, 16383, 16384, 3e38]
+        keys = np.sort(scores).view(np.uint32) + np.uint32(1)
+    else:
+        keys = np.sort(np.unique(np.exp(draw.uniform(0, 20, N)).astype(np.uint32))[:N])
+        keys = np.concatenate([np.arange(1, N - len(keys) + 1), keys]).astype(np.uint32)
+        keys.sort()
+        scores = keys.astype(np.float32)
+    out = np.full(N, -1, np.int32)
+    launch("bins", keys, np.int32(boosted), out)
+    places = np.clip(np.sort(scores).astype(np.float64), 0.25, None)
+    octave = np.floor(np.log2(places))
+    within = np.floor((places / 2.0**octave - 1) * 64)
+    assert (np.diff(out) >= 0).all()
+    np.testing.assert_array_equal(out, np.clip((octave + 2) * 64 + within, 0, BINS - 1))
+
+
+@pytest.mark.parametrize("threads", [32, 96, 512, 1024])
+def test_the_bound_is_where_the_last_of_the_best_lies(threads, build_folder):
+    kernel = host.HostModules(lambda file: host.build(file, build_folder)).find(
+        "numbers.cu", "bounds"
+    )
+    draw = np.random.default_rng(threads)
+    for some in (0.0, 0.003, 0.1, 1.0):
+        counts = (draw.integers(0, 40, BINS) * (draw.random(BINS) < some)).astype(np.uint32)
+        counts[[0, -1]] = draw.integers(0, 3, 2)
+        down = np.repeat(np.arange(BINS)[::-1], counts[::-1])
+        for need in {1, 2, 17, max(1, len(down) - 1), max(1, len(down)), len(down) + 1}:
+            out = np.zeros((threads, 3), np.int32)
+            kernel((1,), (threads,), (counts, np.uint32(need), out))
+            want = -1, len(down), 0
+            if need < len(down):
+                want = down[need - 1], (down > down[need - 1]).sum(), counts[down[need - 1]]
+            assert (out == want).all(), (some, need)
+
+
 def test_the_constants_are_those_of_python():
+    bins = re.search(r"BINS = (\d+);", (KERNELS / "histogram.cuh").read_text())
+    keys = re.search(r"LISTED_KEYS = (\d+);", (KERNELS / "sp_online_listed.cu").read_text())
+    assert bins is not None
+    assert keys is not None
+    assert (int(bins[1]), int(keys[1])) == (BINS, LISTED_KEYS)
     text = (KERNELS / "fixed_point.cuh").read_text()
     scale = re.search(r"EXP_SCALE = ([\w.+]+);", text)
     assert scale is not None

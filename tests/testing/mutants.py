@@ -6,6 +6,7 @@ pytest does not collect this file by itself; `test_mutants` runs it and looks at
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -95,8 +96,10 @@ class TestEncoderWithoutAPlaceForMissing(SoundEncoder):
 
 class TestEncoderWithoutSeed(SoundEncoder):
     class encoder(Encoder):  # noqa: N801
+        built = count()
+
         def __init__(self, seed: int) -> None:
-            self.seed = np.random.default_rng().integers(1 << 30)
+            self.seed = next(self.built)
 
         def bits(self, value: float) -> list[int]:
             return super().bits(value + self.seed % 7)
@@ -287,6 +290,16 @@ class Learning(PoolerStage):
 
 class TestStageThatLearnsFromInference(SoundStage):
     stage = Learning
+
+
+class Joined(PoolerStage):
+    def compute(self, before: Bits, reset: Any, activity: Any) -> Bits:
+        found = super().compute(before, reset, activity)
+        return Bits.from_dense(np.maximum.accumulate(found.dense()))
+
+
+class TestStageThatSaysMoreOfLaterRows(SoundStage):
+    stage = Joined
 
 
 class Rounded(cpu.SDRClassifier):

@@ -26,6 +26,7 @@ FOUND_BY = {
     "TestScoresThatAreNoProbabilities": "test_scores_are_probabilities",
     "TestStageOfAnotherSize": "test_bits_are_those_that_it_declares",
     "TestStageThatLearnsFromInference": "test_inference_leaves_no_trace",
+    "TestStageThatSaysMoreOfLaterRows": "test_rows_that_are_said_to_need_no_others_do_not",
     "TestLayerOfAnotherShape": "test_shapes_are_as_declared",
     "TestLayerWithTorchsOwnRandomNumbers": "test_seed_and_place_decide",
     "TestLayerThatMixesSamples": "test_inference_changes_nothing_and_samples_stand_alone",

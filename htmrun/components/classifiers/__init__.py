@@ -71,6 +71,8 @@ class Readout(ABC):
     """What the stage before it must put out beside its main output; that, in words."""
     forecasts: ClassVar[bool] = False
     """Whether it can name values, too."""
+    row_by_row: ClassVar[bool] = False
+    """Whether, at horizon 0, it says the same to the byte whatever else is in a chunk."""
     joins_lots: ClassVar[bool] = True
     """Whether the models of its pipeline can share launches on a card with those of others."""
 

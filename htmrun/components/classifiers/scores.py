@@ -76,6 +76,11 @@ class Scores:
         ranges = None if self.ranges is None else self.ranges[chosen]
         return Scores(self.horizon, self.probability[chosen], self.valid[chosen], ranges)
 
+    def first(self, count: int) -> Scores:
+        """Return the first `count` predictions, as views."""
+        ranges = None if self.ranges is None else self.ranges[:count]
+        return Scores(self.horizon, self.probability[:count], self.valid[:count], ranges)
+
     def last(self, count: int) -> Scores:
         """Return the last so many of them, as views."""
         start = len(self.valid) - count

@@ -24,7 +24,7 @@ class SDRClassifierParameters(HorizonParameters, SDRModelParameters):
 class SDRReadout(ModelsReadout):
     """One set of weights for each horizon."""
 
-    widens = True
+    row_by_row = widens = True
     models: dict[int, SDRClassifierBackend]  # type: ignore[assignment]
 
     def __init__(

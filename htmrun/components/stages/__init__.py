@@ -33,6 +33,8 @@ class Stage(ABC):
     """The setting that makes its state large; empty: what stands before it does."""
     behind: ClassVar[str | None] = None
     """What is expected before it where it cannot follow one of its own kind, in words."""
+    row_by_row: ClassVar[bool] = False
+    """Whether what it says of a sample is the same to the byte whatever else is in a chunk."""
     competes: ClassVar[bool] = False
     """Whether its main output is columns that won."""
     cells: CellActivity | None = None

@@ -28,7 +28,7 @@ MOST_COLUMNS = 1 << 16
 class PoolerStage(Stage):
     """Bits to winner columns; `shape`: the columns' grid."""
 
-    competes = True
+    row_by_row = competes = True
     size_field = "columns"
 
     def __init__(
@@ -67,7 +67,7 @@ class PoolerStage(Stage):
         cls, parameters: SpatialPoolerParameters, shape: Shape, longest_window: int
     ) -> int:
         """Return the bytes of the model and of the windows and chunks that it keeps."""
-        return footprint.pooler(math.prod(shape), parameters.columns, longest_window)
+        return footprint.pooler(parameters, shape, longest_window)
 
     @classmethod
     def windows(cls, name: str, parameters: SpatialPoolerParameters) -> Iterator[Window]:

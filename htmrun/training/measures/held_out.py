@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import ClassVar
 
-from htmrun.components.pipeline import Pipeline
+from htmrun.components.pipeline import Outcome, Pipeline
 from htmrun.components.registry import register
 from htmrun.components.sources import Chunk, Source
 from htmrun.training.measures.measure import (
@@ -44,7 +44,7 @@ class HeldOut(Measure):
         """Return both scores at an evaluation; keep the state if it is the best so far."""
         if not due.evaluation:
             return {}
-        return held_out(run.pipeline, run.source) | self._validate(run)
+        return self._held_out(run) | self._validate(run)
 
     def finish(self, run: Run) -> Found:
         """Load the state that validation chose, whatever came after it; return its scores."""
@@ -54,7 +54,7 @@ class HeldOut(Measure):
             run.pipeline.load(self._best["state"])
             found["validation/accuracy"] = self._best["accuracy"]
             found["reported_sample"] = float(self._best["sample"])
-        return Found(found | held_out(run.pipeline, run.source))
+        return Found(found | self._held_out(run))
 
     def state(self) -> Saved:
         """Return accuracy, sample and state of the best so far; empty without one."""
@@ -63,6 +63,15 @@ class HeldOut(Measure):
     def load(self, saved: Saved) -> None:
         """Go on with that as the best."""
         self._best = saved
+
+    @staticmethod
+    def _held_out(run: Run) -> Metrics:
+        run.held_out = None
+
+        def see(outcome: Outcome) -> None:
+            run.held_out = run.held_out or outcome
+
+        return held_out(run.pipeline, run.source, see)
 
     def _validate(self, run: Run) -> Metrics:
         found = validation(run.pipeline, run.source)
@@ -73,10 +82,15 @@ class HeldOut(Measure):
         return found
 
 
-def held_out(pipeline: Pipeline, source: Source) -> Metrics:
-    """Return accuracy, macro-F1, NLL and calibration error on the held-out samples, or nothing."""
+def held_out(
+    pipeline: Pipeline, source: Source, see: Callable[[Outcome], None] | None = None
+) -> Metrics:
+    """Return accuracy, macro-F1, NLL and calibration error on the held-out samples, or nothing.
+
+    see: is shown what is made of each chunk.
+    """
     chunks = source.test(CHUNK)
-    return {} if chunks is None else metrics_on(pipeline, source, chunks)
+    return {} if chunks is None else metrics_on(pipeline, source, chunks, see)
 
 
 def validation(pipeline: Pipeline, source: Source) -> Metrics:
@@ -87,7 +101,10 @@ def validation(pipeline: Pipeline, source: Source) -> Metrics:
     return {f"validation/{n}": v for n, v in metrics_on(pipeline, source, chunks).items()}
 
 
-def metrics_on(pipeline: Pipeline, source: Source, chunks: Iterator[Chunk]) -> Metrics:
+def metrics_on(
+    pipeline: Pipeline, source: Source, chunks: Iterator[Chunk],
+    see: Callable[[Outcome], None] | None = None,
+) -> Metrics:  # fmt: skip
     """Return accuracy, macro-F1, NLL and calibration error on given samples.
 
     And of each spatial pooler, as `STAGE/selectivity`, how selective its columns are for classes.
@@ -97,6 +114,8 @@ def metrics_on(pipeline: Pipeline, source: Source, chunks: Iterator[Chunk]) -> M
     wins = {s.name: ClassActivity(source.classes, s.columns) for s in poolers}
     for chunk in chunks:
         outcome = pipeline.compute(chunk)
+        if see is not None:
+            see(outcome)
         meter.add(outcome.scores[0], chunk.target, chunk.scored != 0)
         for name, activity in wins.items():
             activity.add(outcome.activity[name], pipeline.classes_of(chunk.target))

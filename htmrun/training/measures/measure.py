@@ -117,6 +117,8 @@ class Run:
     commits: int = 0
     train_seconds: float = 0.0
     told: list[Progress] = field(default_factory=list)
+    held_out: Outcome | None = None
+    """What was just made of the first chunk of held-out samples, for the first who takes it."""
     _state: State | None = None
 
     @property
@@ -147,6 +149,11 @@ class Run:
         if self._state is None:
             self._state = self.pipeline.state()
         return self._state
+
+    def take_held_out(self) -> Outcome | None:
+        """Return `held_out` and forget it: what learns next makes it untrue."""
+        taken, self.held_out = self.held_out, None
+        return taken
 
     def measure(self, kind: type[M]) -> M:
         """Return the measure of this kind."""

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from htmrun.backends import rng
 from htmrun.backends.bits import Bits
+from htmrun.backends.cpu.common.rows_of_bits import in_common, without
 from htmrun.backends.plan import Plan
 from htmrun.backends.rng import Purpose
 from htmrun.components.pipeline import Outcome, Pipeline
@@ -24,6 +25,7 @@ from htmrun.training.measures.measure import (
     Run,
     Saved,
 )
+from htmrun.training.measures.swaps import swaps_of
 
 PROBES = 256
 NOISE_LEVELS = tuple(round(0.05 * i, 2) for i in range(21))
@@ -76,7 +78,7 @@ class Probes(Measure):
         if not due.evaluation or self.bits is None:
             return {}
         self._looked = run.sample
-        outcome = run.pipeline.compute_bits(self.bits, no_reset(self.bits))
+        outcome = self._now(run)
         self._before = outcome.scores[0].probability.argmax(1)
         pooler = first_pooler(run.pipeline)
         if pooler is None:
@@ -105,7 +107,7 @@ class Probes(Measure):
         if self.bits is None:
             return Found()
         means = {n: float(np.mean(v)) for n, v in self._watched.items() if v and n != "sample"}
-        clean = run.pipeline.compute_bits(self.bits, no_reset(self.bits))
+        clean = self._now(run)
         curves = noise_curves(run.pipeline, self.bits, self.target, run.job.seed, clean)
         fault = fault_curve(run.pipeline, self.target, run.job.seed, clean)
         curves |= {} if fault is None else {"fault_accuracy": fault}
@@ -113,6 +115,17 @@ class Probes(Measure):
         names = {"sample": "sample", "share": "churn", "to_wrong": "churn_to_wrong"}
         watched = {f"churn/{name}": np.array(self._watched[of]) for name, of in names.items()}
         return Found(means | areas, curves | (watched if self._watched["sample"] else {}))
+
+    def _now(self, run: Run) -> Outcome:
+        """Return what is made of the probes, which are the first held-out samples, as they are.
+
+        These have just been scored; where nothing else in a chunk matters, that was the same.
+        """
+        held, samples = run.take_held_out(), len(self.bits)
+        known = held is not None and len(held.scores[0].valid) >= samples
+        if held is not None and known and run.pipeline.row_by_row:
+            return held.first(samples)
+        return run.pipeline.compute_bits(self.bits, no_reset(self.bits))
 
     def state(self) -> Saved:
         """Return what was watched so far."""
@@ -141,7 +154,7 @@ def noise_curves(
     pooler = first_pooler(pipeline)
     accuracy, common = [], []
     known = None if pooler is None else clean.activity[pooler.name].dense()
-    swaps = Swaps(bits, seed)
+    swaps = swaps_of(bits, seed)
     for level in NOISE_LEVELS:
         noisy = swaps.at(level) if level else bits
         outcome = pipeline.compute_bits(noisy, no_reset(noisy)) if level else clean
@@ -150,7 +163,7 @@ def noise_curves(
         if pooler is not None and known is not None:
             a, b = clean.activity[pooler.name], outcome.activity[pooler.name]
             smaller = np.minimum(a.counts(), b.counts())
-            shared = _overlaps(known, b)[smaller > 0] / smaller[smaller > 0]
+            shared = in_common(known, b)[smaller > 0] / smaller[smaller > 0]
             common.append(float(shared.mean()) if len(shared) else 0.0)
     curves = {"noise_accuracy": np.array(accuracy)}
     return curves | ({"noise_overlap": np.array(common)} if common else {})
@@ -175,52 +188,10 @@ def fault_curve(
             continue
         alive = np.ones(last.columns, np.bool_)
         alive[order[: int(level * last.columns)]] = False
-        activity = clean.activity | {last.name: keep(winners, alive)}
+        activity = clean.activity | {last.name: without(winners, alive)}
         guess = pipeline.readout.compute(activity, no_reset(winners))[0].probability.argmax(1)
         found.append(float((guess == target).mean()))
     return np.array(found)
-
-
-def swap_bits(bits: Bits, level: float, seed: int) -> Bits:
-    """Return `bits` with the share `level` of each sample's on-bits moved to off-bits."""
-    return Swaps(bits, seed).at(level)
-
-
-class Swaps:
-    """Noise on fixed samples: which bits move is ranked once, how many of them a level says."""
-
-    def __init__(self, bits: Bits, seed: int) -> None:
-        """Rank each sample's on-bits by hash, and its off-bits."""
-        self._bits, self._dense = bits, bits.dense().astype(np.bool_)
-        word = rng.hash2(
-            rng.key(seed, Purpose.NOISE),
-            np.arange(len(bits), dtype=np.uint64)[:, None],
-            np.arange(bits.size, dtype=np.uint64)[None, :],
-        )
-        order = (word >> np.uint64(1)).argsort(1)
-        on = np.take_along_axis(self._dense, order, 1)
-        count = on.cumsum(1, dtype=np.int32)
-        place = np.arange(bits.size, dtype=np.int32)
-        self._rank = np.empty_like(count)
-        # A bit's rank among those of its side: those before it that are on, or that are off.
-        np.put_along_axis(self._rank, order, np.where(on, count - 1, place - count), 1)
-        self._starts = _starts(bits)
-
-    def at(self, level: float) -> Bits:
-        """Return the samples with the share `level` of their on-bits moved to off-bits."""
-        counts, size = self._bits.counts(), self._bits.size
-        moved = np.minimum((counts * level).astype(np.int32), size - counts).astype(np.int32)
-        # Of both sides the first `moved` flip, so that each sample keeps its number of on-bits.
-        on = np.flatnonzero(self._dense ^ (self._rank < moved[:, None]))
-        return Bits(size, (on - self._starts).astype(np.int32), self._bits.offsets)
-
-
-def keep(bits: Bits, alive: npt.NDArray[np.bool_]) -> Bits:
-    """Return `bits` without the bits that are not `alive` (bool, one per bit)."""
-    left = alive.take(bits.indices)
-    ends = np.zeros(len(bits) + 1, np.int64)
-    np.cumsum(_sums(left, bits), out=ends[1:])
-    return Bits(bits.size, bits.indices.compress(left), ends)
 
 
 def first_pooler(pipeline: Pipeline) -> Stage | None:
@@ -230,26 +201,7 @@ def first_pooler(pipeline: Pipeline) -> Stage | None:
 
 def overlap(a: Bits, b: Bits) -> int:
     """Return how many on-bits two lists of samples have in common, in all."""
-    return int(_overlaps(a.dense(), b).sum())
-
-
-def _overlaps(dense: npt.NDArray[np.uint8], b: Bits) -> npt.NDArray[np.int64]:
-    """Return how many on-bits each of `b` has in common with its row of `dense` (T, size)."""
-    # Flat: two indices for each bit would take three times as long.
-    return _sums(dense.ravel().take(_starts(b) + b.indices), b)
-
-
-def _starts(bits: Bits) -> npt.NDArray[np.int64]:
-    """Return, for each on-bit, where its sample's row would begin in a flat dense array."""
-    return np.repeat(np.arange(len(bits)) * bits.size, bits.counts())
-
-
-def _sums(values: npt.NDArray[Any], bits: Bits) -> npt.NDArray[np.int64]:
-    """Return the sum over each sample of `values`, one for each on-bit."""
-    if len(bits) and bits.counts().all():  # It has no segments that are empty.
-        return np.add.reduceat(values, bits.offsets[:-1], dtype=np.int32).astype(np.int64)
-    before = np.concatenate([[0], np.cumsum(values, dtype=np.int64)])
-    return np.diff(before[bits.offsets])
+    return int(in_common(a.dense(), b).sum())
 
 
 def no_reset(bits: Any) -> npt.NDArray[np.uint8]:

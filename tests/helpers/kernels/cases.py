@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -398,6 +398,129 @@ CASES |= {
          "stimulus_threshold": 6, "duty_period": 30}, (90,),
     ),
 }  # fmt: skip
+ONLINE = {name: case for name, case in CASES.items() if case.group.get("steps") == "online"}
+ONLINE |= {
+    "two launches a sample, equal keys": Pooling(
+        {"columns": 150, "winners": 11, "initial_connected": 1.0, "potential_fraction": 1.0,
+         "increment": 0.0001, "decrement": 0.0001}, (40,), samples=6, every=(1.0, 1.0),
+    ),
+    "two launches a sample, many tied": Pooling(
+        {"columns": 300, "winners": 60}, (60,), samples=6, every=(1.0, 1.0), threads=(64, 32)
+    ),
+    "two launches a sample, scores below the bins": Pooling(
+        {"columns": 130, "winners": 9, "boost_strength": 100.0, "duty_period": 8},
+        (40,), samples=20, every=(1.0, 1.0), share=0.1,
+    ),
+    "two launches a sample, overlaps beyond the bins": Pooling(
+        {"columns": 40, "winners": 3, "initial_connected": 0.9, "potential_fraction": 1.0},
+        (33000,), samples=3, every=(1.0,), share=0.98,
+    ),
+    "two launches a sample, all win": Pooling(
+        {"columns": 33, "winners": 33}, (31,), samples=5, every=(1.0, 1.0), threads=(32, 32)
+    ),
+}  # fmt: skip
+for name, case in ONLINE.items():
+    for way in ("alone", "listed", "ahead"):
+        kind = name if way == "alone" else f"{name}, {way}"
+        CASES[kind] = replace(case, group={"steps": "online", "online": way})
+COMPACT = {"pools": "compact"}
+CASES |= {
+    # Of pools of two fifths of the inputs and more an input takes one byte, of others two.
+    "compact pools": Pooling({**FULL, "columns": 150}, (83,), samples=8, group=COMPACT),
+    "compact pools, few": Pooling(
+        {**FULL, "columns": 70, "potential_fraction": 0.1}, (700,), samples=8, every=(1.0, 3.0),
+        group={**COMPACT, "overlap": "sparse"},
+    ),
+    "compact pools, wide": Pooling(
+        {**FULL, "columns": 40, "potential_fraction": 0.9}, (2300,), samples=10, every=(4.0,),
+        group=COMPACT, threads=(32, 96),
+    ),
+    "compact pools, few, wide": Pooling(
+        {**FULL, "columns": 40, "potential_fraction": 0.35}, (3500,), samples=10, every=(4.0,),
+        group=COMPACT, threads=(32, 96),
+    ),
+    "compact pools, all inputs": Pooling(
+        {"columns": 64, "increment": 0.9, "decrement": 0.6, "winners": 20, "connected": 0.5,
+         "initial_spread": 1.0, "potential_fraction": 1.0}, (64,), every=(4.0, 15.0), samples=30,
+        group=COMPACT,
+    ),
+    "compact pools, one synapse": Pooling(
+        {"columns": 40, "winners": 9, "potential_fraction": 0.02}, (65,), group=COMPACT,
+    ),
+    "compact pools by radius": Pooling(
+        {**FULL, "columns": 40, "column_shape": (8, 5), "potential_radius": 2, "wrap": False},
+        (10, 12), group=COMPACT,
+    ),
+    "compact pools, wins around a byte": Pooling(
+        {"columns": 30, "winners": 12, "duty_period": 1000, "increment": 0.003, "decrement": 0.001,
+         "initial_spread": 1.0}, (70,), samples=420, every=(1000.0,), share=0.6, group=COMPACT,
+    ),
+    "compact pools, window longer than a list": Pooling(
+        {"columns": 12, "winners": 4, "duty_period": 4000, "increment": 0.0002,
+         "decrement": 0.02, "potential_fraction": 0.3}, (70,), samples=1100, every=(1e9,),
+        share=0.95, group=COMPACT,
+    ),
+    "compact pools, long window, bits turned": Pooling(
+        {"columns": 33, "winners": 9, "duty_period": 1000, "boost_strength": 1.0}, (134,),
+        samples=300, every=(1000.0,), threads=(32, 32), group={**COMPACT, "by_input": "turned"},
+    ),
+    "compact pools, pushed": Pooling(
+        {**FULL, "columns": 70, "push": 0.011, "inflection": 0.11}, (83,), every=(1.0, 4.0, 9.0),
+        group=COMPACT,
+    ),
+    "compact pools, pushed, bits turned": Pooling(
+        {**FULL, "columns": 140, "push": 0.3, "inflection": 0.11, "weak_bump": 0.0,
+         "potential_fraction": 0.3}, (83,), every=(2.0, 1.0),
+        group={**COMPACT, "by_input": "turned"},
+    ),
+    "compact pools, two launches a sample": Pooling(
+        {**FULL, "weak_bump": 0.0, "columns": 150, "stimulus_threshold": 6}, (183,),
+        group={**COMPACT, "steps": "online"}, every=(1.0, 1e9, 1.0), threads=(64, 96),
+    ),
+    "compact pools, two launches a sample, listed": Pooling(
+        {**FULL, "weak_bump": 0.0, "columns": 150, "stimulus_threshold": 6}, (183,),
+        group={**COMPACT, "steps": "online", "online": "listed"}, every=(1.0, 1.0),
+    ),
+    "compact pools, more inputs than are written down": Pooling(
+        {**FULL, "columns": 10, "weak_bump": 0.0, "potential_fraction": 0.41}, (16400,),
+        group=COMPACT, every=(2.0,), samples=6,
+    ),
+    "compact pools, few of more inputs than are written down": Pooling(
+        {**FULL, "columns": 10, "weak_bump": 0.0, "potential_fraction": 0.01}, (16400,),
+        group=COMPACT, every=(2.0,), samples=6,
+    ),
+    "compact pools, as many inputs as are written down": Pooling(
+        {**FULL, "columns": 10, "weak_bump": 0.0, "potential_fraction": 0.02}, (16384,),
+        group=COMPACT, every=(2.0,), samples=6,
+    ),
+    "compact pools, many inputs, two launches a sample": Pooling(
+        {"columns": 10, "winners": 3, "increment": 0.2, "decrement": 0.1}, (16400,),
+        group={**COMPACT, "steps": "online"}, every=(1.0,), samples=5,
+    ),
+    "compact pools, few of many inputs, two launches a sample": Pooling(
+        {"columns": 10, "winners": 3, "increment": 0.2, "decrement": 0.1,
+         "potential_fraction": 0.01}, (16400,),
+        group={**COMPACT, "steps": "online"}, every=(1.0,), samples=5,
+    ),
+    "compact pools, few, two launches a sample": Pooling(
+        {"columns": 70, "winners": 7, "potential_fraction": 0.2}, (400,),
+        group={**COMPACT, "steps": "online"}, share=0.1, every=(1.0, 1.0),
+    ),
+    "compact pools, wide, two launches a sample": Pooling(
+        {"columns": 110, "winners": 40, "boost_strength": 1.0, "increment": 0.4,
+         "decrement": 0.3}, (4300,), group={**COMPACT, "steps": "online"}, samples=6, every=(1.0,),
+        threads=(96, 96), share=0.4,
+    ),
+    "compact pools, steps of one unit": Pooling(
+        {"columns": 64, "winners": 9, "initial_spread": 0.0001, "initial_connected": 0.3,
+         "increment": 0.0001, "decrement": 0.0001, "weak_bump": 0.0001, "weak_fraction": 0.95,
+         "stimulus_threshold": 6, "duty_period": 30}, (90,), group=COMPACT,
+    ),
+    "compact pools, local": Pooling(
+        {**LOCAL, "columns": 84, "column_shape": (12, 7), "inhibition_radius": 2}, (50,),
+        group=COMPACT,
+    ),
+}  # fmt: skip
 for memory in ("global", "shared"):
     for shape, wrap in (((9, 34), True), ((9, 34), False), ((2, 33), True), ((1, 2), True)):
         kind = (
@@ -423,9 +546,9 @@ CASES |= {
     "classifier, steep": Classifying(40, 3, rate=60.0),
     **tm_cases.CASES,
 }
-FILES = ("sp_start.cu", "spatial_pooler.cu", "sp_learn.cu", "sp_online.cu", "sp_overlap_sliced.cu",
-         "sp_overlap_tiled.cu", "sp_overlap_tensor.cu", "sp_topology.cu", "local_inhibition.cu",
-         "sdr_classifier.cu", "temporal_memory.cu", "rows.cu")  # fmt: skip
+FILES = ("sp_start.cu", "spatial_pooler.cu", "sp_learn.cu", "sp_online.cu", "sp_online_listed.cu",
+         "sp_overlap_sliced.cu", "sp_overlap_tiled.cu", "sp_overlap_tensor.cu", "sp_topology.cu",
+         "local_inhibition.cu", "sdr_classifier.cu", "temporal_memory.cu", "rows.cu")  # fmt: skip
 
 SMALL = (
     "high threshold", "many on-bits", "steps beyond the clip", "pool by radius, cut",
@@ -435,8 +558,11 @@ SMALL = (
     "memory, many cells a column", "tiled overlap, few of all",
     "bits overlap, few of all", "bytes overlap, few of all",
     "two launches a sample, without boost", "two launches, sixteen keys, one warp",
+    "two launches a sample, without boost, ahead", "keys in memory, one warp, ahead",
     "sliced overlap, few of all", "bits turned, few of all", "pushed away from the inflection",
     "radix selection, one warp", "sixteen keys, one warp", "keys in memory, one warp",
+    "compact pools, one synapse", "compact pools by radius", "compact pools, pushed",
+    "compact pools, few, two launches a sample", "compact pools, steps of one unit",
 )  # fmt: skip
 """Small cases that reach every kernel: for what makes everything slow."""
 

@@ -451,6 +451,11 @@ inline unsigned __byte_perm(unsigned low, unsigned high, unsigned places) {
     }
     return out;
 }
+// The lower word of high, low shifted right by so many bits, modulo 32.
+inline unsigned __funnelshift_r(unsigned low, unsigned high, unsigned bits) {
+    const uint64_t both = static_cast<uint64_t>(high) << 32 | low;
+    return static_cast<unsigned>(both >> (bits & 31));
+}
 // The upper word of high, low shifted left by so many bits, modulo 32.
 inline unsigned __funnelshift_l(unsigned low, unsigned high, unsigned bits) {
     const uint64_t both = static_cast<uint64_t>(high) << 32 | low;

@@ -14,8 +14,10 @@ from htmrun.backends.rng import Purpose
 from htmrun.components.pipeline import Outcome
 from htmrun.components.sources import Chunk
 from htmrun.training.measures import probes as measured
+from htmrun.training.measures.held_out import HeldOut as Evaluation
 from htmrun.training.measures.held_out import held_out
 from htmrun.training.measures.measure import Due, Run
+from htmrun.training.measures.swaps import Swaps, swap_bits, swaps_of
 from htmrun.training.records import Job
 from htmrun.training.schedule import Course, Schedule
 from tests.helpers.pipelines import CLASSES, pipeline, stream, train
@@ -32,6 +34,9 @@ class HeldOut:
     def test(self, chunk: int) -> Iterator[Chunk]:
         return self._chunk.pieces(chunk)
 
+    def validation(self, chunk: int) -> None:
+        return None
+
 
 def run_of(model, source) -> Run:
     return Run(Job("online", 1), model, source, Schedule(1), Course(), 400)
@@ -47,7 +52,7 @@ def trained():
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.3, 0.9, 1.0])
 def test_noise_ranked_once_is_each_level_ranked_alone(share):
     bits = Bits.from_dense(np.random.default_rng(5).random((20, 37)) < share)
-    swaps = measured.Swaps(bits, 3)
+    swaps = Swaps(bits, 3)
     for level in measured.NOISE_LEVELS:
         found = swaps.at(level)
         for t in range(len(bits)):
@@ -62,18 +67,72 @@ def test_noise_ranked_once_is_each_level_ranked_alone(share):
 def test_swapping_moves_the_share_and_keeps_the_number():
     bits = Bits.from_dense(np.random.default_rng(0).random((40, 60)) < 0.3)
     for level in (0.0, 0.25, 1.0):
-        noisy = measured.swap_bits(bits, level, seed=3)
+        noisy = swap_bits(bits, level, seed=3)
         assert noisy.counts().tolist() == bits.counts().tolist()
         kept = [len(np.intersect1d(bits.row(t), noisy.row(t))) for t in range(40)]
         assert kept == [n - int(n * level) for n in bits.counts()]
-    other = measured.swap_bits(bits, 0.25, seed=4)
-    assert not np.array_equal(other.indices, measured.swap_bits(bits, 0.25, seed=3).indices)
+    other = swap_bits(bits, 0.25, seed=4)
+    assert not np.array_equal(other.indices, swap_bits(bits, 0.25, seed=3).indices)
 
 
-def test_killed_columns_are_gone_and_the_rest_stays():
-    bits = Bits.from_rows(5, [[0, 1], [], [1, 4], [0, 2, 3]])
-    left = measured.keep(bits, np.array([True, False, True, True, False]))
-    assert [left.row(t).tolist() for t in range(4)] == [[0], [], [], [0, 2, 3]]
+def test_noise_is_made_once_for_the_same_samples_and_seed():
+    bits = Bits.from_dense(np.random.default_rng(0).random((40, 60)) < 0.3)
+    swaps, again = swaps_of(bits, 3), Bits(60, bits.indices.copy(), bits.offsets.copy())
+    assert swaps_of(again, 3) is swaps
+    assert swaps.at(0.5) is swaps.at(0.5)
+    mirrored = Bits.from_rows(60, [59 - bits.row(t)[::-1] for t in range(40)])
+    wider = Bits(61, bits.indices, bits.offsets)
+    few, regrouped = (Bits.from_rows(9, rows) for rows in ([[1, 5], [7, 8]], [[1], [5, 7, 8]]))
+    pairs = [(bits, bits, 4), (bits, mirrored, 3), (bits, wider, 3), (few, regrouped, 3)]
+    for before, other, seed in pairs:
+        swaps_of(before, 3).at(0.5)
+        for level in (0.25, 0.5):
+            found, alone = swaps_of(other, seed).at(level), Swaps(other, seed).at(level)
+            assert found.size == other.size
+            assert found.offsets.tolist() == alone.offsets.tolist()
+            assert found.indices.tolist() == alone.indices.tolist()
+
+
+def test_noise_on_many_samples_is_not_kept(monkeypatch):
+    bits = Bits.from_dense(np.random.default_rng(0).random((40, 60)) < 0.3)
+    monkeypatch.setattr("htmrun.training.measures.swaps.KEPT_BYTES", 2 * bits.indices.nbytes)
+    swaps = Swaps(bits, 3)
+    found = [swaps.at(level) for level in (0.25, 0.5, 0.75)]
+    again = [swaps.at(level) for level in (0.25, 0.5, 0.75)]
+    assert [a is b for a, b in zip(found, again, strict=True)] == [True, True, False]
+    assert found[2].indices.tolist() == again[2].indices.tolist()
+
+
+@pytest.mark.parametrize("memory", [False, True])
+def test_what_was_just_scored_is_not_asked_for_again(memory, monkeypatch):
+    model = pipeline(memory=memory, horizons=(0,))
+    train(model, stream(400), Schedule(1))
+    source = HeldOut(stream(1000).slice(400, 1000))
+    alone, shared = run_of(model, source), run_of(model, source)
+    apart, beside = measured.Probes(), measured.Probes()
+    apart.begin(alone), beside.begin(shared)
+    asked, compute = [], type(model).compute_bits
+    monkeypatch.setattr(
+        type(model), "compute_bits", lambda *given: asked.append(1) or compute(*given)
+    )
+    due = Due(curve=False, evaluation=True)
+    for _ in range(2):
+        apart.look(alone, due)
+        held = Evaluation()
+        held.begin(shared)
+        held.look(shared, due)
+        asked.clear()
+        beside.look(shared, due)
+        assert len(asked) == (1 if memory else 0), "a memory goes on from sample to sample"
+        assert shared.held_out is None
+        assert np.array_equal(beside.state()["before"], apart.state()["before"])
+        train(model, stream(50), Schedule(1))
+    assert beside.state()["watched"]["stability"] == apart.state()["watched"]["stability"]
+    held.finish(shared)
+    one, other = beside.finish(shared).series, apart.finish(alone).series
+    assert {name: curve.tolist() for name, curve in one.items()} == {
+        name: curve.tolist() for name, curve in other.items()
+    }
 
 
 def test_held_out_accuracy_and_probes_leave_no_trace(trained):

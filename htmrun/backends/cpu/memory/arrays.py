@@ -8,22 +8,21 @@ and lists are blocks of a few sizes, taken from one array each (see `index`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from htmrun.backends import rng, tm_contract
 from htmrun.backends.cpu.common import lanes
 from htmrun.backends.cpu.common.packed import Layout
-from htmrun.backends.fixed_point import permanence
-from htmrun.backends.parameters import TemporalMemoryParameters
+from htmrun.backends.cpu.memory.rules import INDEX_LIMIT
 from htmrun.errors import UserError
 
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
 U8 = npt.NDArray[np.uint8]
+U64 = npt.NDArray[np.uint64]
 
 # Places in `Memory.scalars`; the counters come first, in the order of `tm_contract.COUNTERS`.
 SEGMENTS_CREATED, SEGMENTS_DESTROYED, SEGMENTS_EVICTED = 0, 1, 2
@@ -36,7 +35,8 @@ CREATED, GONE = 14, 15  # segments created and destroyed in the running commit
 NEED = 16  # places missing in the array that ran short
 SWEPT = 17  # 1: the running commit has evicted; `Segments.gone` is then cleared as a whole
 FRESH = 18  # new segments that have yet to get their synapses
-SCALARS = 19
+CHUNKS_END, FREE_CHUNK = 19, 20  # of signatures: chunks ever taken; the one freed last, -1: none
+SCALARS = 21
 
 # Places in the position of a chunk: its sample, the sample counter, a commit was cut short.
 SAMPLE, TIME, COMMITTING = 0, 1, 2
@@ -45,6 +45,9 @@ SAMPLE, TIME, COMMITTING = 0, 1, 2
 START, ROOM, LENGTH, CONNECTED = 0, 1, 2, 3
 
 BLOCK_CLASSES = 128
+
+CHUNK = 8
+"""Signatures of a chunk."""
 
 FRESH_MOST = 64
 """New segments that get their synapses together, at most."""
@@ -74,34 +77,6 @@ class Spare(NamedTuple):
 SPARE = Spare()
 """Large, for moving a young memory again and again would slow it down."""
 
-_INDEX_LIMIT = 2**31 - 1
-
-# Reading the synapses of a segment, a few cache misses, takes as long as this many entries
-# of the lists.
-_ENTRIES_PER_SEGMENT = 256
-
-
-class Rules(NamedTuple):
-    """Parameters as the integers that the hot path uses; permanences: 1.0 = 10000."""
-
-    cells: int
-    cells_per_column: int
-    activation_threshold: int
-    matching_threshold: int
-    new_synapses: int
-    segment_size: int
-    segments_per_cell: int
-    segment_limit: int
-    connected: int
-    initial: int
-    increment: int
-    decrement: int
-    punishment: int
-    slot_bits: int
-    entries_per_segment: int
-    cell_key: np.uint64
-    grow_key: np.uint64
-
 
 class Cells(NamedTuple):
     """By cell: its list in the pool, its segments; by column: how many segments it has."""
@@ -111,6 +86,8 @@ class Cells(NamedTuple):
     owned: I32  # (cells,) number of segments
     mark: U8  # (cells + 1,) scratch, 0 outside of a call: 1 active, 2 winner, 4 on the segment
     column_segments: I32  # (columns,)
+    chunk: I32  # (columns,) newest of `Signatures`, -1: none; `Signatures.before` links the rest
+    heard: U64  # bit by cell: whether it has a connected entry
 
 
 class Segments(NamedTuple):
@@ -126,6 +103,7 @@ class Segments(NamedTuple):
     gone: U8  # scratch, 0 outside of a commit: was destroyed in this commit
     matching: I32  # scratch, a list of segments
     chain: I32  # scratch, links the segments of a column
+    record: I32  # where its signature is
 
 
 class Synapses(NamedTuple):
@@ -134,6 +112,15 @@ class Synapses(NamedTuple):
     cell: I32  # presynaptic
     permanence: npt.NDArray[np.int16]
     place: npt.NDArray[np.uint16]  # low bits of its entry's place in the cell's list
+
+
+class Signatures(NamedTuple):
+    """By column, a chunk of segments after the other: see `signatures`."""
+
+    byte: U8  # (chunks * CHUNK * Rules.signature,)
+    owner: I32  # (chunks * CHUNK,) segment
+    before: I32  # (chunks,) the next older chunk of the column, or next free chunk; -1: none
+    listed: I32  # (chunks,) scratch, a list of chunks
 
 
 class Scratch(NamedTuple):
@@ -152,6 +139,7 @@ class Scratch(NamedTuple):
     lanes: npt.NDArray[np.uint32]  # see `common.lanes`
     pairs: U8  # the network used last: places that are ordered
     joined: npt.NDArray[np.uint32]  # (JOINED,) entries, copied from lists
+    groups: U8  # 1: bytes that synapses on active cells have; 0 outside of a call; see `look_up`
     network: I64  # length of its lists, how many places are sorted, pairs
 
 
@@ -195,53 +183,26 @@ class Memory(NamedTuple):
     segments: Segments
     synapses: Synapses
     pool: npt.NDArray[np.uint32]
+    signatures: Signatures
     scratch: Scratch
     queue: Queue
 
 
-def rules(parameters: TemporalMemoryParameters, columns: int, seed: int) -> Rules:
-    """Return the integer form of `parameters`; UserError if the cells cannot be numbered."""
-    p = parameters
-    cells = columns * p.cells_per_column
-    if cells > _INDEX_LIMIT:
-        raise UserError(
-            f"tm.cells_per_column: found {p.cells_per_column} on {columns} columns, "
-            f"expected at most {_INDEX_LIMIT} cells in all"
-        )
-    return Rules(
-        cells=cells,
-        cells_per_column=p.cells_per_column,
-        activation_threshold=p.activation_threshold,
-        matching_threshold=p.matching_threshold,
-        new_synapses=p.new_synapses,
-        segment_size=p.segment_size,
-        segments_per_cell=p.segments_per_cell,
-        segment_limit=tm_contract.segment_limit(p, columns),
-        connected=permanence(p.connected),
-        initial=max(1, permanence(p.initial_permanence)),
-        increment=permanence(p.increment),
-        decrement=permanence(p.decrement),
-        punishment=permanence(p.punishment),
-        slot_bits=(p.segment_size - 1).bit_length(),
-        entries_per_segment=_ENTRIES_PER_SEGMENT,
-        cell_key=rng.key(seed, rng.Purpose.TM_CELL),
-        grow_key=rng.key(seed, rng.Purpose.TM_GROW),
-    )
-
-
-def allocate(cells: int, columns: int, segments: int = 0, slots: int = 0) -> Memory:
+def allocate(cells: int, columns: int, width: int, segments: int = 0, slots: int = 0) -> Memory:
     """Return an empty memory with room for that many segments and synapse slots, and to spare."""
     segments += SPARE.segments
     ids = [
         reserved(segments, SPARE.segments, dtype, np.zeros)
         for dtype in (
             *(np.int32, np.int32, np.int32, np.int16, np.uint8),
-            *(np.int64, np.uint8, np.uint8, np.int32, np.int32),
+            *(np.int64, np.uint8, np.uint8, np.int32, np.int32, np.int32),
         )
     ]
     ids[0][:] = -1
+    groups = _on_lines(80).view(np.uint8)
+    groups[255] = 1
     scalars = np.zeros(SCALARS, np.int64)
-    scalars[FREE_TOP] = -1
+    scalars[FREE_TOP] = scalars[FREE_CHUNK] = -1
     return Memory(
         scalars,
         Cells(
@@ -250,10 +211,13 @@ def allocate(cells: int, columns: int, segments: int = 0, slots: int = 0) -> Mem
             np.zeros(cells, np.int32),
             np.zeros(cells + 1, np.uint8),
             np.zeros(columns, np.int32),
+            np.full(columns, -1, np.int32),
+            np.zeros(cells // 64 + 1, np.uint64),
         ),
         Segments(*ids),
         synapses(slots + SPARE.slots),
         entries(SPARE.entries),
+        signatures(columns, segments, width),
         Scratch(
             np.full(columns, -1, np.int32),
             np.full(columns, -1, np.int32),
@@ -268,6 +232,7 @@ def allocate(cells: int, columns: int, segments: int = 0, slots: int = 0) -> Mem
             _on_lines(lanes.LANES * lanes.LONGEST),
             np.zeros(2 * lanes.MOST_PAIRS, np.uint8),
             _on_lines(JOINED),
+            groups,
             np.zeros(3, np.int64),
         ),
         queue(SPARE.events, SPARE.snapshots, SPARE.cells),
@@ -311,6 +276,22 @@ def entries(number: int) -> npt.NDArray[np.uint32]:
     return reserved(number, SPARE.entries, np.uint32)
 
 
+def signatures(columns: int, segments: int, width: int) -> Signatures:
+    """Return room for the signatures of so many segments, `width` bytes each, all of them empty."""
+    lengths = signature_lengths(columns, segments, width)
+    spare = signature_lengths(0, SPARE.segments, width)
+    return Signatures(
+        reserved(lengths[0], spare[0], np.uint8, np.zeros),
+        *(reserved(n, more, np.int32) for n, more in zip(lengths[1:], spare[1:], strict=True)),
+    )
+
+
+def signature_lengths(columns: int, segments: int, width: int) -> list[int]:
+    """Return the lengths of the arrays of `Signatures`: in every column one chunk may have room."""
+    chunks = columns + -(-segments // CHUNK)
+    return [chunks * CHUNK * width, chunks * CHUNK, chunks, chunks]
+
+
 def activity(samples: int, cells: int) -> Activity:
     """Return room for that many samples, and for that many cells or columns on each list."""
     return Activity(
@@ -327,9 +308,9 @@ def activity(samples: int, cells: int) -> Activity:
 
 def check_index(what: str, number: int) -> None:
     """Raise UserError if `number` of something does not fit an int32."""
-    if number > _INDEX_LIMIT:
+    if number > INDEX_LIMIT:
         raise UserError(
-            f"temporal_memory: found {number} {what}, expected at most {_INDEX_LIMIT}; "
+            f"temporal_memory: found {number} {what}, expected at most {INDEX_LIMIT}; "
             "lower tm.segments_per_column"
         )
 
@@ -347,10 +328,10 @@ def _on_lines(words: int) -> npt.NDArray[np.uint32]:
     return whole[begin : begin + words]
 
 
-def lengthened(arrays: Iterable[np.ndarray], length: int) -> list[np.ndarray] | None:
-    """Return the arrays with `length` places where they lie; None if one has too few behind it."""
+def lengthened(arrays: Sequence[np.ndarray], lengths: Sequence[int]) -> list[np.ndarray] | None:
+    """Return the arrays with so many places where they lie; None if one has too few behind it."""
     longer = []
-    for array in arrays:
+    for array, length in zip(arrays, lengths, strict=True):
         whole = array.base
         if not isinstance(whole, np.ndarray) or whole.dtype != array.dtype or len(whole) < length:
             return None
@@ -372,6 +353,5 @@ def nbytes(part: object) -> int:
     return sum(nbytes(p) for p in part) if isinstance(part, tuple) else 0
 
 
-RULES = Layout(Rules._make([0] * 15 + [np.uint64(0)] * 2))
-MEMORY = Layout(allocate(1, 1))
+MEMORY = Layout(allocate(1, 1, 32))
 ACTIVITY = Layout(activity(0, 0))

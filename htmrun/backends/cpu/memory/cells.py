@@ -11,9 +11,7 @@ from htmrun.backends.cpu.common.numeric import mix
 from htmrun.backends.cpu.memory.arrays import EVENTS, SAMPLE, SNAPSHOTS, TIME
 from htmrun.backends.cpu.memory.dendrites import (
     best_in_chain,
-    best_in_column,
     least_used_cell,
-    set_marks,
 )
 from htmrun.backends.cpu.memory.index import INLINE
 from htmrun.backends.tm_contract import CREATE, PUNISH, REINFORCE
@@ -39,7 +37,7 @@ def choose_cells(
         memory.queue,
         memory.segments,
     )
-    cells, mark = memory.cells, memory.cells.mark
+    cells = memory.cells
     row = position[SAMPLE]
     a, w = activity.active_start[row + 1], activity.winners_start[row + 1]
     per_column = rules.cells_per_column
@@ -47,8 +45,6 @@ def choose_cells(
     first_event = scalars[EVENTS]
     word = mix(rules.cell_key ^ np.uint64(position[TIME]))
     silent = np.int64(0)
-    if not others:
-        set_marks(active, 1, per_column, mark)
     for ic in range(columns.shape[0] + 1):
         last = ic == columns.shape[0]
         if learn and rules.punishment > 0:
@@ -75,15 +71,7 @@ def choose_cells(
         if others:
             best = best_in_chain(scratch.matching_head[column], segments)
         else:
-            best = best_in_column(
-                column,
-                per_column,
-                rules.matching_threshold,
-                mark,
-                cells.first,
-                segments,
-                memory.synapses,
-            )
+            best = np.int64(scratch.matching_head[column])
         winner = np.int64(0)
         if best >= 0:
             winner = np.int64(segments.cell[best])
@@ -95,8 +83,6 @@ def choose_cells(
                 _emit(snapshot, CREATE, winner, queue, scalars)
         activity.winners[w] = winner
         w += 1
-    if not others:
-        set_marks(active, 0, per_column, mark)
     activity.active_start[row + 2] = a
     activity.winners_start[row + 2] = w
     if scalars[EVENTS] > first_event:

@@ -1,9 +1,9 @@
 """Which segments are active, and which ones match: the half that reads segments only.
 
 Connected entries give the active segments, hence the prediction. Potential synapses are
-counted only where an answer depends on them (columns that burst, or all when silent
-columns are punished), from the lists or from the columns' own segments, whichever is
-less to read. Both give the same counts.
+counted only where an answer depends on them: in columns that burst, by their signatures (see
+`bursts`), or everywhere, from the lists, when silent columns are punished. Both give the same
+counts.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ import numpy as np
 from numba import njit
 
 from htmrun.backends.cpu.common.lanes import LANES, copy_lanes
-from htmrun.backends.cpu.common.numeric import mix
+from htmrun.backends.cpu.common.numeric import mix, trailing_zeros
 from htmrun.backends.cpu.common.prefetch import ask_for
 from htmrun.backends.cpu.memory.arrays import CONNECTED, JOINED, LENGTH, START
 from htmrun.backends.cpu.memory.index import INLINE
 
 _NOUGHT, _ONE, _ALL = np.uint64(0), np.uint64(1), np.uint64(2**64 - 1)
+_SIX, _WITHIN = np.uint64(6), np.uint64(63)  # a cell's word of bits, and its bit
 
 # So many counts are cleared at once in the time that one entry of a list takes.
 _CLEARED_AT_ONCE = 60
@@ -34,24 +35,61 @@ _PLACES_AHEAD = np.uint64(64)  # cells: where their lists are is asked for so fa
 
 
 @njit(**INLINE)
-def heard_cells(active: Any, index: Any, out: Any) -> tuple[int, int, int]:
-    """Write to `out` those of the `active` cells that any synapse listens to.
+def heard_cells(active: Any, per_column: int, heard: Any, index: Any, out: Any) -> int:
+    """Write to `out` those of the `active` cells whose lists have connected entries.
 
-    Returns how many, and how many entries of their lists are connected and how many are not.
+    Returns how many. Of a column that burst whole words of `heard` are looked at.
     """
-    n = 0
-    connected = 0
-    length = 0
+    more = np.int64(per_column - 1)
+    n = np.uint64(0)
+    q = 0
+    while q < active.shape[0]:
+        cell = np.uint64(active[q])
+        word = cell >> _SIX
+        q += 1
+        # Ascending without repeats: so far apart, they are all that lie between.
+        if q + more > active.shape[0] or np.int64(active[q + more - 1]) != np.int64(cell) + more:
+            out[n] = cell
+            n += (heard[word] >> (cell & _WITHIN)) & _ONE
+            continue
+        last = cell + np.uint64(more)
+        q += more
+        for w in range(word, (last >> _SIX) + _ONE):
+            left = heard[w]
+            if w == word:
+                left &= _ALL << (cell & _WITHIN)
+            if w == last >> _SIX:
+                left &= _ALL >> (_WITHIN - (last & _WITHIN))
+            while left != _NOUGHT:
+                one = (w << _SIX) + trailing_zeros(left)
+                ask_for(index, np.int64(one) * 4)
+                out[n] = one
+                n += _ONE
+                left &= left - _ONE
+    return np.int64(n)
+
+
+@njit(**INLINE)
+def listed_cells(active: Any, index: Any, out: Any) -> int:
+    """Write to `out` those of the `active` cells that any synapse listens to; return how many."""
+    n = np.uint64(0)
     for q in range(np.uint64(active.shape[0])):
         if q + _PLACES_AHEAD < np.uint64(active.shape[0]):
             ask_for(index, 4 * np.int64(active[q + _PLACES_AHEAD]))
         cell = np.uint64(active[q])
-        entries = np.int64(index[cell, LENGTH])
-        connected += np.int64(index[cell, CONNECTED])
-        length += entries
-        out[np.uint64(n)] = cell
-        n += entries > 0
-    return n, connected, length - connected
+        out[n] = cell
+        n += np.uint64(index[cell, LENGTH] > 0)
+    return np.int64(n)
+
+
+@njit(**INLINE)
+def other_entries(active: Any, index: Any) -> int:
+    """Return how many entries of the `active` cells' lists are not connected."""
+    entries = np.int64(0)
+    for q in range(np.uint64(active.shape[0])):
+        cell = np.uint64(active[q])
+        entries += np.int64(index[cell, LENGTH]) - np.int64(index[cell, CONNECTED])
+    return entries
 
 
 @njit(**INLINE)
@@ -65,23 +103,26 @@ def _ask(begin: int, end: int, pool: Any) -> None:
 
 
 @njit(**INLINE)
-def count_connected(heard: Any, threshold: int, bits: int, memory: Any) -> int:
+def count_connected(heard: Any, threshold: int, bits: int, memory: Any) -> tuple[int, int]:
     """Count active connected synapses in `segments.tally`.
 
-    Returns how many segments reached `threshold`, which are listed in `segments.matching`.
+    Returns how many segments reached `threshold`, which are listed in `segments.matching`, and how
+    many synapses were counted.
     """
     return _count_lists(heard, False, 0, threshold, bits, memory)
 
 
 @njit(**INLINE)
-def count_others(heard: Any, m: int, threshold: int, bits: int, memory: Any) -> int:
-    """Add the synapses that are not connected; returns the new number of matching segments."""
+def count_others(heard: Any, m: int, threshold: int, bits: int, memory: Any) -> tuple[int, int]:
+    """Add the synapses that are not connected; returns the same of all and of these."""
     return _count_lists(heard, True, m, threshold, bits, memory)
 
 
 @njit(**INLINE)
-def _count_lists(heard: Any, others: bool, m: int, threshold: int, bits: int, memory: Any) -> int:
-    """Count one half of each cell's list.
+def _count_lists(
+    heard: Any, others: bool, m: int, threshold: int, bits: int, memory: Any
+) -> tuple[int, int]:
+    """Count one half of each cell's list; returns matching segments and what was counted.
 
     Short lists are copied behind each other first, some entries too many each time: to count
     every one by itself would cost a wrong guess of the branch predictor, where it ends, as much
@@ -90,12 +131,14 @@ def _count_lists(heard: Any, others: bool, m: int, threshold: int, bits: int, me
     index, pool, segments = memory.cells.listeners, memory.pool, memory.segments
     joined = memory.scratch.joined
     length = np.int64(0)
+    read = np.int64(0)
     for q in range(heard.shape[0]):
         if q + _AHEAD < heard.shape[0]:
             soon = np.uint64(heard[q + _AHEAD])
             begin, end = _half(soon, others, index)
             _ask(begin, end, pool)
         begin, end = _half(np.uint64(heard[q]), others, index)
+        read += end - begin
         if end - begin > _LONG or begin + _LONG + LANES > pool.shape[0]:
             m = _count(begin, end, m, threshold, bits, pool, segments)
             continue
@@ -108,7 +151,7 @@ def _count_lists(heard: Any, others: bool, m: int, threshold: int, bits: int, me
         if length > JOINED - _LONG - LANES:
             m = _count(0, length, m, threshold, bits, joined, segments)
             length = np.int64(0)
-    return _count(0, length, m, threshold, bits, joined, segments)
+    return _count(0, length, m, threshold, bits, joined, segments), read
 
 
 @njit(**INLINE)
@@ -191,36 +234,6 @@ def set_marks(cells: Any, value: int, per_column: int, mark: Any) -> None:
 
 
 @njit(**INLINE)
-def best_in_column(
-    column: int,
-    per_column: int,
-    threshold: int,
-    mark: Any,
-    first: Any,
-    segments: Any,
-    synapses: Any,
-) -> int:
-    """Return the column's segment with most synapses from cells marked 1; -1: none matches."""
-    best = -1
-    most: Any = threshold
-    for cell in range(column * per_column, (column + 1) * per_column):
-        s = first[cell]
-        while s >= 0:
-            n = 0
-            size = np.int64(segments.size[s])
-            if size >= most:
-                row = np.uint64(segments.row[s])
-                end = row + np.uint64(segments.room[s])
-                for y in range(row, end):
-                    n += mark[np.uint64(synapses.cell[y])] & 1
-                if n > most or (n == most and (best < 0 or s < best)):
-                    best = s
-                    most = n
-            s = segments.next[s]
-    return best
-
-
-@njit(**INLINE)
 def least_used_cell(column: int, per_column: int, word: Any, owned: Any, words: Any) -> int:
     """Return the column's cell with the fewest segments, ties by hash; word = mix(key ^ t).
 
@@ -237,7 +250,12 @@ def least_used_cell(column: int, per_column: int, word: Any, owned: Any, words: 
     lowest = _ALL
     for k in range(n):
         lowest = min(lowest, words[k])
-    k = _NOUGHT
-    while words[k] != lowest or owned[start + k] != fewest:
-        k += _ONE
-    return np.int64(start + k)
+    if lowest == _ALL:  # as those of cells that are out of the question have it
+        k = _NOUGHT
+        while owned[start + k] != fewest:
+            k += _ONE
+        return np.int64(start + k)
+    first: Any = n
+    for k in range(n):
+        first = min(first, k if words[k] == lowest else n)
+    return np.int64(start + first)

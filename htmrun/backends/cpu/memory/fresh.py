@@ -37,6 +37,7 @@ from htmrun.backends.cpu.memory.index import (
     take_block,
 )
 from htmrun.backends.cpu.memory.sample import hash_places, smallest
+from htmrun.backends.cpu.memory.signatures import byte_of, sign, sign_always
 
 _LOW = np.uint64(0x00000000FFFFFFFF)
 
@@ -100,6 +101,8 @@ def _choose(word: Any, winners: Any, n: int, segments: Any, memory: Any) -> None
     """Write to `scratch.chosen`, segment after segment, the `n` places among the winners."""
     scratch = memory.scratch
     m = winners.shape[0]
+    for q in range(m):
+        ask_to_write(memory.cells.listeners, 4 * np.int64(winners[q]))
     at = 0
     while at < segments.shape[0]:
         some = min(np.int64(LANES), segments.shape[0] - at)
@@ -203,26 +206,33 @@ def _write(segments: Any, winners: Any, n: int, rules: Any, memory: Any) -> None
     chosen, ends, starts = memory.scratch.chosen, memory.queue.keys, memory.queue.chosen
     for q in range(np.uint64(winners.shape[0])):
         cell = np.uint64(winners[q])
-        starts[q] = index[cell, START]
-        end = starts[q] + np.uint64(index[cell, LENGTH])
+        start = np.uint64(index[cell, START])
+        # Where its list begins, and the byte of synapses on it above.
+        starts[q] = start | np.uint64(byte_of(np.int64(cell), rules.group_bits)) << _HALF
+        end = start + np.uint64(index[cell, LENGTH])
         index[cell, LENGTH] += np.int64(ends[q])
         for at in range(end, end + ends[q], _LINE // 4):
             ask_to_write(pool, at)
         ends[q] = end
     at = np.uint64(0)
     bits = np.uint64(rules.slot_bits)
+    byte, width = memory.signatures.byte, np.uint64(rules.signature)  # a power of two
     for f in range(np.uint64(segments.shape[0])):
         s = np.uint64(segments[f])
         row = np.uint64(memory.segments.row[s])
         memory.segments.size[s] = n
+        signature = np.uint64(memory.segments.record[s]) * width
+        synapses.permanence[row : row + np.uint64(n)] = rules.initial
         for k in range(np.uint64(n)):
             q = np.uint64(chosen[at + k])
             place = ends[q]
             ends[q] = place + _ONE
             pool[place] = (s << bits) | k
             synapses.cell[row + k] = winners[q]
-            synapses.permanence[row + k] = rules.initial
-            synapses.place[row + k] = place - starts[q]
+            synapses.place[row + k] = place - (starts[q] & _LOW)
+            byte[signature + (k & (width - _ONE))] = starts[q] >> _HALF
+        if np.uint64(n) > width:
+            sign_always(np.int64(s), rules.signature, memory)
         at += np.uint64(n)
 
 
@@ -237,6 +247,7 @@ def _write_connected(segments: Any, winners: Any, n: int, rules: Any, memory: An
             cell = np.int64(winners[scratch.chosen[f * n + k]])
             synapses.cell[row + k] = cell
             synapses.permanence[row + k] = rules.initial
+            sign(s, k, cell, rules, memory)
             add_entry(
                 cell,
                 (s << rules.slot_bits) | k,
@@ -244,6 +255,7 @@ def _write_connected(segments: Any, winners: Any, n: int, rules: Any, memory: An
                 True,
                 rules.slot_bits,
                 memory.cells.listeners,
+                memory.cells.heard,
                 memory.pool,
                 memory.segments,
                 synapses,

@@ -40,6 +40,17 @@ STRIDE = 1 << 16
 
 
 @njit(**INLINE)
+def set_border(cell: int, border: int, index: Any, heard: Any) -> None:
+    """Set how many entries of the list of `cell` are connected."""
+    word, bit = np.uint64(cell) >> np.uint64(6), np.uint64(1) << (np.uint64(cell) & np.uint64(63))
+    index[cell, CONNECTED] = border
+    if border == 0:
+        heard[word] &= ~bit
+    elif border == 1:
+        heard[word] |= bit
+
+
+@njit(**INLINE)
 def block_class(n: int) -> int:
     """Return the smallest size class that holds `n` places."""
     if n <= 4:
@@ -125,6 +136,7 @@ def add_entry(
     connected: bool,
     bits: int,
     index: Any,
+    heard: Any,
     pool: Any,
     segments: Any,
     synapses: Any,
@@ -142,7 +154,7 @@ def add_entry(
         place = index[cell, CONNECTED]
         if place < length:
             _put(np.int64(pool[start + place]), length, start, bits, pool, segments, synapses)
-        index[cell, CONNECTED] = place + 1
+        set_border(cell, place + 1, index, heard)
     pool[start + place] = entry
     synapses.place[slot] = place & (STRIDE - 1)
     index[cell, LENGTH] = length + 1
@@ -155,6 +167,7 @@ def remove_entry(
     slot: int,
     bits: int,
     index: Any,
+    heard: Any,
     pool: Any,
     segments: Any,
     synapses: Any,
@@ -168,7 +181,7 @@ def remove_entry(
         if hole < connected:
             moved = np.int64(pool[start + connected])
             _put(moved, hole, start, bits, pool, segments, synapses)
-        index[cell, CONNECTED] = connected
+        set_border(cell, connected, index, heard)
         hole = connected
     if hole < last:
         _put(np.int64(pool[start + last]), hole, start, bits, pool, segments, synapses)
@@ -183,6 +196,7 @@ def cross_threshold(
     connected: bool,
     bits: int,
     index: Any,
+    heard: Any,
     pool: Any,
     segments: Any,
     synapses: Any,
@@ -192,10 +206,10 @@ def cross_threshold(
     place = _find(pool, start, entry, np.int64(synapses.place[slot]))
     border = index[cell, CONNECTED]
     if connected:
-        index[cell, CONNECTED] = border + 1
+        set_border(cell, border + 1, index, heard)
     else:
         border -= 1
-        index[cell, CONNECTED] = border
+        set_border(cell, border, index, heard)
     if place != border:
         _put(np.int64(pool[start + border]), place, start, bits, pool, segments, synapses)
         _put(entry, border, start, bits, pool, segments, synapses)

@@ -33,6 +33,7 @@ from htmrun.backends.cpu.memory.index import (
     take_block,
 )
 from htmrun.backends.cpu.memory.sample import LOW, candidates, smallest
+from htmrun.backends.cpu.memory.signatures import add_record, remove_record, sign
 from htmrun.backends.fixed_point import PERMANENCE_ONE
 
 _ONE: Any = PERMANENCE_ONE
@@ -68,6 +69,7 @@ def adapt(s: int, on_change: int, off_change: int, rules: Any, memory: Any, mark
                 connected,
                 rules.slot_bits,
                 memory.cells.listeners,
+                memory.cells.heard,
                 memory.pool,
                 segments,
                 synapses,
@@ -85,6 +87,7 @@ def _remove_synapse(s: int, k: int, rules: Any, memory: Any) -> None:
         y,
         rules.slot_bits,
         memory.cells.listeners,
+        memory.cells.heard,
         memory.pool,
         segments,
         synapses,
@@ -119,6 +122,7 @@ def grow(s: int, n: int, word: Any, winners: Any, rules: Any, memory: Any, mark:
         cell = np.int64(queue.chosen[q] & LOW)
         synapses.cell[y] = cell
         synapses.permanence[y] = rules.initial
+        sign(s, k, cell, rules, memory)
         add_entry(
             cell,
             (s << rules.slot_bits) | k,
@@ -126,6 +130,7 @@ def grow(s: int, n: int, word: Any, winners: Any, rules: Any, memory: Any, mark:
             connected,
             rules.slot_bits,
             memory.cells.listeners,
+            memory.cells.heard,
             memory.pool,
             segments,
             synapses,
@@ -196,7 +201,9 @@ def new_segment(cell: int, rules: Any, memory: Any) -> int:
     segments.size[s] = 0
     memory.cells.first[cell] = s
     memory.cells.owned[cell] += 1
-    memory.cells.column_segments[cell // rules.cells_per_column] += 1
+    column = cell // rules.cells_per_column
+    add_record(s, column, rules.signature, memory)
+    memory.cells.column_segments[column] += 1
     scalars[SEGMENTS_CREATED] += 1
     return s
 
@@ -235,6 +242,7 @@ def destroy(s: int, rules: Any, memory: Any) -> None:
             before = segments.next[before]
         segments.next[before] = segments.next[s]
     column = cell // rules.cells_per_column
+    remove_record(s, column, rules.signature, memory)
     cells.owned[cell] -= 1
     cells.column_segments[column] -= 1
     segments.cell[s] = -1

@@ -14,11 +14,11 @@ from htmrun.backends.cpu.memory.arrays import (
     MEMORY,
     NEED,
     NEXT_ID,
-    RULES,
     SAMPLE,
     SNAPSHOTS,
     TIME,
 )
+from htmrun.backends.cpu.memory.bursts import best_of_bursts
 from htmrun.backends.cpu.memory.cells import choose_cells, sort
 from htmrun.backends.cpu.memory.commit import DONE, OUTSIDE, SHORT_ACTIVITY, SHORT_QUEUE, commit
 from htmrun.backends.cpu.memory.dendrites import (
@@ -26,8 +26,10 @@ from htmrun.backends.cpu.memory.dendrites import (
     count_connected,
     count_others,
     heard_cells,
+    listed_cells,
 )
 from htmrun.backends.cpu.memory.index import INLINE, UNCOUNTED
+from htmrun.backends.cpu.memory.rules import RULES
 
 _rules_of, _memory_of, _activity_of = RULES.unpack, MEMORY.unpack, ACTIVITY.unpack
 
@@ -115,16 +117,18 @@ def _sample(
 
     # A place to list cells in: behind the room of all cells that the sample may activate.
     heard = activity.active[a + most :]
-    n, read, rest = heard_cells(active, cells.listeners, heard)
-    heard = heard[:n]
-    m = count_connected(heard, rules.matching_threshold, rules.slot_bits, memory)
+    n = heard_cells(active, rules.cells_per_column, cells.heard, cells.listeners, heard)
+    m, read = count_connected(heard[:n], rules.matching_threshold, rules.slot_bits, memory)
     events = m + columns.shape[0]
     predicted, m = _chain_active(m, p, activity.predicted, rules, memory)
     bursts, burst_segments = _bursts(columns, scratch.active_head, cells.column_segments)
-    others = punish or (bursts > 0 and rest <= burst_segments * rules.entries_per_segment)
     matching_columns = 0
+    if bursts > 0 and not punish:
+        matching_columns = best_of_bursts(columns, active, burst_segments, rules, memory)
+    others = punish or matching_columns < 0
     if others:
-        m = count_others(heard, m, rules.matching_threshold, rules.slot_bits, memory)
+        n = listed_cells(active, cells.listeners, heard)
+        m, rest = count_others(heard[:n], m, rules.matching_threshold, rules.slot_bits, memory)
         read += rest
         matching_columns = _chain_matching(
             m, activity.predicted[p:predicted], punish, rules, memory
@@ -151,7 +155,7 @@ def _sample(
     for q in range(matching_columns):
         scratch.matching_head[scratch.columns[q]] = -1
     clear_counts(
-        heard,
+        heard[:n],
         others,
         read,
         scalars[NEXT_ID],

@@ -29,8 +29,9 @@ from htmrun.backends.cpu.memory.arrays import (
     SYNAPSES_DESTROYED,
     Activity,
     Memory,
-    Rules,
+    Signatures,
 )
+from htmrun.backends.cpu.memory.rules import RULES, Rules, rules
 from htmrun.backends.parameters import TemporalMemoryParameters
 from htmrun.backends.plan import Flags, Plan
 
@@ -48,8 +49,8 @@ class TemporalMemory:
     def __init__(self, parameters: TemporalMemoryParameters, columns: int, seed: int) -> None:
         self.parameters = parameters
         self.columns = columns
-        self._rules = tm_arrays.rules(parameters, columns, seed)
-        self._memory = tm_arrays.allocate(self._rules.cells, columns)
+        self._rules = rules(parameters, columns, seed)
+        self._memory = tm_arrays.allocate(self._rules.cells, columns, self._rules.signature)
         self._packed_room = _NO_ROOM
         self._position = np.zeros(3, np.int64)
         self._sample = 0
@@ -64,7 +65,7 @@ class TemporalMemory:
 
     @_rules.setter
     def _rules(self, rules: Rules) -> None:
-        self._packed_rules = tm_arrays.RULES.packed(rules)
+        self._packed_rules = RULES.packed(rules)
 
     @property
     def _memory(self) -> Memory:
@@ -222,11 +223,23 @@ class TemporalMemory:
         segments, spare = self._memory.segments, tm_arrays.SPARE.segments
         length = _more(len(segments.cell), 1, spare)
         tm_arrays.check_index("synapses", length * self.parameters.segment_size)
-        longer = tm_arrays.lengthened(segments, length)
+        longer = tm_arrays.lengthened(segments, [length] * len(segments))
         if longer is None:
             longer = [tm_arrays.reserved(length, spare, a.dtype, np.zeros) for a in segments]
             tm_arrays.copy(segments, longer)
-        self._memory = self._memory._replace(segments=tm_arrays.Segments(*longer))
+        self._memory = self._memory._replace(
+            segments=tm_arrays.Segments(*longer), signatures=self._more_signatures(length)
+        )
+
+    def _more_signatures(self, segments: int) -> Signatures:
+        old, width = self._memory.signatures, self._rules.signature
+        lengths = tm_arrays.signature_lengths(self.columns, segments, width)
+        longer = tm_arrays.lengthened(old, lengths)
+        if longer is not None:
+            return Signatures(*longer)
+        new = tm_arrays.signatures(self.columns, segments, width)
+        tm_arrays.copy(old, new)
+        return new
 
     def _more_rows(self, need: int) -> None:
         m, spare = self._memory, tm_arrays.SPARE.slots
@@ -236,7 +249,7 @@ class TemporalMemory:
         # Where next to nothing is free between the rows, they are copied as they lie.
         as_it_lies = end <= used + spare // 8
         slots = _more(end if as_it_lies else used, need, spare)
-        longer = tm_arrays.lengthened(m.synapses, slots) if as_it_lies else None
+        longer = tm_arrays.lengthened(m.synapses, [slots] * len(m.synapses)) if as_it_lies else None
         if longer is not None:
             self._memory = m._replace(synapses=tm_arrays.Synapses(*longer))
             return
@@ -259,7 +272,7 @@ class TemporalMemory:
             used = tm_index.gathered_pool_size(m.cells.listeners)
         as_it_lies = end <= used + used // 4 + spare
         entries = _more(end if as_it_lies else used, need, spare)
-        longer = tm_arrays.lengthened([m.pool], entries) if as_it_lies else None
+        longer = tm_arrays.lengthened([m.pool], [entries]) if as_it_lies else None
         if longer is not None:
             self._memory = m._replace(pool=longer[0])
             return

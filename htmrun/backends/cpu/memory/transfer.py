@@ -20,14 +20,16 @@ from htmrun.backends.cpu.memory.arrays import (
     SYNAPSES_CREATED,
     SYNAPSES_DESTROYED,
     Memory,
-    Rules,
 )
 from htmrun.backends.cpu.memory.index import (
     block_class,
     block_size,
     gather_pool,
     gathered_pool_size,
+    set_border,
 )
+from htmrun.backends.cpu.memory.rules import Rules
+from htmrun.backends.cpu.memory.signatures import add_record, sign
 from htmrun.backends.tm_contract import COUNTERS, CREATE, State
 
 
@@ -80,7 +82,7 @@ def from_canonical(state: State, rules: Rules, columns: int) -> Memory:
     """Return the memory that `state`, which has been checked, describes."""
     next_id = int(state["next_id"][0])
     rows = _row_sizes(state["segment_id"], state["synapse_segment"], state["synapse_slot"])
-    memory = tm_arrays.allocate(rules.cells, columns, next_id, int(rows.sum()))
+    memory = tm_arrays.allocate(rules.cells, columns, rules.signature, next_id, int(rows.sum()))
     memory.scalars[: len(COUNTERS)] = state["counters"]
     memory.scalars[NEXT_ID] = next_id
     index = memory.cells.listeners
@@ -180,7 +182,9 @@ def _fill_segments(
         memory.synapses.cell[end : end + rows[q]] = rules.cells
         cells.first[c] = s
         cells.owned[c] += 1
-        cells.column_segments[c // rules.cells_per_column] += 1
+        column = c // rules.cells_per_column
+        add_record(s, column, rules.signature, memory)
+        cells.column_segments[column] += 1
         end += rows[q]
     scalars[tm_arrays.ROWS_END] = end
     top = -1
@@ -208,4 +212,6 @@ def _fill_synapses(
             segments.size[s] += 1
             memory.pool[index[c, START] + place] = (s << rules.slot_bits) | k
             index[c, LENGTH] = place + 1
-            index[c, CONNECTED] += connected
+            sign(s, k, c, rules, memory)
+            if connected:
+                set_border(c, index[c, CONNECTED] + 1, index, memory.cells.heard)

@@ -22,9 +22,11 @@ from htmrun.backends.cuda.card_bits import lies_on, on_host
 from htmrun.backends.cuda.chunk_schedule import Schedule
 from htmrun.backends.cuda.device import Device, cuda_device
 from htmrun.backends.cuda.footprint import scratch_samples
-from htmrun.backends.cuda.pooler.kernels import ByInput, Kernels
+from htmrun.backends.cuda.pooler.kernels import ByInput
 from htmrun.backends.cuda.pooler.neighbours import LocalKernels
+from htmrun.backends.cuda.pooler.online import OnlineKernels, OnlineWay
 from htmrun.backends.cuda.pooler.overlap_kernels import SLICED_ON_BITS, OverlapWay, chosen, possible
+from htmrun.backends.cuda.pooler.pools import PoolsAsked
 from htmrun.backends.cuda.replay import Replays
 from htmrun.backends.cuda.rows import Rows, after_gap, listed, packed
 from htmrun.backends.parameters import SpatialPoolerParameters
@@ -63,8 +65,10 @@ class SpatialPoolerGroup:
     "global" or "shared" memory (two dimensions, radius 1); "auto" takes the former where it fits.
     `overlap` forces one way of counting overlaps; `steps="phase"` keeps a launch for each phase
     also where each sample is a window, which otherwise takes two launches ("online" insists on
-    them); `by_input` says how windows change the bits by input. None can be seen in a result.
-    Raises `UserError` as `SpatialPooler` does.
+    them), and `online` says how these find winners and flip bits; `by_input` says how windows
+    change the bits by input; `pools` whether rows of permanences are whole ("dense") or hold
+    potential pools alone ("compact"). None can be seen in a result. Raises `UserError` as
+    `SpatialPooler` does, and where pools cannot be made compact.
     """
 
     def __init__(
@@ -78,6 +82,8 @@ class SpatialPoolerGroup:
         overlap: OverlapWay | Literal["auto"] = "auto",
         steps: Literal["auto", "phase", "online"] = "auto",
         by_input: ByInput = "auto",
+        online: OnlineWay = "ahead",
+        pools: PoolsAsked = "auto",
     ) -> None:
         self.parameters = parameters
         self.inputs = check_shape(parameters, input_shape)
@@ -89,7 +95,9 @@ class SpatialPoolerGroup:
                 f"overlap {overlap!r} on a card of compute capability {device.capability}, "
                 f"expected one of {', '.join(possible(device.capability))}"
             )
-        self._kernels = Kernels(parameters, input_shape, seeds, device, local_kernels, by_input)
+        self._kernels = OnlineKernels(
+            parameters, input_shape, seeds, device, local_kernels, by_input, online, pools
+        )
         none = Bits.empty(self.inputs), Bits.empty(parameters.columns)
         self._open = [_Window(*none) for _ in seeds]
         self._replays = Replays()

@@ -22,6 +22,7 @@ from htmrun.backends.cuda.pooler.overlap_kernels import (
     TILE,
     OverlapWay,
 )
+from htmrun.backends.cuda.pooler.pools import PoolsAsked
 from htmrun.backends.cuda.rows import Rows
 from htmrun.backends.fixed_point import DUTY_ONE, boost_gain, duty_reciprocal, permanence
 from htmrun.backends.parameters import SpatialPoolerParameters
@@ -51,8 +52,9 @@ class Kernels(NeighbourKernels):
         device: Device,
         local_kernels: LocalKernels,
         by_input: ByInput = "auto",
+        pools: PoolsAsked = "auto",
     ) -> None:
-        super().__init__(parameters, input_shape, seeds, device, local_kernels)
+        super().__init__(parameters, input_shape, seeds, device, local_kernels, pools)
         self._how_by_input = by_input
 
     def no_winners(self, rows: int) -> Any:
@@ -130,14 +132,17 @@ class Kernels(NeighbourKernels):
             i32(self.column_words), i32(p.weak_bump > 0), u64(duty_reciprocal(p.duty_period)),
             u32(DUTY_ONE // p.duty_period), file="sp_learn.cu",
         )  # fmt: skip
-        synapses = (self._permanences, self._connected, self._by_input)
+        synapses, runs = self._synapses(), self._runs()
         most = p.active_columns if p.inhibition == "global" else p.columns
         learners = min(p.columns, most * int(schedule.most_window[t]))
         turning = self._turning(learners)
+        compact = self._pools.entry > 0
+        kernel = ("sp_adapt", "sp_adapt_near", "sp_adapt_far")[self._pools.entry]
         self.device.launch(
-            "sp_learn.cu", "sp_adapt", (learners, self.models), (self._adapting_threads(),),
-            *synapses, rows.x_mrw, won, schedule.window, self._learners, schedule.learner_count,
-            i32(t), stop_row, i32(rows.rows), *sizes, i32(self.column_words),
+            "sp_learn.cu", kernel, (learners, self.models), (self._adapting_threads(),),
+            *(synapses if compact else (self._permanences, self._connected, self._by_input)),
+            rows.x_mrw, won, schedule.window, self._learners, schedule.learner_count,
+            i32(t), stop_row, i32(rows.rows), *sizes, i32(self.column_words), *runs[:compact],
             i32(permanence(p.increment)), i32(permanence(p.decrement)),
             i32(permanence(p.connected)), i32(not turning),
         )  # fmt: skip
@@ -145,7 +150,7 @@ class Kernels(NeighbourKernels):
             self._launch(
                 "sp_push", (self._blocks_of_warps(learners), self.models), *synapses, won,
                 schedule.window, self._learners, schedule.learner_count, i32(t), stop_row,
-                i32(rows.rows), *sizes, i32(self.column_words), i32(permanence(p.push)),
+                i32(rows.rows), *sizes, i32(self.column_words), *runs, i32(permanence(p.push)),
                 i32(permanence(p.inflection)), i32(permanence(p.connected)), i32(not turning),
                 file="sp_learn.cu",
             )  # fmt: skip
@@ -161,45 +166,8 @@ class Kernels(NeighbourKernels):
             self._launch(
                 "sp_bump", (self._blocks_of_warps(p.columns), self.models), *synapses,
                 self._overlap_duty, self._min_overlap_duty, schedule.window, i32(t), *sizes,
-                i32(self.column_words), i32(bump), i32(permanence(p.connected)), file="sp_learn.cu",
-            )  # fmt: skip
-
-    def online(self, rows: Rows, won: Any, schedule: Schedule) -> None:
-        """Run all samples of a chunk whose windows are 1, two launches each (`sp_online.cu`)."""
-        p, samples, lead = self.parameters, len(schedule.commits), schedule.lead
-        boosted, connected = i32(p.boost_strength > 0), i32(permanence(p.connected))
-        sizes = i32(rows.rows), i32(p.columns)
-        self.overlap(rows, lead, lead + 1, bool(boosted), "sparse")
-        kind, threads = self._selecting()
-        team = self._adapting_threads()
-        both = team * max(1, self._counting_threads(rows) // team)
-        adapting = -(-p.active_columns // (both // team))
-        counting = -(-self.column_words // SPARSE_WORDS)
-        self.device.launch(
-            "sp_online.cu", "sp_online_most", (1, self.models), (threads,), self._overlap_duty,
-            self._most, i32(p.columns),
-        )  # fmt: skip
-        duties = (
-            u64(duty_reciprocal(p.duty_period)), u32(DUTY_ONE // p.duty_period),
-            i64(p.active_columns * DUTY_ONE // p.columns), i64(boost_gain(p.boost_strength)),
-            u32(int(p.weak_fraction * 65536)),
-        )  # fmt: skip
-        for t in range(samples):
-            row, more = i32(lead + t), i32(t + 1 < samples)
-            self.device.launch(
-                "sp_online.cu", f"sp_online_select_{kind}", (1, self.models), (threads,),
-                self._keys, won, self._learners, schedule.learner_count, i32(t), row, *sizes,
-                i32(self.column_words), u32(p.active_columns),
-            )  # fmt: skip
-            self.device.launch(
-                "sp_online.cu", "sp_online_adapt", (adapting + counting, self.models), (both,),
-                self._permanences, self._connected, self._by_input, rows.x_mrw,
-                rows.on_j, rows.offset_mr, won, schedule.window, schedule.boost, self._learners,
-                schedule.learner_count, self._active_duty, self._min_overlap_duty, self._boost,
-                self._most, self._keys, i32(t), row, *sizes, i32(self.words),
-                i32(self.column_words), i32(permanence(p.increment)),
-                i32(permanence(p.decrement)), connected, u32(p.stimulus_threshold), boosted,
-                *duties, i32(adapting), i32(team), more,
+                i32(self.column_words), *runs, i32(bump), i32(permanence(p.connected)),
+                file="sp_learn.cu",
             )  # fmt: skip
 
     def boost(self, schedule: Schedule, t: int) -> None:
@@ -243,7 +211,7 @@ class Kernels(NeighbourKernels):
 
     def _adapting_threads(self) -> int:
         """Return the threads that a column learns with, 32 synapses each."""
-        return min(self.device.threads, -(-self.words // 32) * 32)
+        return min(self.device.threads, -(-self._pools.steps // 32) * 32)
 
     def _counting_threads(self, rows: Rows) -> int:
         """Return the block of a kernel that gives a lane one on-bit of a sample at a time."""

@@ -15,6 +15,7 @@ from htmrun.backends import State, receptive_fields, topology
 from htmrun.backends.cuda.device import Device
 from htmrun.backends.cuda.pooler import grid
 from htmrun.backends.cuda.pooler.arrays import PoolerArrays
+from htmrun.backends.cuda.pooler.pools import PoolsAsked
 from htmrun.backends.parameters import SpatialPoolerParameters, round_half_up
 
 LocalKernels = Literal["auto", "any", "global", "shared"]
@@ -35,8 +36,9 @@ class NeighbourKernels(PoolerArrays):
         seeds: Sequence[int],
         device: Device,
         local_kernels: LocalKernels,
+        pools: PoolsAsked = "auto",
     ) -> None:
-        super().__init__(parameters, input_shape, seeds, device)
+        super().__init__(parameters, input_shape, seeds, device, pools)
         self._input_shape, self._follows = input_shape, receptive_fields.follows(parameters)
         if parameters.inhibition == "local" or parameters.boosts_locally:
             self._place_neighbours(local_kernels)
