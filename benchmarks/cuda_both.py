@@ -25,11 +25,11 @@ HEADS += ["TM reference/s", "ratio", "segments", "bursting"]
 ABOUT = """
 1024 inputs, 2048 columns, 32 cells a column, 100 sequences of 10 elements in random order without
 resets, windows of 1. Steps per second of all models of a row together, by the clock, uploads of
-inputs and the way of winners from the pooler by the host to the memory included; cells that nobody
-asks for stay on the card. *at first*: the second 1,024 steps of a new pair, when nearly every
-column bursts. The others: after 8,192 steps and 24 times the first 1,024 again, with *segments* in
-the first model and so many columns of a step's 40 still *bursting*. *reference* is the NumPy
-backend on the first model's memory.
+inputs included; winners stay on the card on their way from the pooler to the memory, and so do
+cells. *at first*: the second 1,024 steps of a new pair, when nearly every column bursts. The
+others: after 8,192 steps and 24 times the first 1,024 again, with *segments* in the first model and
+so many columns of a step's 40 still *bursting*. *reference* is the NumPy backend on the first
+model's memory.
 """
 
 

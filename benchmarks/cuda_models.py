@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import measuring
 import numpy as np
@@ -19,6 +20,7 @@ from htmrun.backends.cuda.device import Device
 from htmrun.backends.cuda.pooler.arrays import OF_A_MODEL
 from htmrun.backends.cuda.pooler.group import SpatialPoolerGroup
 from htmrun.backends.cuda.pooler.online import OnlineWay
+from htmrun.backends.cuda.pooler.pools import PoolLayout, PoolsAsked, layouts, sizes
 from htmrun.backends.cuda.rows import Rows
 from htmrun.backends.parameters import SpatialPoolerParameters
 from htmrun.backends.plan import Plan
@@ -45,7 +47,8 @@ Steps per second of all models of a row together: by the clock, lists of on-bits
 both ends; and *on card*, the kernels alone, inputs uploaded before and winners left there.
 *kB/step*: bytes that learning a step cannot avoid: the rows of connected bits of the on-inputs (or,
 in a large window, the whole bit matrix once for 64 samples), the int16 permanences of the columns
-that won, counted in this run, read once a window, and those written back: eights of them of which
+that won, counted in this run, read once a window (of compact pools, those of the pool and which
+inputs they belong to), and those written back: eights of them of which
 one differs, found by comparing before and after; synapses that have come to rest at 0 or 1 are
 not written. *bandwidth*: those bytes by
 the second on the card, as a share of what a copy of 1 GiB on the same card reached in the same run
@@ -63,7 +66,7 @@ class Case:
     density: float
     window: int = 1
     models: int = 1
-    settings: dict[str, float] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
 
     @property
     def parameters(self) -> SpatialPoolerParameters:
@@ -84,14 +87,15 @@ class Case:
         """Samples of each model that are timed at a time."""
         return 8192 if self.window == 256 and self.columns < 4096 else 1024
 
-    def bytes(self, learners: float, written: float) -> float:
+    def bytes(self, learners: float, written: float, row: float) -> float:
         """Return the bytes that one step of one model must move.
 
-        learners: columns that learn in a window; written: bytes of permanences changed in one.
+        learners: columns that learn in a window; written: bytes of permanences changed in one; row:
+        bytes of what a column that learns reads.
         """
         rows = self.density * self.inputs * self.columns / 8
         matrix = self.inputs * self.columns / 8 / min(self.window, 64)
-        return min(rows, matrix) + (2 * learners * self.inputs + written) / self.window
+        return min(rows, matrix) + (learners * row + written) / self.window
 
     def operations(self) -> float:
         """Return the additions of one step of one model, learning."""
@@ -128,10 +132,28 @@ def reference_rate(case: Case, bits: Bits) -> float:
     return measuring.plain_rate(lambda: pooler.run(few, plan), len(few), 0.5)
 
 
+def read(won: Sequence[Bits]) -> None:
+    """Bring winners to the host, where they are not."""
+    for bits in won:
+        _ = bits.indices
+
+
 def learners(case: Case, won: Bits) -> float:
     """Return how many different columns win in a window, on average."""
     window = np.repeat(np.arange(len(won)) // case.window, won.counts())
     return len(np.unique(window * case.columns + won.indices)) / (len(won) / case.window)
+
+
+def layout(case: Case, asked: PoolsAsked) -> PoolLayout:
+    """Return how the permanences of a case's poolers lie."""
+    largest = int(sizes(case.parameters, (case.inputs,)).max())
+    return layouts(asked, case.parameters, (case.inputs,), largest)[0]
+
+
+def row_bytes(case: Case, group: SpatialPoolerGroup) -> float:
+    """Return the bytes of a column's row of permanences, without what pads it."""
+    pools = group._kernels._pools
+    return pools.row_bytes if pools.entry else 2 * case.inputs
 
 
 def written(group: SpatialPoolerGroup, samples: Sequence[Bits], window: int, windows: int) -> float:
@@ -183,13 +205,14 @@ def measure(device: Device, case: Case, peak: float, seconds: float) -> list[str
     samples, plans = [bits] * case.models, [Plan.every(case.window, len(bits))] * case.models
     steps = len(bits) * case.models
     learning_columns = learners(case, group.run(samples, plans)[0])
-    learn = rate(device, lambda: group.run(samples, plans), steps, seconds)
-    infer = rate(device, lambda: group.compute(samples), steps, seconds / 2)
+    learn = rate(device, lambda: read(group.run(samples, plans)), steps, seconds)
+    infer = rate(device, lambda: read(group.compute(samples)), steps, seconds / 2)
     few = min(1024, len(bits))
     cut = [b.slice(0, few) for b in samples], [p.slice(0, few) for p in plans]
     learning, inferring = (case.models * r for r in on_card(device, group, *cut, seconds / 2))
     windows = min(4, len(bits) // case.window)
-    moved = case.bytes(learning_columns, written(group, samples, case.window, windows))
+    changed = written(group, samples, case.window, windows)
+    moved = case.bytes(learning_columns, changed, row_bytes(case, group))
     plain = reference_rate(case, bits)
     return [
         f"{case.inputs} -> {case.columns}",
@@ -207,7 +230,7 @@ def measure(device: Device, case: Case, peak: float, seconds: float) -> list[str
 
 
 def rate_at_first(
-    device: Device, case: Case, online: OnlineWay = "deferred"
+    device: Device, case: Case, online: OnlineWay = "ahead", pools: PoolsAsked = "auto"
 ) -> tuple[float, SpatialPoolerGroup, list[Bits], Callable[[], None]]:
     """Time the first windows of new poolers, always from the beginning.
 
@@ -218,7 +241,7 @@ def rate_at_first(
     windows = max(4, 64 // case.window)
     bits = Bits.from_dense(random.random((windows * case.window, case.inputs)) < case.density)
     group = SpatialPoolerGroup(
-        case.parameters, (case.inputs,), range(case.models), device, online=online
+        case.parameters, (case.inputs,), range(case.models), device, online=online, pools=pools
     )
     kernels, samples = group._kernels, [bits] * case.models
     state = {name: getattr(kernels, name).copy() for name in OF_A_MODEL}
@@ -247,14 +270,22 @@ def rate_at_first(
     return best, group, samples, begin
 
 
-def measure_at_first(device: Device, case: Case, peak: float) -> list[str]:
-    """Return the cells of a row about the first windows of new poolers."""
-    best, group, samples, begin = rate_at_first(device, case)
+def moved_at_first(
+    case: Case, group: SpatialPoolerGroup, samples: list[Bits], begin: Callable[[], None]
+) -> float:
+    """Return the bytes that a step of one model must move in the windows of `rate_at_first`."""
     length = len(samples[0])
     begin()
     columns = learners(case, group.run(samples, [Plan.every(case.window, length)] * case.models)[0])
     begin()
-    moved = case.bytes(columns, written(group, samples, case.window, length // case.window))
+    changed = written(group, samples, case.window, length // case.window)
+    return case.bytes(columns, changed, row_bytes(case, group))
+
+
+def measure_at_first(device: Device, case: Case, peak: float) -> list[str]:
+    """Return the cells of a row about the first windows of new poolers."""
+    best, group, samples, begin = rate_at_first(device, case)
+    moved = moved_at_first(case, group, samples, begin)
     return [
         f"{case.inputs} -> {case.columns}", f"{100 * case.density:.0f} %", f"{case.window}",
         f"{case.models}", number(best), number(moved / 1e3, 2), share(best * moved, peak),

@@ -15,11 +15,14 @@ from htmrun.backends.cuda.device import Device
 from htmrun.backends.cuda.pooler.online import OnlineWay
 
 WAYS: tuple[OnlineWay, ...] = get_args(OnlineWay)
-HEADS = ["size", "on", "boost", "models", *WAYS, "best"]
+COMPACT = "ahead, compact"
+HEADS = ["size", "on", "boost", "models", *WAYS, COMPACT, "best"]
 ABOUT = """
 Microseconds a step of all models, online, the first 64 samples of new poolers as in the table
 before, by each way (`kernels/README.md`): winners selected by one block *alone*, or *listed* by
-many from a histogram of the keys; *deferred*: also flips of bits by input applied one launch later.
+many from a histogram of the keys; *deferred*: also flips of bits by input applied one launch later;
+*ahead*: also permanences fetched into the cache before the launch that changes them. All of whole
+rows of permanences, and the last of compact pools.
 """
 
 
@@ -34,8 +37,10 @@ def ways(device: Device, quick: bool) -> list[Row]:
 
 def ways_of(device: Device, case: Case) -> list[str]:
     """Time all ways of learning online; return the cells of a row."""
+    asked = {way: (way, "dense") for way in WAYS} | {COMPACT: ("ahead", "compact")}
     took = {
-        way: 1e6 * case.models / cuda_models.rate_at_first(device, case, way)[0] for way in WAYS
+        name: 1e6 * case.models / cuda_models.rate_at_first(device, case, *how)[0]
+        for name, how in asked.items()
     }
     return [
         f"{case.inputs} -> {case.columns}", f"{100 * case.density:.0f} %",

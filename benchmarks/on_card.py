@@ -21,6 +21,7 @@ import cuda_both
 import cuda_kernels
 import cuda_models
 import cuda_online
+import cuda_pools
 import measuring
 import roofline
 from card import Part, Report, bandwidth, rows_until
@@ -60,6 +61,8 @@ def parts(device: Device, peak: float, quick: bool, clock: Clock) -> list[Part]:
              cuda_models.at_first(device, peak, quick), 0.6),
         Part("Ways of learning online", cuda_online.ABOUT, cuda_online.HEADS,
              cuda_online.ways(device, quick), 0.6),
+        Part("Whole rows and compact pools", cuda_pools.ABOUT, cuda_pools.HEADS,
+             cuda_pools.pools(device, peak, quick), 1.0),
         Part("Both together", cuda_both.ABOUT, cuda_both.HEADS, both, 5),
         Part("Ways of counting overlaps", cuda_kernels.ABOUT_WAYS, cuda_kernels.HEADS_WAYS,
              cuda_kernels.ways(device, quick), 1.5),
@@ -87,7 +90,8 @@ def short(report: Report) -> list[str]:
     """Return what the tables so far say of the goals."""
     rows = {table.title: rows for table, rows in report.results}
     parts = ("Spatial pooler", "Spatial pooler, at first", "Both together")
-    return cuda_models.goals(*(rows.get(part, []) for part in parts))
+    found = cuda_models.goals(*(rows.get(part, []) for part in parts))
+    return found + cuda_pools.goal(rows.get("Whole rows and compact pools", []))
 
 
 def label(row: Sequence[str]) -> str:

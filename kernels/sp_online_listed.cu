@@ -5,7 +5,8 @@
 // sp_online_list begins: columns in higher bins have won, those in this bin are tied, and both are
 // listed by as many blocks as the keys are worth. In sp_online_learn each tied column is ranked among
 // the tied ones by those who want to know: the team that may have it learn, and the block that
-// counts its next overlap. Where more are listed than there are teams, block 0 of sp_online_list
+// counts its next overlap. The permanences of columns that have won are fetched into the cache
+// `ahead` of that. Where more are listed than there are teams, block 0 of sp_online_list
 // selects alone.
 //
 // Flips of bits by input (`later`) are noted by sp_online_learn, a row of bits for each learner, and
@@ -32,12 +33,13 @@
 //
 // listing: ceil(columns / (4 * threads)). The `adapting` blocks have `teams` teams or more, at least
 // `winners`; tied_mj has room for as many, learner_mj for all columns; flip_mjw and flipped_mj for
-// `winners`. sp_online_list is given `flips` where sample t - 1 was learned with `later`. All else as
-// in sp_online.cu.
+// `winners`. sp_online_list is given `flips` where sample t - 1 was learned with `later`; a column's
+// permanences take row_bytes, a multiple of 16. All else as in sp_online.cu.
 #include "histogram.cuh"
 #include "online.cuh"
 
 constexpr int LISTED_KEYS = 4;  // that a thread of sp_online_list looks at
+static_assert(LISTED_KEYS * 1024 < 1 << 16, "a block counts two lists in one word");
 
 // A tied column: the better its key the larger, of equal keys the lower column.
 __device__ inline u64 tied_entry(u32 key, int c) { return (u64)key << 32 | ~(u32)c; }
@@ -86,8 +88,9 @@ struct Listing {
     u32 *next_count_h, *listed_a, *won_v;
     int* learner_j;
     u64* tied_j;
-    int columns, column_words, boosted, teams;
-    u32 winners;
+    const char* perm_c;  // rows of `row_bytes`
+    int columns, column_words, boosted, teams, row_bytes;
+    u32 winners, ahead;  // so many that have won have their permanences fetched ahead
 
     // Let block x of many list what it finds among its keys. False where there are too many: then
     // nothing is listed.
@@ -128,7 +131,11 @@ struct Listing {
 #pragma unroll
         for (int q = 0; q < LISTED_KEYS; ++q) {
             const int c = (first_v + q) * WARP + lane;
-            if (has_won[q] >> lane & 1u) learner_j[j + __popc(has_won[q] & below)] = c;
+            if (has_won[q] >> lane & 1u) {
+                const u32 own = j + __popc(has_won[q] & below);
+                learner_j[own] = c;
+                if (own < ahead) fetch_ahead(perm_c + (u64)c * row_bytes, (u32)row_bytes);
+            }
             if (is_tied[q] >> lane & 1u) {
                 tied_j[k + __popc(is_tied[q] & below)] = tied_entry(key[q], c);
             }
@@ -162,9 +169,10 @@ __device__ inline void apply_flips(
 // What both kernels below do but select alone; true where block 0 must.
 __device__ inline bool list_learners(
     const u32* key_mc, u32* count_mph, u32* listed_mpa, u32* won_mrv, int* learner_mj, u64* tied_mj,
-    u32* conn_miv, const u32* window_tm, u32* flip_mjw, const int* flipped_mj, int t, int row,
-    int rows, int columns, int words, int column_words, u32 winners, int boosted, int teams,
-    int listing, int flips, ListScratch& shared) {
+    u32* conn_miv, const i16* perm_mci, const u32* window_tm, u32* flip_mjw,
+    const int* flipped_mj, int t, int row, int rows, int columns, int words, int column_words,
+    u32 winners, int boosted, int teams, int listing, int flips, int ahead,
+    int row_bytes, ListScratch& shared) {
     const u64 model = blockIdx.y, turn = t % 2, other = 1 - turn;
     u32* const listed_pa = listed_mpa + model * 4;
     const int x = (int)blockIdx.x;
@@ -181,22 +189,24 @@ __device__ inline bool list_learners(
     const Listing all = {
         key_mc + model * columns, count_ph + turn * BINS, count_ph + other * BINS,
         listed_pa + 2 * turn, won_mrv + (model * rows + row) * column_words,
-        learner_mj + model * columns, tied_mj + model * teams, columns, column_words, boosted, teams,
-        winners};
+        learner_mj + model * columns, tied_mj + model * teams,
+        reinterpret_cast<const char*>(perm_mci) + model * columns * row_bytes, columns, column_words,
+        boosted, teams, row_bytes, winners,
+        window_tm[(u64)t * gridDim.y + model] ? (u32)ahead : 0};
     return !all.list(x, shared) && x == 0;
 }
 
 extern "C" __global__ void __launch_bounds__(1024) sp_online_list_16(
     const u32* key_mc, u32* count_mph, u32* listed_mpa, u32* won_mrv, int* learner_mj, u64* tied_mj,
-    u32* conn_miv, const u32* window_tm, u32* flip_mjw, const int* flipped_mj, int t, int row,
-    int rows, int columns, int words, int column_words, u32 winners, int boosted, int teams,
-    int listing, int flips) {
+    u32* conn_miv, const i16* perm_mci, const u32* window_tm, u32* flip_mjw,
+    const int* flipped_mj, int t, int row, int rows, int columns, int words, int column_words,
+    u32 winners, int boosted, int teams, int listing, int flips, int ahead, int row_bytes) {
     __shared__ ListScratch list;
     __shared__ TopScratch shared;
     const bool alone = list_learners(
-        key_mc, count_mph, listed_mpa, won_mrv, learner_mj, tied_mj, conn_miv, window_tm, flip_mjw,
-        flipped_mj, t, row, rows, columns, words, column_words, winners, boosted, teams, listing,
-        flips, list);
+        key_mc, count_mph, listed_mpa, won_mrv, learner_mj, tied_mj, conn_miv, perm_mci, window_tm,
+        flip_mjw, flipped_mj, t, row, rows, columns, words, column_words, winners, boosted, teams,
+        listing, flips, ahead, row_bytes, list);
     if (!alone) return;
     const u64 model = blockIdx.y, first = model * columns;
     select_learners<16>(
@@ -206,15 +216,15 @@ extern "C" __global__ void __launch_bounds__(1024) sp_online_list_16(
 
 extern "C" __global__ void __launch_bounds__(1024) sp_online_list_any(
     const u32* key_mc, u32* count_mph, u32* listed_mpa, u32* won_mrv, int* learner_mj, u64* tied_mj,
-    u32* conn_miv, const u32* window_tm, u32* flip_mjw, const int* flipped_mj, int t, int row,
-    int rows, int columns, int words, int column_words, u32 winners, int boosted, int teams,
-    int listing, int flips) {
+    u32* conn_miv, const i16* perm_mci, const u32* window_tm, u32* flip_mjw,
+    const int* flipped_mj, int t, int row, int rows, int columns, int words, int column_words,
+    u32 winners, int boosted, int teams, int listing, int flips, int ahead, int row_bytes) {
     __shared__ ListScratch list;
     __shared__ AnyScratch shared;
     const bool alone = list_learners(
-        key_mc, count_mph, listed_mpa, won_mrv, learner_mj, tied_mj, conn_miv, window_tm, flip_mjw,
-        flipped_mj, t, row, rows, columns, words, column_words, winners, boosted, teams, listing,
-        flips, list);
+        key_mc, count_mph, listed_mpa, won_mrv, learner_mj, tied_mj, conn_miv, perm_mci, window_tm,
+        flip_mjw, flipped_mj, t, row, rows, columns, words, column_words, winners, boosted, teams,
+        listing, flips, ahead, row_bytes, list);
     if (!alone) return;
     const u64 model = blockIdx.y, first = model * columns;
     select_learners_of_any(

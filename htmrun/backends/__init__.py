@@ -19,7 +19,7 @@ Every class has:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol
@@ -54,6 +54,19 @@ class CellActivity:
     predicted: Bits
     hits: npt.NDArray[np.int32]
     bursting: npt.NDArray[np.int32]
+
+    @staticmethod
+    def joined(parts: Sequence[CellActivity]) -> CellActivity:
+        """Return what was said of consecutive pieces of a stream as one."""
+        if len(parts) == 1:
+            return parts[0]
+        return CellActivity(
+            active=Bits.concatenate([a.active for a in parts]),
+            winners=Bits.concatenate([a.winners for a in parts]),
+            predicted=Bits.concatenate([a.predicted for a in parts]),
+            hits=np.concatenate([a.hits for a in parts]),
+            bursting=np.concatenate([a.bursting for a in parts]),
+        )
 
 
 class SpatialPoolerBackend(Protocol):

@@ -37,6 +37,11 @@ class Bits:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
+    @property
+    def total(self) -> int:
+        """How many bits are on, of all samples."""
+        return len(self.indices)
+
     def row(self, t: int) -> npt.NDArray[np.int32]:
         """Return the on-bits of sample `t`, ascending."""
         return self.indices[self.offsets[t] : self.offsets[t + 1]]
@@ -90,8 +95,14 @@ class Bits:
         some = [p for p in parts if len(p)]
         if len(some) == 1:
             return some[0]
-        counts = np.concatenate([p.counts() for p in parts])
-        return Bits(parts[0].size, np.concatenate([p.indices for p in parts]), _offsets(counts))
+        for part in some:
+            if type(part) is not Bits:
+                return part.joined_with(some)
+        return joined(parts)
+
+    def joined_with(self, parts: Sequence[Bits]) -> Bits:
+        """Return the samples of `parts`, this one among them, one after the other."""
+        return joined(parts)
 
     @staticmethod
     def beside(parts: Sequence[Bits]) -> Bits:
@@ -107,6 +118,12 @@ class Bits:
         order = np.argsort(row, kind="stable")
         counts = np.sum([p.counts() for p in parts], axis=0)
         return Bits(int(starts[-1]), column[order].astype(np.int32), _offsets(counts))
+
+
+def joined(parts: Sequence[Bits]) -> Bits:
+    """Return the samples of all `parts` of equal size, one after the other, in this memory."""
+    counts = np.concatenate([p.counts() for p in parts])
+    return Bits(parts[0].size, np.concatenate([p.indices for p in parts]), _offsets(counts))
 
 
 def _beside_of_one(parts: Sequence[Bits]) -> Bits:

@@ -171,13 +171,7 @@ class _Memories(_Shared):
         return made
 
     def joined(self, answers: Sequence[Any]) -> CellActivity:
-        return CellActivity(
-            active=Bits.concatenate([a.active for a in answers]),
-            winners=Bits.concatenate([a.winners for a in answers]),
-            predicted=Bits.concatenate([a.predicted for a in answers]),
-            hits=np.concatenate([a.hits for a in answers]),
-            bursting=np.concatenate([a.bursting for a in answers]),
-        )
+        return CellActivity.joined(answers)
 
 
 def _cut(argument: Any, start: int, stop: int) -> Any:

@@ -8,9 +8,11 @@ import pytest
 from htmrun.backends.bits import Bits
 from htmrun.backends.cpu import SpatialPooler
 from htmrun.backends.cpu.common.checks import inside
+from htmrun.backends.cpu.pooler import kernel
 from htmrun.backends.cpu.pooler.standing import survey
 from htmrun.backends.parameters import SpatialPoolerParameters
 from htmrun.backends.plan import Plan
+from htmrun.backends.reference import SpatialPooler as Reference
 
 
 @pytest.mark.parametrize(
@@ -66,3 +68,34 @@ def test_inference_from_inputs_that_are_not_there_is_refused(threads: int, wrong
     with pytest.raises(ValueError, match="50"):
         pooler.compute(Bits.from_rows(51, [[3]]))
     np.testing.assert_array_equal(pooler.compute(good).indices, found)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("threshold", [1, 12, 60])
+@pytest.mark.parametrize("kinds", [(np.int32, np.int64), (np.int64, np.int32)])
+def test_samples_one_a_call_win_what_they_do_in_a_chunk(
+    threads: int, threshold: int, kinds: tuple[type, type]
+) -> None:
+    """From no winners to all of them; numbers of other types are taken too."""
+    parameters = SpatialPoolerParameters(columns=130, winners=33, stimulus_threshold=threshold)
+    pooler = SpatialPooler(parameters, (50,), 1, threads)
+    reference = Reference(parameters, (50,), 1)
+    random = np.random.default_rng(0)
+    dense = random.random((40, 50)) < random.permutation(np.linspace(0, 1, 40))[:, None]
+    bits = Bits.from_dense(dense)
+    for model in (pooler, reference):
+        model.run(bits, Plan.every(3, 40))
+    expected = reference.compute(bits)
+    pooler.compute(bits)
+    counts, compiled = set(), len(kernel.infer_chunk.signatures)
+    for t in range(40):
+        row = bits.slice(t, t + 1)
+        row = Bits(50, row.indices.astype(kinds[0]), row.offsets.astype(kinds[1]))
+        found = pooler.compute(row)
+        assert found.indices.tolist() == expected.row(t).tolist()
+        assert found.offsets.tolist() == [0, len(expected.row(t))]
+        assert (found.indices.dtype, found.offsets.dtype) == (np.int32, np.int64)
+        counts.add(len(found.indices))
+    assert len(kernel.infer_chunk.signatures) == compiled, "nothing is compiled for other types"
+    if threshold == 12:
+        assert {0, 33} < counts, "some samples have few winners, for which little room is kept"

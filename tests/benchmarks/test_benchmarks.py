@@ -74,7 +74,7 @@ def test_rows_and_page(on_card, device, tmp_path, monkeypatch):
     )
     (tmp_path / "gpu.md").write_text("# Before\n\n## Measured\n\nNothing yet.\n")
     clock, report = on_card.Clock(240), on_card.Report()
-    pooler, first, online, both, *_ = on_card.parts(device, 1e9, True, clock)
+    pooler, first, online, _, both, *_ = on_card.parts(device, 1e9, True, clock)
     both = dataclasses.replace(both, rows=both.rows[:1])
     begin = [
         models.Row(c.name, partial(models.measure_at_first, device, c, 1e9))
@@ -97,7 +97,7 @@ def test_rows_and_page(on_card, device, tmp_path, monkeypatch):
     ]  # fmt: skip
     assert all(value(cell) > 0 for row in at_first for cell in row[4:6])
     assert by_way[0][:4] == ["40 -> 96", "10 %", "no", "2"]
-    assert all(value(cell) > 0 for cell in by_way[0][4:7])
+    assert all(value(cell) > 0 for cell in by_way[0][4:9])
     assert len(by_way[0]) == len(online.heads)
     assert len(together[0]) == len(both.heads)
     assert value(together[0][1]) > 0
@@ -167,6 +167,25 @@ def test_kernels_side_by_side(on_card, device, monkeypatch):
     assert all(value(c) > 0 for c in row[2:])
 
 
+def test_layouts_of_pools_side_by_side(on_card, device):
+    pools = on_card.cuda_pools
+    case = on_card.cuda_models.Case(640, 96, 0.1, 2, 2, {"potential_fraction": 0.1})
+    row = pools.layouts_of(device, case, 1e3)
+    cell = dict(zip(pools.HEADS, row, strict=True))
+    assert (cell["synapses"], cell["chosen"]) == ("64", "dense")
+    assert all(value(cell[way]) > 0 and value(cell[f"{way}, of a copy"]) > 0 for way in pools.WAYS)
+    assert cell["best"] in pools.WAYS
+    assert pools.goal([]) == []
+    faster = [*row[:-1], "dense"]
+    assert "the faster one was chosen in every row" in pools.goal([faster])[0]
+    assert (
+        "640 -> 96, 64 synapses, windows of 2." in pools.goal([[*row[:-1], "compact"], faster])[0]
+    )
+    names = [row.name for row in pools.pools(device, 1e9, False)]
+    assert "16384 -> 16384, window 64, models 1, potential_fraction 0.1" in names
+    assert len({*names}) == len(names) > 6
+
+
 def test_the_plan_needs_no_card():
     script = str(ROOT / "benchmarks" / "on_card.py")
     command = [sys.executable, script, "--plan", "--seconds", "120"]
@@ -177,8 +196,9 @@ def test_the_plan_needs_no_card():
     assert done.returncode == 0, done.stderr
     parts = re.findall(r"^(\S.*): about (\d+) s$", done.stdout, re.M)
     assert [name for name, _ in parts] == [
-        "Spatial pooler", "Spatial pooler, at first", "Ways of learning online", "Both together",
-        "Ways of counting overlaps", "3 x 3 neighbours",
+        "Spatial pooler", "Spatial pooler, at first", "Ways of learning online",
+        "Whole rows and compact pools", "Both together", "Ways of counting overlaps",
+        "3 x 3 neighbours",
     ]  # fmt: skip
     assert sum(int(s) for _, s in parts) == pytest.approx(120, abs=4)
     for line in ("784 -> 2048, 19 % on, window 256, models 1", "128 models",
@@ -189,9 +209,11 @@ def test_the_plan_needs_no_card():
 def test_bytes_of_a_step_by_hand(on_card):
     case = on_card.cuda_models.Case
     # 1024 inputs, 51.2 on: their rows of 2048 bits; 41 winners of 1024 int16, read; 500 bytes back.
-    assert case(1024, 2048, 0.05).bytes(41, 500) == pytest.approx(51.2 * 256 + 41 * 1024 * 2 + 500)
+    assert case(1024, 2048, 0.05).bytes(41, 500, 2048) == pytest.approx(
+        51.2 * 256 + 41 * 1024 * 2 + 500
+    )
     # A dense window reads the whole matrix of bits once for 64 samples; 900 columns learn.
-    assert case(784, 2048, 0.19, 64).bytes(900, 6400) == pytest.approx(
+    assert case(784, 2048, 0.19, 64).bytes(900, 6400, 1568) == pytest.approx(
         784 * 2048 / 8 / 64 + 2 * 900 * 784 / 64 + 100
     )
 

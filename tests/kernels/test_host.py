@@ -63,7 +63,7 @@ def test_random_poolers(seed, library_of):
 
 
 @pytest.mark.parametrize("columns", [1, 2, 31, 32, 33, 63, 64, 65, 127, 128, 129, 257, 521])
-@pytest.mark.parametrize("way", ["listed", "deferred"])
+@pytest.mark.parametrize("way", ["listed", "deferred", "ahead"])
 def test_online_learning_of_awkward_sizes(columns, way, library_of):
     draw = np.random.default_rng(columns)
     parameters = {

@@ -39,9 +39,9 @@ class Mutant(NamedTuple):
 WINDOWED = "long window"
 SMALL = "high threshold"
 ONLINE = "two launches a sample"
-LISTED, DEFERRED = "sp_online_listed.cu", "two launches a sample, deferred"
-EQUAL_LISTED = "two launches a sample, equal keys, deferred"
-SHARED_LISTS = "keys in memory, two launches a sample, deferred"
+LISTED, DEFERRED = "sp_online_listed.cu", "two launches a sample, ahead"
+EQUAL_LISTED = "two launches a sample, equal keys, ahead"
+SHARED_LISTS = "keys in memory, two launches a sample, ahead"
 RADIX = "radix selection"
 EQUAL = "equal keys"
 SIXTEEN = "sixteen keys a thread"
@@ -62,6 +62,7 @@ CROWDED = "memory, more winners than wanted"
 SHORT = "memory, arrays that run short"
 MANY = "memory, full again and again"
 WHOLE = "memory, full as a whole"
+CELLS = "memory, many cells a column"
 MOVED = "memory, taken up by other groups"
 WINDOWS = "memory, windows of 1, 10 and 100"
 POOLS, POOLS_FEW = "compact pools", "compact pools, few"
@@ -88,7 +89,7 @@ BARRIERS = {
     "online.cuh": [("sp_online.cu", "two launches a sample, wide")],
     "histogram.cuh": [(LISTED, DEFERRED)] * 2,
     "sp_online_listed.cu": [(LISTED, DEFERRED)] * 3
-    + [(LISTED, "two launches a sample, many tied, deferred")]
+    + [(LISTED, "two launches a sample, many tied, ahead")]
     + [(LISTED, DEFERRED)] * 2,
     "sp_overlap_sliced.cu": [(SLICED, "sliced overlap, several lists")] * 2,
     "sp_overlap_tiled.cu": [("sp_overlap_tiled.cu", "tiled overlap")] * 2,
@@ -304,6 +305,17 @@ CHANGES = [
       )),
     ("rows.cu", "up_to_here - mine", "up_to_here", "rows", SMALL),
     ("rows.cu", "next += warp_sum(mine)", "next += mine", "rows", SIXTEEN),
+    *(("rows.cu", before, after, "rows", case)
+      for before, after, case in (
+          ("w % words * 32", "w * 32", CELLS),
+          ("columns[w / words]", "columns[w]", CELLS),
+          ("* per_column", "* 32", CELLS),
+          ("list_words(cell_jw + offset[0] * words", "list_words(cell_jw + offset[0]", CELLS),
+          ("count_words(cell_jw + offset[0] * words", "count_words(cell_jw", CELLS),
+          ("* (rows + 1) + first + r", "* rows + first + r", WINDOWS),
+          ("* (rows + 1) + first + r", "* (rows + 1) + r", WINDOWS),
+          ("w < words; w += WARP) count", "w < WARP; w += WARP) count", CELLS),
+      )),
     *((SLICED, before, after, "sp_overlap_sliced", case)
       for before, after, case in (
           ("| (c & (a ^ b))", "", "sliced overlap, several lists"),

@@ -106,6 +106,13 @@ def test_no_float_operation_is_fused_or_approximate_and_no_float_is_atomic(file)
     assert not re.search(r"\b(atom|red)\.[\w.]*\.f(16|32|64)", text)
 
 
+@needs_nvrtc
+@pytest.mark.parametrize(("architecture", "there"), [("compute_90", True), ("compute_80", False)])
+def test_permanences_are_fetched_ahead_on_cards_that_can(architecture, there):
+    _, _, ptx = compile_kernels("sp_online_listed.cu", options(architecture))
+    assert (b"cp.async.bulk.prefetch.L2.global" in ptx) == there
+
+
 def test_every_kernel_is_found():
     texts = [(KERNELS / file).read_text() for file in FILES]
     assert sum(text.count("__global__") for text in texts) == sum(

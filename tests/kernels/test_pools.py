@@ -84,9 +84,9 @@ def test_the_card_packs_as_the_host_does(parameters, entry, device, monkeypatch)
         padded[:, :1300] = group.state(m)["permanences"]
         rows, inputs, bases = pools.packed(padded, layout_of(group))
         kernels = group._kernels
-        np.testing.assert_array_equal(kernels._permanences[m], rows)
-        np.testing.assert_array_equal(kernels._pool_inputs[m], inputs)
-        np.testing.assert_array_equal(kernels._pool_bases[m], bases)
+        np.testing.assert_array_equal(device.to_host(kernels._permanences[m]), rows)
+        np.testing.assert_array_equal(device.to_host(kernels._pool_inputs[m]), inputs)
+        np.testing.assert_array_equal(device.to_host(kernels._pool_bases[m]), bases)
 
 
 @pytest.mark.parametrize("parameters", [HALF, FEW])
@@ -135,6 +135,15 @@ def test_neighbours_too_far_for_a_byte_take_two(device, monkeypatch):
     monkeypatch.setattr(pools, "_FAR_INPUTS", 899)
     with pytest.raises(UserError, match=r"^pools: found .*, expected 'auto' or 'dense'$"):
         SpatialPoolerGroup(parameters, (900,), [3, 4], device, pools="compact")
+
+
+def test_one_block_that_selects_alone_has_whole_rows(device, monkeypatch):
+    with pytest.raises(ValueError, match="pools 'compact' with online 'alone', expected"):
+        SpatialPoolerGroup(HALF, (900,), [3], device, online="alone", pools="compact")
+    monkeypatch.setattr(pools, "CACHED", 0)
+    assert layout_of(SpatialPoolerGroup(HALF, (2048,), [3], device)).entry == 1
+    assert layout_of(SpatialPoolerGroup(HALF, (2048,), [3], device, online="alone")).entry == 0
+    assert layout_of(SpatialPoolerGroup(HALF, (2048,), [3], device, pools="dense")).entry == 0
 
 
 def test_a_compact_model_in_a_group_ends_as_it_would_alone(device):

@@ -169,9 +169,10 @@ def test_cells_come_from_the_device_when_they_are_read_and_once(device, monkeypa
         expected = tm.run(case.bits, case.plan)
         np.testing.assert_array_equal(said[model].bursting, expected.bursting)
         np.testing.assert_array_equal(said[model].hits, expected.hits)
-        assert len(copied) == (0 if model == 2 else 6), "three arrays of each chunk, all models"
+        # Of three arrays of each chunk where samples begin, and what is on; of all models.
+        assert len(copied) == (0 if model == 2 else 12)
         same_activity(said[model], expected)
-    assert len(copied) == 6
+    assert len(copied) == 12
 
 
 def test_wrong_input_changes_nothing(device):

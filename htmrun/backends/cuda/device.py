@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -28,6 +29,7 @@ class Device:
     `capability` is the card's compute capability: what its instructions are.
     capture(run) returns a function that repeats the launches of run(), which it does not start:
     the same kernels, grids and arguments, in the same order.
+    `current()` makes it the card that a thread works on, as long as it is entered.
     """
 
     xp: Any
@@ -37,6 +39,7 @@ class Device:
     select_threads: int = 1024
     capture: Callable[[Callable[[], None]], Callable[[], None]] | None = None
     capability: Capability = (7, 0)
+    current: Callable[[], AbstractContextManager[Any]] = nullcontext
     _found: dict[str, Kernel] = field(default_factory=dict)
 
     def launch(
@@ -118,4 +121,5 @@ def cuda_device(index: int = 0) -> Device:
     return Device(
         cupy, lambda file, name: module(file).get_function(name), cupy.asnumpy, capture=capture,
         capability=(int(properties["major"]), int(properties["minor"])),
+        current=lambda: cupy.cuda.Device(index),
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from htmrun.backends.bits import Bits
+from htmrun.backends.cuda.card_bits import Listed, OnBits, bits_of, models_of, on_bits
 from htmrun.backends.cuda.device import Device
 
 
@@ -20,6 +21,8 @@ def words_of(size: int) -> int:
 
 def after_gap(bits: Bits, gap: int) -> Bits:
     """Return `bits` with `gap` empty samples in front."""
+    if gap == 0:
+        return bits
     return Bits(bits.size, bits.indices, np.concatenate([np.zeros(gap, np.int64), bits.offsets]))
 
 
@@ -45,9 +48,7 @@ class Rows:
         rows, words = len(samples[0]), words_of(samples[0].size)
         starts = np.cumsum([0] + [int(b.offsets[-1]) for b in samples])
         offsets = np.stack([b.offsets + s for b, s in zip(samples, starts, strict=False)])
-        # A list without entries is one unused entry: not every device has empty arrays.
-        joined = np.concatenate([*(b.indices for b in samples), np.zeros(1, np.int32)])
-        on_j = device.xp.asarray(np.ascontiguousarray(joined, np.int32))
+        on_j = on_bits(device, samples)
         offset_mr = device.xp.asarray(np.ascontiguousarray(offsets, np.int64))
         x_mrw = device.xp.empty((len(samples), rows, words), np.uint32)
         device.launch(
@@ -68,19 +69,46 @@ def packed(bits: Bits) -> npt.NDArray[np.uint32]:
 def listed(device: Device, x_mrw: Any, first: int, size: int) -> list[Bits]:
     """Return the samples from row `first` on of packed rows on the device, Bits for each model.
 
-    The card makes lists of the on-bits: fewer bytes to copy, and nothing left to do here.
+    The card makes lists of the on-bits, which stay there until they are read; the rows may change.
     """
+    found = lists_of_rows(device, x_mrw, first)
+    found[0].must_be_listed()
+    return [bits_of(device, size, own) for own in found]
+
+
+def lists_of_rows(device: Device, x_mrw: Any, first: int) -> list[Listed]:
+    """Return the same for each model; on-bits are listed when somebody needs them."""
     models, rows, words = x_mrw.shape
-    kept, warps = rows - first, min(device.threads, 256) // 32
-    grid, sizes = (-(-kept // warps), models), (np.int32(first), np.int32(rows), np.int32(words))
+    kept, sizes = rows - first, (np.int32(first), np.int32(rows), np.int32(words))
+
+    def count(counts: Any, *grid: tuple[int, ...]) -> None:
+        device.launch("rows.cu", "count_rows", *grid, x_mrw, counts, *sizes)
+
+    def fill(ends: Any, on_j: Any, *grid: tuple[int, ...]) -> None:
+        device.launch("rows.cu", "list_rows", *grid, x_mrw, ends, on_j, *sizes)
+
+    return lists(device, models, kept, count, fill)
+
+
+def lists(
+    device: Device, models: int, kept: int, count: Callable[..., None], fill: Callable[..., None]
+) -> list[Listed]:
+    """Return `kept` samples of each model, whose on-bits two kernels of `rows.cu` count and list.
+
+    count(counts, grid, block) and fill(ends, list, grid, block) launch them.
+    """
+    warps = min(device.threads, 256) // 32
+    grid = (-(-kept // warps), models), (warps * 32,)
     counts = device.xp.zeros(models * kept + 1, np.int64)
-    device.launch("rows.cu", "count_rows", grid, (warps * 32,), x_mrw, counts, *sizes)
+    count(counts, *grid)
     ends = device.xp.cumsum(counts)
     offsets = device.to_host(ends)
-    indices = np.zeros(0, np.int32)
-    if offsets[-1] > 0:  # not every device has empty arrays
-        on_j = device.xp.empty(int(offsets[-1]), np.int32)
-        device.launch("rows.cu", "list_rows", grid, (warps * 32,), x_mrw, ends, on_j, *sizes)
-        indices = device.to_host(on_j)
-    own = [offsets[m * kept : (m + 1) * kept + 1] for m in range(models)]
-    return [Bits(size, indices[o[0] : o[-1]], o - o[0]) for o in own]
+
+    def make() -> Any:
+        # Not every device has empty arrays.
+        on_j = device.xp.empty(max(1, int(offsets[-1])), np.int32)
+        if offsets[-1] > 0:
+            fill(ends, on_j, *grid)
+        return on_j
+
+    return models_of(offsets, OnBits(device, make), models)

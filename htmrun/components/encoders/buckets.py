@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any, Self
 
@@ -15,7 +15,7 @@ from htmrun.components.encoders import Encoder
 
 Indices = npt.NDArray[np.int32]
 Offsets = npt.NDArray[np.int64]
-Row = tuple[Indices, Offsets]
+Row = tuple[Callable[[], Indices], Callable[[], Offsets]]
 
 KEPT_BITS = 1 << 20
 """On-bits that an encoder keeps for values which come by themselves, at most about so many."""
@@ -31,6 +31,7 @@ class BucketEncoder(Encoder):
     """
 
     _rows: dict[Hashable, Row]
+    """By bucket what makes the arrays of a sample, new ones at each call."""
     _count: int
 
     def __new__(cls, *given: Any, **named: Any) -> Self:
@@ -61,16 +62,16 @@ class BucketEncoder(Encoder):
         if bucket is None:
             return self.encode_many(fields)
         try:
-            indices, offsets = self._rows[bucket]
+            copy, copy_ends = self._rows[bucket]
         except KeyError:
-            indices, offsets = self._keep(bucket)
-        return Bits(self.size, indices.copy(), offsets.copy())
+            copy, copy_ends = self._keep(bucket)
+        return Bits(self.size, copy(), copy_ends())
 
     def _keep(self, bucket: Hashable) -> Row:
         made = self.bits_of(bucket)
         if self._count > KEPT_BITS:
             self._rows, self._count = {}, 0
-        row = self._rows[bucket] = made.indices, made.offsets
+        row = self._rows[bucket] = made.indices.copy, made.offsets.copy
         self._count += len(made.indices) + 1
         return row
 

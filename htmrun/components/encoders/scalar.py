@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from math import floor
 from typing import Literal
 
 import numpy as np
@@ -39,6 +40,9 @@ class ScalarEncoderParameters(BlockParameters, RangeParameters, EncoderParameter
     )
 
 
+_new = object.__new__
+
+
 @register("encoder", ScalarEncoderParameters)
 class ScalarEncoder(BucketEncoder):
     """`active` bits in a row; their start moves from bit 0 at `low` to the end at `high`.
@@ -62,11 +66,31 @@ class ScalarEncoder(BucketEncoder):
         self.size = p.size
         self.shape = (p.size,)
         self._name = field.name
-        self._span, self._places = self.high - self.low, p.size - p.active
+        self._span, self._places = self.high - self.low, float(p.size - p.active)
         self._periodic, self._refuses = p.periodic, not (p.clip or p.periodic)
         # Between these a place is found at once; of a range that goes round there are none.
         self._least = max(self.low, -LARGEST)
         self._most = -math.inf if p.periodic else min(self.high, LARGEST)
+
+    def encode(self, fields: Mapping[str, np.ndarray]) -> Bits:
+        """Return the encodings of arrays by field (T,)."""
+        values = fields[self._name]
+        if values.dtype is FLOAT64:
+            try:
+                value: float = values.item()
+            except ValueError:
+                return self.encode_many(fields)
+            # What `bucket` and `encode` of any encoder do, in one: a third of the time is calls.
+            if self._least <= value <= self._most:
+                start = floor((value - self.low) * self._places / self._span + 0.5)
+                try:
+                    copy, copy_ends = self._rows[start]
+                except KeyError:
+                    copy, copy_ends = self._keep(start)
+                bits = _new(Bits)
+                bits.size, bits.indices, bits.offsets = self.size, copy(), copy_ends()  # type: ignore[misc]
+                return bits
+        return super().encode(fields)
 
     def bucket(self, fields: Mapping[str, np.ndarray]) -> int | None:
         """Return where the block of a single number begins, -1 for none."""
@@ -74,7 +98,7 @@ class ScalarEncoder(BucketEncoder):
         if values.dtype is FLOAT64 and values.size == 1:
             value: float = values.item()
             if self._least <= value <= self._most:
-                return math.floor((value - self.low) * self._places / self._span + 0.5)
+                return floor((value - self.low) * self._places / self._span + 0.5)
         one = one_number(values)
         return None if one is None else self._start(one)
 
@@ -106,12 +130,12 @@ class ScalarEncoder(BucketEncoder):
         low, high = self.low, self.high
         if self._periodic:
             size, span = self.size, self._span
-            return math.floor((value - low) % span * size / span + 0.5) % size
+            return floor((value - low) % span * size / span + 0.5) % size
         if not low <= value <= high:
             if self._refuses:
                 self._refuse_outside(np.array([value]))
             value = low if value < low else high
-        return math.floor((value - low) * self._places / self._span + 0.5)
+        return floor((value - low) * self._places / self._span + 0.5)
 
     def _refuse_outside(self, values: npt.NDArray[np.float64]) -> None:
         outside = (values < self.low) | (values > self.high)

@@ -126,7 +126,7 @@ class Meters:
             cells = stage.cells
             if cells is not None:
                 self.cells[stage.name].add(
-                    cells.hits, cells.bursting, stage.active_columns, len(cells.predicted.indices)
+                    cells.hits, cells.bursting, stage.active_columns, cells.predicted.total
                 )
 
     def task_metrics(self) -> Metrics:

@@ -420,7 +420,7 @@ ONLINE |= {
     ),
 }  # fmt: skip
 for name, case in ONLINE.items():
-    for way in ("alone", "listed", "deferred"):
+    for way in ("alone", "listed", "ahead"):
         kind = name if way == "alone" else f"{name}, {way}"
         CASES[kind] = replace(case, group={"steps": "online", "online": way})
 COMPACT = {"pools": "compact"}
@@ -558,7 +558,7 @@ SMALL = (
     "memory, many cells a column", "tiled overlap, few of all",
     "bits overlap, few of all", "bytes overlap, few of all",
     "two launches a sample, without boost", "two launches, sixteen keys, one warp",
-    "two launches a sample, without boost, deferred", "keys in memory, one warp, deferred",
+    "two launches a sample, without boost, ahead", "keys in memory, one warp, ahead",
     "sliced overlap, few of all", "bits turned, few of all", "pushed away from the inflection",
     "radix selection, one warp", "sixteen keys, one warp", "keys in memory, one warp",
     "compact pools, one synapse", "compact pools by radius", "compact pools, pushed",

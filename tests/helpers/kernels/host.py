@@ -10,12 +10,14 @@ import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
 
 from htmrun.backends.cuda.device import Device
 from htmrun.paths import KERNELS
+from tests.helpers.kernels.on_card import Arrays, must_be_on_card
 
 HERE = Path(__file__).parent
 HEADER, FRAGMENTS = "cuda_host.h", "fragments.cuh"
@@ -144,6 +146,8 @@ class HostModules:
         self._libraries: dict[str, ctypes.CDLL] = {}
         self.order, self.poison = 0, 0xA5C3E187
         self.capability = (8, 0)
+        # Jobs in step are threads; a library has one set of fibers and one shared memory.
+        self._one_at_a_time = Lock()
 
     def find(self, file: str, name: str) -> Callable[..., None]:
         """Return a kernel that runs under this object's order and poison."""
@@ -153,14 +157,26 @@ class HostModules:
         kernel = HostKernel(library, name)
 
         def launch(grid: tuple[int, ...], block: tuple[int, ...], arguments: Any) -> None:
-            library.host_set_order(self.order, self.poison)
-            kernel(grid, block, arguments)
+            with self._one_at_a_time:
+                library.host_set_order(self.order, self.poison)
+                kernel(grid, block, arguments)
 
         return launch
 
     def device(self, threads: int = 64, select_threads: int = 128) -> Device:
         """Return a device of NumPy arrays; `empty` gives garbage, as a card does."""
-        made = Device(_Dirty(), self.find, np.array, threads, select_threads)
+        arrays = Arrays()
+
+        def find(file: str, name: str) -> Callable[..., None]:
+            kernel = self.find(file, name)
+
+            def launch(grid: tuple[int, ...], block: tuple[int, ...], arguments: Any) -> None:
+                must_be_on_card(name, arguments)
+                kernel(grid, block, arguments)
+
+            return launch
+
+        made = Device(arrays, find, arrays.to_host, threads, select_threads)
         made.capture = lambda run: _noted(made, run)
         made.capability = self.capability
         return made
@@ -189,25 +205,3 @@ def _noted(device: Device, run: Callable[[], None]) -> Callable[[], None]:
             kernel(*call)
 
     return again
-
-
-class _Dirty:
-    """NumPy, except that fresh memory never happens to be zero."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(np, name)
-
-    @staticmethod
-    def empty(shape: Any, dtype: Any) -> np.ndarray:
-        out = np.empty(shape, dtype)
-        out.view(np.uint8).reshape(-1)[:] = 0xB7
-        return out
-
-    def empty_like(self, array: np.ndarray) -> np.ndarray:
-        """Garbage of the shape and dtype of `array`."""
-        return self.empty(array.shape, array.dtype)
-
-    @staticmethod
-    def asarray(array: np.ndarray) -> np.ndarray:
-        """A copy, as an upload is: the device must not see later changes on the host."""
-        return np.array(array, order="C")

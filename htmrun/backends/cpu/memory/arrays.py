@@ -139,7 +139,7 @@ class Scratch(NamedTuple):
     lanes: npt.NDArray[np.uint32]  # see `common.lanes`
     pairs: U8  # the network used last: places that are ordered
     joined: npt.NDArray[np.uint32]  # (JOINED,) entries, copied from lists
-    groups: U8  # (256,) 1: bytes that synapses on active cells have; 0 outside of a call
+    groups: U8  # 1: bytes that synapses on active cells have; 0 outside of a call; see `look_up`
     network: I64  # length of its lists, how many places are sorted, pairs
 
 
@@ -199,7 +199,7 @@ def allocate(cells: int, columns: int, width: int, segments: int = 0, slots: int
         )
     ]
     ids[0][:] = -1
-    groups = _on_lines(64).view(np.uint8)
+    groups = _on_lines(80).view(np.uint8)
     groups[255] = 1
     scalars = np.zeros(SCALARS, np.int64)
     scalars[FREE_TOP] = scalars[FREE_CHUNK] = -1

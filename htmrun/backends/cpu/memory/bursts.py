@@ -8,21 +8,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.core import cgutils
-from numba.extending import intrinsic
+from numba import njit
 
 from htmrun.backends.cpu.common.numeric import popcount, trailing_zeros
 from htmrun.backends.cpu.common.prefetch import ask_for
-from htmrun.backends.cpu.common.processor import has
 from htmrun.backends.cpu.memory.arrays import CHUNK
 from htmrun.backends.cpu.memory.dendrites import other_entries, set_marks
-from htmrun.backends.cpu.memory.index import INLINE, UNCOUNTED
+from htmrun.backends.cpu.memory.index import INLINE
+from htmrun.backends.cpu.memory.look_up import LOOKS_UP, look_up, pack_groups
 from htmrun.backends.cpu.memory.signatures import ALWAYS, byte_of
-
-LOOKS_UP = has("avx512vbmi")
-"""Whether this processor looks up bytes in two registers of 64."""
 
 _LINE = 64
 _LOW, _HALF, _ONE = np.uint64(0xFFFFFFFF), np.uint64(32), np.uint64(1)
@@ -41,11 +35,12 @@ def best_of_bursts(columns: Any, active: Any, burst_segments: int, rules: Any, m
     groups, segments = memory.scratch.groups, memory.segments
     on = set_groups(active, rules.cells_per_column, rules.group_bits, groups)
     # Where by chance alone about as many bytes are found as make a match, all segments pass.
-    if on * rules.segment_size > _BYTES * rules.matching_threshold:
+    if not LOOKS_UP or on * rules.segment_size > _BYTES * rules.matching_threshold:
         others = other_entries(active, memory.cells.listeners)
         if others <= burst_segments * rules.entries_per_segment:
             clear_groups(groups)
             return -1
+    pack_groups(groups)
     chunks = list_chunks(columns, memory.scratch.active_head, memory)
     passed = list_passed(chunks, rules, memory)
     clear_groups(groups)
@@ -173,41 +168,3 @@ def _best_of_columns(passed: Any, rules: Any, memory: Any) -> int:
         head[column] = s
         segments.chain[s] = n
     return columns
-
-
-def _look_up(typingctx: Any, byte: Any, at: Any, groups: Any) -> Any:
-    register = ir.VectorType(ir.IntType(8), _LINE)
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        def loaded(kind: Any, array: Any, position: Any) -> Any:
-            start = context.make_array(kind)(context, builder, array).data
-            place = builder.bitcast(builder.gep(start, [position]), register.as_pointer())
-            return builder.load(place, align=1)
-
-        kinds, (of_bytes, position, of_groups) = signature.args, args
-        which = loaded(kinds[0], of_bytes, position)
-        quarters = [loaded(kinds[2], of_groups, position.type(64 * k)) for k in range(4)]
-        kind = ir.FunctionType(register, [register] * 3)
-        name = "llvm.x86.avx512.vpermi2var.qi.512"
-        function = cgutils.get_or_insert_function(builder.module, kind, name)
-        lower = builder.call(function, [quarters[0], which, quarters[1]])
-        upper = builder.call(function, [quarters[2], which, quarters[3]])
-        high = builder.icmp_signed("<", which, ir.Constant(register, None))
-        found = builder.select(high, upper, lower)
-        hit = builder.icmp_unsigned("!=", found, ir.Constant(register, None))
-        return builder.bitcast(hit, ir.IntType(64))
-
-    return types.uint64(byte, types.intp, groups), codegen
-
-
-@njit(**UNCOUNTED)
-def look_up_plain(byte: Any, at: int, groups: Any) -> Any:
-    """The same without the instruction."""
-    hits = np.uint64(0)
-    for b in range(_LINE):
-        hits |= np.uint64(groups[byte[at + b]]) << np.uint64(b)
-    return hits
-
-
-look_up: Any = intrinsic(_look_up) if LOOKS_UP else look_up_plain
-"""(byte, at, groups): the uint64 mask of those of 64 bytes that `groups` has set."""

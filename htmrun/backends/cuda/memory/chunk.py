@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from htmrun.backends import CellActivity
 from htmrun.backends.bits import Bits
+from htmrun.backends.cuda.card_bits import on_bits
 from htmrun.backends.cuda.device import Device
-from htmrun.backends.cuda.memory.outputs import Counts, Said, Words
+from htmrun.backends.cuda.memory.outputs import cells_later, columns_later
 from htmrun.backends.cuda.memory.rows import Rows
 from htmrun.backends.cuda.rows import words_of
 from htmrun.backends.plan import Plan
@@ -23,12 +25,11 @@ I64 = npt.NDArray[np.int64]
 class Chunk:
     """The rows of several models: `lead` from before, the last of them the cells before the
     first sample, then `length` samples. Device arrays as `kernels/temporal_memory.cu` names them;
-    `on`, `offsets` and `following` are copies on the host.
+    `offsets` and `following` are copies on the host.
     """
 
     device: Device
     samples: Sequence[Bits]
-    on: npt.NDArray[np.int32]
     offsets: I64
     following: I64
     on_j: Any
@@ -56,24 +57,22 @@ class Chunk:
         length, lead = len(samples[0]), max(len(rows) for rows in history)
         shape = len(history), lead + length
         counts, following = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-        pieces = []
+        pieces: list[Bits] = []
         for m, (rows, bits) in enumerate(zip(history, samples, strict=True)):
             before, behind = rows.columns.offsets, slice(lead - len(rows), lead)
             np.subtract(before[1:], before[:-1], out=counts[m, behind])
             np.subtract(bits.offsets[1:], bits.offsets[:-1], out=counts[m, lead:])
             following[m, behind] = rows.following
-            pieces += [rows.columns.indices, bits.indices]
+            pieces += [rows.columns, bits]
         following[:, lead:] = following[:, lead - 1 : lead] + np.arange(1, length + 1)
         ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
         offsets = ends[np.arange(shape[0])[:, None] * shape[1] + np.arange(shape[1] + 1)]
-        # A list without entries is one unused entry: not every device has empty arrays.
-        on = np.concatenate([*pieces, np.zeros(1, np.int32)])
+        on_j = on_bits(device, pieces)
         flags = np.zeros((shape[0], length), np.uint8)
         for m, plan in enumerate(plans):
             flags[m] = (plan.reset != 0) + 2 * (plan.commit != 0)
-        # Zeros, because rows before the samples and the unused entry are copied back as well.
         up, zeros = device.xp.asarray, device.xp.zeros
-        words = (len(on), history[0].active.shape[1])
+        words = (len(on_j), history[0].active.shape[1])
         active, winners = zeros(words, np.uint32), zeros(words, np.uint32)
         winner_count = np.zeros(shape, np.uint32)
         behind_all = _places(offsets[:, 0], offsets[:, lead] - offsets[:, 0])
@@ -86,12 +85,11 @@ class Chunk:
         return Chunk(
             device=device,
             samples=samples,
-            on=on,
             offsets=offsets,
             most_winners=int(winner_count.max()),
             most_on=int(counts.max()),
             following=following,
-            on_j=up(on),
+            on_j=on_j,
             offset_mr=up(offsets),
             following_mr=up(following),
             winner_count_mr=up(winner_count),
@@ -113,21 +111,27 @@ class Chunk:
             *(np.int32(n) for n in sizes),
         )  # fmt: skip
 
-    def said(self, cells_per_column: int) -> tuple[list[Said], Counts, Counts]:
-        """Return what each model says, and hits and bursting columns of all, int32 (models, T)."""
-        active, winners, predicted = (
-            Words(self.device.to_host, words)
-            for words in (self.active_jw, self.winner_jw, self.predicted_mtv)
+    def said(self, cells_per_column: int) -> list[CellActivity]:
+        """Return what each model says."""
+        samples, columns, device = self.length, self.samples[0].size, self.device
+        active, winners = (
+            cells_later(device, words, self.on_j, self.offset_mr, self.lead, cells_per_column)
+            for words in (self.active_jw, self.winner_jw)
         )
-        bursting = self.device.to_host(self.bursting_mr)[:, self.lead :].astype(np.int32)
+        predicted = columns_later(device, self.predicted_mtv)
+        bursting = device.to_host(self.bursting_mr)[:, self.lead :].astype(np.int32)
         hits = (np.diff(self.offsets[:, self.lead :], axis=1) - bursting).astype(np.int32)
-        parts = [
-            Said(bits, cells_per_column, int(start), m, active, winners, predicted)
-            for m, (bits, start) in enumerate(
-                zip(self.samples, self.offsets[:, self.lead], strict=True)
+        cells = columns * cells_per_column
+        return [
+            CellActivity(
+                active=active.bits(cells, samples, m),
+                winners=winners.bits(cells, samples, m),
+                predicted=predicted.bits(columns, samples, m),
+                hits=hits[m],
+                bursting=bursting[m],
             )
+            for m in range(len(self.samples))
         ]
-        return parts, hits, bursting
 
     def take(self, wanted: Sequence[I64]) -> list[Rows]:
         """Return copies of the wanted rows of each model, all in one transfer."""
@@ -136,10 +140,12 @@ class Chunk:
         counts = self.offsets[model, row + 1] - self.offsets[model, row]
         place = _places(self.offsets[model, row], counts)
         ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
-        on, following = self.on[place], self.following[model, row]
+        following = self.following[model, row]
+        on = np.zeros(0, np.int32)
         active = winners = np.zeros((0, self.active_jw.shape[1]), np.uint32)
         if len(place):
             there = self.device.xp.asarray(place)
+            on = self.device.to_host(self.on_j[there])
             active = self.device.to_host(self.active_jw[there])
             winners = self.device.to_host(self.winner_jw[there])
         taken, first = [], 0

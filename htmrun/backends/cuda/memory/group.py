@@ -14,11 +14,11 @@ import numpy as np
 
 from htmrun.backends import CellActivity, State, tm_contract
 from htmrun.backends.bits import Bits
+from htmrun.backends.cuda.card_bits import lies_on
 from htmrun.backends.cuda.device import Device, cuda_device
 from htmrun.backends.cuda.memory import arrays as tm_arrays
 from htmrun.backends.cuda.memory import transfer
 from htmrun.backends.cuda.memory.chunk import Chunk
-from htmrun.backends.cuda.memory.outputs import CardActivity, Counts, Said
 from htmrun.backends.cuda.memory.rows import Rows, rows_of
 from htmrun.backends.parameters import TemporalMemoryParameters
 from htmrun.backends.plan import Flags, Plan
@@ -182,7 +182,7 @@ class TemporalMemoryGroup:
         if length == 0:
             return
         words = tm_arrays.words(self.parameters.cells_per_column)
-        if sum(len(bits.indices) for bits in samples) * words <= CHUNK_WORDS:
+        if sum(bits.total for bits in samples) * words <= CHUNK_WORDS:
             step = CHUNK
         else:
             most_on = max(int(bits.counts().max()) for bits in samples)
@@ -194,6 +194,8 @@ class TemporalMemoryGroup:
         for bits in samples:
             if bits.size != self.columns:
                 raise ValueError(f"samples of {bits.size} bits for {self.columns} columns")
+            if lies_on(bits, self._device):  # made by a kernel for as many columns
+                continue
             on = bits.indices
             if len(on) and (on.min() < 0 or on.max() >= self.columns):
                 raise ValueError(f"on-bits outside of 0 to {self.columns - 1}")
@@ -205,16 +207,11 @@ class TemporalMemoryGroup:
             )
         return lengths.pop()
 
-    def _joined(self, parts: Sequence[tuple[list[Said], Counts, Counts]]) -> list[CellActivity]:
+    def _joined(self, parts: Sequence[list[CellActivity]]) -> list[CellActivity]:
         if not parts:
             cells, none = Bits.empty(self._arrays.cells), np.zeros(0, np.int32)
             return [CellActivity(cells, cells, Bits.empty(self.columns), none, none)] * self.models
-        hits = np.concatenate([hits for _, hits, _ in parts], axis=1)
-        bursting = np.concatenate([bursting for _, _, bursting in parts], axis=1)
-        return [
-            CardActivity([said[m] for said, _, _ in parts], hits[m], bursting[m])
-            for m in range(self.models)
-        ]
+        return [CellActivity.joined([said[m] for said in parts]) for m in range(self.models)]
 
 
 def _cut(samples: Sequence[Bits], start: int, stop: int, length: int) -> Sequence[Bits]:

@@ -1,108 +1,68 @@
-"""What temporal memories said of a chunk, brought from the device for whoever reads it.
+"""What temporal memories said of a chunk: bits that stay on the card until somebody reads them.
 
-How many columns were hit and burst is on the host at once. Cells and predicted columns stay on the
-device as words until somebody asks for them; then all models' come in one transfer.
+How many columns were hit and burst is on the host at once. Cells and predicted columns stay as the
+words that the memory's kernel wrote; they are counted when somebody asks how many there are, and
+listed when a stage on the card, or the host, reads which. Each is done once for all models.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import cached_property
+from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from htmrun.backends import CellActivity
 from htmrun.backends.bits import Bits
-from htmrun.backends.cuda.memory.rows import cells_of
+from htmrun.backends.cuda.card_bits import CardBits, Listed
+from htmrun.backends.cuda.device import Device
+from htmrun.backends.cuda.rows import lists, lists_of_rows
 
 Counts = npt.NDArray[np.int32]
 
 
-class Words:
-    """Words of a chunk on a device, copied to the host once, when first asked for."""
+class Later:
+    """Samples of all models of a chunk, listed once, when those of one are asked for."""
 
-    def __init__(self, to_host: Callable[[Any], np.ndarray], on_device: Any) -> None:
-        self._to_host, self._words, self._here = to_host, on_device, False
-        self._lock = Lock()
+    def __init__(self, device: Device, make: Callable[[], list[Listed]]) -> None:
+        self._device, self._make = device, make
+        self._found: list[Listed] | None = None
+        self._lock = Lock()  # models of a chunk may be read by several threads
 
-    @property
-    def on_host(self) -> np.ndarray:
-        """The words."""
-        with self._lock:  # models of a chunk may be read by several threads
-            if not self._here:
-                self._words, self._here = self._to_host(self._words), True
-        words: np.ndarray = self._words
-        return words
+    def of(self, model: int) -> Listed:
+        """Return one model's."""
+        with self._lock:
+            if self._found is None:
+                with self._device.current():
+                    self._found = self._make()
+                del self._make
+        return self._found[model]
 
-
-class Said:
-    """One model's part of a chunk: samples of `columns`, their words from `start` on in `active`
-    and `winners`, row `model` of `predicted`.
-    """
-
-    def __init__(
-        self, columns: Bits, cells_per_column: int, start: int, model: int, active: Words,
-        winners: Words, predicted: Words,
-    ) -> None:  # fmt: skip
-        self._columns, self._cells_per_column = columns, cells_per_column
-        self._start, self._model = start, model
-        self._active, self._winners, self._predicted = active, winners, predicted
-
-    def active(self) -> Bits:
-        """Return the active cells."""
-        return self._cells(self._active)
-
-    def winners(self) -> Bits:
-        """Return the winner cells."""
-        return self._cells(self._winners)
-
-    def predicted(self) -> Bits:
-        """Return the predicted columns."""
-        return _set_bits(self._predicted.on_host[self._model], self._columns.size)
-
-    def _cells(self, words: Words) -> Bits:
-        stop = self._start + len(self._columns.indices)
-        return cells_of(self._columns, words.on_host[self._start : stop], self._cells_per_column)
+    def bits(self, size: int, samples: int, model: int) -> Bits:
+        """Return one model's as bits."""
+        return CardBits(self._device, size, samples, lambda: self.of(model))
 
 
-class CardActivity(CellActivity):
-    """A `CellActivity` whose bits are made when they are read."""
-
-    def __init__(self, parts: Sequence[Said], hits: Counts, bursting: Counts) -> None:
-        object.__setattr__(self, "_parts", parts)
-        object.__setattr__(self, "hits", hits)
-        object.__setattr__(self, "bursting", bursting)
-
-    _parts: Sequence[Said]
-
-    @cached_property
-    def active(self) -> Bits:
-        """The active cells."""
-        return _joined([part.active() for part in self._parts])
-
-    @cached_property
-    def winners(self) -> Bits:
-        """The winner cells."""
-        return _joined([part.winners() for part in self._parts])
-
-    @cached_property
-    def predicted(self) -> Bits:
-        """The predicted columns."""
-        return _joined([part.predicted() for part in self._parts])
+def columns_later(device: Device, predicted_mtv: Any) -> Later:
+    """Return what packed rows of columns hold, uint32 (models, T, words)."""
+    return Later(device, lambda: lists_of_rows(device, predicted_mtv, 0))
 
 
-def _joined(parts: Sequence[Bits]) -> Bits:
-    return parts[0] if len(parts) == 1 else Bits.concatenate(parts)
+def cells_later(
+    device: Device, cell_jw: Any, column_j: Any, offset_mr: Any, lead: int, per_column: int
+) -> Later:
+    """Return the cells of rows `lead` on; arrays as `kernels/rows.cu` names them."""
+    models, rows, words = offset_mr.shape[0], offset_mr.shape[1] - 1, cell_jw.shape[1]
+    sizes = np.int32(lead), np.int32(rows), np.int32(words)
 
+    def count(counts: Any, *grid: tuple[int, ...]) -> None:
+        device.launch("rows.cu", "count_cells", *grid, cell_jw, offset_mr, counts, *sizes)
 
-def _set_bits(words: npt.NDArray[np.uint32], size: int) -> Bits:
-    """Return the bits of packed rows that are hardly ever set, uint32 (T, words)."""
-    row, word = np.nonzero(words)
-    octets = np.ascontiguousarray(words[row, word], "<u4").view(np.uint8).reshape(-1, 4)
-    place, bit = np.nonzero(np.unpackbits(octets, axis=1, bitorder="little"))
-    ends = np.cumsum(np.bincount(row[place], minlength=len(words)), dtype=np.int64)
-    indices = (word[place] * 32 + bit).astype(np.int32)
-    return Bits(size, indices, np.concatenate([np.zeros(1, np.int64), ends]))
+    def fill(ends: Any, on_j: Any, *grid: tuple[int, ...]) -> None:
+        device.launch(
+            "rows.cu", "list_cells", *grid, cell_jw, column_j, offset_mr, ends, on_j, *sizes,
+            np.int32(per_column),
+        )  # fmt: skip
+
+    return Later(device, lambda: lists(device, models, rows - lead, count, fill))

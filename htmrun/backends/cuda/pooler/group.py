@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from htmrun.backends import State, receptive_fields
 from htmrun.backends.bits import Bits
+from htmrun.backends.cuda.card_bits import lies_on, on_host
 from htmrun.backends.cuda.chunk_schedule import Schedule
 from htmrun.backends.cuda.device import Device, cuda_device
 from htmrun.backends.cuda.footprint import scratch_samples
@@ -81,7 +82,7 @@ class SpatialPoolerGroup:
         overlap: OverlapWay | Literal["auto"] = "auto",
         steps: Literal["auto", "phase", "online"] = "auto",
         by_input: ByInput = "auto",
-        online: OnlineWay = "deferred",
+        online: OnlineWay = "ahead",
         pools: PoolsAsked = "auto",
     ) -> None:
         self.parameters = parameters
@@ -125,7 +126,9 @@ class SpatialPoolerGroup:
         parts = []
         for a, b in zip(cuts, [*cuts[1:], length], strict=False):
             chunk = [x.slice(a, b) for x in samples], [p.slice(a, b) for p in plans]
-            parts.append(self._run_chunk(*chunk))
+            won = self._run_chunk(*chunk)
+            # Of a long stream only a chunk's winners stay on the card.
+            parts.append(won if len(cuts) == 1 else [on_host(bits) for bits in won])
             for model in renewed.get(b, ()):
                 self._kernels.renew_radius(model)
         return self._joined(parts)
@@ -151,7 +154,8 @@ class SpatialPoolerGroup:
             )
             won = self._kernels.no_winners(rows.rows)
             self._infer(rows, won)
-            parts.append(listed(self._kernels.device, won, 0, self.parameters.columns))
+            found = listed(self._kernels.device, won, 0, self.parameters.columns)
+            parts.append(found if length <= chunk else [on_host(bits) for bits in found])
         return self._joined(parts)
 
     def overlaps(self, samples: Sequence[Bits]) -> list[npt.NDArray[np.int32]]:
@@ -249,7 +253,9 @@ class SpatialPoolerGroup:
     def _keep_open(self, history: Sequence[Bits], new: Sequence[Bits], left: Sequence[int]) -> None:
         """Keep the last `left` samples of each model, whose window has not ended."""
         for window, inputs, winners, n in zip(self._open, history, new, left, strict=True):
-            won = Bits.concatenate([window.winners, winners])
+            won = winners
+            if n > len(winners):
+                won = Bits.concatenate([window.winners, winners])
             keep = [b.slice(len(b) - n, len(b)) for b in (inputs, won)]
             window.inputs, window.winners = (
                 Bits(b.size, b.indices.copy(), b.offsets) for b in keep
@@ -282,7 +288,9 @@ class SpatialPoolerGroup:
 
     def _check(self, samples: Sequence[Bits]) -> int:
         for bits in samples:
-            check_bits(bits, self.inputs)
+            # What lies on the card was made by a kernel, in range.
+            if bits.size != self.inputs or not lies_on(bits, self._kernels.device):
+                check_bits(bits, self.inputs)
         lengths = {len(b) for b in samples}
         if len(samples) != self.models or len(lengths) != 1:
             raise ValueError(

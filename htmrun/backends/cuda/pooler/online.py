@@ -20,13 +20,16 @@ from htmrun.backends.parameters import SpatialPoolerParameters
 
 i32, u32, i64, u64 = np.int32, np.uint32, np.int64, np.uint64
 
-OnlineWay = Literal["alone", "listed", "deferred"]
+OnlineWay = Literal["alone", "listed", "deferred", "ahead"]
 """How a sample's winners are found: by one block "alone", or "listed" by many; "deferred" also
-applies flips of bits by input one launch later, while the next winners are listed."""
+applies flips of bits by input one launch later, while the next winners are listed; "ahead" besides
+has permanences fetched into the card's cache as soon as a column is known to have won."""
 
 LISTED_KEYS = 4
 FLIPPING = 128
-"""Blocks that apply flips, at most."""
+"""Blocks that apply flips, of all models together: as many as find room beside those that list."""
+AHEAD_BYTES = 1 << 24
+"""So much is fetched ahead at most: a third of the cache of an H200, which keeps more than that."""
 
 
 class OnlineKernels(Kernels):
@@ -40,13 +43,13 @@ class OnlineKernels(Kernels):
         device: Device,
         local_kernels: LocalKernels,
         by_input: ByInput = "auto",
-        online: OnlineWay = "deferred",
+        online: OnlineWay = "ahead",
         pools: PoolsAsked = "auto",
     ) -> None:
         # Where one block selects alone, whole rows learn.
         asked = "dense" if online == "alone" and pools == "auto" else pools
         if online == "alone" and asked == "compact":
-            raise ValueError("pools 'compact' with online 'alone', expected 'listed' or 'deferred'")
+            raise ValueError("pools 'compact' with online 'alone', expected another way")
         super().__init__(parameters, input_shape, seeds, device, local_kernels, by_input, asked)
         self._online_way = online
         self._lists: tuple[Any, ...] = ()
@@ -103,13 +106,16 @@ class OnlineKernels(Kernels):
         threads = min(self.device.select_threads, -(-p.columns // (LISTED_KEYS * 32)) * 32)
         listing = -(-p.columns // (LISTED_KEYS * threads))
         kind = "16" if p.columns <= 16 * threads else "any"
-        deferred = self._online_way == "deferred"
+        deferred = self._online_way in ("deferred", "ahead")
+        row_bytes = int(self._permanences[0, 0].nbytes)
+        ahead = AHEAD_BYTES // (row_bytes * self.models) if self._online_way == "ahead" else 0
         parts = p.active_columns * -(-self.words // 32)
-        flipping = min(FLIPPING, -(-parts * 32 // threads)) if deferred else 0
+        flipping = min(max(1, FLIPPING // self.models), -(-parts * 32 // threads))
         team, block = self._team(rows)
         adapting = -(-listed_at_most // (block // team))
         counting = -(-self.column_words // SPARSE_WORDS)
         counts, lists, tied, flips, flipped = self._list_arrays()
+        blocks = listing + (flipping if deferred else 0), self.models
         kernel = "sp_online_learn"
         synapses: tuple[Any, ...] = self._permanences, self._connected, self._by_input
         runs: tuple[Any, ...] = ()
@@ -122,11 +128,11 @@ class OnlineKernels(Kernels):
         for t in range(samples):
             row, more = i32(schedule.lead + t), t + 1 < samples
             self.device.launch(
-                "sp_online_listed.cu", f"sp_online_list_{kind}", (listing + flipping, self.models),
-                (threads,), self._keys, counts, lists, won, self._learners, tied, self._by_input,
-                schedule.window, flips, flipped, i32(t), row, *sizes, i32(self.words),
-                i32(self.column_words), wanted, boosted, i32(listed_at_most), i32(listing),
-                i32(deferred and t > 0),
+                "sp_online_listed.cu", f"sp_online_list_{kind}", blocks, (threads,),
+                self._keys, counts, lists, won, self._learners, tied, self._by_input,
+                self._permanences, schedule.window, flips, flipped, i32(t), row, *sizes,
+                i32(self.words), i32(self.column_words), wanted, boosted, i32(listed_at_most),
+                i32(listing), i32(deferred and t > 0), i32(ahead), i32(row_bytes),
             )  # fmt: skip
             self.device.launch(
                 "sp_online_listed.cu", kernel, (counting + adapting, self.models),
