@@ -55,6 +55,7 @@ POOLERS = [
     ("SP 784 -> 2048, boost, window 1", Case(784, 2048, 0.19, 1, BOOST, 512), 20),
     ("SP 1024 -> 2048, new patterns, window 1", Case(1024, 2048, 0.05, 1, {}, 0), 20),
     ("SP 4096 -> 4096, window 1", Case(4096, 4096, 0.02), 20),
+    ("SP 16384 -> 16384, window 1", Case(16384, 16384, 0.02), 8),
 ]
 TURNS = 4  # the first warms up
 Wanted = Callable[[str], bool]

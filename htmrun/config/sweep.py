@@ -42,8 +42,10 @@ class SweepParameters(Parameters):
     )
     trials: int = Field(30, ge=1, le=1_000_000, description="Trials in all, earlier ones included.")
     workers: int | None = Field(
-        None, ge=1, le=4096, description="Trials that run side by side; null: one per core."
-    )
+        None, ge=1, le=4096,
+        description="Trials that run side by side; null: one per core, or as many as a card has "
+        "room for where settings do not depend on earlier trials.",
+    )  # fmt: skip
     arm: str | None = Field(
         None, description="The arm whose settings are searched; null: the experiment's first."
     )

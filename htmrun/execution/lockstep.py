@@ -11,14 +11,16 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from htmrun.errors import StopRequestedError
 from htmrun.training.records import Job, Record
 
 Work = Callable[[Callable[[], bool]], Iterator[Record]]
+K = TypeVar("K")
 
 
 class Group(Protocol):
@@ -62,7 +64,7 @@ class Meeting:
     """Runs jobs in threads and serves their requests in the calling thread."""
 
     def __init__(self) -> None:
-        self._inbox: queue.SimpleQueue[Record | Request | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[tuple[Any, Record] | Request | None] = queue.SimpleQueue()
         self._stopped = False
 
     def ask(self, request: Request) -> Any:
@@ -79,20 +81,29 @@ class Meeting:
         self, works: Mapping[Job, Work], guarded: Callable[[Job, Work], Iterator[Record]]
     ) -> Generator[Record, None, None]:
         """Run all works side by side and yield their records; `guarded` turns errors into them."""
+        with closing(self.news(works, guarded)) as found:
+            for news in found:
+                if news is not None:
+                    yield news[1]
 
-        def run(job: Job, work: Work) -> None:
+    def news(
+        self, works: Mapping[K, Work], guarded: Callable[[K, Work], Iterator[Record]]
+    ) -> Generator[tuple[K, Record] | None, None, None]:
+        """Run all works side by side and yield each record with the key of its work.
+
+        None whenever requests were served: whoever waits can look up.
+        """
+
+        def run(key: K, work: Work) -> None:
             try:
-                for record in guarded(job, work):
-                    self._inbox.put(record)
+                for record in guarded(key, work):
+                    self._inbox.put((key, record))
             except StopRequestedError:
                 pass
             finally:
                 self._inbox.put(None)
 
-        threads = [
-            threading.Thread(target=run, args=item, name=item[0].name, daemon=True)
-            for item in works.items()
-        ]
+        threads = [threading.Thread(target=run, args=item, daemon=True) for item in works.items()]
         running, waiting = len(threads), list[Request]()
         try:
             for thread in threads:
@@ -107,6 +118,7 @@ class Meeting:
                     yield message
                 if waiting and len(waiting) == running:
                     waiting = serve(waiting)
+                    yield None
         finally:
             self._stop(threads, waiting)
 

@@ -277,7 +277,17 @@ def works_together(
 
     Latencies are left out: a sample of one job waits for those of the others.
     """
-    shared, arms = SharedBackend(cuda_device(index), meeting), builder.experiment.selected
+    return works_on(shared_on(index, meeting), builder, jobs)
+
+
+def shared_on(index: int, meeting: Meeting) -> SharedBackend:
+    """Return what makes models on card `index` that share launches."""
+    return SharedBackend(cuda_device(index), meeting)
+
+
+def works_on(shared: SharedBackend, builder: Builder, jobs: Sequence[Job]) -> dict[Job, Work]:
+    """Return the work of each job, whose models share launches with all others on `shared`."""
+    arms = builder.experiment.selected
     sharing, works = replace(builder, shared=shared), {}
     # By arm, so that models that look at the same time are neighbours in their group.
     for job in sorted(jobs, key=lambda job: arms.index(job.arm)):

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from optuna.pruners import BasePruner
     from optuna.samplers import BaseSampler
 
+INDEPENDENT = ("random", "grid", "qmc")
+"""Samplers whose settings do not depend on what came out of earlier trials."""
+
 
 def distributions(space: Space) -> dict[str, BaseDistribution]:
     """Return Optuna's distribution of every dimension."""

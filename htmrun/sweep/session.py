@@ -14,15 +14,18 @@ from htmrun.config.store_uri import hide_password
 from htmrun.config.sweep import Sweep
 from htmrun.errors import UserError, nearest
 from htmrun.execution.jobs import Builder
+from htmrun.execution.placement import resolve_place
 from htmrun.execution.processes import ProcessWorkers, cores, must_be_guarded
 from htmrun.execution.ray_actors import RayWorkers
 from htmrun.execution.ray_connection import LOCAL
 from htmrun.execution.ray_nodes import Share
 from htmrun.execution.session import main_metrics
 from htmrun.execution.signals import terminations_raised
+from htmrun.sweep.card_trials import CardTrials
 from htmrun.sweep.conductor import Conductor, direction_words
 from htmrun.sweep.record import SweepRecord
 from htmrun.sweep.results import best, figures_of, importance, write
+from htmrun.sweep.samplers import INDEPENDENT
 from htmrun.sweep.study import SharedStudy, worker_name
 from htmrun.sweep.trial import TrialPlayer, rehearse
 from htmrun.tracking import holding
@@ -146,6 +149,10 @@ def _record(sweep: Sweep, shared: SharedStudy, lines: Callable[[str], None]) -> 
 def _workers(on: str, sweep: Sweep, source: Source, lines: Callable[[str], None]) -> Workers:
     """Return what runs trials; each waits for an answer after what it reports."""
     settings, player = sweep.settings, TrialPlayer(source, source.fingerprint)
+    if on == LOCAL and resolve_place(sweep.trial({}), on).card is not None:
+        learns = settings.sampler not in INDEPENDENT
+        most = settings.workers or (cores() if learns else None)
+        return CardTrials(source, source.fingerprint, most, learns, lines)
     if on == LOCAL:
         return ProcessWorkers(player, settings.workers or cores())
     share = Share(settings.cpus, settings.gpus, settings.wait_s, settings.workers, "sweep")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +10,10 @@ from htmrun.components.sources import Source
 from htmrun.config.schema import Experiment
 from htmrun.errors import UserError
 from htmrun.execution import lots
-from htmrun.execution.opening import must_be_same_data, open_run
+from htmrun.execution.opening import OpenRun, must_be_same_data, open_run
 from htmrun.execution.workers import in_words
 from htmrun.training.measures.measure import RECENT
-from htmrun.training.records import Failed, Finished, Job, Progress
+from htmrun.training.records import Failed, Finished, Job, Progress, Record
 
 LOST = "lost"
 """What marks a trial that does not count: its worker is gone, and it is run again."""
@@ -72,27 +72,55 @@ class TrialPlayer:
             yield Broken(*in_words(error))
 
 
-def _jobs(task: Task, source: Source) -> Generator[Message, None, None]:
-    run = open_run(task.experiment, source=source, threads=1)
-    jobs = run.jobs
-    held_out = source.test(1) is not None
-    run.builder.prepare()
-    total = run.builder.samples() * run.experiment.epochs
-    ended: dict[Job, Finished] = {}
-    # On a card the seeds run in step, on the processor one after the other.
-    for record in lots.records(run, lots.lots_of(run)):
-        before = jobs.index(record.job) * total
+class Telling:
+    """What a trial says of its jobs' records, taken in the order of the jobs.
+
+    So it says the same where its jobs ran one after the other and where they ran side by side.
+    """
+
+    def __init__(self, run: OpenRun) -> None:
+        self._jobs = run.jobs
+        self._held_out = run.builder.source.test(1) is not None
+        self._total = run.builder.samples() * run.experiment.epochs
+        self._waiting: dict[Job, list[Record]] = {job: [] for job in run.jobs}
+        self._ended: list[Finished] = []
+
+    def take(self, record: Record) -> Iterator[Message]:
+        """Yield what can be said now that a job has said `record`; Ended or Broken comes last."""
+        self._waiting[record.job].append(record)
+        while len(self._ended) < len(self._jobs):
+            job = self._jobs[len(self._ended)]
+            said, self._waiting[job] = self._waiting[job], []
+            for one in said:
+                yield from self._of(one)
+            if not said or not isinstance(said[-1], Finished):
+                return
+
+    def _of(self, record: Record) -> Iterator[Message]:
+        before = len(self._ended) * self._total
         if isinstance(record, Failed):
             yield Broken(f"seed {record.job.seed}: {record.error}", record.trace)
-            return
         if isinstance(record, Progress):
-            yield Report(before + record.sample, on_the_way(record.metrics, held_out))
+            yield Report(before + record.sample, on_the_way(record.metrics, self._held_out))
         if isinstance(record, Finished):
-            ended[record.job] = record
-            if len(ended) < len(jobs):  # The last one's figures come with the trial's own.
-                yield Report(before + total, record.metrics)
-    finished = [ended[job] for job in jobs]
-    yield Ended(tuple(r.metrics for r in finished), tuple(r.state_hash for r in finished))
+            self._ended.append(record)
+            if len(self._ended) < len(self._jobs):
+                yield Report(before + self._total, record.metrics)
+                return
+            # The last one's figures come with the trial's own.
+            figures = tuple(one.metrics for one in self._ended)
+            yield Ended(figures, tuple(one.state_hash for one in self._ended))
+
+
+def _jobs(task: Task, source: Source) -> Generator[Message, None, None]:
+    run = open_run(task.experiment, source=source, threads=1)
+    run.builder.prepare()
+    telling = Telling(run)
+    for record in lots.records(run, lots.lots_of(run)):
+        for message in telling.take(record):
+            yield message
+            if isinstance(message, Broken):
+                return
 
 
 def on_the_way(figures: Mapping[str, float], held_out: bool) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Sums of rows of weights, up to eight classes a step, in LLVM's terms.
+"""Sums of rows of weights, and additions to them, up to eight classes a step, in LLVM's terms.
 
 The sum stays in registers while rows go by, so that a row costs one addition's latency and not a
 store and a load besides. Each class adds its weights one by one in the order of the on-bits, as
@@ -90,60 +90,57 @@ def _add_steps(count: int, lanes: int) -> Callable[..., Any]:
     return intrinsic(adding)
 
 
-_four_eights: Any = _sum_steps(4, 8)
-_two_eights: Any = _sum_steps(2, 8)
-_eight: Any = _sum_steps(1, 8)
-_two_fours: Any = _sum_steps(2, 4)
-_four: Any = _sum_steps(1, 4)
-_two_twos: Any = _sum_steps(2, 2)
-_two: Any = _sum_steps(1, 2)
-_one: Any = _sum_steps(1, 1)
-_add_four_eights: Any = _add_steps(4, 8)
-_add_two_eights: Any = _add_steps(2, 8)
-_add_two_fours: Any = _add_steps(2, 4)
-_add_two_twos: Any = _add_steps(2, 2)
+def _in_steps(make: Callable[[int, int], Any]) -> Any:
+    """Return what handles rows of 2 to 32 classes in the fewest steps that `make` makes."""
+    four_eights, two_eights, two_fours, two_twos = (
+        make(count, lanes) for count, lanes in ((4, 8), (2, 8), (2, 4), (2, 2))
+    )
+
+    # Part of its callers, which are kept: by itself it would be compiled for each process anew.
+    @njit(**{**ALONE, "cache": False}, forceinline=True)
+    def in_steps(table: Any, on: Any, begin: int, end: int, amounts: Any) -> None:
+        if end - begin > 16:
+            middle = min(begin + 16, end - 8)
+            four_eights(table, on, (begin, begin + 8, middle, end - 8), amounts)
+        elif end - begin >= 8:
+            two_eights(table, on, (begin, end - 8), amounts)
+        elif end - begin >= 4:
+            two_fours(table, on, (begin, end - 4), amounts)
+        else:
+            two_twos(table, on, (begin, end - 2), amounts)
+
+    return in_steps
+
+
+_sum, _add = _in_steps(_sum_steps), _in_steps(_add_steps)
+"""(table, on, begin, end, amounts): sum, or add to, the classes from `begin` to before `end`."""
 
 
 @njit(**ALONE)
 def sum_rows(weights: Any, on: Any, out: Any) -> None:
     """Write the sum of the rows `on` of `weights` (float32 (bits, classes)) to `out` (classes,)."""
     classes = out.shape[0]
-    if classes >= 8:
-        last, c = classes - 8, 0
-        while c + 16 < classes:
-            _four_eights(weights, on, (c, c + 8, min(c + 16, last), min(c + 24, last)), out)
-            c += 32
-        if c + 8 < classes:
-            _two_eights(weights, on, (c, min(c + 8, last)), out)
-        elif c < classes:
-            _eight(weights, on, (min(c, last),), out)
-    elif classes > 4:
-        _two_fours(weights, on, (0, classes - 4), out)
-    elif classes == 4:
-        _four(weights, on, (0,), out)
-    elif classes == 3:
-        _two_twos(weights, on, (0, 1), out)
-    elif classes == 2:
-        _two(weights, on, (0,), out)
-    else:
-        _one(weights, on, (0,), out)
+    if classes == 1:
+        out[0] = 0
+        for i in range(on.shape[0]):
+            out[0] += weights[on[i], 0]
+        return
+    begin = 0
+    while classes - begin > 32:
+        _sum(weights, on, begin, begin + 32, out)
+        begin += 32
+    # A rest of fewer than a step is shared with the step before.
+    _sum(weights, on, max(min(begin, classes - 8), 0), classes, out)
 
 
 @njit(**ALONE)
 def add_to_rows(table: Any, on: Any, amounts: Any) -> None:
     """Add `amounts` (float32 (classes,)) to the rows `on`, none of them twice, of `table`."""
     classes = amounts.shape[0]
-    if classes > 32 or classes == 1:
-        for i in range(on.shape[0]):
-            row = table[on[i]]
-            for c in range(classes):
-                row[c] += amounts[c]
-    elif classes > 16:
-        last = classes - 8
-        _add_four_eights(table, on, (0, 8, min(16, last), last), amounts)
-    elif classes >= 8:
-        _add_two_eights(table, on, (0, classes - 8), amounts)
-    elif classes >= 4:
-        _add_two_fours(table, on, (0, classes - 4), amounts)
-    else:
-        _add_two_twos(table, on, (0, classes - 2), amounts)
+    if 1 < classes <= 32:
+        _add(table, on, 0, classes, amounts)
+        return
+    for i in range(on.shape[0]):
+        row = table[on[i]]
+        for c in range(classes):
+            row[c] += amounts[c]

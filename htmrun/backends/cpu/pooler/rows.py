@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from numba import njit
@@ -19,27 +21,28 @@ I16 = npt.NDArray[np.int16]
 _TOP = PERMANENCE_ONE - SHIFT
 
 
-@njit(**INNER)
-def adapt_whole(
-    x: I16, c: int, w: int, bits: np.uint64, change: tuple[int, int], threshold: int
-) -> np.uint64:
-    """Add change[0] to the permanences of word `w` of column `c` whose bit is set, else change[1].
+def _adapting(whole: bool) -> Any:
+    """Make the step for a whole word, or for half of one."""
 
-    Returns the mask of those from `threshold` on.
-    """
-    at, limit = c * x.shape[1] + 64 * w, np.int16(threshold - SHIFT)
-    up, down, top = np.int16(change[0]), np.int16(change[1]), np.int16(_TOP)
-    return adapt_by_bits(x, at, bits, up, down, top, limit)
+    @njit(**INNER)
+    def adapt(
+        x: I16, c: int, w: int, bits: np.uint64, change: tuple[int, int], threshold: int
+    ) -> np.uint64:
+        at, limit = c * x.shape[1] + 64 * w, np.int16(threshold - SHIFT)
+        up, down, top = np.int16(change[0]), np.int16(change[1]), np.int16(_TOP)
+        if whole:
+            return adapt_by_bits(x, at, bits, up, down, top, limit)
+        return adapt_half_by_bits(x, at, bits, up, down, top, limit)
+
+    return adapt
 
 
-@njit(**INNER)
-def adapt_half(
-    x: I16, c: int, w: int, bits: np.uint64, change: tuple[int, int], threshold: int
-) -> np.uint64:
-    """The same of half a word."""
-    at, limit = c * x.shape[1] + 64 * w, np.int16(threshold - SHIFT)
-    up, down, top = np.int16(change[0]), np.int16(change[1]), np.int16(_TOP)
-    return adapt_half_by_bits(x, at, bits, up, down, top, limit)
+adapt_whole = _adapting(whole=True)
+"""(x, c, w, bits, change, threshold): add change[0] to the permanences of word `w` of column `c`
+whose bit is set, else change[1]. Returns the uint64 mask of those from `threshold` on."""
+
+adapt_half = _adapting(whole=False)
+"""The same of half a word."""
 
 
 @njit(**INNER)
