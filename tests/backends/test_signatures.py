@@ -6,10 +6,12 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from numba import njit
 
 from htmrun.backends import cpu, reference
 from htmrun.backends.bits import Bits
-from htmrun.backends.cpu.memory import bursts
+from htmrun.backends.cpu.common.processor import has
+from htmrun.backends.cpu.memory import look_up
 from htmrun.backends.cpu.memory.arrays import CHUNK, CHUNKS_END, FREE_CHUNK
 from htmrun.backends.cpu.memory.signatures import ALWAYS, NONE
 from htmrun.backends.parameters import TemporalMemoryParameters
@@ -141,16 +143,30 @@ def test_signatures_hold_through_evictions_and_resets(seed):
         check(tm)
 
 
-def test_looked_up_by_an_instruction_or_plainly_is_the_same():
+WAYS = [
+    pytest.param(
+        way, marks=pytest.mark.skipif(not has(feature), reason=f"a processor without {feature}")
+    )
+    for way, feature in (("look_up_bytes", "avx512vbmi"), ("look_up_bits", "avx2"))
+]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 1.0])
+def test_looked_up_by_an_instruction_or_plainly_is_the_same(way, share, monkeypatch):
+    monkeypatch.setattr(look_up, "BYTES", False)
+    looked_up, pack = getattr(look_up, way), look_up.pack_groups.py_func
+
+    @njit
+    def found(byte, at, groups):
+        return looked_up(byte, at, groups)
+
     random = np.random.default_rng(0)
-    groups = (random.random(256) < 0.5).astype(np.uint8)
+    groups = np.zeros(320, np.uint8)
+    groups[:256] = random.random(256) < share
+    pack(groups)
     byte = random.permutation(np.arange(384) % 256).astype(np.uint8)
-    for at in (0, 1, 63, 64, 320):
+    for at in range(320):
         expected = int((groups[byte[at : at + 64]].astype(object) << np.arange(64)).sum())
-        assert bursts.look_up_plain(byte, at, groups) == expected
-        assert look_up(byte, at, groups) == expected
-
-
-@bursts.njit
-def look_up(byte, at, groups):
-    return bursts.look_up(byte, at, groups)
+        assert look_up.look_up_plain(byte, at, groups) == expected
+        assert found(byte, at, groups) == expected
