@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 
@@ -53,6 +54,8 @@ def records(run: OpenRun, parts: Lots | None) -> Generator[Record, None, None]:
     for lot in parts:
         with closing(_on_card(run, lot)) as news:
             yield from news
+        # Groups of models know each other in circles; the next lot was planned with their memory.
+        gc.collect()
 
 
 def _on_card(run: OpenRun, jobs: Sequence[Job]) -> Generator[Record, None, None]:

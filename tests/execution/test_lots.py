@@ -6,6 +6,7 @@ The card is the host runner of `tests/kernels`: the same kernels, launched on Nu
 from __future__ import annotations
 
 import struct
+import weakref
 
 import numpy as np
 import pytest
@@ -91,12 +92,22 @@ def test_memories_share_launches_too(capsys, modules):
     assert any("segments" in name for name in figures(plain)["online"]), "or nothing was learned"
 
 
-def test_lots_of_fewer_models_give_the_same(capsys, modules, images):
+def test_lots_of_fewer_models_give_the_same(capsys, modules, images, monkeypatch):
     chosen = (*SMALL, images, "arms=[online,no_sp]", "device=cuda:0")
     whole, _ = train(capsys, *chosen)
+    begun, alive, init = [], [], SDRClassifierGroup.__init__
+
+    def noted(group, *arguments, **named):
+        alive.append(sum(of() is not None for of in begun))
+        begun.append(weakref.ref(group))
+        init(group, *arguments, **named)
+
+    monkeypatch.setattr(SDRClassifierGroup, "__init__", noted)
     lots, said = train(capsys, *chosen, "workers=3")
     assert "4 models, 3 at once" in said
     assert figures(lots) == figures(whole)
+    # Before them were those with which a run begins, to have everything compiled.
+    assert alive[-3:] == [0, 1, 0], "a lot, of two sizes, has gone when the next one begins"
 
 
 def test_a_model_that_fails_leaves_the_others_alone(capsys, modules, images, monkeypatch):
