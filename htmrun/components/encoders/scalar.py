@@ -56,7 +56,8 @@ class ScalarEncoder(BucketEncoder):
         self.parameters = p
         self.low = field.range("minimum")[0] if p.minimum is None else p.minimum
         self.high = field.range("maximum")[1] if p.maximum is None else p.maximum
-        if not self.low < self.high or math.isinf(self.high - self.low):
+        # A place is found from the range times the number of places.
+        if not self.low < self.high or math.isinf((self.high - self.low) * p.size):
             raise UserError(
                 f"{self.path}.minimum: field '{field.name}' goes from {self.low:g} to "
                 f"{self.high:g}, expected a finite range; set minimum and maximum"

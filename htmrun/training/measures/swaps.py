@@ -9,7 +9,7 @@ from htmrun.backends.bits import Bits
 from htmrun.backends.rng import Purpose
 
 KEPT_BYTES = 1 << 23
-"""Samples under noise are kept up to about so much, of all levels that are asked for."""
+"""Samples under noise are kept up to about so much, and so are the ranks of their bits."""
 
 
 def swap_bits(bits: Bits, level: float, seed: int) -> Bits:
@@ -53,6 +53,11 @@ class Swaps:
             self._kept[level] = found
         return found
 
+    @property
+    def ranked_bytes(self) -> int:
+        """How many bytes the ranks take."""
+        return self._rank.nbytes + self._dense.nbytes + self._starts.nbytes
+
     def of(self, bits: Bits, seed: int) -> bool:
         """Say whether this is the noise on these samples."""
         same = self.seed == seed and self.bits.size == bits.size
@@ -73,5 +78,5 @@ def swaps_of(bits: Bits, seed: int) -> Swaps:
         if swaps.of(bits, seed):
             return swaps
     swaps = Swaps(bits, seed)
-    _latest[:] = [swaps]
+    _latest[:] = [swaps] if swaps.ranked_bytes <= KEPT_BYTES else []
     return swaps

@@ -65,6 +65,8 @@ def test_scalar_takes_bounds_from_the_data_or_the_user():
     assert rows(scalar(size=12, active=3, minimum=5.0), [5, 10]) == [{0, 1, 2}, {9, 10, 11}]
     with pytest.raises(UserError, match=r"encoder\.minimum: field 'value' goes from 20 to 10"):
         scalar(minimum=20)
+    with pytest.raises(UserError, match="expected a finite range"):
+        scalar(minimum=-1e308, maximum=7e307)
 
 
 def test_infinity_and_dates_are_refused():

@@ -101,6 +101,10 @@ def test_noise_on_many_samples_is_not_kept(monkeypatch):
     again = [swaps.at(level) for level in (0.25, 0.5, 0.75)]
     assert [a is b for a, b in zip(found, again, strict=True)] == [True, True, False]
     assert found[2].indices.tolist() == again[2].indices.tolist()
+    small = swaps_of(bits.slice(0, 1), 3)
+    assert swaps_of(bits.slice(0, 1), 3) is small
+    assert swaps_of(bits, 3) is not swaps_of(bits, 3)
+    assert swaps_of(bits.slice(0, 1), 3) is not small, "nothing is left of what was before"
 
 
 @pytest.mark.parametrize("memory", [False, True])
