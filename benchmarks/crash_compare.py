@@ -128,9 +128,14 @@ def left_behind(folder: Path) -> list[str]:
     """Return what nobody needs any more and still lies there."""
     runs = folder / "runs"
     names = [p for p in runs.iterdir() if p.name not in EXPECTED]
-    # What is empty takes no room and holds nothing up.
+    # What is empty takes no room and holds nothing up. An empty file is left where Python was
+    # stopped while it tried whether it can write there.
     names = [p for p in names if p.is_file() or any(p.rglob("*"))]
-    names += [p for p in (folder / "temporary").iterdir() if not p.name.startswith(FOREIGN)]
+    names += [
+        p
+        for p in (folder / "temporary").iterdir()
+        if not p.name.startswith(FOREIGN) and (p.is_dir() or p.stat().st_size)
+    ]
     if (runs / "sweeps").is_dir():
         names += (runs / "sweeps").rglob("*.lock")
     return sorted(f"left behind: {p.relative_to(folder)}" for p in names)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+from importlib import import_module
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,7 +11,6 @@ import numpy.typing as npt
 
 from htmrun.backends import rng
 from htmrun.backends.bits import Bits
-from htmrun.backends.cpu.common.rows_of_bits import in_common, without
 from htmrun.backends.plan import Plan
 from htmrun.backends.rng import Purpose
 from htmrun.components.pipeline import Outcome, Pipeline
@@ -163,7 +164,7 @@ def noise_curves(
         if pooler is not None and known is not None:
             a, b = clean.activity[pooler.name], outcome.activity[pooler.name]
             smaller = np.minimum(a.counts(), b.counts())
-            shared = in_common(known, b)[smaller > 0] / smaller[smaller > 0]
+            shared = _compiled().in_common(known, b)[smaller > 0] / smaller[smaller > 0]
             common.append(float(shared.mean()) if len(shared) else 0.0)
     curves = {"noise_accuracy": np.array(accuracy)}
     return curves | ({"noise_overlap": np.array(common)} if common else {})
@@ -188,7 +189,7 @@ def fault_curve(
             continue
         alive = np.ones(last.columns, np.bool_)
         alive[order[: int(level * last.columns)]] = False
-        activity = clean.activity | {last.name: without(winners, alive)}
+        activity = clean.activity | {last.name: _compiled().without(winners, alive)}
         guess = pipeline.readout.compute(activity, no_reset(winners))[0].probability.argmax(1)
         found.append(float((guess == target).mean()))
     return np.array(found)
@@ -201,7 +202,13 @@ def first_pooler(pipeline: Pipeline) -> Stage | None:
 
 def overlap(a: Bits, b: Bits) -> int:
     """Return how many on-bits two lists of samples have in common, in all."""
-    return int(in_common(a.dense(), b).sum())
+    return int(_compiled().in_common(a.dense(), b).sum())
+
+
+@cache
+def _compiled() -> Any:
+    """Return what is compiled, looked up once: numba comes late."""
+    return import_module("htmrun.backends.cpu")
 
 
 def no_reset(bits: Any) -> npt.NDArray[np.uint8]:
