@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from htmrun.backends.bits import Bits
-from htmrun.backends.cpu.common.rows_of_bits import in_common, without
+from htmrun.backends.cpu.common.rows_of_bits import in_common, rows_of, swapped, without
 
 SIZES = [1, 31, 64, 65, 257]
 
@@ -38,6 +38,33 @@ def test_what_is_not_alive_is_gone_and_the_rest_keeps_its_order(size, share):
     assert left.size == size
     assert left.indices.dtype == np.int32
     assert len(left.indices) == left.offsets[-1]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_rows_are_those_of_the_bits(size):
+    bits = drawn(6, size)
+    found = rows_of(bits)
+    assert (found.dtype, found.shape) == (np.uint8, (23, size))
+    assert found.tolist() == bits.dense().tolist()
+    for wrong in (size, -1):
+        with pytest.raises(ValueError, match="outside"):
+            rows_of(Bits.from_rows(size, [[0], [wrong]]))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_those_of_lowest_rank_change_sides(size):
+    bits, random = drawn(7, size), np.random.default_rng(8)
+    dense = bits.dense().astype(np.bool_)
+    rank = np.empty(dense.shape, np.int32)
+    for t in range(23):
+        for side in (dense[t], ~dense[t]):
+            rank[t, side] = random.permutation(int(side.sum()))
+    most = np.minimum(dense.sum(1), size - dense.sum(1))
+    for moved in (most * 0, most // 2, most):
+        found = swapped(dense, rank, moved.astype(np.int32), bits.offsets)
+        for t in range(23):
+            expected = [i for i in range(size) if dense[t, i] != (rank[t, i] < moved[t])]
+            assert found.row(t).tolist() == expected
 
 
 def test_other_shapes_are_refused():

@@ -13,14 +13,19 @@ with kernels_kept_by_source():
     from htmrun.backends.cpu.classifier.quantiles import quantiles
     from htmrun.backends.cpu.classifier.sdr_classifier import SDRClassifier
     from htmrun.backends.cpu.classifier.votes import bit_votes, nearest_votes
-    from htmrun.backends.cpu.common.rows_of_bits import in_common, without
+    from htmrun.backends.cpu.common.rows_of_bits import (
+        in_common,
+        rows_of,
+        swapped,
+        without,
+    )
     from htmrun.backends.cpu.encoders.neighbours import drawn
     from htmrun.backends.cpu.memory.temporal_memory import TemporalMemory
     from htmrun.backends.cpu.pooler.spatial_pooler import SpatialPooler
 
 __all__ = [
     "SDRClassifier", "SpatialPooler", "TemporalMemory", "Threaded", "bit_votes", "drawn",
-    "in_common", "nearest_votes", "quantiles", "threaded", "without",
+    "in_common", "nearest_votes", "quantiles", "rows_of", "swapped", "threaded", "without",
 ]  # fmt: skip
 
 

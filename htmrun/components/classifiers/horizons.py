@@ -314,8 +314,10 @@ class Past:
 
 def ahead(h: int, made: Made, reset: Flags, buckets: Buckets | None = None) -> Scores:
     """Return scores of samples of their own, made h samples earlier; the first have none."""
-    none = np.zeros((min(h, len(made)), made.shape[1]), np.float32)
     ranges = None if buckets is None else ends(buckets, len(made))
+    if h == 0:
+        return Scores(h, made, np.ones(len(made), np.bool_), ranges)
+    none = np.zeros((min(h, len(made)), made.shape[1]), np.float32)
     return Scores(h, np.concatenate([none, made])[: len(made)], ages(reset, 0) >= h, ranges)
 
 

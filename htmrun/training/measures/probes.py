@@ -154,7 +154,7 @@ def noise_curves(
         return {}  # It has no bits to move; its noise is that of pixels (`pixel_noise`).
     pooler = first_pooler(pipeline)
     accuracy, common = [], []
-    known = None if pooler is None else clean.activity[pooler.name].dense()
+    known = None if pooler is None else _compiled().rows_of(clean.activity[pooler.name])
     swaps = swaps_of(bits, seed)
     for level in NOISE_LEVELS:
         noisy = swaps.at(level) if level else bits
@@ -164,7 +164,8 @@ def noise_curves(
         if pooler is not None and known is not None:
             a, b = clean.activity[pooler.name], outcome.activity[pooler.name]
             smaller = np.minimum(a.counts(), b.counts())
-            shared = _compiled().in_common(known, b)[smaller > 0] / smaller[smaller > 0]
+            some = smaller > 0
+            shared = _compiled().in_common(known, b)[some] / smaller[some]
             common.append(float(shared.mean()) if len(shared) else 0.0)
     curves = {"noise_accuracy": np.array(accuracy)}
     return curves | ({"noise_overlap": np.array(common)} if common else {})
@@ -202,7 +203,7 @@ def first_pooler(pipeline: Pipeline) -> Stage | None:
 
 def overlap(a: Bits, b: Bits) -> int:
     """Return how many on-bits two lists of samples have in common, in all."""
-    return int(_compiled().in_common(a.dense(), b).sum())
+    return int(_compiled().in_common(_compiled().rows_of(a), b).sum())
 
 
 @cache

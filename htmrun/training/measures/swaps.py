@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import numpy as np
 
 from htmrun.backends import rng
@@ -36,7 +38,6 @@ class Swaps:
         self._rank = np.empty_like(count)
         # A bit's rank among those of its side: those before it that are on, or that are off.
         np.put_along_axis(self._rank, order, np.where(on, count - 1, place - count), 1)
-        self._starts = np.repeat(np.arange(len(bits)) * bits.size, bits.counts())
         self._kept: dict[float, Bits] = {}
 
     def at(self, level: float) -> Bits:
@@ -47,8 +48,8 @@ class Swaps:
         counts, size = self.bits.counts(), self.bits.size
         moved = np.minimum((counts * level).astype(np.int32), size - counts).astype(np.int32)
         # Of both sides the first `moved` flip, so that each sample keeps its number of on-bits.
-        on = np.flatnonzero(self._dense ^ (self._rank < moved[:, None]))
-        found = Bits(size, (on - self._starts).astype(np.int32), self.bits.offsets)
+        compiled = import_module("htmrun.backends.cpu")  # numba comes late
+        found: Bits = compiled.swapped(self._dense, self._rank, moved, self.bits.offsets)
         if found.indices.nbytes * (len(self._kept) + 1) <= KEPT_BYTES:
             self._kept[level] = found
         return found
@@ -56,7 +57,7 @@ class Swaps:
     @property
     def ranked_bytes(self) -> int:
         """How many bytes the ranks take."""
-        return self._rank.nbytes + self._dense.nbytes + self._starts.nbytes
+        return self._rank.nbytes + self._dense.nbytes
 
     def of(self, bits: Bits, seed: int) -> bool:
         """Say whether this is the noise on these samples."""
