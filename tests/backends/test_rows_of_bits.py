@@ -62,6 +62,7 @@ def test_those_of_lowest_rank_change_sides(size):
     most = np.minimum(dense.sum(1), size - dense.sum(1))
     for moved in (most * 0, most // 2, most):
         found = swapped(dense, rank, moved.astype(np.int32), bits.offsets)
+        assert len(found.indices) == bits.offsets[-1]
         for t in range(23):
             expected = [i for i in range(size) if dense[t, i] != (rank[t, i] < moved[t])]
             assert found.row(t).tolist() == expected
